@@ -1,0 +1,57 @@
+# The whole set-up. On a machine without a GPU, a PyTorch built for the CPU saves gigabytes:
+#   make demo PIP_FLAGS="--extra-index-url https://download.pytorch.org/whl/cpu"
+
+PYTHON ?= python3
+PIP_FLAGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+DISK_GB := 5
+RUN := out/sample/custom-lstm
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint style clean check
+
+help:  ## Show what can be made
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+
+demo: $(VENV)/.installed-demo  ## Install, train custom-lstm on the built-in sample, classify two sentences
+	$(BIN)/accelerate launch scripts/run.py --model custom-lstm --dataset sample --output_dir $(RUN)
+	$(BIN)/python scripts/predict.py $(RUN) "A fine film." "The soup was cold and the waiter rude."
+
+test: $(VENV)/.installed-test  ## Install with the test extras, run the tests
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.installed-test  ## Check style and formatting
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+
+style: $(VENV)/.installed-test  ## Mend style and formatting
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean:  ## Remove caches and built packages; .venv and the runs in out/ stay
+	rm -rf dist .pytest_cache .ruff_cache
+	find . -name __pycache__ -not -path "./$(VENV)/*" -prune -exec rm -rf {} +
+
+check:  ## See whether this machine has what the set-up needs
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "Python >= 3.11 is needed and $(PYTHON) was not found; install it or name yours: make demo PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Python >= 3.11 is needed and $(PYTHON) is $$($(PYTHON) --version 2>&1 | head -n 1); name another: make demo PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot create virtual environments (no venv with ensurepip); on Debian or Ubuntu: apt install python3-venv" >&2; exit 1; }
+	@free=$$(df -Pk . | awk 'NR == 2 {print int($$4 / 1048576)}'); test $$free -ge $(DISK_GB) || { \
+	  echo "$(DISK_GB) GB of free disk are needed for $(CURDIR)/$(VENV) and $$free GB are there; make room or move the checkout" >&2; exit 1; }
+
+# pip is the last thing that comes into a new environment, so that a broken-off start is noticed.
+$(BIN)/pip:
+	@$(MAKE) --no-print-directory check
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[test]'
+	touch $(VENV)/.installed-demo $@

@@ -1,0 +1,38 @@
+"""The custom models: the only list of them, registered with the Auto classes.
+
+This folder is flat and each file imports only its siblings, torch, transformers and huggingface_hub, because a saved model
+takes its file and the siblings that it imports with it to the Hub. `Cfg.model_type` is the name on the command line.
+"""
+
+from transformers import AutoConfig, AutoModelForSequenceClassification
+
+from .attention import AttentionConfig, AttentionForSequenceClassification
+from .fc import FCConfig, FCForSequenceClassification
+from .recurrent import (
+    GRUConfig,
+    GRUForSequenceClassification,
+    LSTMConfig,
+    LSTMForSequenceClassification,
+    RNNConfig,
+    RNNForSequenceClassification,
+)
+from .textcnn import TextCNNConfig, TextCNNForSequenceClassification
+from .transformer import TransformerConfig, TransformerForSequenceClassification
+
+MODELS = (
+    (FCConfig, FCForSequenceClassification),
+    (RNNConfig, RNNForSequenceClassification),
+    (GRUConfig, GRUForSequenceClassification),
+    (LSTMConfig, LSTMForSequenceClassification),
+    (AttentionConfig, AttentionForSequenceClassification),
+    (TransformerConfig, TransformerForSequenceClassification),
+    (TextCNNConfig, TextCNNForSequenceClassification),
+)
+
+MODEL_NAMES = tuple(config.model_type for config, _ in MODELS)
+
+for _config, _model in MODELS:
+    AutoConfig.register(_config.model_type, _config)
+    AutoModelForSequenceClassification.register(_config, _model)
+    _config.register_for_auto_class()
+    _model.register_for_auto_class("AutoModelForSequenceClassification")

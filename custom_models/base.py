@@ -1,0 +1,215 @@
+"""What all custom models share and a fair comparison holds equal: embedding, treatment of padding, pooling, head, loss, initialisation."""
+
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import Tensor, nn
+from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import initialization as init
+from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.utils import can_return_tuple
+
+
+@strict
+class TextClassifierConfig(PreTrainedConfig):
+    """Settings common to all custom models.
+
+    `embedding_dropout` removes whole word types, `dropout` single features before the classifier. `use_mask: false`
+    treats padding as text, as naive implementations do; it exists for the experiment that shows what this costs.
+    """
+
+    vocab_size: int = 30_000
+    embedding_size: int = 128
+    hidden_size: int = 128
+    dropout: float | int = 0.5
+    embedding_dropout: float | int = 0.0
+    freeze_embeddings: bool = False
+    use_mask: bool = True
+    initializer_range: float | int = 0.1
+    pad_token_id: int | None = 0
+
+    def validate_ranges(self):
+        """Sizes and counts are at least 1, rates lie in [0, 1)."""
+        for name, value in self.__dict__.items():
+            if name.endswith("dropout") and not 0 <= value < 1:
+                raise ValueError(f"{name}={value} is a probability: 0 <= {name} < 1")
+            if (name.startswith("num_") or name.endswith("_size")) and isinstance(value, int) and value < 1:
+                raise ValueError(f"{name}={value} must be at least 1")
+
+
+class TextClassifier(PreTrainedModel):
+    """Embedding, `encode` (the only thing in which the models differ), dropout, linear `classifier`.
+
+    A subclass builds its layers in `__init__`, calls `add_classifier` last and defines
+    `encode(embedded, mask) -> features`: (batch, length, embedding_size), (batch, length) -> (batch, num_features).
+    In `encode` every text starts at position 0 and is padded on its right.
+    """
+
+    config: TextClassifierConfig
+    main_input_name = "input_ids"
+    _input_embed_layer = "embedding"
+
+    def __init__(self, config: TextClassifierConfig):
+        super().__init__(config)
+        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
+        self.embedding.weight.requires_grad_(not config.freeze_embeddings)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def add_classifier(self, num_features: int):
+        """The linear head on (batch, num_features), then the initialisation of everything."""
+        self.classifier = nn.Linear(num_features, self.config.num_labels)
+        self.post_init()
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        **kwargs,
+    ) -> SequenceClassifierOutput:
+        """Classify texts given as ids or as vectors.
+
+        Args:
+            input_ids: (batch, length) token ids.
+            attention_mask: (batch, length), 1 for a token and 0 for padding, on either side; without it the pad id
+                in `input_ids` is padding.
+            labels: (batch,) class ids; the loss is their mean cross-entropy, or its sum over `num_items_in_batch`
+                where the caller gives that (gradient accumulation, several processes).
+            inputs_embeds: (batch, length, embedding_size) instead of `input_ids`.
+
+        Returns:
+            `logits` (batch, num_labels) and, with labels, `loss`.
+        """
+        if (input_ids is None) == (inputs_embeds is None):
+            raise ValueError("exactly one of input_ids and inputs_embeds must be given")
+        mask = self.token_mask(input_ids, attention_mask, inputs_embeds)
+        if self.config.use_mask:
+            # Tokens to the front, in order: padding on the left or between texts then is padding on the right.
+            order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
+        else:
+            order, mask = torch.arange(mask.shape[1], device=mask.device).expand_as(mask), torch.ones_like(mask)
+        mask = mask.gather(1, order)
+        if input_ids is None:
+            embedded = inputs_embeds.gather(1, order.unsqueeze(-1).expand_as(inputs_embeds))
+        else:
+            embedded = self.embed(input_ids.gather(1, order))
+        logits = self.classifier(self.dropout(self.encode(embedded, mask)))
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **kwargs)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def token_mask(self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
+        """(batch, length) bool, true where there is a token; a text without any keeps its first position."""
+        if attention_mask is not None:
+            mask = attention_mask.bool()
+        elif input_ids is not None and self.config.pad_token_id is not None:
+            mask = input_ids != self.config.pad_token_id
+        else:
+            shape = (input_ids if inputs_embeds is None else inputs_embeds).shape[:2]
+            mask = torch.ones(shape, dtype=torch.bool, device=self.device)
+        first = torch.arange(mask.shape[1], device=mask.device) == 0
+        return mask | (first & ~mask.any(1, keepdim=True))
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """(batch, length) -> (batch, length, embedding_size), in training without a random choice of word types.
+
+        One choice serves the whole batch, as in Merity et al. 2017, section 4.3, after Gal & Ghahramani 2016.
+        """
+        embedded = self.embedding(input_ids)
+        rate = self.config.embedding_dropout
+        if not self.training or rate == 0:
+            return embedded
+        types = torch.rand(self.config.vocab_size, device=embedded.device) >= rate
+        return embedded * (types[input_ids].to(embedded.dtype) / (1 - rate)).unsqueeze(-1)
+
+    @torch.no_grad()
+    def _init_weights(self, module: nn.Module):
+        """Decided here for every kind of layer: the library's default leaves RNN and GRU alone and suits BERT, not these."""
+        if isinstance(module, nn.Embedding):
+            init.normal_(module.weight, std=self.config.initializer_range)
+            if module.padding_idx is not None:
+                init.zeros_(module.weight[module.padding_idx])
+        elif isinstance(module, nn.Linear | nn.Conv1d):
+            init.xavier_uniform_(module.weight)
+            if module.bias is not None:
+                init.zeros_(module.bias)
+        elif isinstance(module, nn.LayerNorm):
+            init.ones_(module.weight)
+            init.zeros_(module.bias)
+        elif isinstance(module, nn.RNNBase):
+            init_recurrent(module)
+
+
+def init_recurrent(cell: nn.RNNBase):
+    """Glorot input weights, orthogonal recurrent weights gate by gate, no bias but the LSTM's forget gate at 1.
+
+    Saxe et al. 2014 for the orthogonal part, Jozefowicz et al. 2015 for the forget gate.
+    """
+    for name, parameter in cell.named_parameters(recurse=False):
+        # In float32, since a QR decomposition in bfloat16 does not exist.
+        values = torch.empty(parameter.shape, dtype=torch.float32, device=parameter.device)
+        gates = values.view(-1, cell.hidden_size, *parameter.shape[1:])
+        for index, gate in enumerate(gates):
+            if name.startswith("weight_hh"):
+                nn.init.orthogonal_(gate)
+            elif name.startswith("weight_ih"):
+                nn.init.xavier_uniform_(gate)
+            else:
+                # The gates of an LSTM are stored in the order input, forget, cell, output.
+                gate.fill_(1.0 if cell.mode == "LSTM" and name.startswith("bias_ih") and index == 1 else 0.0)
+        init.copy_(parameter, values)
+
+
+class Pooling(nn.Module):
+    """One vector per text from one vector per token; padding has no say.
+
+    `how` is last, mean, max, attention (a learned query, Yang et al. 2016 without its hidden layer) or concat, which
+    joins last, max and mean (Howard & Ruder 2018, section 3.3). With `bidirectional`, the second half of the features
+    was read from the right, so its last state stands at the first token.
+    """
+
+    def __init__(self, how: str, size: int, bidirectional: bool = False):
+        super().__init__()
+        self.how, self.bidirectional = how, bidirectional
+        self.num_features = 3 * size if how == "concat" else size
+        if how == "attention":
+            self.score = nn.Linear(size, 1, bias=False)
+
+    def forward(self, hidden: Tensor, mask: Tensor) -> Tensor:
+        """(batch, length, size), (batch, length) -> (batch, num_features)."""
+        if self.how == "mean":
+            return masked_mean(hidden, mask)
+        if self.how == "max":
+            return masked_max(hidden, mask)
+        if self.how == "last":
+            return last_state(hidden, mask, self.bidirectional)
+        if self.how == "attention":
+            scores = self.score(hidden)
+            # Under autocast the scores are of a smaller type than what they weigh.
+            scores = scores.masked_fill(~mask.unsqueeze(-1), torch.finfo(scores.dtype).min)
+            return (scores.softmax(1) * hidden).sum(1)
+        parts = (last_state(hidden, mask, self.bidirectional), masked_max(hidden, mask), masked_mean(hidden, mask))
+        return torch.cat(parts, -1)
+
+
+def masked_mean(hidden: Tensor, mask: Tensor) -> Tensor:
+    """(batch, length, size), (batch, length) -> (batch, size): mean over the tokens."""
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weights).sum(1) / weights.sum(1)
+
+
+def masked_max(hidden: Tensor, mask: Tensor) -> Tensor:
+    """(batch, length, size), (batch, length) -> (batch, size): largest value of each feature over the tokens."""
+    return hidden.masked_fill(~mask.unsqueeze(-1), torch.finfo(hidden.dtype).min).amax(1)
+
+
+def last_state(hidden: Tensor, mask: Tensor, bidirectional: bool) -> Tensor:
+    """(batch, length, size), (batch, length) -> (batch, size): the state after the last token, in reading direction."""
+    rows = torch.arange(hidden.shape[0], device=hidden.device)
+    last = hidden[rows, mask.sum(1) - 1]
+    if not bidirectional:
+        return last
+    half = hidden.shape[-1] // 2
+    return torch.cat((last[:, :half], hidden[:, 0, half:]), -1)

@@ -1,0 +1,102 @@
+"""A pre-norm Transformer encoder: Vaswani et al. 2017, with the layer norm before each block (Xiong et al. 2020)."""
+
+import math
+from typing import Literal
+
+import torch
+from huggingface_hub.dataclasses import strict
+from torch import Tensor, nn
+from transformers.modeling_layers import GradientCheckpointingLayer
+from transformers.utils import logging
+
+from .attention import AttentionClassifier, AttentionConfig, MultiHeadAttention
+from .base import Pooling
+
+logger = logging.get_logger(__name__)
+
+
+@strict
+class TransformerConfig(AttentionConfig):
+    """`num_layers` blocks of `hidden_size` with `intermediate_size` inside; `max_position_embeddings` bounds learned positions."""
+
+    model_type = "custom-transformer"
+
+    num_layers: int = 2
+    intermediate_size: int = 512
+    positions: Literal["sinusoidal", "learned"] = "sinusoidal"
+    max_position_embeddings: int = 512
+    layer_dropout: float | int = 0.1
+    pooling: Literal["mean", "max", "attention"] = "mean"
+
+
+def sinusoidal_positions(length: int, size: int, device: torch.device) -> Tensor:
+    """PE(t, 2i) = sin(t / 10000^(2i/size)), PE(t, 2i+1) = cos(the same); Vaswani et al. 2017, section 3.5.
+
+    Returns (length, size) float32, for any length: nothing is stored.
+    """
+    times = torch.arange(length, device=device, dtype=torch.float32).unsqueeze(1)
+    rates = torch.exp(torch.arange(0, size, 2, device=device, dtype=torch.float32) * (-math.log(10_000) / size))
+    return torch.stack((torch.sin(times * rates), torch.cos(times * rates)), -1).flatten(1)[:, :size]
+
+
+class TransformerLayer(GradientCheckpointingLayer):
+    """x + attention(norm(x)), then x + feed_forward(norm(x))."""
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__()
+        self.attention_norm = nn.LayerNorm(config.hidden_size)
+        self.attention = MultiHeadAttention(config, config.hidden_size)
+        self.feed_forward_norm = nn.LayerNorm(config.hidden_size)
+        self.expand = nn.Linear(config.hidden_size, config.intermediate_size)
+        self.contract = nn.Linear(config.intermediate_size, config.hidden_size)
+        self.dropout = nn.Dropout(config.layer_dropout)
+
+    def forward(self, hidden: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """(batch, length, hidden) -> (batch, length, hidden)."""
+        hidden = hidden + self.dropout(self.attention(self.attention_norm(hidden), attention_mask))
+        expanded = nn.functional.gelu(self.expand(self.feed_forward_norm(hidden)))
+        return hidden + self.dropout(self.contract(expanded))
+
+
+class TransformerForSequenceClassification(AttentionClassifier):
+    """Embedding and position, layers, final norm, pooling."""
+
+    config_class = TransformerConfig
+    supports_gradient_checkpointing = True
+    _no_split_modules = ["TransformerLayer"]  # noqa: RUF012
+
+    def __init__(self, config: TransformerConfig):
+        super().__init__(config)
+        self.project = nn.Linear(config.embedding_size, config.hidden_size)
+        if config.positions == "learned":
+            self.position_embedding = nn.Embedding(config.max_position_embeddings, config.hidden_size)
+        self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.num_layers))
+        self.norm = nn.LayerNorm(config.hidden_size)
+        self.pooling = Pooling(config.pooling, config.hidden_size)
+        self.add_classifier(self.pooling.num_features)
+
+    def encode(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """(batch, length, embedding), (batch, length) -> (batch, hidden)."""
+        if self.config.positions == "learned":
+            embedded, mask = self.cut(embedded, mask)
+        hidden = self.project(embedded)
+        hidden = hidden + self.position_vectors(hidden)
+        attention_mask = self.key_mask(hidden, mask)
+        for layer in self.layers:
+            hidden = layer(hidden, attention_mask)
+        return self.pooling(self.norm(hidden), mask)
+
+    def position_vectors(self, hidden: Tensor) -> Tensor:
+        """(batch, length, hidden) -> (length, hidden), at the scale of the embedding."""
+        length, size = hidden.shape[1:]
+        if self.config.positions == "learned":
+            return self.position_embedding.weight[:length]
+        scale = self.config.initializer_range
+        return (scale * sinusoidal_positions(length, size, hidden.device)).to(hidden.dtype)
+
+    def cut(self, embedded: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Learned positions end somewhere; what lies beyond is left out, and said once."""
+        limit = self.config.max_position_embeddings
+        if embedded.shape[1] > limit:
+            logger.warning_once(f"texts are cut to max_position_embeddings={limit} tokens, one had {embedded.shape[1]}")
+        return embedded[:, :limit], mask[:, :limit]

@@ -1,0 +1,8 @@
+"""Train, validate and test one model: accelerate launch scripts/run.py --model custom-lstm"""
+
+import sys
+
+from sentiment_hf.cli import run_command
+
+if __name__ == "__main__":
+    sys.exit(run_command(sys.argv[1:]))

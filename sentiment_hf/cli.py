@@ -1,0 +1,91 @@
+"""The command line: sentiment-hf run | predict | list, and what the files in scripts/ call. Exit codes: 0, 2, 3, 130, 143."""
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+from sentiment_hf import __version__
+from sentiment_hf.errors import InputError, Interrupted, TrainingError
+
+USAGE = """usage: sentiment-hf COMMAND [FLAGS]
+
+  run      train, validate and test a model     sentiment-hf run --model custom-lstm --dataset sample
+  predict  classify texts with a trained model  sentiment-hf predict out/sample/custom-lstm "A fine film."
+  list     show the custom models and the recipes
+
+sentiment-hf COMMAND --help lists its flags."""
+
+
+def main() -> None:
+    """The installed command `sentiment-hf`."""
+    commands = {"run": run_command, "predict": predict_command, "list": list_command}
+    name = sys.argv[1] if len(sys.argv) > 1 else "--help"
+    if name in ("--help", "-h"):
+        print(USAGE)
+    elif name == "--version":
+        print(__version__)
+    elif name in commands:
+        sys.exit(commands[name](sys.argv[2:]))
+    else:
+        print(f"{USAGE}\n\nerror: no command is called {name!r}", file=sys.stderr)
+        sys.exit(2)
+
+
+def run_command(argv: Sequence[str]) -> int:
+    """scripts/run.py"""
+
+    def work():
+        from sentiment_hf.args import parse_args
+        from sentiment_hf.run import run
+
+        run(*parse_args(argv))
+
+    return exit_code(work)
+
+
+def predict_command(argv: Sequence[str]) -> int:
+    """scripts/predict.py"""
+
+    def work():
+        from sentiment_hf.predict import predict_main
+
+        predict_main(argv)
+
+    return exit_code(work)
+
+
+def list_command(argv: Sequence[str]) -> int:
+    """The names that --model and --config take."""
+
+    def work():
+        from custom_models import MODELS
+        from sentiment_hf.args import CONFIGS, recipes
+
+        print("custom models (--model NAME):")
+        for config, _ in MODELS:
+            print(f"  {config.model_type:<20}{config.__doc__.splitlines()[0].replace('`', '')}")
+        print(f"recipes (--config FILE) in {CONFIGS}:")
+        for name in recipes():
+            print(f"  {name}.yaml")
+
+    return exit_code(work)
+
+
+def exit_code(work: Callable[[], None]) -> int:
+    """0 done, 2 refused, 3 training failed, 128 + signal interrupted; one message instead of a traceback."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    try:
+        work()
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except TrainingError as error:
+        print(f"training failed: {error}", file=sys.stderr)
+        return 3
+    except Interrupted as error:
+        print(error, file=sys.stderr)
+        return 128 + error.signum
+    except KeyboardInterrupt:
+        print("interrupted before training had anything to save", file=sys.stderr)
+        return 130
+    return 0

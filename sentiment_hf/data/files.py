@@ -1,0 +1,173 @@
+"""Read single files so that text stays text and every row can be named in an error."""
+
+import codecs
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import ClassLabel, Dataset
+
+from sentiment_hf.errors import InputError
+
+SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows as they came: columns of equal length, what to call a row in an error, names of the ClassLabel columns."""
+
+    source: str
+    columns: Mapping[str, Sequence]
+    place: Callable[[int], str]
+    classes: dict[str, list[str]] = field(default_factory=dict)
+
+
+def read_file(path: Path, flag: str) -> Table:
+    """The table in a csv, tsv, json, jsonl or parquet file, or in a folder CLASS/*.txt; `flag` is what named it."""
+    if not path.exists():
+        raise InputError(f"{flag} {path}: there is no such file.")
+    if path.is_dir():
+        return read_class_folders(path)
+    suffix = path.suffix.lower()
+    if suffix in (".csv", ".tsv"):
+        return read_csv(path, "\t" if suffix == ".tsv" else ",")
+    if suffix in (".json", ".jsonl"):
+        return read_json(path)
+    if suffix == ".parquet":
+        return read_parquet(path)
+    raise InputError(
+        f"{flag} {path}: a file ends in {', '.join(SUFFIXES)}, or it is a folder with one folder of .txt files "
+        "per class."
+    )
+
+
+def decode(path: Path) -> str:
+    """The file as UTF-8 text, without a byte-order mark; raises InputError with the line of the first other byte."""
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = len((error.object[: error.start] + b".").splitlines())
+        found = "its byte-order mark is that of UTF-16" if data.startswith(UTF16_MARKS) else f"{error.reason}"
+        raise InputError(
+            f"{path}, line {line}: not UTF-8 (byte 0x{error.object[error.start]:02x}; {found}). "
+            "Save the file as UTF-8, for example by `iconv -f LATIN1 -t UTF-8`."
+        ) from error
+
+
+def read_csv(path: Path, delimiter: str = ",") -> Table:
+    """Every cell a string: "NA", "null", "5" and "" are texts like any other."""
+    records = _csv_records(path, delimiter)
+    _, header = next(records, (1, []))
+    if not header:
+        raise InputError(f"{path} is empty; its first line has to name the columns, as in: text,label")
+    if twice := {name for name in header if header.count(name) > 1}:
+        raise InputError(f"{path}, line 1: the column name {min(twice)!r} stands there more than once; rename one.")
+    rows, lines = [], []
+    for line, cells in records:
+        if len(cells) != len(header):
+            raise InputError(
+                f"{path}, line {line}: {len(cells)} fields, but the first line names {len(header)} columns "
+                f'({", ".join(header)}). A text that holds the delimiter {delimiter!r} has to stand in "quotes".'
+            )
+        rows.append(cells)
+        lines.append(line)
+    if not rows:
+        raise InputError(f"{path} has a first line with column names and no rows.")
+    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+    return Table(str(path), columns, lambda index: f"{path}, line {lines[index]}")
+
+
+def _csv_records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    """(line on which it begins, fields) of each record; blank lines are none."""
+    csv.field_size_limit(2**31 - 1)
+    reader = csv.reader(io.StringIO(decode(path), newline=""), delimiter=delimiter, strict=True)
+    while True:
+        line = reader.line_num + 1
+        try:
+            cells = next(reader, None)
+        except csv.Error as error:
+            raise InputError(
+                f"{path}, line {line}: a quote that opens in this row is not closed where a field ends ({error}). "
+                'Write a quote inside a quoted text twice: "She said ""no""."'
+            ) from error
+        if cells is None:
+            return
+        if cells:
+            yield line, cells
+
+
+def read_json(path: Path) -> Table:
+    """An array of objects, {"data": [...]}, or an object per line; a key that an object lacks is None in its row."""
+    unit, numbered = _json_rows(path, decode(path))
+    if not numbered:
+        raise InputError(f"{path} is empty; expected an array of objects, or an object per line.")
+    for number, row in numbered:
+        if not isinstance(row, dict):
+            raise InputError(f'{path}, {unit} {number}: expected an object such as {{"text": ..., "label": ...}}.')
+    names = dict.fromkeys(name for _, row in numbered for name in row)
+    columns = {name: [row.get(name) for _, row in numbered] for name in names}
+    return Table(str(path), columns, lambda index: f"{path}, {unit} {numbered[index][0]}")
+
+
+def _json_rows(path: Path, text: str) -> tuple[str, list[tuple[int, object]]]:
+    """("row" or "line", numbered rows): an object after an object makes the file one of lines, whatever its suffix."""
+    try:
+        content = json.loads(text) if text.strip() else []
+    except json.JSONDecodeError as error:
+        if error.msg == "Extra data":
+            return "line", list(_json_lines(path, text))
+        raise InputError(f"{path}, line {error.lineno}: not JSON ({error.msg}).") from error
+    if isinstance(content, dict):
+        content = content.get("data", [content])
+    return "row", list(enumerate(content if isinstance(content, list) else [content], start=1))
+
+
+def _json_lines(path: Path, text: str) -> Iterator[tuple[int, object]]:
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            try:
+                yield number, json.loads(line)
+            except json.JSONDecodeError as error:
+                raise InputError(f"{path}, line {number}: not JSON ({error.msg}).") from error
+
+
+def read_parquet(path: Path) -> Table:
+    """The columns of a parquet file; a ClassLabel that the library wrote into its schema is kept."""
+    try:
+        table = pq.ParquetFile(path).read()
+    except (pa.ArrowInvalid, OSError) as error:
+        raise InputError(f"{path}: not a whole parquet file ({error}).") from error
+    return dataset_table(Dataset(table), str(path))
+
+
+def dataset_table(dataset: Dataset, source: str) -> Table:
+    """The columns of a dataset, read when they are asked for."""
+    if not len(dataset):
+        raise InputError(f"{source} has no rows.")
+    classes = {name: kind.names for name, kind in dataset.features.items() if isinstance(kind, ClassLabel)}
+    columns = {name: dataset[name] for name in dataset.column_names}
+    return Table(source, columns, lambda index: f"{source}, row {index + 1}", classes)
+
+
+def read_class_folders(folder: Path) -> Table:
+    """A row per file of CLASS/*.txt, class by class, in the order of the numbers in the names; `unsup` is no class."""
+    names = sorted({path.parent.name for path in folder.glob("*/*.txt")} - {"unsup"})
+    if not names:
+        raise InputError(
+            f"{folder}: expected one folder of .txt files per class, as in {folder}/neg/0.txt; found none."
+        )
+    paths = [path for name in names for path in sorted((folder / name).glob("*.txt"), key=_by_number)]
+    columns = {"text": [decode(path) for path in paths], "label": [path.parent.name for path in paths]}
+    return Table(str(folder), columns, lambda index: str(paths[index]))
+
+
+def _by_number(path: Path) -> list[tuple[int, str]]:
+    return [(int(part) if part.isdecimal() else -1, part) for part in re.split(r"(\d+)", path.name)]

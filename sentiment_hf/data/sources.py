@@ -1,0 +1,158 @@
+"""Find the tables of each split: in files, in a folder of any known layout, on the Hub, or in the built-in sample."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeVar
+
+from datasets import (
+    Dataset,
+    DatasetBuilder,
+    DatasetDict,
+    DownloadManager,
+    get_dataset_config_names,
+    load_dataset_builder,
+    load_from_disk,
+)
+from datasets.exceptions import DatasetNotFoundError, DatasetsError
+
+from sentiment_hf.args import DataArguments
+from sentiment_hf.data.files import (
+    SUFFIXES,
+    Table,
+    dataset_table,
+    read_class_folders,
+    read_csv,
+    read_file,
+    read_json,
+)
+from sentiment_hf.errors import InputError
+from sentiment_hf.hub import require_hub
+
+IMDB = "stanfordnlp/imdb"
+SAMPLE = Path(__file__).parents[1] / "sample"
+SPLIT_NAMES = {
+    "train": ("train", "training"),
+    "validation": ("validation", "valid", "val", "dev"),
+    "test": ("test", "testing"),
+}
+Part = TypeVar("Part")
+Tables = dict[str, list[Table]]
+
+
+def find_tables(args: DataArguments) -> tuple[str, Tables]:
+    """(short name of the data set, tables of train and, where given, of validation and test); raises InputError."""
+    if args.train_file is not None:
+        return Path(args.train_file).resolve().stem, _from_files(args)
+    for flag in ("validation_file", "test_file"):
+        if getattr(args, flag) is not None:
+            raise InputError(f"--{flag} goes with --train_file, which is not given.")
+    name = args.dataset_name
+    if name == "sample":
+        return "sample", {split: [read_file(SAMPLE / f"{split}.csv", "--dataset sample:")] for split in SPLIT_NAMES}
+    path = Path(name)
+    if name == "imdb" or not path.exists():
+        _refuse_missing_path(name)
+        hub_id = IMDB if name == "imdb" else name
+        return hub_id.rpartition("/")[2], _from_hub(hub_id, args.dataset_config_name)
+    if path.is_file():
+        raise InputError(f"--dataset {name} is a file; a data set in files is named by --train_file {name}")
+    return path.resolve().name, _from_folder(path, args.dataset_config_name)
+
+
+def _refuse_missing_path(name: str) -> None:
+    """A name that can only be meant as a path is never asked of the Hub."""
+    if name.startswith((".", "/", "~")) or "\\" in name or Path(name).suffix.lower() in (*SUFFIXES, ".txt"):
+        raise InputError(f"--dataset {name}: there is no such folder. Files are named by --train_file.")
+
+
+def _from_files(args: DataArguments) -> Tables:
+    if args.dataset_name != "imdb":
+        raise InputError(
+            f"--dataset {args.dataset_name} and --train_file {args.train_file} name two data sets; keep "
+            "one of the flags."
+        )
+    files = {"train": args.train_file, "validation": args.validation_file, "test": args.test_file}
+    return {split: [read_file(Path(file), f"--{split}_file")] for split, file in files.items() if file is not None}
+
+
+def _from_hub(hub_id: str, config: str | None) -> Tables:
+    require_hub(f"the data set {hub_id!r}")
+    try:
+        return _from_layout(hub_id, config, hub_id)
+    except DatasetNotFoundError as error:
+        raise InputError(
+            f"--dataset {hub_id}: neither a folder here nor a data set on the Hub that may be read without permission "
+            f"({error}). One's own or a gated one needs `hf auth login`."
+        ) from error
+    except ConnectionError as error:
+        raise InputError(
+            f"--dataset {hub_id}: no copy of it is in the cache, and the Hub was not asked or did not answer "
+            f"({error}). Unset HF_HUB_OFFLINE, or go on with `--dataset sample` or `--dataset FOLDER`."
+        ) from error
+
+
+def _from_folder(folder: Path, config: str | None) -> Tables:
+    """A `save_to_disk` folder, train/CLASS/*.txt (an extracted aclImdb is one), or what the Hub would show of it."""
+    if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
+        try:
+            return _from_dataset(load_from_disk(str(folder)), str(folder))
+        except (OSError, ValueError) as error:
+            raise InputError(f"--dataset {folder}: a `save_to_disk` folder that cannot be read ({error}).") from error
+    if any(folder.glob("train/*/*.txt")):
+        parts = _usual_splits({path.name: path for path in folder.iterdir() if any(path.glob("*/*.txt"))}, str(folder))
+        return {split: [read_class_folders(path)] for split, path in parts.items()}
+    return _from_layout(str(folder.resolve()), config, str(folder))
+
+
+def _from_layout(where: str, config: str | None, source: str) -> Tables:
+    """Parquet by the library, which keeps ClassLabel; csv and json by our readers, since the library's alter text."""
+    try:
+        builder = _builder(where, config, source)
+        if builder.name in ("parquet", "arrow", "cache"):
+            builder.download_and_prepare()
+            return _from_dataset(builder.as_dataset(), source)
+        if builder.name not in ("csv", "json"):
+            raise InputError(
+                f"--dataset {source} holds files of the kind {builder.name!r}; expected {', '.join(SUFFIXES)}, or "
+                "folders train/CLASS/*.txt. A single part in folders CLASS/*.txt is named by --train_file."
+            )
+        files = _usual_splits(builder.config.data_files, source)
+        local = DownloadManager().download({split: list(paths) for split, paths in files.items()})
+    except (DatasetNotFoundError, ConnectionError, InputError):
+        raise
+    except (DatasetsError, ValueError, RuntimeError, OSError) as error:
+        raise InputError(f"--dataset {source} cannot be loaded: {error}") from error
+    if builder.name == "json":
+        return {split: [read_json(Path(path)) for path in paths] for split, paths in local.items()}
+    return {split: [read_csv(Path(path), builder.config.sep) for path in paths] for split, paths in local.items()}
+
+
+def _builder(where: str, config: str | None, source: str) -> DatasetBuilder:
+    known = get_dataset_config_names(where)
+    if config is None and len(known) > 1 and "default" not in known:
+        raise InputError(
+            f"--dataset {source} has several configurations: {', '.join(known)}. Choose by --dataset_config_name."
+        )
+    if config is not None and config not in known:
+        raise InputError(
+            f"--dataset_config_name {config}: {source} has no such configuration, only: {', '.join(known)}"
+        )
+    return load_dataset_builder(where, config)
+
+
+def _from_dataset(dataset: Dataset | DatasetDict, source: str) -> Tables:
+    parts = _usual_splits(dataset if isinstance(dataset, DatasetDict) else {"train": dataset}, source)
+    return {split: [dataset_table(part, f"{source}, {split}")] for split, part in parts.items()}
+
+
+def _usual_splits(parts: Mapping[str, Part], source: str) -> dict[str, Part]:
+    """The parts under our three names; others, such as IMDB's `unsupervised`, are left out."""
+    named = {str(name): part for name, part in parts.items()}
+    found = {
+        split: named[next(name for name in names if name in named)]
+        for split, names in SPLIT_NAMES.items()
+        if any(name in named for name in names)
+    }
+    if "train" not in found:
+        raise InputError(f"--dataset {source} has no part named train, only: {', '.join(named)}")
+    return found

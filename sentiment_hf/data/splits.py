@@ -1,0 +1,176 @@
+"""From tables to train, validation and test: carved where missing, counted, sampled, in the order of the source."""
+
+import hashlib
+import logging
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from datasets import ClassLabel, Dataset, Features, Value
+
+from sentiment_hf.args import DataArguments
+from sentiment_hf.data.columns import (
+    find_classes,
+    find_columns,
+    make_dataset,
+    read_labels,
+    read_texts,
+    require_columns,
+)
+from sentiment_hf.data.files import Table
+from sentiment_hf.data.sources import Tables, find_tables
+from sentiment_hf.errors import InputError
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Three datasets with the columns text (string) and label (one ClassLabel); `notes` go into the report."""
+
+    train: Dataset
+    validation: Dataset
+    test: Dataset
+    name: str
+    notes: dict
+
+
+def load_splits(args: DataArguments) -> Splits:
+    """Read what the flags name and split it; the same flags and files give the same rows in the same order.
+
+    Raises:
+        InputError: something named cannot be found, read, understood or divided.
+    """
+    name, tables = find_tables(args)
+    texts, label = find_columns(tables["train"][0], args)
+    parts = _read(tables, texts, label, args.text_column_delimiter)
+    notes = {"columns": {"text": texts, "label": label}, "validation": "given", "test": "given"}
+    if "test" not in parts:
+        parts["train"], parts["test"] = carve(parts["train"], args.test_size, args.split_seed, "test")
+        notes["test"] = _carved(args.test_size, args.split_seed)
+    parts["train"], notes["duplicates"] = find_duplicates(parts["train"], parts["test"], args.deduplicate)
+    if "validation" not in parts:
+        parts["train"], parts["validation"] = carve(
+            parts["train"], args.validation_size, args.split_seed, "validation"
+        )
+        notes["validation"] = _carved(args.validation_size, args.split_seed)
+    notes["sampled"] = {}
+    flags = {"train": "max_train_samples", "validation": "max_eval_samples", "test": "max_predict_samples"}
+    for split, flag in flags.items():
+        largest, rows = getattr(args, flag), len(parts[split])
+        if largest is not None and largest < rows:
+            parts[split] = _sample(parts[split], largest, args.split_seed, flag)
+            notes["sampled"][split] = f"{largest} of {rows} rows, stratified, seed {args.split_seed}"
+    notes["rows"] = {split: len(parts[split]) for split in flags}
+    notes["empty_texts"] = {split: sum(not text.strip() for text in parts[split]["text"][:]) for split in flags}
+    if any(notes["empty_texts"].values()):
+        counts = ", ".join(f"{count} in {split}" for split, count in notes["empty_texts"].items())
+        logger.warning("Some texts are empty (%s); they are kept and count like any other.", counts)
+    return Splits(**{split: parts[split] for split in flags}, name=name, notes=notes)
+
+
+def _read(tables: Tables, texts: list[str], label: str, delimiter: str) -> dict[str, Dataset]:
+    """A dataset per split, with the classes of train in all of them."""
+    labels = {}
+    for split, pieces in tables.items():
+        for table in pieces:
+            require_columns(table, texts, "--text_column_names")
+            require_columns(table, [label], "--label_column_name")
+        labels[split] = [read_labels(table, label) for table in pieces]
+    train = [name for piece in labels["train"] for name in piece]
+    classes = find_classes(tables["train"], label, train)
+    known = set(train)
+    datasets = {}
+    for split, pieces in tables.items():
+        for table, names in zip(pieces, labels[split], strict=True):
+            _refuse_unknown(table, names, known, split)
+        cells = [text for table in pieces for text in read_texts(table, texts, delimiter)]
+        datasets[split] = make_dataset(cells, [name for piece in labels[split] for name in piece], classes)
+    return datasets
+
+
+def _refuse_unknown(table: Table, names: list[str], known: set[str], split: str) -> None:
+    for index, name in enumerate(names):
+        if name not in known:
+            raise InputError(
+                f"{table.place(index)}: the class {name!r} stands in {split} but in no row of train, so it cannot be "
+                f"learned. Classes of train: {', '.join(sorted(known))}"
+            )
+
+
+def _carved(size: float, seed: int) -> str:
+    return f"{100 * size:g} % of train, stratified, seed {seed}"
+
+
+def carve(train: Dataset, size: float, seed: int, split: str) -> tuple[Dataset, Dataset]:
+    """(rest, carved): as `train_test_split(size, stratify_by_column="label", seed=seed)`, in the order of train."""
+    if not 0 < size < 1:
+        raise InputError(f"--{split}_size {size:g}: expected a share of train between 0 and 1.")
+    counts = Counter(train["label"][:])
+    rows = Dataset.from_dict(
+        {"label": train["label"][:], "row": range(len(train))},
+        features=Features({"label": train.features["label"], "row": Value("int64")}),
+    )
+    try:
+        halves = rows.train_test_split(size, stratify_by_column="label", seed=seed)
+        whole = all(set(half["label"][:]) == set(counts) for half in halves.values())
+        reason = "one side would have no row of it"
+    except ValueError as error:
+        whole, reason = False, str(error)
+    if not whole:
+        rarest = min(counts, key=counts.__getitem__)
+        raise InputError(
+            f"No {split} part is given, and {100 * size:g} % of train cannot be set aside with rows of every class: "
+            f"the class {train.features['label'].int2str(rarest)!r} has a count of {counts[rarest]} ({reason}). "
+            f"Add rows, merge classes, name a --{split}_file or raise --{split}_size."
+        )
+    return train.select(sorted(halves["train"]["row"])), train.select(sorted(halves["test"]["row"]))
+
+
+def find_duplicates(train: Dataset, test: Dataset, remove: bool) -> tuple[Dataset, dict]:
+    """(train, counts of rows whose whole text stands in the other part too); with `remove` they leave train."""
+    in_train, in_test = ([_digest(text) for text in part["text"][:]] for part in (train, test))
+    known_train, known_test = set(in_train), set(in_test)
+    alone = [row for row, text in enumerate(in_train) if text not in known_test]
+    counts = {
+        "test_in_train": sum(text in known_train for text in in_test),
+        "train_in_test": len(train) - len(alone),
+        "removed": remove,
+    }
+    if not remove:
+        return train, counts
+    kept = train.select(alone)
+    _refuse_lost_class(train, kept, "--deduplicate")
+    return kept, counts
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.blake2b(text.encode(), digest_size=16).digest()
+
+
+def _sample(dataset: Dataset, count: int, seed: int, flag: str) -> Dataset:
+    if count < 1:
+        raise InputError(f"--{flag} {count}: expected at least 1.")
+    sample = dataset.select(stratified(np.array(dataset["label"][:]), count, seed))
+    if flag == "max_train_samples":
+        _refuse_lost_class(dataset, sample, f"--{flag} {count}")
+    return sample
+
+
+def stratified(labels: np.ndarray, count: int, seed: int) -> list[int]:
+    """Sorted rows, (count,), in which each class keeps its share; a smaller sample is a part of a larger one."""
+    order = np.random.default_rng(seed).permutation(len(labels))
+    share = np.empty(len(labels))
+    for label in np.unique(labels):
+        rows = order[labels[order] == label]
+        share[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
+    return sorted(order[np.argsort(share[order], kind="stable")[:count]].tolist())
+
+
+def _refuse_lost_class(before: Dataset, after: Dataset, flag: str) -> None:
+    lost = set(before["label"][:]) - set(after["label"][:])
+    if lost:
+        names: ClassLabel = before.features["label"]
+        raise InputError(
+            f"{flag} leaves no row of the class {names.int2str(min(lost))!r} in train; every class needs one."
+        )

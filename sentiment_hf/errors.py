@@ -1,0 +1,32 @@
+"""The two ways in which a run can end early; the command line turns them into exit codes 2 and 3."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """The user's input cannot be used: the message says what was expected, what was found and what to do."""
+
+
+class TrainingError(RuntimeError):
+    """Training began and could not go on (loss not finite, out of memory)."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """', did you mean X?' when something similar is known, else nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1)
+    return f", did you mean {close[0]!r}?" if close else ""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The suggestion, then the whole choice."""
+    known = list(known)
+    return f"{suggestion(name, known)} (known: {', '.join(known)})"
+
+
+class Interrupted(Exception):  # noqa: N818
+    """A signal stopped the run after it was saved."""
+
+    def __init__(self, signum: int, message: str):
+        super().__init__(message)
+        self.signum = signum

@@ -1,0 +1,156 @@
+"""From --model to a `PreTrainedModel` and its tokenizer: a custom name starts fresh, anything else is a checkpoint."""
+
+import dataclasses
+import logging
+from collections.abc import Iterable
+from pathlib import Path
+
+import yaml
+from huggingface_hub.errors import StrictDataclassError
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+
+from custom_models import MODEL_NAMES
+from custom_models.base import TextClassifierConfig
+from sentiment_hf.args import ModelArguments
+from sentiment_hf.errors import InputError, did_you_mean
+from sentiment_hf.hub import require_hub
+from sentiment_hf.tokenization import train_tokenizer
+
+logger = logging.getLogger(__name__)
+
+
+def is_fresh(name: str) -> bool:
+    """True for a custom model by name: its weights and its tokenizer are still to be made."""
+    return name in MODEL_NAMES and not Path(name).exists()
+
+
+def require_checkpoint(name: str) -> None:
+    """A folder must hold a checkpoint; a Hub id needs the Hub. Nothing is loaded yet.
+
+    Raises:
+        InputError: neither.
+    """
+    path = Path(name)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise InputError(f"--model {name}: this folder is no checkpoint, it has no config.json")
+    elif path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
+        raise InputError(f"--model {name}: no such folder; expected one with a checkpoint (config.json, model.safetensors)")
+    else:
+        require_hub(f"--model {name}")
+
+
+def load_tokenizer(args: ModelArguments, texts: Iterable[str], max_length: int) -> PreTrainedTokenizerBase:
+    """The checkpoint's own tokenizer, or one trained on `texts` for a fresh model; `model_max_length` is what is cut to."""
+    name = args.model_name_or_path
+    if is_fresh(name):
+        return train_tokenizer(
+            texts,
+            args.tokenizer,
+            vocab_size=args.vocab_size,
+            min_frequency=args.min_frequency,
+            lowercase=args.lowercase,
+            model_max_length=max_length,
+        )
+    tokenizer = from_checkpoint(AutoTokenizer, args)
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    if max_length > tokenizer.model_max_length:
+        logger.warning("--max_seq_length %d: this model takes %d tokens", max_length, tokenizer.model_max_length)
+    tokenizer.model_max_length = min(max_length, tokenizer.model_max_length)
+    return tokenizer
+
+
+def load_model(args: ModelArguments, labels: list[str], tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """A fresh custom model with the settings of --model_config, or a checkpoint with a head for these labels.
+
+    Raises:
+        InputError: a setting that does not exist or does not fit, a checkpoint that cannot be loaded.
+    """
+    names = {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
+    if is_fresh(args.model_name_or_path):
+        model = new_model(args, names, tokenizer)
+    else:
+        if args.model_config or args.word_vectors:
+            raise InputError("--model_config and --word_vectors shape a new custom model; this --model is a checkpoint")
+        model = from_checkpoint(
+            AutoModelForSequenceClassification, args, **names, num_labels=len(labels), ignore_mismatched_sizes=True
+        )
+        model.config.pad_token_id = tokenizer.pad_token_id
+    model.config.problem_type = "single_label_classification"
+    rows = model.get_input_embeddings().num_embeddings
+    if len(tokenizer) > rows:
+        raise InputError(
+            f"--model {args.model_name_or_path}: its tokenizer has {len(tokenizer)} tokens, its embedding {rows} rows; "
+            "tokenizer and weights are not from the same checkpoint"
+        )
+    return model
+
+
+def new_model(args: ModelArguments, names: dict, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """Fresh weights."""
+    settings = parse_settings(args.model_name_or_path, args.model_config or [])
+    try:
+        config = AutoConfig.for_model(
+            args.model_name_or_path,
+            vocab_size=len(tokenizer),
+            pad_token_id=tokenizer.pad_token_id,
+            **names,
+            **settings,
+        )
+    except StrictDataclassError as error:
+        reason = error.__cause__ or error
+        raise InputError(f"--model_config: {' '.join(str(reason).split())}") from error
+    return AutoModelForSequenceClassification.from_config(config)
+
+
+def parse_settings(model_type: str, settings: list[str]) -> dict:
+    """['hidden_size=256'] -> {'hidden_size': 256}, names checked against the config's fields."""
+    config_class = type(AutoConfig.for_model(model_type))
+    inherited = {field.name for field in dataclasses.fields(TextClassifierConfig.__base__)}
+    decided_elsewhere = {"vocab_size", "pad_token_id"}
+    known = [f.name for f in dataclasses.fields(config_class) if f.name not in inherited | decided_elsewhere]
+    parsed = {}
+    for name, value in (setting.split("=", 1) for setting in settings):
+        if name not in known:
+            raise InputError(f"--model_config: {model_type} has no setting {name!r}{did_you_mean(name, known)}")
+        parsed[name] = parse_value(value)
+    return parsed
+
+
+def parse_value(text: str):
+    """A number, list, true/false or word as YAML reads it, and 1e-3 as the number that it is."""
+    value = yaml.safe_load(text)
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def label_order(args: ModelArguments) -> list[str] | None:
+    """The class names of a checkpoint in the order of its head; None where it has only LABEL_0, LABEL_1, ... or is fresh."""
+    if is_fresh(args.model_name_or_path):
+        return None
+    names = from_checkpoint(AutoConfig, args).id2label
+    order = [names[index] for index in sorted(names)]
+    return None if order == [f"LABEL_{index}" for index in range(len(order))] else order
+
+
+def from_checkpoint(auto_class, args: ModelArguments, **kwargs):
+    """`from_pretrained` with the user's revision and trust, its many failures turned into one sentence."""
+    try:
+        return auto_class.from_pretrained(
+            args.model_name_or_path,
+            revision=args.model_revision,
+            trust_remote_code=args.trust_remote_code,
+            **kwargs,
+        )
+    except (OSError, ValueError, KeyError, RuntimeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"--model {args.model_name_or_path} cannot be loaded: {reason}") from error

@@ -1,0 +1,62 @@
+"""What a run leaves behind in words and numbers: report.json, predictions.parquet, and the table on the screen."""
+
+import importlib.metadata
+import platform
+import resource
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import torch
+
+VERSIONS_OF = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "peft", "sentiment-hf")
+
+
+def environment() -> dict:
+    """Threads, processor, versions, and the largest resident size so far (Linux reports it in KiB, macOS in bytes)."""
+    unit = 1 if platform.system() == "Darwin" else 1024
+    cuda = torch.cuda.is_available()
+    return {
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
+        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if cuda else 0,
+        "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF} | {"python": platform.python_version()},
+    }
+
+
+def write_predictions(path: Path, logits: np.ndarray, labels: np.ndarray, names: list[str]) -> None:
+    """One line a row of the test part, in its order: row, label, prediction, probability of each class (float16)."""
+    probabilities = torch.from_numpy(logits).float().softmax(-1).numpy().astype(np.float16)
+    columns = {"row": np.arange(len(labels), dtype=np.int32), "label": labels.astype(np.int16)}
+    columns["prediction"] = logits.argmax(-1).astype(np.int16)
+    columns |= {f"probability_{name}": probabilities[:, index] for index, name in enumerate(names)}
+    pq.write_table(pa.table(columns), path)
+
+
+def table(report: dict) -> str:
+    """The result of a run as aligned text, for the end of the run and for a finished one that is asked again."""
+    lines = [
+        ("model", f"{report['model']} ({report['tuning']})"),
+        ("dataset", f"{report['dataset']}, seed {report['seed']}"),
+        ("parameters", f"{report['parameters']:,}, of them trained {report['trainable_parameters']:,}"),
+    ]
+    if report["train_seconds"]:
+        speed = report["train_tokens_per_second"]
+        lines.append(("training", f"{report['train_seconds'] / 60:.1f} min, {speed:,.0f} tokens/s"))
+    lines.append(("peak memory", f"{report['peak_memory_bytes'] / 2**20:,.0f} MiB"))
+    for split in ("validation", "test"):
+        if split in report:
+            lines.append((split, scores_line(report[split])))
+    width = max(len(name) for name, _ in lines)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+
+def scores_line(scores: dict) -> str:
+    """Accuracy with its interval, macro F1 and loss; percent."""
+    low, high = scores["accuracy_interval"]
+    return (
+        f"accuracy {scores['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%}), "
+        f"macro F1 {scores['f1_macro']:.2%}, loss {scores['loss']:.4f}, {scores['rows']:,} rows"
+    )

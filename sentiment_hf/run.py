@@ -1,0 +1,245 @@
+"""The straight line from flags to report: data, tokenizer, model, training, validation, test once."""
+
+import dataclasses
+import logging
+import shlex
+import sys
+from pathlib import Path
+
+import datasets
+import numpy as np
+import torch
+import transformers
+from datasets import ClassLabel, Dataset
+from transformers import DataCollatorWithPadding, EarlyStoppingCallback, PrinterCallback, TrainingArguments, set_seed
+
+from sentiment_hf.args import AUTO, DataArguments, ModelArguments, RunArguments
+from sentiment_hf.checkpoints import write_json
+from sentiment_hf.data import Splits, load_splits
+from sentiment_hf.errors import InputError, Interrupted
+from sentiment_hf.folder import claim, finished_report, identity
+from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
+from sentiment_hf.metrics import full_scores
+from sentiment_hf.models import is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
+from sentiment_hf.report import environment, table, write_predictions
+from sentiment_hf.tokenization import tokenize
+from sentiment_hf.trainer import ClassificationTrainer, MetricsFile, StopOnBrokenLoss, StopOnSignal
+from sentiment_hf.word_vectors import initialise_embedding
+
+logger = logging.getLogger(__name__)
+
+
+def run(
+    model_args: ModelArguments, data_args: DataArguments, run_args: RunArguments, training_args: TrainingArguments
+) -> dict:
+    """Train, validate and test one model, or go on where an interrupted run stopped; a finished run only reports.
+
+    Returns:
+        The report, as written to report.json in the output folder.
+
+    Raises:
+        InputError: something that the user gave cannot be used.
+        TrainingError: training began and could not go on.
+        Interrupted: a signal came; a checkpoint is written.
+    """
+    show_progress(not training_args.disable_tqdm)
+    use_all_cores(training_args, run_args.num_cpu_threads)
+    refuse_fewer_processes(training_args)
+    if not is_fresh(model_args.model_name_or_path):
+        require_checkpoint(model_args.model_name_or_path)
+    splits = load_splits(data_args)
+    splits = in_label_order(splits, label_order(model_args), training_args.do_train)
+    folder = output_folder(model_args, run_args, training_args, splits.name)
+    this_run = identity(model_args, data_args, run_args, training_args, splits)
+    with training_args.main_process_first(desc="claiming the output folder"):
+        checkpoint = claim(folder, this_run, run_args.overwrite, writes=training_args.process_index == 0)
+    report = finished_report(folder)
+    if report:
+        logger.warning("%s holds this run already, finished; its result:", folder)
+    else:
+        trainer = build_trainer(model_args, data_args, run_args, training_args, splits)
+        if training_args.do_train:
+            train(trainer, checkpoint)
+        report = evaluate(trainer, splits, model_args, run_args)
+        trainer.end()
+    if training_args.process_index == 0:
+        print(table(report))
+    return report
+
+
+def show_progress(shown: bool) -> None:
+    """Bars for data and training, or none at all; never one for writing a file that is there at once."""
+    transformers.utils.logging.disable_progress_bar()
+    if not shown:
+        datasets.disable_progress_bars()
+
+
+def in_label_order(splits: Splits, order: list[str] | None, trains: bool) -> Splits:
+    """Class ids as the head of a checkpoint numbers them, by name; other classes are for a new head, in training only."""
+    names = splits.train.features["label"].names
+    if order is None or order == names:
+        return splits
+    if sorted(order) != sorted(names):
+        if not trains:
+            raise InputError(f"--model knows the classes {order}, the data has {names}; train it on them first")
+        logger.warning("the checkpoint knows the classes %s; it is tuned to %s", order, names)
+        return splits
+    parts = {part: renumber(getattr(splits, part), order) for part in ("train", "validation", "test")}
+    return dataclasses.replace(splits, **parts)
+
+
+def renumber(dataset: Dataset, order: list[str]) -> Dataset:
+    """The same labels by name, with ids by this order."""
+    names = dataset.features["label"].names
+    ids = [order.index(names[label]) for label in dataset["label"]]
+    return dataset.remove_columns("label").add_column("label", ids, feature=ClassLabel(names=order))
+
+
+def output_folder(
+    model_args: ModelArguments, run_args: RunArguments, training_args: TrainingArguments, dataset: str
+) -> Path:
+    """--output_dir, or out/<dataset>/<recipe of a fresh model, name of a checkpoint and how it is tuned>."""
+    if training_args.output_dir == AUTO:
+        how = tuning(model_args, training_args)
+        checkpoint = f"{Path(model_args.model_name_or_path).name}-{how}"
+        training_args.output_dir = str(Path("out", dataset, run_args.config if how == "scratch" else checkpoint))
+    return Path(training_args.output_dir)
+
+
+def tuning(model_args: ModelArguments, training_args: TrainingArguments) -> str:
+    """scratch: all weights fresh; full: all weights of a checkpoint trained on; none: a checkpoint as it is."""
+    if is_fresh(model_args.model_name_or_path):
+        return "scratch"
+    return "full" if training_args.do_train else "none"
+
+
+def build_trainer(
+    model_args: ModelArguments,
+    data_args: DataArguments,
+    run_args: RunArguments,
+    training_args: TrainingArguments,
+    splits: Splits,
+) -> ClassificationTrainer:
+    """Tokenizer, tokenized splits, model, and the trainer around them."""
+    set_seed(training_args.seed)
+    tokenizer = load_tokenizer(model_args, splits.train["text"], data_args.max_seq_length)
+    model = load_model(model_args, splits.train.features["label"].names, tokenizer)
+    if model_args.word_vectors:
+        found = initialise_embedding(model, tokenizer, model_args.word_vectors)
+        logger.warning("%s covers %.1f %% of the vocabulary", model_args.word_vectors, 100 * found)
+    train, validation = (tokenize(part, tokenizer, tokenizer.model_max_length) for part in (splits.train, splits.validation))
+    callbacks = [StopOnSignal(), StopOnBrokenLoss(), MetricsFile(Path(training_args.output_dir, "metrics.jsonl"))]
+    if run_args.early_stopping_patience is not None:
+        callbacks.append(EarlyStoppingCallback(run_args.early_stopping_patience))
+    trainer = ClassificationTrainer(
+        model=model,
+        args=training_args,
+        train_dataset=train,
+        eval_dataset=longest_first(validation)[0],
+        processing_class=tokenizer,
+        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8 if training_args.fp16 or training_args.bf16 else None),
+        class_weights=balanced_weights(splits.train) if run_args.class_weights else None,
+        length_bucketing=run_args.length_bucketing,
+        callbacks=callbacks,
+    )
+    # With --disable_tqdm nothing is printed before the result; metrics.jsonl has it all.
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def balanced_weights(train: Dataset) -> torch.Tensor:
+    """rows / (classes * rows of the class), as in scikit-learn: the mean weight of a row is 1."""
+    counts = np.bincount(train["label"], minlength=train.features["label"].num_classes)
+    return torch.tensor(len(train) / (len(counts) * counts), dtype=torch.float32)
+
+
+def longest_first(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
+    """Sorted by length, for batches with little padding; row i of the result is row order[i] of the data set."""
+    order = np.argsort(-np.asarray(dataset["length"]), kind="stable")
+    return dataset.select(order), order
+
+
+def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
+    """From the start or from a whole checkpoint; ends with the best weights by validation, saved in the output folder."""
+    if checkpoint:
+        logger.warning("going on from %s", checkpoint)
+        trainer.restore_clock(checkpoint)
+    try:
+        result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except (RuntimeError, MemoryError) as error:
+        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
+            raise InputError(
+                "a batch does not fit into memory: lower --per_device_train_batch_size (raise --gradient_accumulation_steps "
+                f"by the same factor to train alike) or --max_seq_length ({' '.join(str(error).split())[:200]})"
+            ) from error
+        raise
+    signum = next(c.signum for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
+    if signum is not None:
+        raise Interrupted(signum, f"stopped at step {trainer.state.global_step}, saved; the same command goes on from there")
+    trainer.save_model()
+    trainer.save_state()
+    trainer.save_metrics("train", result.metrics)
+
+
+def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, num_labels) logits and (rows,) labels, in the order of the data set; writes <split>_results.json."""
+    by_length, order = longest_first(dataset)
+    output = trainer.predict(by_length, metric_key_prefix=split)
+    trainer.save_metrics(split, output.metrics)
+    logits, labels = np.empty_like(output.predictions), np.empty_like(output.label_ids)
+    logits[order], labels[order] = output.predictions, output.label_ids
+    return logits, labels
+
+
+def evaluate(
+    trainer: ClassificationTrainer, splits: Splits, model_args: ModelArguments, run_args: RunArguments
+) -> dict:
+    """Validation, then test once, with the chosen weights; writes report.json last."""
+    args, tokenizer = trainer.args, trainer.processing_class
+    report = describe(trainer, splits, model_args, run_args)
+    names = splits.train.features["label"].names
+    if args.do_eval:
+        validation = tokenize(splits.validation, tokenizer, tokenizer.model_max_length)
+        report["validation"] = full_scores(*predict_logits(trainer, validation, "eval"), names)
+    if args.do_predict:
+        test = tokenize(splits.test, tokenizer, tokenizer.model_max_length)
+        logits, labels = predict_logits(trainer, test, "test")
+        report["test"] = full_scores(logits, labels, names)
+        if trainer.is_world_process_zero():
+            write_predictions(Path(args.output_dir, "predictions.parquet"), logits, labels, names)
+    report |= environment()
+    if trainer.is_world_process_zero():
+        write_json(Path(args.output_dir, "report.json"), report)
+    return report
+
+
+def describe(trainer: ClassificationTrainer, splits: Splits, model_args: ModelArguments, run_args: RunArguments) -> dict:
+    """What was trained, on what, for how long; all counts and seconds are of training steps only."""
+    args, clock = trainer.args, trainer.total_clock()
+    parameters = [(weight.numel(), weight.requires_grad) for weight in trainer.model.parameters()]
+    lengths = np.asarray(trainer.train_dataset["length"])
+    limit = trainer.processing_class.model_max_length
+    return {
+        "model": model_args.model_name_or_path,
+        "tuning": tuning(model_args, args),
+        "dataset": splits.name,
+        "seed": args.seed,
+        "recipe": run_args.config,
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "parameters": sum(count for count, _ in parameters),
+        "trainable_parameters": sum(count for count, trained in parameters if trained),
+        "train_seconds": clock["seconds"],
+        "train_tokens": clock["tokens"],
+        "train_tokens_per_second": clock["tokens"] / clock["seconds"] if clock["seconds"] else None,
+        "train_texts_per_second": clock["texts"] / clock["seconds"] if clock["seconds"] else None,
+        "epochs": trainer.state.epoch,
+        "steps": trainer.state.global_step,
+        "best_step": trainer.state.best_global_step,
+        "processes": args.world_size,
+        "max_seq_length": limit,
+        "train_texts_at_max_seq_length": float((lengths >= limit).mean()),
+        "vocabulary": len(trainer.processing_class),
+        "labels": splits.train.features["label"].names,
+        "duplicates": splits.notes["duplicates"],
+        "data": splits.notes,
+    }

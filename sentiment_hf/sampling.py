@@ -1,0 +1,39 @@
+"""Batches of texts of similar length, in an order that depends on seed and epoch alone."""
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch.utils.data import Sampler
+
+# Texts are sorted within pools of so many batches: enough to leave little padding, few enough to stay a shuffle.
+POOL = 50
+
+
+class LengthBucketSampler(Sampler[int]):
+    """Indices of which each consecutive `batch_size` are alike in length, the batches in random order.
+
+    Unlike Trainer's `group_by_length` it draws from a generator of its own, so a resumed run sees the very same batches, and it is
+    for training only: predictions keep the order of the rows. `batch_size` is that of a whole optimizer step, so that one process,
+    several, and accumulated steps see the same texts together. A last, smaller batch comes last.
+    """
+
+    def __init__(self, lengths: Sequence[int], batch_size: int, seed: int):
+        self.lengths = torch.as_tensor(lengths)
+        self.batch_size, self.seed, self.epoch = batch_size, seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Trainer before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(self.seed + 1_000_003 * self.epoch)
+        batches = []
+        for pool in torch.randperm(len(self), generator=generator).split(POOL * self.batch_size):
+            batches += pool[self.lengths[pool].argsort(stable=True)].split(self.batch_size)
+        *whole, last = batches
+        order = torch.randperm(len(whole), generator=generator).tolist()
+        for batch in [*(whole[index] for index in order), last]:
+            yield from batch.tolist()

@@ -1,0 +1,170 @@
+"""`Trainer` with the loss, the batches and the checkpoints that make runs comparable and safe to interrupt."""
+
+import json
+import math
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from transformers import Trainer, TrainerCallback
+from transformers.trainer_utils import rotate_checkpoints
+
+from sentiment_hf.checkpoints import write_json, write_manifest
+from sentiment_hf.errors import TrainingError
+from sentiment_hf.metrics import compute_metrics, cross_entropy
+from sentiment_hf.sampling import LengthBucketSampler
+
+
+def classification_loss(class_weights: Tensor | None, label_smoothing: float) -> Callable:
+    """Cross-entropy summed over the texts and divided by those of the whole optimizer step.
+
+    The same for custom and stock models, and the same for one big batch, accumulated small ones and several processes:
+    left to themselves stock models return a mean per small batch, which `Trainer` adds up (huggingface/transformers#47688).
+    """
+
+    def loss(outputs, labels: Tensor, num_items_in_batch: Tensor | None = None) -> Tensor:
+        weight = None if class_weights is None else class_weights.to(outputs.logits)
+        total = nn.functional.cross_entropy(
+            outputs.logits, labels, weight=weight, label_smoothing=label_smoothing, reduction="sum"
+        )
+        return total / (labels.shape[0] if num_items_in_batch is None else num_items_in_batch)
+
+    return loss
+
+
+class ClassificationTrainer(Trainer):
+    """What is added to `Trainer`: loss, length-bucketed batches, true evaluation loss, clock, checkpoints with a manifest."""
+
+    def __init__(self, *args, class_weights: Tensor | None, length_bucketing: bool, **kwargs):
+        label_smoothing = kwargs["args"].label_smoothing_factor
+        super().__init__(
+            *args,
+            compute_loss_func=classification_loss(class_weights, label_smoothing),
+            compute_metrics=compute_metrics,
+            **kwargs,
+        )
+        # The loss takes `num_items_in_batch` itself; the models need not.
+        self.model_accepts_loss_kwargs = False
+        self.length_bucketing = length_bucketing
+        self.clock = {"seconds": 0.0, "tokens": 0, "texts": 0}
+        self.resumed_at: float | None = None
+
+    def _get_train_sampler(self, train_dataset=None):
+        if not self.length_bucketing:
+            return super()._get_train_sampler(train_dataset)
+        args = self.args
+        step = args.train_batch_size * args.world_size * args.gradient_accumulation_steps
+        seed = args.seed if args.data_seed is None else args.data_seed
+        return LengthBucketSampler(self.train_dataset["length"][:], step, seed)
+
+    def training_step(self, model: nn.Module, inputs: dict, num_items_in_batch=None) -> Tensor:
+        """Count the tokens and texts of the step (padding is not one), and start the clock at the first."""
+        if self.resumed_at is None:
+            self.resumed_at = time.perf_counter()
+        self.clock["tokens"] += inputs["attention_mask"].sum()
+        self.clock["texts"] += len(inputs["attention_mask"])
+        return super().training_step(model, inputs, num_items_in_batch)
+
+    def _maybe_log_save_evaluate(self, *args, **kwargs) -> None:
+        """The clock stands still while metrics are logged, validation runs and checkpoints are written."""
+        if self.resumed_at is not None:
+            self.clock["seconds"] += time.perf_counter() - self.resumed_at
+        super()._maybe_log_save_evaluate(*args, **kwargs)
+        self.resumed_at = time.perf_counter()
+
+    def evaluation_loop(self, *args, **kwargs):
+        """`Trainer` counts the texts of a smaller last batch too often in its loss; this one is the mean over all rows."""
+        output = super().evaluation_loop(*args, **kwargs)
+        prefix = kwargs.get("metric_key_prefix", "eval")
+        output.metrics[f"{prefix}_loss"] = cross_entropy(output.predictions, output.label_ids)
+        return output
+
+    def _save_checkpoint(self, model: nn.Module, trial) -> None:
+        """The manifest comes last, and only then are older checkpoints deleted."""
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        super()._save_checkpoint(model, trial)
+        self.args.save_total_limit = limit
+        self.accelerator.wait_for_everyone()
+        clock = self.total_clock()
+        if self.args.should_save:
+            folder = Path(self.args.output_dir, f"checkpoint-{self.state.global_step}")
+            write_json(folder / "clock.json", clock)
+            write_manifest(folder)
+            rotate_checkpoints(self.args.output_dir, limit, best_model_checkpoint=self.state.best_model_checkpoint)
+
+    def restore_clock(self, checkpoint: Path) -> None:
+        """Seconds, tokens and texts of the sessions before; kept by the first process alone, since they are sums of all."""
+        if self.is_world_process_zero():
+            self.clock = json.loads((checkpoint / "clock.json").read_text())
+
+    def total_clock(self) -> dict[str, float | int]:
+        """Training so far, in all sessions: wall-clock seconds of the first process, tokens and texts of all."""
+        counts = torch.tensor([int(self.clock["tokens"]), self.clock["texts"]], device=self.args.device)
+        tokens, texts = self.accelerator.reduce(counts).tolist()
+        return {"seconds": self.clock["seconds"], "tokens": tokens, "texts": texts}
+
+
+class StopOnSignal(TrainerCallback):
+    """SIGINT or SIGTERM: finish the step, write a checkpoint, stop; a second signal ends the process at once."""
+
+    def __init__(self):
+        self.signum: int | None = None
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Take over both signals for as long as training runs."""
+        self.before = {signum: signal.signal(signum, self.receive) for signum in (signal.SIGINT, signal.SIGTERM)}
+
+    def on_train_end(self, args, state, control, **kwargs):
+        """Give them back."""
+        for signum, handler in self.before.items():
+            signal.signal(signum, handler)
+
+    def receive(self, signum: int, frame) -> None:
+        """The handler: remember, and let the next signal through."""
+        self.signum = signum
+        signal.signal(signum, self.before[signum])
+
+    def on_step_end(self, args, state, control, **kwargs):
+        """The step is done: stop here, with a checkpoint."""
+        if self.signum is not None:
+            control.should_save = control.should_training_stop = True
+            # At its end `Trainer` keeps the best checkpoint alone where one is to be kept: not the one to go on from.
+            args.save_total_limit = None
+
+    def on_epoch_end(self, args, state, control, **kwargs):
+        """An epoch that was left in the middle is not validated: the choice of the checkpoint stays that of a whole run."""
+        if self.signum is not None and state.epoch % 1:
+            control.should_evaluate = control.should_save = False
+
+
+class StopOnBrokenLoss(TrainerCallback):
+    """A loss that is not finite has already ruined the weights; `Trainer` alone would go on to the end."""
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        """Raises TrainingError at the first such loss, in training or validation."""
+        losses = [value for name, value in (logs or {}).items() if name in ("loss", "eval_loss", "train_loss")]
+        if not all(math.isfinite(loss) for loss in losses):
+            raise TrainingError(
+                f"the loss became {losses[0]} before step {state.global_step}; lower --learning_rate or --max_grad_norm"
+            )
+
+
+class MetricsFile(TrainerCallback):
+    """metrics.jsonl: what was logged, a JSON object a line, with its step."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Lines of an earlier session that lie after the checkpoint are written again."""
+        if state.is_world_process_zero:
+            self.path.write_text("".join(json.dumps(entry) + "\n" for entry in state.log_history))
+
+    def on_log(self, args, state, control, logs=None, **kwargs):
+        """One line."""
+        if state.is_world_process_zero and logs:
+            with self.path.open("a") as file:
+                file.write(json.dumps(logs | {"step": state.global_step, "epoch": state.epoch}) + "\n")

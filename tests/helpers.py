@@ -1,0 +1,107 @@
+"""Small real data, the flags of a small real run, and what is read back from its folder."""
+
+import csv
+import json
+import os
+import random
+import re
+import signal
+from pathlib import Path
+
+import pytest
+import torch
+import transformers.trainer
+from safetensors.torch import load_file
+from transformers import BertConfig, BertForMaskedLM, BertTokenizer, TrainerCallback
+
+from sentiment_hf.args import parse_args
+from sentiment_hf.errors import Interrupted
+from sentiment_hf.run import run
+
+GOOD = ("good", "fine", "lovely", "warm", "bright")
+BAD = ("bad", "dull", "awful", "cold", "grim")
+OTHER = ("the", "film", "soup", "was", "and", "so", "we", "saw", "it", "here", "again", "plot")
+TINY = ("embedding_size=8", "hidden_size=8")
+
+
+def reviews(count: int, seed: int) -> list[tuple[str, str]]:
+    """(text, label) of 2 to 14 words, one or two of which tell the class; both classes by turns."""
+    chance = random.Random(seed)
+    rows = []
+    for index in range(count):
+        label, telling = ("positive", GOOD) if index % 2 else ("negative", BAD)
+        words = chance.choices(OTHER, k=chance.randint(1, 12)) + chance.choices(telling, k=chance.randint(1, 2))
+        chance.shuffle(words)
+        rows.append((" ".join(words), label))
+    return rows
+
+
+def write_csv(path: Path, rows: list[tuple], header: tuple[str, ...] = ("text", "label")) -> Path:
+    """A csv file with these rows."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+def write_data(folder: Path, train: int = 40, validation: int = 14, test: int = 22) -> Path:
+    """train.csv, validation.csv and test.csv in `folder`."""
+    for seed, (split, rows) in enumerate({"train": train, "validation": validation, "test": test}.items()):
+        write_csv(folder / f"{split}.csv", reviews(rows, seed))
+    return folder
+
+
+def flags(data: Path, output: Path, *more: str, model: str = "custom-gru", settings: tuple[str, ...] = TINY) -> list[str]:
+    """The command line of a run of two epochs on the files in `data`; a later flag overrides an earlier one."""
+    files = [word for split in ("train", "validation", "test") for word in (f"--{split}_file", str(data / f"{split}.csv"))]
+    words = ["--model", str(model), *files, "--output_dir", str(output), "--num_train_epochs", "2"]
+    words += ["--per_device_train_batch_size", "8", "--min_frequency", "1", "--num_cpu_threads", "1", "--disable_tqdm", "true"]
+    return [*words, *(["--model_config", *settings] if settings else []), *map(str, more)]
+
+
+def run_flags(*args, **kwargs) -> dict:
+    """The report of the run with these `flags`."""
+    return run(*parse_args(flags(*args, **kwargs)))
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    """Name to tensor, as saved."""
+    return load_file(Path(folder, "model.safetensors"))
+
+
+def read_report(folder: Path) -> dict:
+    """report.json"""
+    return json.loads(Path(folder, "report.json").read_text(encoding="utf-8"))
+
+
+class Stop(TrainerCallback):
+    """Sends this process a signal in the middle of a step, as a user or a cluster would."""
+
+    def __init__(self, step: int, signum: int = signal.SIGTERM):
+        self.step, self.signum = step, signum
+
+    def on_step_begin(self, args, state, control, **kwargs):
+        """Steps count from 1, and `state` knows those that are done."""
+        if state.global_step + 1 == self.step:
+            os.kill(os.getpid(), self.signum)
+
+
+def run_until(stop: Stop, argv: list[str]) -> Interrupted:
+    """Run and be interrupted."""
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted) as interrupted:
+        patch.setattr(transformers.trainer, "DEFAULT_CALLBACKS", [*transformers.trainer.DEFAULT_CALLBACKS, stop])
+        run(*parse_args(argv))
+    return interrupted.value
+
+
+def save_bert(folder: Path, data: Path, rows: int | None = None, **settings) -> Path:
+    """A stock checkpoint without a trained head: a tiny BERT and a WordPiece tokenizer that knows the words of `data`."""
+    words = sorted({word for path in data.glob("*.csv") for word in re.findall("[a-z]+", path.read_text())})
+    vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
+    tokenizer = BertTokenizer(vocab={token: index for index, token in enumerate(vocabulary)}, model_max_length=32)
+    sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    config = BertConfig(vocab_size=rows or len(vocabulary), max_position_embeddings=32, **sizes, **settings)
+    torch.manual_seed(0)
+    BertForMaskedLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder

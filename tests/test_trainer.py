@@ -1,0 +1,200 @@
+"""Training is the same however its batches are divided and however often it is interrupted; its figures are true."""
+
+import json
+import signal
+
+import pyarrow.parquet as pq
+import pytest
+import torch
+from helpers import Stop, flags, read_report, reviews, run_flags, run_until, save_bert, weights, write_csv, write_data
+from torch.nn.functional import cross_entropy
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from sentiment_hf.args import parse_args
+from sentiment_hf.data.files import read_csv
+from sentiment_hf.errors import TrainingError
+from sentiment_hf.run import run
+from sentiment_hf.trainer import classification_loss
+
+EXACT = ("embedding_size=8", "hidden_size=8", "dropout=0", "embedding_dropout=0")
+RANDOM = ("embedding_size=8", "hidden_size=8", "dropout=0.3", "embedding_dropout=0.2")
+
+
+@pytest.fixture
+def data(tmp_path):
+    """44 rows to train on: with batches of 8 the last one is smaller."""
+    return write_data(tmp_path / "data", train=44)
+
+
+def logits(folder, data, split: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """(rows, 2) logits and (rows,) labels of one part by the saved model, all rows in one batch."""
+    columns = read_csv(data / f"{split}.csv").columns
+    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    inputs = AutoTokenizer.from_pretrained(folder)(list(columns["text"]), padding=True, truncation=True, return_tensors="pt")
+    labels = torch.tensor([model.config.label2id[label] for label in columns["label"]])
+    with torch.inference_mode():
+        return model(**inputs).logits, labels
+
+
+def logged(folder, name: str) -> list[float]:
+    """The values of one name in metrics.jsonl."""
+    entries = map(json.loads, (folder / "metrics.jsonl").read_text().splitlines())
+    return [entry[name] for entry in entries if name in entry]
+
+
+EXACTLY = {"rtol": 0, "atol": 0}
+
+
+def assert_same(first, second, **tolerance):
+    found, expected = weights(first), weights(second)
+    assert found.keys() == expected.keys()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor, **tolerance)
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw_torch"])
+@pytest.mark.parametrize("model", ["custom-gru", "bert"])
+def test_accumulated_steps_train_as_one_batch_does(data, tmp_path, model, optimizer):
+    settings = EXACT
+    if model == "bert":
+        model, settings = save_bert(tmp_path / "bert", data, hidden_dropout_prob=0, attention_probs_dropout_prob=0), ()
+    rate = "0.5" if optimizer == "sgd" else "0.002"
+    for name, batch, accumulation in (("whole", 8, 1), ("divided", 2, 4)):
+        more = ["--optim", optimizer, "--learning_rate", rate, "--per_device_train_batch_size", batch]
+        more += ["--gradient_accumulation_steps", accumulation, "--logging_steps", 1]
+        run_flags(data, tmp_path / name, *more, model=model, settings=settings)
+    assert_same(tmp_path / "divided", tmp_path / "whole", rtol=0, atol=1e-5)
+    assert logged(tmp_path / "divided", "loss") == pytest.approx(logged(tmp_path / "whole", "loss"), abs=1e-4)
+
+
+@pytest.mark.parametrize("bucketing", [True, False])
+@pytest.mark.parametrize("steps", [[2], [6], [3, 9, 12]])
+def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(data, tmp_path, steps, bucketing):
+    """Six steps an epoch: within the first, at its end, and three times, the last at the end of all."""
+    more = ["--length_bucketing", bucketing, "--logging_steps", 1]
+    run_flags(data, tmp_path / "undisturbed", *more, settings=RANDOM)
+    argv = flags(data, tmp_path / "interrupted", *more, settings=RANDOM)
+    for step in steps:
+        stopped = run_until(Stop(step), argv)
+        assert stopped.signum == signal.SIGTERM
+        assert f"step {step}" in str(stopped)
+        assert (tmp_path / "interrupted" / f"checkpoint-{step}").is_dir()
+        assert not (tmp_path / "interrupted" / "report.json").exists()
+    report = run(*parse_args(argv))
+    assert_same(tmp_path / "interrupted", tmp_path / "undisturbed", **EXACTLY)
+    expected = read_report(tmp_path / "undisturbed")
+    for name in ("test", "validation", "steps", "best_step", "train_tokens"):
+        assert report[name] == expected[name], name
+    assert logged(tmp_path / "interrupted", "loss") == logged(tmp_path / "undisturbed", "loss")
+
+
+def test_ctrl_c_is_an_interruption_like_any_other_and_the_handlers_come_back(data, tmp_path):
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    assert run_until(Stop(3, signal.SIGINT), flags(data, tmp_path / "run")).signum == signal.SIGINT
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+
+
+def test_a_seed_decides_everything(data, tmp_path):
+    for name, seed in (("first", 1), ("again", 1), ("other", 2)):
+        run_flags(data, tmp_path / name, "--seed", seed, settings=RANDOM)
+    assert_same(tmp_path / "first", tmp_path / "again", **EXACTLY)
+    assert not weights(tmp_path / "other")["classifier.weight"].equal(weights(tmp_path / "first")["classifier.weight"])
+
+
+@pytest.mark.parametrize("more", [[], ["--label_smoothing_factor", 0.3], ["--class_weights", "balanced"]], ids=str)
+def test_the_training_loss_is_the_one_that_was_asked_for(tmp_path, more):
+    data = write_data(tmp_path / "data")
+    write_csv(data / "train.csv", reviews(40, seed=0) + [row for row in reviews(40, seed=9) if row[1] == "positive"])
+    still = ["--learning_rate", 0, "--num_train_epochs", 1, "--per_device_train_batch_size", 60, "--logging_steps", 1]
+    run_flags(data, tmp_path / "run", *still, *more, settings=EXACT)
+    outputs, labels = logits(tmp_path / "run", data, "train")
+    # 20 rows of class 0 and 40 of class 1: rows / (classes * rows of the class).
+    weight = torch.tensor([1.5, 0.75]) if "balanced" in more else torch.ones(2)
+    assert weight[labels].mean() == 1
+    smoothing = 0.3 if "--label_smoothing_factor" in more else 0.0
+    each = cross_entropy(outputs, labels, weight=weight, label_smoothing=smoothing, reduction="none")
+    assert logged(tmp_path / "run", "loss") == pytest.approx([each.mean().item()], abs=2e-4)
+
+
+def test_class_weights_and_label_smoothing_change_the_gradient_and_not_the_evaluation():
+    class Output:
+        logits = torch.tensor([[2.0, -1.0], [0.5, 0.25], [3.0, 1.0]])
+
+    labels = torch.tensor([0, 0, 1])
+    plain = classification_loss(None, 0.0)(Output, labels)
+    assert plain == pytest.approx(cross_entropy(Output.logits, labels).item())
+    assert classification_loss(None, 0.0)(Output, labels, 12).item() == pytest.approx(plain.item() * 3 / 12)
+    weighed = classification_loss(torch.tensor([0.75, 1.5]), 0.0)(Output, labels)
+    each = cross_entropy(Output.logits, labels, reduction="none")
+    assert weighed == pytest.approx((0.75 * (each[0] + each[1]) + 1.5 * each[2]).item() / 3)
+
+
+@pytest.mark.parametrize("model", ["custom-gru", "bert"])
+def test_the_evaluation_loss_is_the_mean_over_all_rows(data, tmp_path, model):
+    """14 rows in batches of 4, the last of 2; label smoothing and class weights have no say in it."""
+    settings = EXACT
+    if model == "bert":
+        model, settings = save_bert(tmp_path / "bert", data), ()
+    more = ["--per_device_eval_batch_size", 4, "--label_smoothing_factor", 0.2, "--class_weights", "balanced"]
+    report = run_flags(data, tmp_path / "run", *more, "--num_train_epochs", 1, model=model, settings=settings)
+    for split, name in (("validation", "validation"), ("test", "test")):
+        outputs, labels = logits(tmp_path / "run", data, split)
+        assert report[name]["loss"] == pytest.approx(cross_entropy(outputs, labels).item(), abs=1e-5)
+    assert logged(tmp_path / "run", "eval_loss")[0] == pytest.approx(report["validation"]["loss"], abs=1e-5)
+
+
+def test_predictions_come_back_in_the_order_of_the_rows(data, tmp_path):
+    run_flags(data, tmp_path / "run", "--per_device_eval_batch_size", 4, "--learning_rate", 0.05, settings=EXACT)
+    outputs, labels = logits(tmp_path / "run", data, "test")
+    written = pq.read_table(tmp_path / "run" / "predictions.parquet").to_pydict()
+    assert written["row"] == list(range(22))
+    assert written["label"] == labels.tolist()
+    assert written["prediction"] == outputs.argmax(-1).tolist()
+    assert written["probability_positive"] == pytest.approx(outputs.softmax(-1)[:, 1].tolist(), abs=1e-3)
+    assert len({round(value, 3) for value in written["probability_positive"]}) > 10
+
+
+@pytest.mark.parametrize("logging_steps", [1, 50])
+def test_a_loss_that_is_not_finite_ends_the_training(data, tmp_path, logging_steps):
+    broken = ["--learning_rate", 1e30, "--max_grad_norm", 0, "--optim", "sgd", "--logging_steps", logging_steps]
+    with pytest.raises(TrainingError, match="--learning_rate"):
+        run_flags(data, tmp_path / "run", *broken, model="custom-fc", settings=(*EXACT, "num_layers=2"))
+    assert not (tmp_path / "run" / "report.json").exists()
+    assert not (tmp_path / "run" / "model.safetensors").exists()
+
+
+def test_training_stops_when_validation_improves_no_more(data, tmp_path):
+    more = ["--learning_rate", 0, "--num_train_epochs", 9, "--early_stopping_patience", 2]
+    report = run_flags(data, tmp_path / "run", *more, settings=EXACT)
+    assert (report["epochs"], report["best_step"]) == (3, 6)
+
+
+def test_an_interrupted_run_stops_early_where_an_undisturbed_one_does(data, tmp_path):
+    more = ["--learning_rate", 0, "--num_train_epochs", 9, "--early_stopping_patience", 2]
+    argv = flags(data, tmp_path / "run", *more, settings=EXACT)
+    for step in (6, 14):
+        run_until(Stop(step), argv)
+    assert run(*parse_args(argv))["epochs"] == 3
+
+
+def test_what_is_saved_and_tested_is_the_best_by_validation(tmp_path):
+    """Validation contradicts train, so that every epoch makes it worse."""
+    data = write_data(tmp_path / "data", train=64)
+    opposite = {"positive": "negative", "negative": "positive"}
+    write_csv(data / "validation.csv", [(text, opposite[label]) for text, label in reviews(60, seed=5)])
+    more = ["--num_train_epochs", 6, "--learning_rate", 0.05, "--early_stopping_patience", 9, "--save_total_limit", 9]
+    report = run_flags(data, tmp_path / "run", *more, settings=EXACT)
+    accuracies = logged(tmp_path / "run", "eval_accuracy")
+    assert len(accuracies) == 6
+    assert accuracies[-1] < max(accuracies)
+    assert report["best_step"] == 8 * (1 + accuracies.index(max(accuracies))) < report["steps"] == 48
+    assert report["validation"]["accuracy"] == max(accuracies)
+    assert_same(tmp_path / "run", tmp_path / "run" / f"checkpoint-{report['best_step']}", **EXACTLY)
+
+
+def test_tokens_are_counted_without_padding_and_over_all_epochs(data, tmp_path):
+    report = run_flags(data, tmp_path / "run", settings=EXACT)
+    # One [CLS] before the words of each text.
+    tokens = sum(1 + len(text.split()) for text in read_csv(data / "train.csv").columns["text"])
+    assert report["train_tokens"] == 2 * tokens
+    assert report["train_tokens_per_second"] == pytest.approx(2 * tokens / report["train_seconds"])
