@@ -54,6 +54,13 @@ class TextClassifier(PreTrainedModel):
         self.embedding.weight.requires_grad_(not config.freeze_embeddings)
         self.dropout = nn.Dropout(config.dropout)
 
+    @classmethod
+    def from_pretrained(cls, *args, output_loading_info: bool = False, **kwargs):
+        """As the library does, which makes all that it loads trainable; frozen embeddings stay frozen here."""
+        model, info = super().from_pretrained(*args, output_loading_info=True, **kwargs)
+        model.embedding.weight.requires_grad_(not model.config.freeze_embeddings)
+        return (model, info) if output_loading_info else model
+
     def add_classifier(self, num_features: int):
         """The linear head on (batch, num_features), then the initialisation of everything."""
         self.classifier = nn.Linear(num_features, self.config.num_labels)
@@ -100,7 +107,9 @@ class TextClassifier(PreTrainedModel):
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **kwargs)
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
-    def token_mask(self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None) -> Tensor:
+    def token_mask(
+        self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None
+    ) -> Tensor:
         """(batch, length) bool, true where there is a token; a text without any keeps its first position."""
         if attention_mask is not None:
             mask = attention_mask.bool()

@@ -97,6 +97,6 @@ class TransformerForSequenceClassification(AttentionClassifier):
     def cut(self, embedded: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
         """Learned positions end somewhere; what lies beyond is left out, and said once."""
         limit = self.config.max_position_embeddings
-        if embedded.shape[1] > limit:
-            logger.warning_once(f"texts are cut to max_position_embeddings={limit} tokens, one had {embedded.shape[1]}")
+        if embedded.shape[1] > limit and mask[:, limit:].any():
+            logger.warning_once(f"longer texts are cut to max_position_embeddings={limit} tokens")
         return embedded[:, :limit], mask[:, :limit]

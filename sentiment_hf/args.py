@@ -18,8 +18,8 @@ from sentiment_hf.errors import InputError, did_you_mean, suggestion
 PACKAGE = Path(__file__).parent
 CONFIGS = PACKAGE / "configs" if (PACKAGE / "configs").is_dir() else PACKAGE.parent / "configs"
 
-# Where this project's defaults differ from those of TrainingArguments: the checkpoint is chosen by validation, a resumed
-# run keeps its count for early stopping, a loss that is not finite is seen, and the run ends with one checkpoint.
+# Where this project's defaults differ from those of TrainingArguments: the checkpoint is chosen by validation, a
+# resumed run keeps its count for early stopping, a loss that is not finite is seen, the run ends with one checkpoint.
 AUTO = "auto"
 DEFAULTS = {
     "output_dir": AUTO,
@@ -139,6 +139,11 @@ def parse_args(argv: Sequence[str]) -> Arguments:
     recipe = find_recipe(argv)
     if recipe:
         defaults |= read_recipe(recipe, parser)
+    given = {word.lstrip("-").replace("-", "_").split("=")[0] for word in argv if word.startswith("--")}
+    if "num_train_epochs" in given:
+        # For TrainingArguments steps go before epochs, but a flag goes before a recipe.
+        defaults.pop("max_steps", None)
+    settings = defaults.pop("model_config", None) or []
     for name, value in defaults.items():
         action = parser.flags[name]
         action.default, action.required = as_default(value), False
@@ -152,11 +157,13 @@ def parse_args(argv: Sequence[str]) -> Arguments:
         raise InputError(str(error)) from error
     refuse_unknown(unknown, parser)
     model_args, _, run_args, training_args = parsed
-    parts = {"do_train", "do_eval", "do_predict"}
-    if not parts & (defaults.keys() | {word.lstrip("-").replace("-", "_").split("=")[0] for word in argv}):
+    if not {"do_train", "do_eval", "do_predict"} & (defaults.keys() | given):
         training_args.do_train = training_args.do_eval = training_args.do_predict = True
     run_args.config = recipe.stem if recipe else model_args.model_name_or_path
-    model_args.model_config = joined(defaults.get("model_config") or [], model_args.model_config or [])
+    # The settings of a recipe are for a new model; a saved one has its shape.
+    if not is_fresh(model_args.model_name_or_path):
+        settings = []
+    model_args.model_config = joined(settings, model_args.model_config or [])
     check(model_args, training_args)
     return tuple(parsed)
 
@@ -174,6 +181,11 @@ def find_recipe(argv: Sequence[str]) -> Path | None:
             raise InputError(f"--config {given.config}: no such file{did_you_mean(path.stem, recipes())}")
         return path
     return CONFIGS / f"{recipe_name(given.model)}.yaml" if given.model else None
+
+
+def is_fresh(name: str) -> bool:
+    """True for a custom model by name: its weights and its tokenizer are still to be made."""
+    return name in MODEL_NAMES and not Path(name).exists()
 
 
 def recipes() -> list[str]:

@@ -44,34 +44,43 @@ def data_hash(splits: Splits) -> str:
     return digest.hexdigest()
 
 
-def claim(folder: Path, this_run: dict, overwrite: bool, writes: bool) -> Path | None:
-    """Make the folder this run's, and return the checkpoint to go on from, if there is one.
-
-    `writes` is true in one process only; the others look on after it is done.
+def finished_report(folder: Path, this_run: dict, overwrite: bool) -> dict | None:
+    """The report, which is written last, where this run is finished and not to be replaced; nothing is changed.
 
     Raises:
-        InputError: it holds something else, and --overwrite was not given.
+        InputError: the folder holds something that is no run, or another run without --overwrite.
     """
-    if writes:
-        if overwrite and (folder / IDENTITY).is_file():
-            clear(folder)
-        elif folder.exists() and any(folder.iterdir()):
-            refuse_other_run(folder, this_run)
-        folder.mkdir(parents=True, exist_ok=True)
-        write_json(folder / IDENTITY, this_run)
-    return newest_whole(folder)
+    if not folder.exists() or not any(folder.iterdir()):
+        return None
+    if not (folder / IDENTITY).is_file():
+        raise InputError(f"--output_dir {folder} is not empty and holds no run of this program; choose another folder")
+    if overwrite:
+        return None
+    refuse_other_run(folder, this_run)
+    report = folder / REPORT
+    return json.loads(report.read_text(encoding="utf-8")) if report.is_file() else None
 
 
 def refuse_other_run(folder: Path, this_run: dict) -> None:
-    """Anything in the folder must belong to a run with the same identity."""
-    path = folder / IDENTITY
-    if not path.is_file():
-        raise InputError(f"--output_dir {folder} is not empty and holds no run of this program; choose another folder")
-    there = json.loads(path.read_text(encoding="utf-8"))
+    """The run in the folder must have the same identity."""
+    there = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
     names = [name for name in {**there, **this_run} if there.get(name) != this_run.get(name)]
     if names:
         shown = ", ".join(f"{name}: {there.get(name)!r} there, {this_run.get(name)!r} here" for name in names[:4])
         raise InputError(f"--output_dir {folder} holds another run ({shown}); choose another folder, or give --overwrite")
+
+
+def claim(folder: Path, this_run: dict, overwrite: bool, writes: bool) -> Path | None:
+    """Make the folder this run's, and return the checkpoint to go on from, if there is one.
+
+    `writes` is true in one process only; the others look on after it is done.
+    """
+    if writes:
+        if overwrite:
+            clear(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_json(folder / IDENTITY, this_run)
+    return newest_whole(folder)
 
 
 def clear(folder: Path) -> None:
@@ -80,9 +89,3 @@ def clear(folder: Path) -> None:
         shutil.rmtree(checkpoint)
     for name in (REPORT, "predictions.parquet", "metrics.jsonl", IDENTITY):
         (folder / name).unlink(missing_ok=True)
-
-
-def finished_report(folder: Path) -> dict | None:
-    """The report of a run that came to its end; it is written last."""
-    path = folder / REPORT
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None

@@ -10,6 +10,9 @@ from transformers import TrainingArguments
 
 from sentiment_hf.errors import InputError
 
+# How the command line of the launcher begins, behind the interpreter.
+LAUNCHERS = ("accelerate", "accelerate-launch", "accelerate/commands/launch.py", "accelerate.commands.launch")
+
 
 def use_all_cores(args: TrainingArguments, num_cpu_threads: int | None) -> None:
     """`accelerate launch` exports OMP_NUM_THREADS=1, which would leave all cores but one idle."""
@@ -36,9 +39,9 @@ def refuse_fewer_processes(args: TrainingArguments) -> None:
 def processes_of_launcher() -> int:
     """What `accelerate launch` was told, where it started this process as its only one; else 1."""
     words = psutil.Process().parent().cmdline() if psutil.Process().parent() else []
-    if not any(word.endswith(("accelerate", "accelerate-launch", "accelerate/commands/launch.py")) for word in words[:3]):
+    start = next((index + 1 for index, word in enumerate(words[:3]) if word.endswith(LAUNCHERS)), None)
+    if start is None:
         return 1
-    start = next(index for index, word in enumerate(words) if "accelerate" in word) + 1
     launch_args = words[start + 1 :] if words[start : start + 1] == ["launch"] else words[start:]
     parsed = launch_command_parser().parse_args(launch_args)
     if parsed.num_processes is not None:

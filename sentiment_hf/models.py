@@ -15,19 +15,13 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from custom_models import MODEL_NAMES
 from custom_models.base import TextClassifierConfig
-from sentiment_hf.args import ModelArguments
+from sentiment_hf.args import ModelArguments, is_fresh
 from sentiment_hf.errors import InputError, did_you_mean
 from sentiment_hf.hub import require_hub
 from sentiment_hf.tokenization import train_tokenizer
 
 logger = logging.getLogger(__name__)
-
-
-def is_fresh(name: str) -> bool:
-    """True for a custom model by name: its weights and its tokenizer are still to be made."""
-    return name in MODEL_NAMES and not Path(name).exists()
 
 
 def require_checkpoint(name: str) -> None:
@@ -43,7 +37,7 @@ def require_checkpoint(name: str) -> None:
     elif path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise InputError(f"--model {name}: no such folder; expected one with a checkpoint (config.json, model.safetensors)")
     else:
-        require_hub(f"--model {name}")
+        require_hub(f"the model {name!r}")
 
 
 def load_tokenizer(args: ModelArguments, texts: Iterable[str], max_length: int) -> PreTrainedTokenizerBase:

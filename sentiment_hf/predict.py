@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 import custom_models  # noqa: F401  registers the custom models
 from sentiment_hf.args import ModelArguments
@@ -43,6 +44,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error("give texts or --file, not both")
     if args.output and not args.file:
         parser.error("--output writes the rows of --file, and there is none")
+    if args.output and not Path(args.output).absolute().parent.is_dir():
+        parser.error(f"--output {args.output}: there is no such folder")
     if args.batch_size < 1:
         parser.error(f"--batch_size {args.batch_size} must be at least 1")
     return args
@@ -51,6 +54,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def predict_main(argv: Sequence[str]) -> None:
     """Texts from the command line, a file or standard input to labels and probabilities."""
     args = parse(argv)
+    logging.disable_progress_bar()
     model, tokenizer = load(args)
     if args.file:
         predict_file(args, model, tokenizer)

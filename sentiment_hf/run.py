@@ -51,13 +51,15 @@ def run(
     splits = in_label_order(splits, label_order(model_args), training_args.do_train)
     folder = output_folder(model_args, run_args, training_args, splits.name)
     this_run = identity(model_args, data_args, run_args, training_args, splits)
-    with training_args.main_process_first(desc="claiming the output folder"):
-        checkpoint = claim(folder, this_run, run_args.overwrite, writes=training_args.process_index == 0)
-    report = finished_report(folder)
+    with training_args.main_process_first(desc="looking at the output folder"):
+        report = finished_report(folder, this_run, run_args.overwrite)
     if report:
         logger.warning("%s holds this run already, finished; its result:", folder)
     else:
         trainer = build_trainer(model_args, data_args, run_args, training_args, splits)
+        # Only now, when nothing can be refused any more, is anything written or replaced.
+        with training_args.main_process_first(desc="claiming the output folder"):
+            checkpoint = claim(folder, this_run, run_args.overwrite, writes=training_args.process_index == 0)
         if training_args.do_train:
             train(trainer, checkpoint)
         report = evaluate(trainer, splits, model_args, run_args)

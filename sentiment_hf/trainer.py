@@ -135,7 +135,7 @@ class StopOnSignal(TrainerCallback):
             args.save_total_limit = None
 
     def on_epoch_end(self, args, state, control, **kwargs):
-        """An epoch that was left in the middle is not validated: the choice of the checkpoint stays that of a whole run."""
+        """An epoch left in the middle is not validated: the choice of the checkpoint stays that of a whole run."""
         if self.signum is not None and state.epoch % 1:
             control.should_evaluate = control.should_save = False
 

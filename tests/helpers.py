@@ -51,11 +51,24 @@ def write_data(folder: Path, train: int = 40, validation: int = 14, test: int = 
     return folder
 
 
-def flags(data: Path, output: Path, *more: str, model: str = "custom-gru", settings: tuple[str, ...] = TINY) -> list[str]:
+def flags(
+    data: Path, output: Path, *more: str, model: str = "custom-gru", settings: tuple[str, ...] = TINY
+) -> list[str]:
     """The command line of a run of two epochs on the files in `data`; a later flag overrides an earlier one."""
-    files = [word for split in ("train", "validation", "test") for word in (f"--{split}_file", str(data / f"{split}.csv"))]
+    files = [
+        word for split in ("train", "validation", "test") for word in (f"--{split}_file", str(data / f"{split}.csv"))
+    ]
     words = ["--model", str(model), *files, "--output_dir", str(output), "--num_train_epochs", "2"]
-    words += ["--per_device_train_batch_size", "8", "--min_frequency", "1", "--num_cpu_threads", "1", "--disable_tqdm", "true"]
+    words += [
+        "--per_device_train_batch_size",
+        "8",
+        "--min_frequency",
+        "1",
+        "--num_cpu_threads",
+        "1",
+        "--disable_tqdm",
+        "true",
+    ]
     return [*words, *(["--model_config", *settings] if settings else []), *map(str, more)]
 
 
@@ -88,14 +101,15 @@ class Stop(TrainerCallback):
 
 def run_until(stop: Stop, argv: list[str]) -> Interrupted:
     """Run and be interrupted."""
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(Interrupted) as interrupted:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transformers.trainer, "DEFAULT_CALLBACKS", [*transformers.trainer.DEFAULT_CALLBACKS, stop])
-        run(*parse_args(argv))
+        with pytest.raises(Interrupted) as interrupted:
+            run(*parse_args(argv))
     return interrupted.value
 
 
 def save_bert(folder: Path, data: Path, rows: int | None = None, **settings) -> Path:
-    """A stock checkpoint without a trained head: a tiny BERT and a WordPiece tokenizer that knows the words of `data`."""
+    """A stock checkpoint without a trained head: a tiny BERT and a tokenizer that knows the words of `data`."""
     words = sorted({word for path in data.glob("*.csv") for word in re.findall("[a-z]+", path.read_text())})
     vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *words]
     tokenizer = BertTokenizer(vocab={token: index for index, token in enumerate(vocabulary)}, model_max_length=32)

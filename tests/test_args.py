@@ -7,7 +7,7 @@ import pytest
 from transformers import TrainingArguments
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import DataArguments, ModelArguments, Parser, RunArguments, parse_args
+from sentiment_hf.args import CONFIGS, DataArguments, ModelArguments, RunArguments, parse_args
 from sentiment_hf.errors import InputError
 from sentiment_hf.models import load_model
 from sentiment_hf.tokenization import train_tokenizer
@@ -45,7 +45,7 @@ def test_a_flag_overrides_the_recipe_and_the_recipe_the_default(tmp_path):
 
 def test_without_config_a_custom_model_starts_from_its_own_recipe():
     model, _, _, training = parse_args(["--model", "custom-fc"])
-    by_name, _, _, same = parse_args(["--model", "custom-fc", "--config", "configs/custom-fc.yaml"])
+    by_name, _, _, same = parse_args(["--model", "custom-fc", "--config", str(CONFIGS / "custom-fc.yaml")])
     assert model.model_config == by_name.model_config
     assert model.model_config
     assert training.learning_rate == same.learning_rate != TrainingArguments("unused").learning_rate
@@ -171,9 +171,12 @@ def test_no_flag_of_ours_has_the_name_of_one_of_the_library():
     assert not theirs & {*ours, "model", "dataset"}
 
 
-def test_every_flag_can_stand_in_a_recipe():
-    names = Parser().flags
-    assert {"model", "dataset", "learning_rate", "train_file", "max_train_samples"} <= names.keys()
+def test_the_settings_of_a_recipe_have_no_say_in_a_saved_model(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "custom-gru"}')
+    saved, _, _, training = parse_args(["--model", str(tmp_path)])
+    fresh, _, _, same = parse_args(["--model", "custom-gru"])
+    assert (saved.model_config, training.learning_rate) == ([], same.learning_rate)
+    assert fresh.model_config
 
 
 def test_the_error_for_a_missing_model_names_all_custom_ones():

@@ -1,6 +1,5 @@
 """What every custom model promises. A new entry of `custom_models.MODELS` is held to it without a line here."""
 
-import copy
 import dataclasses
 import json
 import logging
@@ -33,7 +32,6 @@ from sentiment_hf.trainer import ClassificationTrainer
 
 GOLDEN = Path(__file__).with_name("golden_keys.json")
 RECURRENT = [config.model_type for config, _ in MODELS if issubclass(config, RecurrentConfig)]
-ATTENTIVE = [config.model_type for config, model in MODELS if model._supports_sdpa]
 CHECKPOINTING = [config.model_type for config, model in MODELS if model.supports_gradient_checkpointing]
 STACK = {"num_layers": 2, "bidirectional": True}
 LENGTHS = (1, 2, 3, 7, 40)
@@ -58,8 +56,7 @@ def variants() -> list[tuple[str, dict]]:
         found += [(name, STACK | {"implementation": "reference"}), (name, {"weight_dropout": 0.5})]
     found += [("custom-fc", {"num_layers": 2, "pooling": "attention"})]
     found += [("custom-textcnn", {"kernel_sizes": [1, 9], "num_filters": 6})]
-    found += [("custom-transformer", {"positions": "learned", "pooling": "attention", "intermediate_size": 24})]
-    return found
+    return [*found, ("custom-transformer", {"positions": "learned", "pooling": "attention", "intermediate_size": 24})]
 
 
 def variant_id(variant: tuple[str, dict]) -> str:
@@ -163,9 +160,8 @@ def test_order_of_rows_and_batch_mates_have_no_say(variant):
 
 def test_without_the_mask_padding_has_a_say(variant):
     model = small_model(variant[0], use_mask=False, **variant[1])
-    (text,) = some_texts([4])
-    batch = pad([text], rubbish=False)
-    assert (logits_of(model, **batch) - alone(model, [text])).abs().max() > 1e-4
+    texts = some_texts()
+    assert (logits_of(model, **pad(texts, rubbish=False)) - alone(model, texts)).abs().max() > 1e-4
 
 
 def test_a_text_without_any_token_stays_finite_and_alone(variant):
@@ -191,14 +187,18 @@ def test_empty_one_word_and_very_long_texts_are_classified(variant, tokenizer):
     same(logits_of(model, **tokenizer(texts, padding=True, return_tensors="pt")), logits)
 
 
-def test_learned_positions_cut_a_longer_text_and_say_so(caplog):
+def test_learned_positions_cut_a_longer_text_and_say_so_once(caplog):
     model = small_model("custom-transformer", positions="learned", max_position_embeddings=16)
-    (text,) = some_texts([23])
+    short, longer, longest = some_texts([14, 20, 23])
     with caplog.at_level(logging.WARNING):
-        logits = alone(model, [text])
-    assert "max_position_embeddings=16" in caplog.text
-    same(logits, alone(model, [text[:16]]))
-    same(logits_of(model, **pad([text], "left")), logits)
+        same(logits_of(model, **pad([short])), alone(model, [short]))
+        assert not caplog.records
+        expected = alone(model, [longer, longest])
+    assert [record.getMessage() for record in caplog.records] == [
+        "longer texts are cut to max_position_embeddings=16 tokens"
+    ]
+    same(expected, alone(model, [longer[:16], longest[:16]]))
+    same(logits_of(model, **pad([longer, longest], "left")), expected)
 
 
 def test_saving_and_loading_is_bit_equal(variant, tmp_path):
@@ -239,10 +239,9 @@ def test_vectors_are_as_good_as_ids(variant):
         vectors = model.get_input_embeddings()(batch["input_ids"])
         expected = logits_of(model, **batch)
         same(logits_of(model, inputs_embeds=vectors, attention_mask=batch["attention_mask"]), expected)
-    with pytest.raises(ValueError, match="exactly one"):
-        model(input_ids=batch["input_ids"], inputs_embeds=vectors)
-    with pytest.raises(ValueError, match="exactly one"):
-        model(attention_mask=batch["attention_mask"])
+    for both_or_none in ({"inputs_embeds": vectors, **batch}, {"attention_mask": batch["attention_mask"]}):
+        with pytest.raises(ValueError, match="exactly one"):
+            model(**both_or_none)
 
 
 def test_the_loss_is_the_mean_cross_entropy_of_all_rows_of_the_step(name):
@@ -343,7 +342,7 @@ def test_compiled_equals_not_compiled(name):
 
 
 def frozen_names() -> dict[str, dict]:
-    """Per model the settings of its config, and the tensors of a checkpoint with every set of settings that has its own."""
+    """Per model the settings of its config, and the tensors of its checkpoint for each set of names."""
     names = {}
     for config_class, _ in MODELS:
         fields = sorted(field.name for field in own_fields(config_class))
@@ -424,21 +423,6 @@ def test_activation_checkpointing_changes_no_gradient(model_name):
     same(gradients[1], gradients[0], 1e-6)
 
 
-@pytest.mark.parametrize("side", ["right", "left"])
-@pytest.mark.parametrize("model_name", ATTENTIVE)
-def test_all_implementations_of_attention_agree(model_name, side):
-    model = small_model(model_name, implementation="reference")
-    batch = pad(some_texts(), side)
-    expected = logits_of(model, **batch)
-    for kernel in ("eager", "sdpa"):
-        config = copy.deepcopy(model.config)
-        config.implementation = "fused"
-        other = AutoModelForSequenceClassification.from_config(config, attn_implementation=kernel).eval()
-        assert other.config._attn_implementation == kernel
-        other.load_state_dict(model.state_dict())
-        same(logits_of(other, **batch), expected)
-
-
 def test_embedding_dropout_drops_whole_words_and_only_in_training(name):
     model = small_model(name, embedding_dropout=0.5)
     ids = torch.arange(1, VOCABULARY).repeat(3, 4)
@@ -448,21 +432,6 @@ def test_embedding_dropout_drops_whole_words_and_only_in_training(name):
     by_word = rates.view(3, 4, VOCABULARY - 1, -1)
     assert torch.equal(by_word, by_word[:1, :1, :, :1].expand_as(by_word))
     assert set(rates.unique().tolist()) == {0.0, 2.0}
-
-
-@pytest.mark.parametrize("model_name", RECURRENT)
-def test_weight_dropout_acts_on_the_recurrent_weights_in_training_only(model_name):
-    plain, dropped = (small_model(model_name, weight_dropout=rate, **STACK) for rate in (0.0, 0.6))
-    batch = pad(some_texts())
-    expected = logits_of(plain, **batch)
-    assert torch.equal(logits_of(dropped, **batch), expected)
-    assert torch.equal(logits_of(plain.train(), **batch), expected)
-    first, second = (logits_of(dropped.train(), **batch) for _ in range(2))
-    assert not torch.allclose(first[1:], expected[1:], atol=1e-4)
-    assert not torch.allclose(first[1:], second[1:], atol=1e-4)
-    # A text of one word has no state before it, hence no use for recurrent weights.
-    same(first[:1], expected[:1])
-    assert torch.equal(logits_of(dropped.eval(), **batch), expected)
 
 
 def test_the_seed_decides_the_initialisation(variant):

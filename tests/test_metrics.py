@@ -52,7 +52,7 @@ def test_a_class_that_is_never_predicted_or_never_there_counts_as_zero():
 def test_the_interval_is_that_of_wilson():
     logits = np.repeat(np.eye(2, dtype=np.float32), [180, 20], axis=0)
     low, high = full_scores(logits, np.zeros(200, dtype=int), ["no", "yes"])["accuracy_interval"]
-    # 180 of 200: centre (0.9 + z²/400) / (1 + z²/200), half width z sqrt(0.09/200 + z²/160000) / (1 + z²/200), z = 1.959964.
+    # 180 of 200, z = 1.959964: (0.9 + z²/400 ± z sqrt(0.09/200 + z²/160000)) / (1 + z²/200).
     assert (low, high) == (pytest.approx(0.850594, abs=1e-5), pytest.approx(0.934330, abs=1e-5))
 
 

@@ -6,15 +6,15 @@ import shutil
 import pyarrow.parquet as pq
 import pytest
 import torch
+import transformers.trainer
+from datasets import ClassLabel, Dataset, Features, Value
 from helpers import Stop, flags, read_report, reviews, run_flags, run_until, save_bert, weights, write_csv, write_data
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from sentiment_hf.args import parse_args
 from sentiment_hf.cli import run_command
 from sentiment_hf.errors import InputError
-from sentiment_hf.models import load_model
 from sentiment_hf.run import run
-from sentiment_hf.tokenization import tokenize
 
 TYPES = {
     **{"model": str, "tuning": str, "dataset": str, "seed": int, "parameters": int, "trainable_parameters": int},
@@ -109,11 +109,8 @@ def test_the_folder_holds_the_files_that_users_know(finished):
 
 def test_the_same_command_on_a_finished_run_only_reports(data, copy, capsys):
     before = contents(copy)
-    before.pop(str(copy / "run.json"))
     assert run_command(relearn(data, copy)) == 0
-    after = contents(copy)
-    after.pop(str(copy / "run.json"))
-    assert after == before
+    assert contents(copy) == before
     assert "accuracy" in capsys.readouterr().out
     assert run(*parse_args(relearn(data, copy))) == read_report(copy)
 
@@ -183,7 +180,6 @@ def test_a_trained_model_is_only_tested_with_do_predict(finished, data, tmp_path
     report = run_flags(data, tmp_path / "again", "--do_predict", model=finished, settings=())
     assert (report["tuning"], report["steps"], report["train_seconds"]) == ("none", 0, 0)
     assert report["test"] == read_report(finished)["test"]
-    assert "validation" not in report
     assert not (tmp_path / "again" / "model.safetensors").exists()
 
 
@@ -198,22 +194,28 @@ def test_a_trained_model_is_trained_on(finished, data, tmp_path):
 
 def test_labels_are_matched_by_name_whatever_their_numbers(finished, data, tmp_path):
     """A parquet file whose ClassLabel counts the other way round."""
-    datasets = pytest.importorskip("datasets")
-    classes = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["positive", "negative"])})
+    classes = Features({"text": Value("string"), "label": ClassLabel(names=["positive", "negative"])})
     (tmp_path / "data").mkdir()
     for seed, (split, count) in enumerate({"train": 40, "validation": 14, "test": 22}.items()):
-        columns = {"text": [text for text, _ in reviews(count, seed)], "label": [label for _, label in reviews(count, seed)]}
-        datasets.Dataset.from_dict(columns, features=classes).to_parquet(tmp_path / "data" / f"{split}.parquet")
-    files = [word for split in ("train", "validation", "test") for word in (f"--{split}_file", tmp_path / "data" / f"{split}.parquet")]
+        columns = {
+            "text": [text for text, _ in reviews(count, seed)],
+            "label": [label for _, label in reviews(count, seed)],
+        }
+        Dataset.from_dict(columns, features=classes).to_parquet(tmp_path / "data" / f"{split}.parquet")
+    files = [
+        word
+        for split in ("train", "validation", "test")
+        for word in (f"--{split}_file", tmp_path / "data" / f"{split}.parquet")
+    ]
     report = run_flags(data, tmp_path / "run", *files, "--do_predict", model=finished, settings=())
     assert report["test"]["accuracy"] == read_report(finished)["test"]["accuracy"]
     assert report["test"]["per_class"] == read_report(finished)["test"]["per_class"]
 
 
 def test_a_stock_checkpoint_is_tuned_by_the_same_command(data, tmp_path):
-    bert = save_bert(tmp_path / "bert", data)
+    bert = save_bert(tmp_path / "bert", data, initializer_range=0.3)
     before = contents(bert)
-    more = ["--learning_rate", 0.01, "--num_train_epochs", 4]
+    more = ["--learning_rate", 0.03, "--num_train_epochs", 8, "--early_stopping_patience", 8]
     report = run_flags(data, tmp_path / "tuned", *more, model=bert, settings=())
     assert (report["tuning"], report["max_seq_length"]) == ("full", 32)
     assert report["test"]["accuracy"] > 0.7
@@ -225,8 +227,6 @@ def test_a_stock_checkpoint_is_tuned_by_the_same_command(data, tmp_path):
 
 
 def test_an_interrupted_run_exits_with_the_number_of_its_signal_and_goes_on(data, tmp_path, monkeypatch, capsys):
-    import transformers.trainer
-
     argv = flags(data, tmp_path / "run")
     with monkeypatch.context() as patch:
         patch.setattr(transformers.trainer, "DEFAULT_CALLBACKS", [*transformers.trainer.DEFAULT_CALLBACKS, Stop(7)])
@@ -333,22 +333,7 @@ def test_a_training_that_fails_exits_with_3(data, tmp_path, capsys):
     assert "Traceback" not in error
 
 
-def test_the_largest_recipe_has_about_800_million_parameters(monkeypatch):
-    args, *_ = parse_args(["--config", "configs/transformer-800m.yaml"])
-
-    class Tokenizer:
-        pad_token_id = 0
-
-        def __len__(self):
-            return args.vocab_size
-
-    with torch.device("meta"):
-        model = load_model(args, ["negative", "positive"], Tokenizer())
-    assert 750e6 < sum(weight.numel() for weight in model.parameters()) < 850e6
-
-
 def test_texts_are_cut_as_they_were_in_training(data, tmp_path):
     report = run_flags(data, tmp_path / "run", "--max_seq_length", 5)
     assert report["max_seq_length"] == AutoTokenizer.from_pretrained(tmp_path / "run").model_max_length == 5
     assert 0 < report["train_texts_at_max_seq_length"] < 1
-    assert tokenize  # the length is that of the tokenizer, which tests/test_tokenization.py covers

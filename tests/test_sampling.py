@@ -1,4 +1,4 @@
-"""The order of the texts in training: complete, alike in length, and the same for the same seed however it is divided."""
+"""The order of the texts in training: complete, alike in length, the same for the same seed however divided."""
 
 import random
 
@@ -64,7 +64,9 @@ def test_the_smaller_batch_comes_last():
 def test_a_step_holds_the_same_texts_in_one_batch_two_processes_and_accumulated():
     steps = [set(step) for step in chunks(order(), 8)]
     accumulated = [list(batch) for batch in BatchSampler(order(), 4, drop_last=False)]
-    assert [set(first + second) for first, second in zip(accumulated[::2], accumulated[1::2], strict=False)] == steps[: len(accumulated) // 2]
+    assert [set(first + second) for first, second in zip(accumulated[::2], accumulated[1::2], strict=False)] == steps[
+        : len(accumulated) // 2
+    ]
     batches = BatchSampler(order(), 4, drop_last=False)
     shards = [list(BatchSamplerShard(batches, num_processes=2, process_index=rank)) for rank in (0, 1)]
     together = [set(first + second) for first, second in zip(*shards, strict=True)]

@@ -30,7 +30,9 @@ def logits(folder, data, split: str) -> tuple[torch.Tensor, torch.Tensor]:
     """(rows, 2) logits and (rows,) labels of one part by the saved model, all rows in one batch."""
     columns = read_csv(data / f"{split}.csv").columns
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    inputs = AutoTokenizer.from_pretrained(folder)(list(columns["text"]), padding=True, truncation=True, return_tensors="pt")
+    inputs = AutoTokenizer.from_pretrained(folder)(
+        list(columns["text"]), padding=True, truncation=True, return_tensors="pt"
+    )
     labels = torch.tensor([model.config.label2id[label] for label in columns["label"]])
     with torch.inference_mode():
         return model(**inputs).logits, labels

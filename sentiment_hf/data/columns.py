@@ -23,20 +23,25 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 def find_columns(table: Table, args: DataArguments) -> tuple[list[str], str]:
     """(text columns, label column) of train, as the flags name them or by the usual names; raises InputError."""
-    if args.text_column_names is None:
-        texts = [_usual(table, TEXT_NAMES, "text", "--text_column_names")]
-    else:
-        texts = [name.strip() for name in args.text_column_names.split(",")]
+    texts = find_text_columns(table, args.text_column_names)
     label = args.label_column_name
     if label is None:
         label = _usual(table, LABEL_NAMES, "label", "--label_column_name")
-    require_columns(table, texts, "--text_column_names")
     require_columns(table, [label], "--label_column_name")
     if label in texts:
         raise InputError(
             f"{table.source}: the column {label!r} cannot be both text and label; see --text_column_names."
         )
     return texts, label
+
+
+def find_text_columns(table: Table, names: str | None) -> list[str]:
+    """The comma-separated columns of --text_column_names, or the one with a usual name; raises InputError."""
+    if names is None:
+        return [_usual(table, TEXT_NAMES, "text", "--text_column_names")]
+    texts = [name.strip() for name in names.split(",")]
+    require_columns(table, texts, "--text_column_names")
+    return texts
 
 
 def require_columns(table: Table, names: Sequence[str], flag: str) -> None:
