@@ -1,8 +1,8 @@
 """What the pipeline costs, and what packing would: python benchmarks/training_speed.py
 
-Trains the same custom-lstm on the same texts three ways in one process, by turns, and prints tokens/s (real tokens, padding not
-counted) and their ratios: through ClassificationTrainer, in a bare loop over the same batches, and in a bare loop with
-`pack_padded_sequence`. Needs an idle machine.
+Trains the same custom-lstm on the same texts three ways in one process, by turns, and prints tokens/s (real tokens,
+padding not counted) and their ratios: through ClassificationTrainer, in a bare loop over the same batches, and in a
+bare loop with `pack_padded_sequence`. Needs an idle machine.
 """
 
 import argparse
@@ -51,7 +51,7 @@ class PackedLSTM(nn.Module):
 
 
 def prepare(flags: argparse.Namespace):
-    """Arguments, tokenized texts, tokenizer and labels of the recipe of custom-lstm; checkpoints and validation are off."""
+    """Arguments, tokenized texts, tokenizer and a maker of models, by the recipe of custom-lstm."""
     model_args, data_args, _, args = parse_args(
         [
             *("--model", "custom-lstm", "--dataset", flags.dataset, "--max_steps", str(flags.steps)),
@@ -86,7 +86,9 @@ def in_pipeline(args: TrainingArguments, texts: Dataset, tokenizer, model: nn.Mo
 def in_bare_loop(args: TrainingArguments, texts: Dataset, tokenizer, step: Callable, weights) -> float:
     """Tokens/s of forward, backward and AdamW over the same batches, and nothing else."""
     sampler = LengthBucketSampler(texts["length"][:], args.train_batch_size, args.seed)
-    rows = texts.remove_columns([name for name in texts.column_names if name not in (*tokenizer.model_input_names, "label")])
+    rows = texts.remove_columns(
+        [name for name in texts.column_names if name not in (*tokenizer.model_input_names, "label")]
+    )
     loader = DataLoader(rows, args.train_batch_size, sampler=sampler, collate_fn=DataCollatorWithPadding(tokenizer))
     optimizer = torch.optim.AdamW(weights, lr=args.learning_rate, fused=True)
     tokens, started = 0, time.perf_counter()

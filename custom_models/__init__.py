@@ -1,7 +1,7 @@
 """The custom models: the only list of them, registered with the Auto classes.
 
-This folder is flat and each file imports only its siblings, torch, transformers and huggingface_hub, because a saved model
-takes its file and the siblings that it imports with it to the Hub. `Cfg.model_type` is the name on the command line.
+This folder is flat and each file imports only its siblings, torch, transformers and huggingface_hub, because a saved
+model takes its file and the siblings that it imports with it to the Hub. `model_type` is the name on the command line.
 """
 
 from transformers import AutoConfig, AutoModelForSequenceClassification

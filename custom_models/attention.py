@@ -1,4 +1,4 @@
-"""Multi-head self-attention over the embeddings, with attention pooling; no position, no feed-forward, nothing else."""
+"""Multi-head self-attention over the embeddings, with attention pooling; no positions, no feed-forward part."""
 
 from typing import Literal
 
@@ -33,7 +33,7 @@ def scaled_dot_product_attention(
 ) -> tuple[Tensor, Tensor]:
     """softmax(Q K^T / sqrt(d)) V, Vaswani et al. 2017, section 3.2.1.
 
-    Q, K, V: (batch, heads, length, d); `attention_mask` is added to the scores, -inf (or nearly) where a key is padding.
+    Q, K, V: (batch, heads, length, d); `attention_mask` is added to the scores, nearly -inf where a key is padding.
     Returns the attended values (batch, length, heads, d) and the weights (batch, heads, length, length).
     """
     scores = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
@@ -44,10 +44,10 @@ def scaled_dot_product_attention(
 
 
 class MultiHeadAttention(nn.Module):
-    """Concat(head_1, ..., head_h) W_O with head_i = attention(x W_Q_i, x W_K_i, x W_V_i); Vaswani et al. 2017, section 3.2.2.
+    """Concat(head_1, ..., head_h) W_O with head_i = attention(x W_Q_i, x W_K_i, x W_V_i).
 
-    The projections of all heads are one matrix each. Which kernel computes the heads is the library's choice
-    (`attn_implementation`: sdpa by default); `implementation: reference` is `scaled_dot_product_attention` above.
+    Vaswani et al. 2017, section 3.2.2. The projections of all heads are one matrix each. The library chooses
+    the kernel (`attn_implementation`: sdpa by default); `implementation: reference` is `scaled_dot_product_attention` above.
     """
 
     def __init__(self, config: AttentionConfig, input_size: int):

@@ -1,4 +1,4 @@
-"""What all custom models share and a fair comparison holds equal: embedding, treatment of padding, pooling, head, loss, initialisation."""
+"""What all custom models share: embedding, treatment of padding, pooling, head, loss, initialisation."""
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -135,7 +135,7 @@ class TextClassifier(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
-        """Decided here for every kind of layer: the library's default leaves RNN and GRU alone and suits BERT, not these."""
+        """Decided here for every kind of layer: the library's default suits BERT and leaves RNN and GRU alone."""
         if isinstance(module, nn.Embedding):
             init.normal_(module.weight, std=self.config.initializer_range)
             if module.padding_idx is not None:
@@ -215,7 +215,7 @@ def masked_max(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def last_state(hidden: Tensor, mask: Tensor, bidirectional: bool) -> Tensor:
-    """(batch, length, size), (batch, length) -> (batch, size): the state after the last token, in reading direction."""
+    """(batch, length, size), (batch, length) -> (batch, size): the state after the last token read."""
     rows = torch.arange(hidden.shape[0], device=hidden.device)
     last = hidden[rows, mask.sum(1) - 1]
     if not bidirectional:

@@ -1,5 +1,6 @@
 """Fully connected layers over the mean of the embeddings: a deep averaging network (Iyyer et al. 2015)."""
 
+import itertools
 from typing import Literal
 
 from huggingface_hub.dataclasses import strict
@@ -27,7 +28,7 @@ class FCForSequenceClassification(TextClassifier):
         super().__init__(config)
         self.pooling = Pooling(config.pooling, config.embedding_size)
         sizes = [config.embedding_size, *[config.hidden_size] * config.num_layers]
-        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in zip(sizes, sizes[1:], strict=False))
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(sizes))
         self.add_classifier(config.hidden_size)
 
     def encode(self, embedded: Tensor, mask: Tensor) -> Tensor:

@@ -1,7 +1,7 @@
 """RNN, GRU and LSTM in layers, reading in one or both directions; beside the fused kernels the textbook equations.
 
-Texts are padded on the right and not packed: on a CPU packing costs most of the speed and it blocks export. The backward
-direction reads each text flipped by its own length, which equals packing in output and gradient.
+Texts are padded on the right and not packed: on a CPU packing costs most of the speed, and it blocks export. The
+backward direction reads each text flipped by its own length, which equals packing in output and gradient.
 """
 
 from typing import Literal
@@ -16,7 +16,7 @@ from .base import Pooling, TextClassifier, TextClassifierConfig
 
 @strict
 class RecurrentConfig(TextClassifierConfig):
-    """`hidden_size` is per direction; `dropout` also acts between layers, `weight_dropout` on the recurrent weights."""
+    """`hidden_size` is per direction; `dropout` acts between layers too, `weight_dropout` on the recurrent weights."""
 
     num_layers: int = 1
     bidirectional: bool = False
@@ -159,7 +159,7 @@ def flip_order(mask: Tensor) -> Tensor:
 
 
 def reorder(hidden: Tensor, order: Tensor) -> Tensor:
-    """(batch, length, size), (batch, length) -> (batch, length, size) with the positions of each text in that order."""
+    """(batch, length, size), (batch, length) -> (batch, length, size), the positions of each text in that order."""
     return hidden.gather(1, order.unsqueeze(-1).expand_as(hidden))
 
 

@@ -1,4 +1,4 @@
-"""Convolutions over time and the largest value of each: Kim 2014, "Convolutional Neural Networks for Sentence Classification"."""
+"""Convolutions over time and the largest value of each (Kim 2014)."""
 
 from dataclasses import field
 
@@ -25,7 +25,7 @@ class TextCNNConfig(TextClassifierConfig):
 
 
 class TextCNNForSequenceClassification(TextClassifier):
-    """A window counts when it lies within the text; a text shorter than the window is one window, filled with zeros."""
+    """A window counts when it lies within the text; a text shorter than one is one, filled with zeros."""
 
     config_class = TextCNNConfig
 

@@ -17,7 +17,7 @@ logger = logging.get_logger(__name__)
 
 @strict
 class TransformerConfig(AttentionConfig):
-    """`num_layers` blocks of `hidden_size` with `intermediate_size` inside; `max_position_embeddings` bounds learned positions."""
+    """`num_layers` blocks; `max_position_embeddings` bounds learned positions, sinusoidal ones have no end."""
 
     model_type = "custom-transformer"
 

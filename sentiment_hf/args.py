@@ -1,4 +1,4 @@
-"""Flags: a recipe (YAML) sets the defaults, the command line overrides them; names are those of the Hugging Face examples."""
+"""Flags, named as in the Hugging Face examples: a recipe (YAML) sets the defaults, the command line overrides them."""
 
 import argparse
 import json
@@ -40,10 +40,14 @@ class ModelArguments:
     """Which model, from which weights, with which tokenizer."""
 
     model_name_or_path: str = HfArg(
-        default=None, aliases=["--model"], help="A custom model (custom-lstm, ...), a Hub id, or a folder with a checkpoint."
+        default=None,
+        aliases=["--model"],
+        help="A custom model (custom-lstm, ...), a Hub id, or a folder with a checkpoint.",
     )
     model_revision: str = field(default="main", metadata={"help": "Branch, tag or commit of a Hub model."})
-    trust_remote_code: bool = field(default=False, metadata={"help": "Allow the code that comes with a checkpoint to run."})
+    trust_remote_code: bool = field(
+        default=False, metadata={"help": "Allow the code that comes with a checkpoint to run."}
+    )
     model_config: list[str] | None = field(
         default=None, metadata={"help": "Settings of a custom model: --model_config hidden_size=256 num_layers=2."}
     )
@@ -55,7 +59,8 @@ class ModelArguments:
     min_frequency: int = field(default=2, metadata={"help": "A token seen less often in train is unknown."})
     lowercase: bool = field(default=True, metadata={"help": "Fold case in a trained tokenizer."})
     word_vectors: str | None = field(
-        default=None, metadata={"help": "Start the embedding from GloVe text, word2vec text or binary, or fastText .vec."}
+        default=None,
+        metadata={"help": "Start the embedding from GloVe text, word2vec text or binary, or fastText .vec."},
     )
 
 
@@ -64,18 +69,26 @@ class DataArguments:
     """Where the labelled texts come from and how they are split."""
 
     dataset_name: str = HfArg(
-        default="imdb", aliases=["--dataset"], help="'imdb', 'sample', a Hub id, or a folder; or name files by --train_file."
+        default="imdb",
+        aliases=["--dataset"],
+        help="'imdb', 'sample', a Hub id, or a folder; or name files by --train_file.",
     )
     dataset_config_name: str | None = field(default=None, metadata={"help": "Configuration of a Hub dataset."})
-    train_file: str | None = field(default=None, metadata={"help": "csv, tsv, json, jsonl, parquet, or a folder CLASS/*.txt."})
+    train_file: str | None = field(
+        default=None, metadata={"help": "csv, tsv, json, jsonl, parquet, or a folder CLASS/*.txt."}
+    )
     validation_file: str | None = field(default=None, metadata={"help": "As --train_file; chooses the checkpoint."})
     test_file: str | None = field(default=None, metadata={"help": "As --train_file; scored once, at the end."})
     text_column_names: str | None = field(
         default=None, metadata={"help": "Comma-separated columns that hold the text; found by themselves if usual."}
     )
     text_column_delimiter: str = field(default=" ", metadata={"help": "Put between several text columns."})
-    label_column_name: str | None = field(default=None, metadata={"help": "Column of the class; found by itself if usual."})
-    validation_size: float = field(default=0.1, metadata={"help": "Share of train for validation where there is none."})
+    label_column_name: str | None = field(
+        default=None, metadata={"help": "Column of the class; found by itself if usual."}
+    )
+    validation_size: float = field(
+        default=0.1, metadata={"help": "Share of train for validation where there is none."}
+    )
     test_size: float = field(default=0.1, metadata={"help": "Share of train that becomes test where there is none."})
     split_seed: int = field(default=42, metadata={"help": "Seed of every carved or sampled split; not of training."})
     deduplicate: bool = field(default=False, metadata={"help": "Remove from train what stands in test word for word."})
@@ -89,7 +102,9 @@ class DataArguments:
 class RunArguments:
     """How the run itself goes."""
 
-    config: str | None = field(default=None, metadata={"help": "Recipe; by default configs/<model>.yaml or configs/full.yaml."})
+    config: str | None = field(
+        default=None, metadata={"help": "Recipe; by default configs/<model>.yaml or configs/full.yaml."}
+    )
     length_bucketing: bool = field(
         default=True,
         metadata={
@@ -103,7 +118,9 @@ class RunArguments:
     class_weights: str | None = field(
         default=None, metadata={"help": "Weigh the loss by inverse class frequency in train.", "choices": ["balanced"]}
     )
-    num_cpu_threads: int | None = field(default=None, metadata={"help": "Threads per process; default: all cores, shared."})
+    num_cpu_threads: int | None = field(
+        default=None, metadata={"help": "Threads per process; default: all cores, shared."}
+    )
     overwrite: bool = field(default=False, metadata={"help": "Replace another run in the output folder."})
 
 
@@ -157,8 +174,12 @@ def parse_args(argv: Sequence[str]) -> Arguments:
         raise InputError(str(error)) from error
     refuse_unknown(unknown, parser)
     model_args, _, run_args, training_args = parsed
-    if not {"do_train", "do_eval", "do_predict"} & (defaults.keys() | given):
+    parts = {"do_train", "do_eval", "do_predict"} & (defaults.keys() | given)
+    if not parts:
         training_args.do_train = training_args.do_eval = training_args.do_predict = True
+    elif "do_eval" not in parts:
+        # TrainingArguments sets it wherever there is an eval_strategy.
+        training_args.do_eval = False
     run_args.config = recipe.stem if recipe else model_args.model_name_or_path
     # The settings of a recipe are for a new model; a saved one has its shape.
     if not is_fresh(model_args.model_name_or_path):
@@ -221,6 +242,8 @@ def read_recipe(path: Path, parser: Parser) -> dict:
 
 def check_recipe_value(path: Path, name: str, value, action: argparse.Action) -> None:
     """What argparse checks on the command line but not in a default."""
+    if name == "model_config" and not isinstance(value, list):
+        raise InputError(f"--config {path}: model_config is a list, as in [hidden_size=256, num_layers=2]")
     if isinstance(value, bool) and action.type is not string_to_bool and action.nargs != 0:
         raise InputError(f"--config {path}: {name} is not a yes/no setting; put a word such as 'no' in quotes")
     if action.choices and value not in action.choices:
@@ -228,7 +251,7 @@ def check_recipe_value(path: Path, name: str, value, action: argparse.Action) ->
 
 
 def as_default(value):
-    """Argparse converts defaults that are strings, so a number goes in as text; YAML reads `no` as false and 1e-3 as text."""
+    """As text, since argparse converts defaults that are strings; YAML takes 1e-3 for one."""
     return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
@@ -251,6 +274,8 @@ def refuse_unknown(unknown: list[str], parser: Parser) -> None:
 def check(model_args: ModelArguments, training_args: TrainingArguments) -> None:
     """What no single flag can say about itself."""
     if not model_args.model_name_or_path:
-        raise InputError(f"--model is missing: one of {', '.join(MODEL_NAMES)}, a Hub id, or a folder with a checkpoint")
+        raise InputError(
+            f"--model is missing: one of {', '.join(MODEL_NAMES)}, a Hub id, or a folder with a checkpoint"
+        )
     if training_args.push_to_hub or training_args.hub_token:
         raise InputError("--push_to_hub and --hub_token are not supported; upload the finished folder by `hf upload`")

@@ -1,6 +1,7 @@
 """A checkpoint counts when its manifest is there and true; the manifest is written last.
 
-`Trainer` itself takes the newest folder, whole or not: killed while it saves, a run would be stuck, or go on with a fresh optimizer.
+`Trainer` itself takes the newest folder, whole or not: killed while it saves, a run would be stuck, or go on with a
+fresh optimizer.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The command line: sentiment-hf run | predict | list, and what the files in scripts/ call. Exit codes: 0, 2, 3, 130, 143."""
+"""The command line: sentiment-hf run | predict | list, and what the files in scripts/ call."""
 
 import logging
 import sys

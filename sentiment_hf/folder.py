@@ -1,4 +1,4 @@
-"""Whose the output folder is: nobody's, this run's (finished or not), or another run's, which is not overwritten silently."""
+"""Whose the output folder is: nobody's, this run's (finished or not), or another's, which stays."""
 
 import dataclasses
 import hashlib
@@ -16,8 +16,27 @@ from sentiment_hf.errors import InputError
 IDENTITY, REPORT = "run.json", "report.json"
 
 # What changes neither weights nor scores: where things are written, how much is shown, how batches are fetched.
-NEUTRAL = ("output_dir", "logging", "log_", "disable_tqdm", "report_to", "run_name", "dataloader_", "hub_", "save_total")
-NEUTRAL += ("resume_from", "per_device_eval", "project", "trackio", "overwrite", "num_cpu_threads", "local_rank", "config")
+NEUTRAL = (
+    "output_dir",
+    "logging",
+    "log_",
+    "disable_tqdm",
+    "report_to",
+    "run_name",
+    "dataloader_",
+    "hub_",
+    "save_total",
+)
+NEUTRAL += (
+    "resume_from",
+    "per_device_eval",
+    "project",
+    "trackio",
+    "overwrite",
+    "num_cpu_threads",
+    "local_rank",
+    "config",
+)
 
 
 def identity(
@@ -31,7 +50,9 @@ def identity(
     settings = dataclasses.asdict(model_args) | dataclasses.asdict(data_args) | dataclasses.asdict(run_args)
     settings |= training_args.to_dict()
     kept = {name: value for name, value in settings.items() if not name.startswith(NEUTRAL)}
-    return json.loads(json.dumps(kept | {"processes": training_args.world_size, "data": data_hash(splits)}, default=str))
+    return json.loads(
+        json.dumps(kept | {"processes": training_args.world_size, "data": data_hash(splits)}, default=str)
+    )
 
 
 def data_hash(splits: Splits) -> str:
@@ -67,7 +88,9 @@ def refuse_other_run(folder: Path, this_run: dict) -> None:
     names = [name for name in {**there, **this_run} if there.get(name) != this_run.get(name)]
     if names:
         shown = ", ".join(f"{name}: {there.get(name)!r} there, {this_run.get(name)!r} here" for name in names[:4])
-        raise InputError(f"--output_dir {folder} holds another run ({shown}); choose another folder, or give --overwrite")
+        raise InputError(
+            f"--output_dir {folder} holds another run ({shown}); choose another folder, or give --overwrite"
+        )
 
 
 def claim(folder: Path, this_run: dict, overwrite: bool, writes: bool) -> Path | None:

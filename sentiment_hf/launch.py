@@ -31,8 +31,9 @@ def refuse_fewer_processes(args: TrainingArguments) -> None:
         asked = processes_of_launcher()
     if asked != args.world_size:
         raise InputError(
-            f"{asked} processes were asked for, but {args.world_size} work together here. On a CPU, `accelerate launch --cpu` "
-            "starts one process only: use `accelerate launch --config_file configs/accelerate/cpu-2.yaml` instead"
+            f"{asked} processes were asked for, but {args.world_size} work together here. On a CPU, "
+            "`accelerate launch --cpu` starts one process only: use "
+            "`accelerate launch --config_file configs/accelerate/cpu-2.yaml` instead"
         )
 
 

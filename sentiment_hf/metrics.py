@@ -10,14 +10,16 @@ from transformers import EvalPrediction
 
 
 class ClassificationScores(evaluate.Metric):
-    """Accuracy and macro-averaged precision, recall and F1; a class of our own, since `evaluate.load` asks the network."""
+    """Accuracy, macro precision, recall and F1; a class of our own, since `evaluate.load` asks the network."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
             description="Accuracy, macro precision, recall and F1 of single-label classification.",
             citation="",
             inputs_description="predictions and references: class ids",
-            features=datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}),
+            features=datasets.Features(
+                {"predictions": datasets.Value("int64"), "references": datasets.Value("int64")}
+            ),
         )
 
     def _compute(self, predictions: list[int], references: list[int], num_labels: int) -> dict[str, float]:

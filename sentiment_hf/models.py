@@ -35,13 +35,15 @@ def require_checkpoint(name: str) -> None:
         if not (path / "config.json").is_file():
             raise InputError(f"--model {name}: this folder is no checkpoint, it has no config.json")
     elif path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
-        raise InputError(f"--model {name}: no such folder; expected one with a checkpoint (config.json, model.safetensors)")
+        raise InputError(
+            f"--model {name}: no such folder; expected one with a checkpoint (config.json, model.safetensors)"
+        )
     else:
         require_hub(f"the model {name!r}")
 
 
 def load_tokenizer(args: ModelArguments, texts: Iterable[str], max_length: int) -> PreTrainedTokenizerBase:
-    """The checkpoint's own tokenizer, or one trained on `texts` for a fresh model; `model_max_length` is what is cut to."""
+    """The checkpoint's own tokenizer, or one trained on `texts` for a fresh model; it cuts to `model_max_length`."""
     name = args.model_name_or_path
     if is_fresh(name):
         return train_tokenizer(
@@ -72,7 +74,9 @@ def load_model(args: ModelArguments, labels: list[str], tokenizer: PreTrainedTok
         model = new_model(args, names, tokenizer)
     else:
         if args.model_config or args.word_vectors:
-            raise InputError("--model_config and --word_vectors shape a new custom model; this --model is a checkpoint")
+            raise InputError(
+                "--model_config and --word_vectors shape a new custom model; this --model is a checkpoint"
+            )
         model = from_checkpoint(
             AutoModelForSequenceClassification, args, **names, num_labels=len(labels), ignore_mismatched_sizes=True
         )
@@ -81,7 +85,7 @@ def load_model(args: ModelArguments, labels: list[str], tokenizer: PreTrainedTok
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise InputError(
-            f"--model {args.model_name_or_path}: its tokenizer has {len(tokenizer)} tokens, its embedding {rows} rows; "
+            f"--model {args.model_name_or_path}: its tokenizer has {len(tokenizer)} tokens, its embedding {rows}: "
             "tokenizer and weights are not from the same checkpoint"
         )
     return model
@@ -128,7 +132,7 @@ def parse_value(text: str):
 
 
 def label_order(args: ModelArguments) -> list[str] | None:
-    """The class names of a checkpoint in the order of its head; None where it has only LABEL_0, LABEL_1, ... or is fresh."""
+    """The class names of a checkpoint in the order of its head; None where they are LABEL_0, ... or it is fresh."""
     if is_fresh(args.model_name_or_path):
         return None
     names = from_checkpoint(AutoConfig, args).id2label

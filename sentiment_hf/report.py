@@ -22,7 +22,8 @@ def environment() -> dict:
         "device": torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
         "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if cuda else 0,
-        "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF} | {"python": platform.python_version()},
+        "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF}
+        | {"python": platform.python_version()},
     }
 
 

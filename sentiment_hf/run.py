@@ -77,7 +77,7 @@ def show_progress(shown: bool) -> None:
 
 
 def in_label_order(splits: Splits, order: list[str] | None, trains: bool) -> Splits:
-    """Class ids as the head of a checkpoint numbers them, by name; other classes are for a new head, in training only."""
+    """Class ids as the head of a checkpoint numbers them, by name; other classes need training."""
     names = splits.train.features["label"].names
     if order is None or order == names:
         return splits
@@ -129,7 +129,9 @@ def build_trainer(
     if model_args.word_vectors:
         found = initialise_embedding(model, tokenizer, model_args.word_vectors)
         logger.warning("%s covers %.1f %% of the vocabulary", model_args.word_vectors, 100 * found)
-    train, validation = (tokenize(part, tokenizer, tokenizer.model_max_length) for part in (splits.train, splits.validation))
+    train, validation = (
+        tokenize(part, tokenizer, tokenizer.model_max_length) for part in (splits.train, splits.validation)
+    )
     callbacks = [StopOnSignal(), StopOnBrokenLoss(), MetricsFile(Path(training_args.output_dir, "metrics.jsonl"))]
     if run_args.early_stopping_patience is not None:
         callbacks.append(EarlyStoppingCallback(run_args.early_stopping_patience))
@@ -139,7 +141,9 @@ def build_trainer(
         train_dataset=train,
         eval_dataset=longest_first(validation)[0],
         processing_class=tokenizer,
-        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8 if training_args.fp16 or training_args.bf16 else None),
+        data_collator=DataCollatorWithPadding(
+            tokenizer, pad_to_multiple_of=8 if training_args.fp16 or training_args.bf16 else None
+        ),
         class_weights=balanced_weights(splits.train) if run_args.class_weights else None,
         length_bucketing=run_args.length_bucketing,
         callbacks=callbacks,
@@ -162,7 +166,7 @@ def longest_first(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
 
 
 def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
-    """From the start or from a whole checkpoint; ends with the best weights by validation, saved in the output folder."""
+    """From the start or from a whole checkpoint; ends with the best weights by validation, saved."""
     if checkpoint:
         logger.warning("going on from %s", checkpoint)
         trainer.restore_clock(checkpoint)
@@ -171,13 +175,16 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
     except (RuntimeError, MemoryError) as error:
         if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
             raise InputError(
-                "a batch does not fit into memory: lower --per_device_train_batch_size (raise --gradient_accumulation_steps "
-                f"by the same factor to train alike) or --max_seq_length ({' '.join(str(error).split())[:200]})"
+                "a batch does not fit into memory: lower --per_device_train_batch_size (raise "
+                "--gradient_accumulation_steps by the same factor to train alike) or --max_seq_length "
+                f"({' '.join(str(error).split())[:200]})"
             ) from error
         raise
     signum = next(c.signum for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
     if signum is not None:
-        raise Interrupted(signum, f"stopped at step {trainer.state.global_step}, saved; the same command goes on from there")
+        raise Interrupted(
+            signum, f"stopped at step {trainer.state.global_step}, saved; the same command goes on from there"
+        )
     trainer.save_model()
     trainer.save_state()
     trainer.save_metrics("train", result.metrics)
@@ -215,7 +222,9 @@ def evaluate(
     return report
 
 
-def describe(trainer: ClassificationTrainer, splits: Splits, model_args: ModelArguments, run_args: RunArguments) -> dict:
+def describe(
+    trainer: ClassificationTrainer, splits: Splits, model_args: ModelArguments, run_args: RunArguments
+) -> dict:
     """What was trained, on what, for how long; all counts and seconds are of training steps only."""
     args, clock = trainer.args, trainer.total_clock()
     parameters = [(weight.numel(), weight.requires_grad) for weight in trainer.model.parameters()]

@@ -12,9 +12,10 @@ POOL = 50
 class LengthBucketSampler(Sampler[int]):
     """Indices of which each consecutive `batch_size` are alike in length, the batches in random order.
 
-    Unlike Trainer's `group_by_length` it draws from a generator of its own, so a resumed run sees the very same batches, and it is
-    for training only: predictions keep the order of the rows. `batch_size` is that of a whole optimizer step, so that one process,
-    several, and accumulated steps see the same texts together. A last, smaller batch comes last.
+    Unlike Trainer's `group_by_length` it draws from a generator of its own, so a resumed run sees the very same
+    batches, and it is for training only: predictions keep the order of the rows. `batch_size` is that of a whole
+    optimizer step, so that one process, several, and accumulated steps see the same texts together. A smaller batch
+    comes last.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int):

@@ -21,8 +21,8 @@ from sentiment_hf.sampling import LengthBucketSampler
 def classification_loss(class_weights: Tensor | None, label_smoothing: float) -> Callable:
     """Cross-entropy summed over the texts and divided by those of the whole optimizer step.
 
-    The same for custom and stock models, and the same for one big batch, accumulated small ones and several processes:
-    left to themselves stock models return a mean per small batch, which `Trainer` adds up (huggingface/transformers#47688).
+    The same for custom and stock models, and the same for one big batch, accumulated small ones and several processes.
+    Stock models by themselves return a mean per small batch, which `Trainer` adds up (huggingface/transformers#47688).
     """
 
     def loss(outputs, labels: Tensor, num_items_in_batch: Tensor | None = None) -> Tensor:
@@ -36,7 +36,7 @@ def classification_loss(class_weights: Tensor | None, label_smoothing: float) ->
 
 
 class ClassificationTrainer(Trainer):
-    """What is added to `Trainer`: loss, length-bucketed batches, true evaluation loss, clock, checkpoints with a manifest."""
+    """`Trainer` with its own loss, length-bucketed batches, true evaluation loss, clock and checkpoint manifests."""
 
     def __init__(self, *args, class_weights: Tensor | None, length_bucketing: bool, **kwargs):
         label_smoothing = kwargs["args"].label_smoothing_factor
@@ -76,7 +76,7 @@ class ClassificationTrainer(Trainer):
         self.resumed_at = time.perf_counter()
 
     def evaluation_loop(self, *args, **kwargs):
-        """`Trainer` counts the texts of a smaller last batch too often in its loss; this one is the mean over all rows."""
+        """`Trainer` gives the texts of a smaller last batch more weight; this loss is the mean over all rows."""
         output = super().evaluation_loop(*args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
         output.metrics[f"{prefix}_loss"] = cross_entropy(output.predictions, output.label_ids)
@@ -96,7 +96,7 @@ class ClassificationTrainer(Trainer):
             rotate_checkpoints(self.args.output_dir, limit, best_model_checkpoint=self.state.best_model_checkpoint)
 
     def restore_clock(self, checkpoint: Path) -> None:
-        """Seconds, tokens and texts of the sessions before; kept by the first process alone, since they are sums of all."""
+        """Seconds, tokens, texts of the sessions before, kept by the first process: they are sums over all."""
         if self.is_world_process_zero():
             self.clock = json.loads((checkpoint / "clock.json").read_text())
 
@@ -128,7 +128,11 @@ class StopOnSignal(TrainerCallback):
         signal.signal(signum, self.before[signum])
 
     def on_step_end(self, args, state, control, **kwargs):
-        """The step is done: stop here, with a checkpoint."""
+        """The step is done: stop here, with a checkpoint; all processes at the same step, or they would wait for ever."""
+        if args.world_size > 1:
+            signum = torch.tensor(self.signum or 0, device=args.device)
+            torch.distributed.all_reduce(signum, torch.distributed.ReduceOp.MAX)
+            self.signum = int(signum) or None
         if self.signum is not None:
             control.should_save = control.should_training_stop = True
             # At its end `Trainer` keeps the best checkpoint alone where one is to be kept: not the one to go on from.
@@ -148,7 +152,7 @@ class StopOnBrokenLoss(TrainerCallback):
         losses = [value for name, value in (logs or {}).items() if name in ("loss", "eval_loss", "train_loss")]
         if not all(math.isfinite(loss) for loss in losses):
             raise TrainingError(
-                f"the loss became {losses[0]} before step {state.global_step}; lower --learning_rate or --max_grad_norm"
+                f"the loss became {losses[0]} by step {state.global_step}; lower --learning_rate or --max_grad_norm"
             )
 
 
