@@ -46,8 +46,8 @@ def scaled_dot_product_attention(
 class MultiHeadAttention(nn.Module):
     """Concat(head_1, ..., head_h) W_O with head_i = attention(x W_Q_i, x W_K_i, x W_V_i).
 
-    Vaswani et al. 2017, section 3.2.2. The projections of all heads are one matrix each. The library chooses
-    the kernel (`attn_implementation`: sdpa by default); `implementation: reference` is `scaled_dot_product_attention` above.
+    Vaswani et al. 2017, section 3.2.2. The projections of all heads are one matrix each. The library chooses the
+    kernel (`attn_implementation`: sdpa by default); `implementation: reference` is the function above.
     """
 
     def __init__(self, config: AttentionConfig, input_size: int):

@@ -128,7 +128,7 @@ class StopOnSignal(TrainerCallback):
         signal.signal(signum, self.before[signum])
 
     def on_step_end(self, args, state, control, **kwargs):
-        """The step is done: stop here, with a checkpoint; all processes at the same step, or they would wait for ever."""
+        """Stop here, with a checkpoint; all processes at the same step, or they would wait for ever."""
         if args.world_size > 1:
             signum = torch.tensor(self.signum or 0, device=args.device)
             torch.distributed.all_reduce(signum, torch.distributed.ReduceOp.MAX)

@@ -149,6 +149,22 @@ def test_the_attention_of_the_library_equals_the_reference(name):
         same(gradients(model, output), gradients(reference, expected))
 
 
+def test_textcnn_takes_the_strongest_window_and_fills_a_short_text_with_zeros():
+    model = small_model("custom-textcnn", kernel_sizes=[2, 5], num_filters=6)
+    vectors = normal(4, 9, 12)
+    features = model.encode(vectors, MASK)
+    for row, length in enumerate(LENGTHS.tolist()):
+        text = torch.zeros(12, max(length, 5))
+        text[:, :length] = vectors[row, :length].T
+        # For the narrow window only windows within the text count, or the text with one zero vector.
+        narrow, wide = text[:, : max(length, 2)], text
+        found = [
+            convolution(part).relu().amax(1)
+            for convolution, part in zip(model.convolutions, (narrow, wide), strict=True)
+        ]
+        same(features[row], torch.cat(found))
+
+
 @pytest.mark.parametrize("size", [12, 7])
 def test_sinusoidal_positions_follow_the_formula(size):
     table = sinusoidal_positions(300, size, torch.device("cpu"))
