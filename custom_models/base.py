@@ -124,14 +124,15 @@ class TextClassifier(PreTrainedModel):
     def embed(self, input_ids: Tensor) -> Tensor:
         """(batch, length) -> (batch, length, embedding_size), in training without a random choice of word types.
 
-        One choice serves the whole batch, as in Merity et al. 2017, section 4.3, after Gal & Ghahramani 2016.
+        Each text has a choice of its own, and a word that is dropped is dropped wherever it stands in the text
+        (Gal & Ghahramani 2016, section 4.2).
         """
         embedded = self.embedding(input_ids)
         rate = self.config.embedding_dropout
         if not self.training or rate == 0:
             return embedded
-        types = torch.rand(self.config.vocab_size, device=embedded.device) >= rate
-        return embedded * (types[input_ids].to(embedded.dtype) / (1 - rate)).unsqueeze(-1)
+        types = torch.rand(len(input_ids), self.config.vocab_size, device=embedded.device) >= rate
+        return embedded * (types.gather(1, input_ids).to(embedded.dtype) / (1 - rate)).unsqueeze(-1)
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):

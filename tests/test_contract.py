@@ -430,7 +430,8 @@ def test_embedding_dropout_drops_whole_words_and_only_in_training(name):
     assert torch.equal(model.embed(ids), plain)
     rates = model.train().embed(ids) / plain
     by_word = rates.view(3, 4, VOCABULARY - 1, -1)
-    assert torch.equal(by_word, by_word[:1, :1, :, :1].expand_as(by_word))
+    assert torch.equal(by_word, by_word[:, :1, :, :1].expand_as(by_word))
+    assert not torch.equal(by_word[0], by_word[1])
     assert set(rates.unique().tolist()) == {0.0, 2.0}
 
 

@@ -1,0 +1,91 @@
+"""What the README says: its commands are understood, what it names is there, a model is added in three steps."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sentiment_hf.args import parse_args
+from sentiment_hf.predict import parse
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL = [
+    line for block in re.findall(r"```bash\n(.*?)```", README, re.S) for line in block.splitlines() if line.strip()
+]
+RUN = ("accelerate launch", "sentiment-hf run")
+PREDICT = ("python scripts/predict.py", "sentiment-hf predict")
+
+
+def words_after(command: str, program: str) -> list[str]:
+    """The flags of a README command behind the name of the program."""
+    words = shlex.split(command, comments=True)
+    return words[words.index(program) + 1 :]
+
+
+@pytest.mark.parametrize("command", [line for line in SHELL if line.startswith(RUN)])
+def test_every_run_command_is_understood(command, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    program = "run" if command.startswith("sentiment-hf") else "scripts/run.py"
+    _, _, run_args, _ = parse_args(words_after(command, program))
+    assert run_args.config
+
+
+@pytest.mark.parametrize("command", [line for line in SHELL if line.startswith(PREDICT)])
+def test_every_predict_command_is_understood(command):
+    program = "predict" if command.startswith("sentiment-hf") else "scripts/predict.py"
+    assert parse(words_after(command, program)).model
+
+
+def test_every_make_target_exists():
+    named = {target for line in SHELL if line.startswith("make ") for target in re.findall(r"make (\w+)", line)}
+    makefile = (ROOT / "Makefile").read_text()
+    assert {"demo", "test"} <= named
+    assert all(re.search(rf"^{target}:", makefile, re.M) for target in named)
+
+
+def test_every_file_of_the_tree_exists():
+    tree = README.split("## The tree")[1].split("```")[1]
+    named = re.findall(r"[\w.]+/|\w+\.py", tree)
+    found = {path.name for path in ROOT.rglob("*.py")} | {f"{path.name}/" for path in ROOT.rglob("*") if path.is_dir()}
+    assert len(named) > 20
+    assert set(named) <= found
+
+
+def test_the_results_are_those_of_the_reports():
+    sys.path.insert(0, str(ROOT / "scripts"))
+    from results_table import results_table
+
+    for dataset in ("imdb",):
+        assert results_table(ROOT / "results" / dataset) in README
+
+
+def test_a_model_is_added_in_three_steps(tmp_path):
+    for name in ("custom_models", "sentiment_hf", "configs"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    section = README.split("## Add a model in three steps")[1]
+    code = re.search(r"```python\n(.*?)```", section, re.S).group(1)
+    (tmp_path / "custom_models/mine.py").write_text(re.sub(r"^   ", "", code, flags=re.M))
+    added = re.search(r"Add `(from .*?)` and the line `(.*?)`", section)
+    package = tmp_path / "custom_models/__init__.py"
+    text = package.read_text().replace("MODELS = (\n", f"{added.group(1)}\n\nMODELS = (\n    {added.group(2)}\n", 1)
+    package.write_text(text)
+    recipe = "# accelerate launch scripts/run.py --model custom-mine\nmax_steps: 20\n"
+    (tmp_path / "configs/custom-mine.yaml").write_text(recipe)
+    program = f"""
+import custom_models
+from sentiment_hf.args import parse_args
+from sentiment_hf.run import run
+from transformers import pipeline
+assert custom_models.__file__.startswith({str(tmp_path)!r})
+report = run(*parse_args(["--model", "custom-mine", "--dataset", "sample", "--output_dir", "out"]))
+assert report["test"]["rows"] == 200
+assert pipeline("text-classification", "out")("A fine film.")[0]["label"] in ("negative", "positive")
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out/mine.py").is_file()
