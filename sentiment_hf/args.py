@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -34,6 +34,41 @@ DEFAULTS = {
     "per_device_eval_batch_size": 64,
 }
 
+# Below these `Trainer` fails much later, or does something else in silence.
+LOWEST = {
+    "per_device_train_batch_size": 1,
+    "per_device_eval_batch_size": 1,
+    "gradient_accumulation_steps": 1,
+    "eval_accumulation_steps": 1,
+    "num_cpu_threads": 1,
+    "early_stopping_patience": 1,
+    "dataloader_num_workers": 0,
+    "num_train_epochs": 0,
+    "learning_rate": 0,
+    "weight_decay": 0,
+    "max_grad_norm": 0,
+}
+
+# The one value that a flag of `TrainingArguments` may have here, and why.
+FIXED = {
+    "push_to_hub": (False, "upload the finished folder by `hf upload`"),
+    "hub_token": (None, "upload the finished folder by `hf upload`"),
+    "resume_from_checkpoint": (
+        None,
+        "the same command goes on from the last checkpoint in its --output_dir by itself",
+    ),
+    "save_only_model": (False, "an interrupted run needs its optimizer to go on"),
+    "prediction_loss_only": (False, "the scores are made of the predictions"),
+    "batch_eval_metrics": (False, "the scores are those of all rows at once"),
+    "eval_do_concat_batches": (True, "the scores are those of all rows at once"),
+}
+
+# What is logged at each evaluation, so that the best checkpoint can be chosen by it.
+METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "loss")
+
+# What shapes a tokenizer that is trained; a checkpoint brings its own.
+OF_A_NEW_TOKENIZER = ("tokenizer", "vocab_size", "min_frequency", "lowercase")
+
 
 @dataclass
 class ModelArguments:
@@ -49,7 +84,11 @@ class ModelArguments:
         default=False, metadata={"help": "Allow the code that comes with a checkpoint to run."}
     )
     model_config: list[str] | None = field(
-        default=None, metadata={"help": "Settings of a custom model: --model_config hidden_size=256 num_layers=2."}
+        default=None,
+        metadata={
+            "help": "Settings of a custom model: --model_config hidden_size=256 num_layers=2.",
+            "action": "extend",
+        },
     )
     tokenizer: str = field(
         default="word",
@@ -103,7 +142,7 @@ class RunArguments:
     """How the run itself goes."""
 
     config: str | None = field(
-        default=None, metadata={"help": "Recipe; by default configs/<model>.yaml or configs/full.yaml."}
+        default=None, metadata={"help": "Path of the recipe; by default configs/<model>.yaml or configs/full.yaml."}
     )
     length_bucketing: bool = field(
         default=True,
@@ -137,6 +176,19 @@ class Parser(HfArgumentParser):
         """Called by argparse on a wrong value."""
         raise InputError(message)
 
+    def parse(self, argv: Sequence[str]) -> Arguments:
+        """The four groups, with what the library says of wrong values as `InputError`."""
+        try:
+            *parsed, unknown = self.parse_args_into_dataclasses(
+                list(argv), look_for_args_file=False, return_remaining_strings=True
+            )
+        except InputError:
+            raise
+        except (ValueError, TypeError, ImportError) as error:
+            raise InputError(str(error)) from error
+        refuse_unknown(unknown, self)
+        return tuple(parsed)
+
     @property
     def flags(self) -> dict[str, argparse.Action]:
         """Every name that a recipe or the command line may use, without its dashes."""
@@ -164,29 +216,34 @@ def parse_args(argv: Sequence[str]) -> Arguments:
     for name, value in defaults.items():
         action = parser.flags[name]
         action.default, action.required = as_default(value), False
-    try:
-        *parsed, unknown = parser.parse_args_into_dataclasses(
-            list(argv), look_for_args_file=False, return_remaining_strings=True
-        )
-    except InputError:
-        raise
-    except (ValueError, ImportError) as error:
-        raise InputError(str(error)) from error
-    refuse_unknown(unknown, parser)
+    parsed = parser.parse(argv)
     model_args, _, run_args, training_args = parsed
-    parts = {"do_train", "do_eval", "do_predict"} & (defaults.keys() | given)
-    if not parts:
+    if not model_args.model_name_or_path:
+        raise InputError(
+            f"--model is missing: one of {', '.join(MODEL_NAMES)}, a Hub id, or a folder with a checkpoint"
+        )
+    choose_parts(training_args, defaults.keys() | given)
+    run_args.config = str(recipe.resolve())
+    model_args.model_config = model_args.model_config or []
+    if is_fresh(model_args.model_name_or_path):
+        # The settings of a recipe are for a new model; a saved one has its shape.
+        model_args.model_config = joined(settings, model_args.model_config)
+    elif unused := [f"--{name}" for name in OF_A_NEW_TOKENIZER if name in given]:
+        raise InputError(f"{', '.join(unused)}: --model {model_args.model_name_or_path} brings its own tokenizer")
+    check(run_args, training_args)
+    return parsed
+
+
+def choose_parts(training_args: TrainingArguments, named: Set[str]) -> None:
+    """All three parts of the run where none is named by flag or recipe."""
+    parts = {"do_train", "do_eval", "do_predict"}
+    if not parts & named:
         training_args.do_train = training_args.do_eval = training_args.do_predict = True
-    elif "do_eval" not in parts:
+    elif "do_eval" not in named:
         # TrainingArguments sets it wherever there is an eval_strategy.
         training_args.do_eval = False
-    run_args.config = recipe.stem if recipe else model_args.model_name_or_path
-    # The settings of a recipe are for a new model; a saved one has its shape.
-    if not is_fresh(model_args.model_name_or_path):
-        settings = []
-    model_args.model_config = joined(settings, model_args.model_config or [])
-    check(model_args, training_args)
-    return tuple(parsed)
+    if not any(getattr(training_args, part) for part in parts):
+        raise InputError("nothing is left to do: give --do_train, --do_eval, --do_predict, or none of them for all")
 
 
 def find_recipe(argv: Sequence[str]) -> Path | None:
@@ -205,8 +262,18 @@ def find_recipe(argv: Sequence[str]) -> Path | None:
 
 
 def is_fresh(name: str) -> bool:
-    """True for a custom model by name: its weights and its tokenizer are still to be made."""
-    return name in MODEL_NAMES and not Path(name).exists()
+    """True for a custom model by name: its weights and its tokenizer are still to be made.
+
+    Anything else is a checkpoint, and so is a folder with the name of a model, written as ./custom-lstm.
+
+    Raises:
+        InputError: a name that begins as those of the custom models do and is none.
+    """
+    if name.startswith("custom-") and "/" not in name and name not in MODEL_NAMES:
+        raise InputError(
+            f"--model {name}: no custom model has this name{did_you_mean(name, MODEL_NAMES)}; a folder is ./{name}"
+        )
+    return name in MODEL_NAMES
 
 
 def recipes() -> list[str]:
@@ -216,12 +283,15 @@ def recipes() -> list[str]:
 
 def recipe_name(model: str) -> str:
     """custom-lstm for that name and for a folder where one was saved; full for a pretrained checkpoint."""
-    if model.startswith("custom-") and not Path(model).exists():
-        if model not in MODEL_NAMES:
-            raise InputError(f"--model {model}: no custom model has this name{did_you_mean(model, MODEL_NAMES)}")
+    if is_fresh(model):
         return model
-    config = Path(model) / "config.json"
-    model_type = json.loads(config.read_text()).get("model_type") if config.is_file() else None
+    path = Path(model) / "config.json"
+    if not path.is_file():
+        return "full"
+    try:
+        model_type = json.loads(path.read_text(encoding="utf-8")).get("model_type")
+    except (ValueError, AttributeError) as error:
+        raise InputError(f"--model {model}: expected a JSON object in {path}") from error
     return model_type if model_type in MODEL_NAMES else "full"
 
 
@@ -235,14 +305,18 @@ def read_recipe(path: Path, parser: Parser) -> dict:
         raise InputError(f"--config {path}: expected lines of the form `flag: value`, found a {type(recipe).__name__}")
     for name in recipe:
         if name not in parser.flags:
-            raise InputError(f"--config {path}: no flag is called {name!r}{suggestion(name, parser.flags)}")
+            raise InputError(f"--config {path}: no flag is called {name!r}{suggestion(str(name), parser.flags)}")
         check_recipe_value(path, name, recipe[name], parser.flags[name])
     return {parser.flags[name].dest: value for name, value in recipe.items()}
 
 
 def check_recipe_value(path: Path, name: str, value, action: argparse.Action) -> None:
     """What argparse checks on the command line but not in a default."""
-    if name == "model_config" and not isinstance(value, list):
+    if value is None and action.default is not None:
+        raise InputError(f"--config {path}: {name} has no value; leave the line out for its default")
+    if isinstance(value, list | dict) and action.type in (int, float):
+        raise InputError(f"--config {path}: {name} is one number, found a {type(value).__name__}")
+    if name == "model_config" and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
         raise InputError(f"--config {path}: model_config is a list, as in [hidden_size=256, num_layers=2]")
     if isinstance(value, bool) and action.type is not string_to_bool and action.nargs != 0:
         raise InputError(f"--config {path}: {name} is not a yes/no setting; put a word such as 'no' in quotes")
@@ -271,11 +345,20 @@ def refuse_unknown(unknown: list[str], parser: Parser) -> None:
         raise InputError(f"{name}: no such flag{hint}")
 
 
-def check(model_args: ModelArguments, training_args: TrainingArguments) -> None:
-    """What no single flag can say about itself."""
-    if not model_args.model_name_or_path:
+def check(run_args: RunArguments, training_args: TrainingArguments) -> None:
+    """Ranges, and what no single flag can say about itself."""
+    values = vars(run_args) | vars(training_args)
+    for name, lowest in LOWEST.items():
+        if values[name] is not None and values[name] < lowest:
+            raise InputError(f"--{name} {values[name]} is out of range: expected at least {lowest}")
+    for name, (value, reason) in FIXED.items():
+        if values[name] != value:
+            raise InputError(f"--{name} {values[name]} is not supported: {reason}")
+    metric = training_args.metric_for_best_model or "loss"
+    if metric.removeprefix("eval_") not in METRICS:
+        raise InputError(f"--metric_for_best_model {metric} is not logged{did_you_mean(metric, METRICS)}")
+    if run_args.length_bucketing and training_args.train_sampling_strategy != "random":
         raise InputError(
-            f"--model is missing: one of {', '.join(MODEL_NAMES)}, a Hub id, or a folder with a checkpoint"
+            f"--train_sampling_strategy {training_args.train_sampling_strategy} has no effect while batches are made "
+            "of texts of similar length; add --length_bucketing false"
         )
-    if training_args.push_to_hub or training_args.hub_token:
-        raise InputError("--push_to_hub and --hub_token are not supported; upload the finished folder by `hf upload`")

@@ -1,4 +1,4 @@
-"""The two ways in which a run can end early; the command line turns them into exit codes 2 and 3."""
+"""The three ways in which a run can end early; the command line turns them into exit codes: 2, 3, 128 + signal."""
 
 import difflib
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ class InputError(ValueError):
 
 
 class TrainingError(RuntimeError):
-    """Training began and could not go on (loss not finite, out of memory)."""
+    """Training began and could not go on (loss not finite)."""
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -4,39 +4,37 @@ import dataclasses
 import hashlib
 import json
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from transformers import TrainingArguments
 
-from sentiment_hf.args import DataArguments, ModelArguments, RunArguments
-from sentiment_hf.checkpoints import newest_whole, write_json
+import custom_models
+from sentiment_hf.args import DataArguments, ModelArguments, RunArguments, is_fresh
+from sentiment_hf.checkpoints import fingerprint, newest_whole, write_json
 from sentiment_hf.data import Splits
 from sentiment_hf.errors import InputError
 
 IDENTITY, REPORT = "run.json", "report.json"
 
 # What changes neither weights nor scores: where things are written, how much is shown, how batches are fetched.
-NEUTRAL = (
-    "output_dir",
-    "logging",
-    "log_",
-    "disable_tqdm",
-    "report_to",
-    "run_name",
-    "dataloader_",
-    "hub_",
-    "save_total",
-)
-NEUTRAL += (
-    "resume_from",
-    "per_device_eval",
-    "project",
-    "trackio",
-    "overwrite",
-    "num_cpu_threads",
-    "local_rank",
-    "config",
-)
+NEUTRAL = {"config", "output_dir", "overwrite", "resume_from_checkpoint", "run_name", "num_cpu_threads", "local_rank"}
+NEUTRAL |= {"save_total_limit", "per_device_eval_batch_size", "disable_tqdm", "report_to", "project"}
+NEUTRAL |= {"log_level", "log_level_replica", "log_on_each_node"}
+NEUTRAL |= {"logging_first_step", "logging_nan_inf_filter", "logging_steps", "logging_strategy"}
+NEUTRAL |= {"trackio_bucket_id", "trackio_space_id", "trackio_static_space_id"}
+NEUTRAL |= {"hub_always_push", "hub_model_id", "hub_private_repo", "hub_revision", "hub_strategy", "hub_token"}
+NEUTRAL |= {"dataloader_drop_last", "dataloader_in_order", "dataloader_multiprocessing_context"}
+NEUTRAL |= {"dataloader_num_workers", "dataloader_persistent_workers", "dataloader_pin_memory"}
+NEUTRAL |= {"dataloader_prefetch_factor"}
+
+# What `from_pretrained` reads of a checkpoint and `save_pretrained` writes, its code aside.
+MODEL_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin*", "*.model")
+MODEL_FILES += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
+MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt")
+
+RESULTS = (REPORT, "predictions.parquet", "metrics.jsonl", "trainer_state.json", "training_args.bin")
+RESULTS += ("all_results.json", "train_results.json", "eval_results.json", "test_results.json")
 
 
 def identity(
@@ -46,13 +44,24 @@ def identity(
     training_args: TrainingArguments,
     splits: Splits,
 ) -> dict:
-    """All settings that shape the result, and a hash of the texts and labels of the three parts."""
+    """All settings that shape the result, and hashes: of texts and labels, and of files that weights come from."""
     settings = dataclasses.asdict(model_args) | dataclasses.asdict(data_args) | dataclasses.asdict(run_args)
     settings |= training_args.to_dict()
-    kept = {name: value for name, value in settings.items() if not name.startswith(NEUTRAL)}
-    return json.loads(
-        json.dumps(kept | {"processes": training_args.world_size, "data": data_hash(splits)}, default=str)
-    )
+    kept = {name: value for name, value in settings.items() if name not in NEUTRAL}
+    kept |= {"processes": training_args.world_size, "data": data_hash(splits)}
+    if not is_fresh(model_args.model_name_or_path):
+        folder = Path(model_args.model_name_or_path)
+        kept["model_files"] = files_hash(path for name in (*MODEL_FILES, "*.py") for path in folder.glob(name))
+    if model_args.word_vectors:
+        file = Path(model_args.word_vectors)
+        kept["word_vectors_file"] = files_hash([file] if file.is_file() else [])
+    return json.loads(json.dumps(kept, default=str))
+
+
+def files_hash(paths: Iterable[Path]) -> str:
+    """SHA-256 over names and contents. A model of the Hub has no files here: its revision says which it is."""
+    files = {path.name: fingerprint(path) for path in paths}
+    return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
 def data_hash(splits: Splits) -> str:
@@ -75,11 +84,23 @@ def finished_report(folder: Path, this_run: dict, overwrite: bool) -> dict | Non
         return None
     if not (folder / IDENTITY).is_file():
         raise InputError(f"--output_dir {folder} is not empty and holds no run of this program; choose another folder")
-    if overwrite:
+    if overwrite or not has_results(folder):
+        refuse_own_model(folder, this_run["model_name_or_path"])
         return None
     refuse_other_run(folder, this_run)
     report = folder / REPORT
     return json.loads(report.read_text(encoding="utf-8")) if report.is_file() else None
+
+
+def has_results(folder: Path) -> bool:
+    """A run that failed before its first checkpoint has none: there is nothing to keep and nothing to go on from."""
+    return (folder / REPORT).is_file() or any(folder.glob("checkpoint-*"))
+
+
+def refuse_own_model(folder: Path, model: str) -> None:
+    """What is replaced must not hold what the new run starts from."""
+    if not is_fresh(model) and Path(model).resolve().is_relative_to(folder.resolve()):
+        raise InputError(f"--model {model} lies in --output_dir and would be deleted; choose another --output_dir")
 
 
 def refuse_other_run(folder: Path, this_run: dict) -> None:
@@ -99,7 +120,7 @@ def claim(folder: Path, this_run: dict, overwrite: bool, writes: bool) -> Path |
     `writes` is true in one process only; the others look on after it is done.
     """
     if writes:
-        if overwrite:
+        if overwrite or not has_results(folder):
             clear(folder)
         folder.mkdir(parents=True, exist_ok=True)
         write_json(folder / IDENTITY, this_run)
@@ -107,8 +128,9 @@ def claim(folder: Path, this_run: dict, overwrite: bool, writes: bool) -> Path |
 
 
 def clear(folder: Path) -> None:
-    """Remove what a run of ours keeps its state in; files of anyone else stay."""
+    """Remove all that a run of ours writes; files of anyone else stay."""
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
-    for name in (REPORT, "predictions.parquet", "metrics.jsonl", IDENTITY):
-        (folder / name).unlink(missing_ok=True)
+    code = [path.name for path in Path(custom_models.__file__).parent.glob("*.py")]
+    for path in [path for name in (*RESULTS, *MODEL_FILES, *code) for path in folder.glob(name)]:
+        path.unlink()

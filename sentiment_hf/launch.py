@@ -17,7 +17,8 @@ LAUNCHERS = ("accelerate", "accelerate-launch", "accelerate/commands/launch.py",
 def use_all_cores(args: TrainingArguments, num_cpu_threads: int | None) -> None:
     """`accelerate launch` exports OMP_NUM_THREADS=1, which would leave all cores but one idle."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    torch.set_num_threads(num_cpu_threads or max(1, cores // args.world_size))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", args.world_size))
+    torch.set_num_threads(num_cpu_threads or max(1, cores // here))
 
 
 def refuse_fewer_processes(args: TrainingArguments) -> None:
@@ -29,7 +30,7 @@ def refuse_fewer_processes(args: TrainingArguments) -> None:
     asked = int(os.environ.get("WORLD_SIZE", 1))
     if asked == 1:
         asked = processes_of_launcher()
-    if asked != args.world_size:
+    if asked > args.world_size:
         raise InputError(
             f"{asked} processes were asked for, but {args.world_size} work together here. On a CPU, "
             "`accelerate launch --cpu` starts one process only: use "
@@ -37,14 +38,27 @@ def refuse_fewer_processes(args: TrainingArguments) -> None:
         )
 
 
-def processes_of_launcher() -> int:
-    """What `accelerate launch` was told, where it started this process as its only one; else 1."""
-    words = psutil.Process().parent().cmdline() if psutil.Process().parent() else []
+def launcher() -> psutil.Process | None:
+    """The `accelerate launch` that started this process."""
+    parent = psutil.Process().parent()
+    return parent if parent and arguments_of(parent) is not None else None
+
+
+def arguments_of(process: psutil.Process) -> list[str] | None:
+    """What stands behind `accelerate launch` in its command line; None for any other process."""
+    words = process.cmdline()
     start = next((index + 1 for index, word in enumerate(words[:3]) if word.endswith(LAUNCHERS)), None)
     if start is None:
+        return None
+    return words[start + 1 :] if words[start : start + 1] == ["launch"] else words[start:]
+
+
+def processes_of_launcher() -> int:
+    """What `accelerate launch` was told, where it started this process as its only one; else 1."""
+    process = launcher()
+    if process is None:
         return 1
-    launch_args = words[start + 1 :] if words[start : start + 1] == ["launch"] else words[start:]
-    parsed = launch_command_parser().parse_args(launch_args)
+    parsed = launch_command_parser().parse_args(arguments_of(process))
     if parsed.num_processes is not None:
         return parsed.num_processes
     file = parsed.config_file or (default_config_file if os.path.isfile(default_config_file) else None)

@@ -8,6 +8,9 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from transformers import EvalPrediction
 
+# As scikit-learn orders them; the number of rows comes after.
+COLUMNS = ("precision", "recall", "f1")
+
 
 class ClassificationScores(evaluate.Metric):
     """Accuracy, macro precision, recall and F1; a class of our own, since `evaluate.load` asks the network."""
@@ -23,15 +26,18 @@ class ClassificationScores(evaluate.Metric):
         )
 
     def _compute(self, predictions: list[int], references: list[int], num_labels: int) -> dict[str, float]:
-        precision, recall, f1, _ = precision_recall_fscore_support(
-            references, predictions, labels=range(num_labels), average="macro", zero_division=0
-        )
-        return {
-            "accuracy": float(np.mean(np.asarray(predictions) == np.asarray(references))),
-            "precision_macro": float(precision),
-            "recall_macro": float(recall),
-            "f1_macro": float(f1),
-        }
+        columns = precision_recall_fscore_support(references, predictions, labels=range(num_labels), zero_division=0)
+        return accuracy_and_means(np.asarray(predictions), np.asarray(references), columns)
+
+
+def accuracy_and_means(predictions: np.ndarray, labels: np.ndarray, columns: tuple[np.ndarray, ...]) -> dict:
+    """Accuracy, and precision, recall, F1 of the classes in `columns`, averaged over those that occur.
+
+    A class without rows that is never predicted has no say, as in scikit-learn; one that is predicted counts as zero.
+    """
+    occur = np.union1d(predictions, labels)
+    means = {f"{name}_macro": float(column[occur].mean()) for name, column in zip(COLUMNS, columns, strict=False)}
+    return {"accuracy": float((predictions == labels).mean())} | means
 
 
 def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
@@ -50,14 +56,13 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
 def full_scores(logits: np.ndarray, labels: np.ndarray, names: list[str]) -> dict:
     """All that `report.json` says of one split; fractions, with a 95 % Wilson interval of the accuracy."""
     predictions = logits.argmax(-1)
-    scores = ClassificationScores().compute(predictions=predictions, references=labels, num_labels=len(names))
     interval = binomtest(int((predictions == labels).sum()), len(labels)).proportion_ci(0.95, method="wilson")
     columns = precision_recall_fscore_support(labels, predictions, labels=range(len(names)), zero_division=0)
     per_class = {
         name: {"precision": float(p), "recall": float(r), "f1": float(f), "rows": int(n)}
         for name, p, r, f, n in zip(names, *columns, strict=True)
     }
-    return scores | {
+    return accuracy_and_means(predictions, labels, columns) | {
         "accuracy_interval": [interval.low, interval.high],
         "loss": cross_entropy(logits, labels),
         "per_class": per_class,

@@ -2,19 +2,23 @@
 
 import dataclasses
 import logging
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
+import torch
 import yaml
 from huggingface_hub.errors import StrictDataclassError
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
+from custom_models import MODEL_NAMES
 from custom_models.base import TextClassifierConfig
 from sentiment_hf.args import ModelArguments, is_fresh
 from sentiment_hf.errors import InputError, did_you_mean
@@ -54,41 +58,113 @@ def load_tokenizer(args: ModelArguments, texts: Iterable[str], max_length: int) 
             lowercase=args.lowercase,
             model_max_length=max_length,
         )
-    tokenizer = from_checkpoint(AutoTokenizer, args)
-    if tokenizer.pad_token is None:
-        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer = checkpoint_tokenizer(args)
     if max_length > tokenizer.model_max_length:
         logger.warning("--max_seq_length %d: this model takes %d tokens", max_length, tokenizer.model_max_length)
     tokenizer.model_max_length = min(max_length, tokenizer.model_max_length)
     return tokenizer
 
 
-def load_model(args: ModelArguments, labels: list[str], tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+def checkpoint_tokenizer(args: ModelArguments) -> PreTrainedTokenizerBase:
+    """The checkpoint's own tokenizer; its `model_max_length` is what the model takes, and it can pad.
+
+    Raises:
+        InputError: it cannot be loaded, knows no words, or has no token to pad with.
+    """
+    name = args.model_name_or_path
+    tokenizer = from_checkpoint(AutoTokenizer, args)
+    # What the library makes of a folder without tokenizer files.
+    if set(tokenizer.get_vocab().values()) <= set(tokenizer.all_special_ids):
+        raise InputError(
+            f"--model {name}: its tokenizer knows special tokens only; the files that were saved with the model "
+            "(tokenizer.json, tokenizer_config.json) belong beside config.json"
+        )
+    if tokenizer.pad_token is None:
+        if tokenizer.eos_token is None:
+            raise InputError(
+                f"--model {name}: its tokenizer has neither a padding nor an end-of-text token, so texts cannot "
+                "be put into a batch; set pad_token in its tokenizer_config.json"
+            )
+        tokenizer.pad_token = tokenizer.eos_token
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions(from_checkpoint(AutoConfig, args)))
+    return tokenizer
+
+
+def positions(config: PreTrainedConfig) -> float:
+    """The most tokens for which the model has positions, infinity where there is no end to them."""
+    limit = getattr(config, "max_position_embeddings", -1)
+    # Custom models see to it themselves, and -1 is XLNet's word for no end.
+    if config.model_type in MODEL_NAMES or limit < 0:
+        return math.inf
+    # A multiple of 8, as batches in half precision are padded to one; so are the 512 of RoBERTa, which says 514.
+    return limit // 8 * 8
+
+
+def load_model(
+    args: ModelArguments, labels: list[str], tokenizer: PreTrainedTokenizerBase, trains: bool = True
+) -> PreTrainedModel:
     """A fresh custom model with the settings of --model_config, or a checkpoint with a head for these labels.
 
     Raises:
-        InputError: a setting that does not exist or does not fit, a checkpoint that cannot be loaded.
+        InputError: a setting that does not exist or does not fit, a checkpoint that cannot be loaded, fresh weights
+            where nothing `trains` them.
     """
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
     if is_fresh(args.model_name_or_path):
+        if not trains:
+            raise InputError(
+                f"--model {args.model_name_or_path} is a new model, and without --do_train it stays untrained: "
+                "add --do_train, or name the folder of a trained one"
+            )
         model = new_model(args, names, tokenizer)
     else:
         if args.model_config or args.word_vectors:
             raise InputError(
                 "--model_config and --word_vectors shape a new custom model; this --model is a checkpoint"
             )
-        model = from_checkpoint(
-            AutoModelForSequenceClassification, args, **names, num_labels=len(labels), ignore_mismatched_sizes=True
-        )
-        model.config.pad_token_id = tokenizer.pad_token_id
+        model = load_checkpoint(args, tokenizer, trains, **names, num_labels=len(labels))
+        if trains and label_order(args) not in (None, labels):
+            renew_classifier(model)
     model.config.problem_type = "single_label_classification"
+    return model
+
+
+def load_checkpoint(
+    args: ModelArguments, tokenizer: PreTrainedTokenizerBase, trains: bool, **settings
+) -> PreTrainedModel:
+    """A saved model with a classifier; the weights that it was saved without are fresh.
+
+    Raises:
+        InputError: it cannot be loaded, is not of this tokenizer, or has fresh weights and nothing `trains` them.
+    """
+    name = args.model_name_or_path
+    model, info = from_checkpoint(
+        AutoModelForSequenceClassification,
+        args,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        **settings,
+    )
+    fresh = sorted(info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]})
+    if fresh and not trains:
+        raise InputError(
+            f"--model {name} holds no trained classifier for {model.config.num_labels} classes (no weights for "
+            f"{', '.join(fresh[:4])}): train it with --do_train, or name the folder of a trained one"
+        )
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise InputError(
-            f"--model {args.model_name_or_path}: its tokenizer has {len(tokenizer)} tokens, its embedding {rows}: "
+            f"--model {name}: its tokenizer has {len(tokenizer)} tokens, its embedding {rows} rows: "
             "tokenizer and weights are not from the same checkpoint"
         )
+    model.config.pad_token_id = tokenizer.pad_token_id
     return model
+
+
+def renew_classifier(model: PreTrainedModel) -> None:
+    """Fresh weights in the last layer, whose rows stand for other classes than those of the data."""
+    layers = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
+    [layer for layer in layers if layer.out_features == model.config.num_labels][-1].reset_parameters()
 
 
 def new_model(args: ModelArguments, names: dict, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
@@ -118,13 +194,18 @@ def parse_settings(model_type: str, settings: list[str]) -> dict:
     for name, value in (setting.split("=", 1) for setting in settings):
         if name not in known:
             raise InputError(f"--model_config: {model_type} has no setting {name!r}{did_you_mean(name, known)}")
-        parsed[name] = parse_value(value)
+        parsed[name] = parse_value(name, value)
     return parsed
 
 
-def parse_value(text: str):
+def parse_value(name: str, text: str):
     """A number, list, true/false or word as YAML reads it, and 1e-3 as the number that it is."""
-    value = yaml.safe_load(text)
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise InputError(
+            f"--model_config {name}={text}: expected a number, a word, true, false or a list as in [2,3]"
+        ) from error
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:
@@ -149,6 +230,10 @@ def from_checkpoint(auto_class, args: ModelArguments, **kwargs):
             trust_remote_code=args.trust_remote_code,
             **kwargs,
         )
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    # What a damaged file raises has no family: safetensors and the strict configs have exceptions of their own,
+    # tokenizers raises Exception itself, and a config.json that holds a list ends in an AttributeError.
+    except Exception as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"--model {args.model_name_or_path} cannot be loaded: {reason}") from error
+        raise InputError(
+            f"--model {args.model_name_or_path} cannot be loaded ({type(error).__name__}): {reason}"
+        ) from error

@@ -3,12 +3,13 @@
 import argparse
 import csv
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
 
 import torch
 from tqdm import tqdm
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 import custom_models  # noqa: F401  registers the custom models
@@ -16,7 +17,8 @@ from sentiment_hf.args import ModelArguments
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.files import read_file
 from sentiment_hf.errors import InputError
-from sentiment_hf.models import from_checkpoint, require_checkpoint
+from sentiment_hf.models import checkpoint_tokenizer, load_checkpoint, require_checkpoint
+from sentiment_hf.tokenization import encode
 
 
 class Parser(argparse.ArgumentParser):
@@ -36,14 +38,21 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--output", help="csv file for the rows of --file with label and probabilities")
     parser.add_argument("--text_column_names", help="comma-separated text columns of --file")
     parser.add_argument("--text_column_delimiter", default=" ", help="put between several text columns")
-    parser.add_argument("--batch_size", type=int, default=64)
+    parser.add_argument(
+        "--batch_size",
+        type=int,
+        default=64,
+        help="texts at a time; 1 answers each line of a pipe as it comes",
+    )
     parser.add_argument("--model_revision", default="main")
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code that comes with the model")
-    args = parser.parse_args(argv)
+    args = parser.parse_intermixed_args(argv)
     if args.file and args.texts:
         parser.error("give texts or --file, not both")
     if args.output and not args.file:
         parser.error("--output writes the rows of --file, and there is none")
+    if args.output and (Path(args.output).suffix.lower() != ".csv" or Path(args.output).is_dir()):
+        parser.error(f"--output {args.output}: expected the name of a .csv file, for that is what is written")
     if args.output and not Path(args.output).absolute().parent.is_dir():
         parser.error(f"--output {args.output}: there is no such folder")
     if args.batch_size < 1:
@@ -59,10 +68,31 @@ def predict_main(argv: Sequence[str]) -> None:
     if args.file:
         predict_file(args, model, tokenizer)
         return
-    texts = args.texts or (line.rstrip("\n") for line in sys.stdin)
-    for text, probabilities in classify(model, tokenizer, texts, args.batch_size):
-        shown = "  ".join(f"{label} {p:.4f}" for label, p in probabilities.items())
-        print(f"{max(probabilities, key=probabilities.get)}\t{shown}\t{text}", flush=True)
+    for texts in [args.texts] if args.texts else standard_input(args.batch_size):
+        for text, probabilities in zip(texts, classify(model, tokenizer, texts, args.batch_size), strict=True):
+            shown = "  ".join(f"{label} {p:.4f}" for label, p in probabilities.items())
+            # One line a text.
+            text = text.replace("\r", "\\r").replace("\n", "\\n")
+            print(f"{max(probabilities, key=probabilities.get)}\t{shown}\t{text}", flush=True)
+
+
+def standard_input(batch_size: int) -> Iterator[list[str]]:
+    """Its lines, `batch_size` at a time; at a terminal each as soon as it is typed."""
+    lines = decoded(sys.stdin.buffer)
+    while texts := list(islice(lines, 1 if sys.stdin.isatty() else batch_size)):
+        yield texts
+
+
+def decoded(lines: Iterable[bytes]) -> Iterator[str]:
+    """UTF-8 whatever the locale, without line ends."""
+    for number, line in enumerate(lines, 1):
+        try:
+            yield line.decode("utf-8-sig").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"standard input, line {number}: not UTF-8 ({error.reason}); convert it, for example by "
+                "`iconv -f LATIN1 -t UTF-8`"
+            ) from error
 
 
 def load(args: argparse.Namespace) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -71,22 +101,16 @@ def load(args: argparse.Namespace) -> tuple[PreTrainedModel, PreTrainedTokenizer
         model_name_or_path=args.model, model_revision=args.model_revision, trust_remote_code=args.trust_remote_code
     )
     require_checkpoint(args.model)
-    model = from_checkpoint(AutoModelForSequenceClassification, wanted).eval()
+    tokenizer = checkpoint_tokenizer(wanted)
+    model = load_checkpoint(wanted, tokenizer, trains=False).eval()
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    return model.to(device), from_checkpoint(AutoTokenizer, wanted)
+    return model.to(device), tokenizer
 
 
 def classify(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Iterator[str] | list[str], batch_size: int
-) -> Iterator[tuple[str, dict[str, float]]]:
-    """Each text with the probability of each label, in the order given.
-
-    A list is worked off in batches of similar length; anything else text by text, as it comes.
-    """
-    if not isinstance(texts, list):
-        for text in texts:
-            yield from classify(model, tokenizer, [text], batch_size)
-        return
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str], batch_size: int
+) -> list[dict[str, float]]:
+    """The probability of each label for each text, in the order given; batches are of similar length."""
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     results: list[dict[str, float]] = [{} for _ in texts]
     starts = range(0, len(texts), batch_size)
@@ -94,7 +118,7 @@ def classify(
         rows = order[start : start + batch_size]
         for row, probabilities in zip(rows, predict_batch(model, tokenizer, [texts[i] for i in rows]), strict=True):
             results[row] = probabilities
-    yield from zip(texts, results, strict=True)
+    return results
 
 
 @torch.inference_mode()
@@ -102,7 +126,7 @@ def predict_batch(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str]
 ) -> list[dict[str, float]]:
     """Cut to the length that the model was trained with, as saved in its tokenizer."""
-    inputs = tokenizer(texts, truncation=True, padding=True, return_tensors="pt").to(model.device)
+    inputs = DataCollatorWithPadding(tokenizer)(encode(texts, tokenizer)).to(model.device)
     names = [model.config.id2label[index] for index in range(model.config.num_labels)]
     probabilities = model(**inputs).logits.float().softmax(-1).tolist()
     return [dict(zip(names, row, strict=True)) for row in probabilities]
@@ -111,10 +135,13 @@ def predict_batch(
 def predict_file(args: argparse.Namespace, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """The rows of --file as csv, with the columns prediction and probability_<label> behind their own."""
     table = read_file(Path(args.file), "--file")
-    texts = read_texts(table, find_text_columns(table, args.text_column_names), args.text_column_delimiter)
-    results = [probabilities for _, probabilities in classify(model, tokenizer, texts, args.batch_size)]
     labels = list(model.config.id2label.values())
-    header = [*table.columns, "prediction", *(f"probability_{label}" for label in labels)]
+    added = ["prediction", *(f"probability_{label}" for label in labels)]
+    if taken := [name for name in added if name in table.columns]:
+        raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")
+    texts = read_texts(table, find_text_columns(table, args.text_column_names), args.text_column_delimiter)
+    results = classify(model, tokenizer, texts, args.batch_size)
+    header = [*table.columns, *added]
     rows = (
         [*row, max(p, key=p.get), *(f"{p[label]:.6f}" for label in labels)]
         for *row, p in zip(*table.columns.values(), results, strict=True)

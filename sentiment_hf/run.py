@@ -4,6 +4,8 @@ import dataclasses
 import logging
 import shlex
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import datasets
@@ -11,12 +13,19 @@ import numpy as np
 import torch
 import transformers
 from datasets import ClassLabel, Dataset
-from transformers import DataCollatorWithPadding, EarlyStoppingCallback, PrinterCallback, TrainingArguments, set_seed
+from transformers import (
+    DataCollatorWithPadding,
+    EarlyStoppingCallback,
+    PrinterCallback,
+    TrainerCallback,
+    TrainingArguments,
+    set_seed,
+)
 
 from sentiment_hf.args import AUTO, DataArguments, ModelArguments, RunArguments
 from sentiment_hf.checkpoints import write_json
 from sentiment_hf.data import Splits, load_splits
-from sentiment_hf.errors import InputError, Interrupted
+from sentiment_hf.errors import InputError, Interrupted, TrainingError
 from sentiment_hf.folder import claim, finished_report, identity
 from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
 from sentiment_hf.metrics import full_scores
@@ -51,14 +60,14 @@ def run(
     splits = in_label_order(splits, label_order(model_args), training_args.do_train)
     folder = output_folder(model_args, run_args, training_args, splits.name)
     this_run = identity(model_args, data_args, run_args, training_args, splits)
-    with training_args.main_process_first(desc="looking at the output folder"):
+    with training_args.main_process_first(local=False, desc="looking at the output folder"):
         report = finished_report(folder, this_run, run_args.overwrite)
     if report:
         logger.warning("%s holds this run already, finished; its result:", folder)
     else:
         trainer = build_trainer(model_args, data_args, run_args, training_args, splits)
         # Only now, when nothing can be refused any more, is anything written or replaced.
-        with training_args.main_process_first(desc="claiming the output folder"):
+        with training_args.main_process_first(local=False, desc="claiming the output folder"):
             checkpoint = claim(folder, this_run, run_args.overwrite, writes=training_args.process_index == 0)
         if training_args.do_train:
             train(trainer, checkpoint)
@@ -104,8 +113,13 @@ def output_folder(
     if training_args.output_dir == AUTO:
         how = tuning(model_args, training_args)
         checkpoint = f"{Path(model_args.model_name_or_path).name}-{how}"
-        training_args.output_dir = str(Path("out", dataset, run_args.config if how == "scratch" else checkpoint))
+        training_args.output_dir = str(Path("out", dataset, recipe(run_args) if how == "scratch" else checkpoint))
     return Path(training_args.output_dir)
+
+
+def recipe(run_args: RunArguments) -> str:
+    """Its name: that of its file."""
+    return Path(run_args.config).stem
 
 
 def tuning(model_args: ModelArguments, training_args: TrainingArguments) -> str:
@@ -125,38 +139,60 @@ def build_trainer(
     """Tokenizer, tokenized splits, model, and the trainer around them."""
     set_seed(training_args.seed)
     tokenizer = load_tokenizer(model_args, splits.train["text"], data_args.max_seq_length)
-    model = load_model(model_args, splits.train.features["label"].names, tokenizer)
+    names = splits.train.features["label"].names
+    model = load_model(model_args, names, tokenizer, trains=training_args.do_train)
     if model_args.word_vectors:
         found = initialise_embedding(model, tokenizer, model_args.word_vectors)
         logger.warning("%s covers %.1f %% of the vocabulary", model_args.word_vectors, 100 * found)
     train, validation = (
         tokenize(part, tokenizer, tokenizer.model_max_length) for part in (splits.train, splits.validation)
     )
-    callbacks = [StopOnSignal(), StopOnBrokenLoss(), MetricsFile(Path(training_args.output_dir, "metrics.jsonl"))]
-    if run_args.early_stopping_patience is not None:
-        callbacks.append(EarlyStoppingCallback(run_args.early_stopping_patience))
-    trainer = ClassificationTrainer(
-        model=model,
-        args=training_args,
-        train_dataset=train,
-        eval_dataset=longest_first(validation)[0],
-        processing_class=tokenizer,
-        data_collator=DataCollatorWithPadding(
-            tokenizer, pad_to_multiple_of=8 if training_args.fp16 or training_args.bf16 else None
-        ),
-        class_weights=balanced_weights(splits.train) if run_args.class_weights else None,
-        length_bucketing=run_args.length_bucketing,
-        callbacks=callbacks,
-    )
+    with refusals_explained():
+        trainer = ClassificationTrainer(
+            model=model,
+            args=training_args,
+            train_dataset=train,
+            eval_dataset=longest_first(validation)[0],
+            processing_class=tokenizer,
+            data_collator=DataCollatorWithPadding(
+                tokenizer, pad_to_multiple_of=8 if training_args.fp16 or training_args.bf16 else None
+            ),
+            class_weights=balanced_weights(splits.train) if run_args.class_weights else None,
+            length_bucketing=run_args.length_bucketing,
+            callbacks=callbacks(run_args, training_args),
+        )
     # With --disable_tqdm nothing is printed before the result; metrics.jsonl has it all.
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
+def callbacks(run_args: RunArguments, training_args: TrainingArguments) -> list[TrainerCallback]:
+    """Ours, and early stopping where there is a patience, as in most recipes, and something is evaluated."""
+    chosen = [StopOnSignal(), StopOnBrokenLoss(), MetricsFile(Path(training_args.output_dir, "metrics.jsonl"))]
+    if run_args.early_stopping_patience is not None and training_args.eval_strategy != "no":
+        chosen.append(EarlyStoppingCallback(run_args.early_stopping_patience))
+    return chosen
+
+
+@contextmanager
+def refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """What `Trainer` raises before training has `begun`: a flag wants another package, model or flag beside it."""
+    try:
+        yield
+    except (InputError, TrainingError):
+        raise
+    except (ValueError, ImportError, AssertionError, KeyError, RuntimeError) as error:
+        if begun():
+            raise
+        reason = " ".join(str(error).split())
+        raise InputError(f"these flags cannot be used here: {reason}") from error
+
+
 def balanced_weights(train: Dataset) -> torch.Tensor:
-    """rows / (classes * rows of the class), as in scikit-learn: the mean weight of a row is 1."""
+    """rows / (classes * rows of the class), as in scikit-learn: the mean weight of a row is 1; 0 without rows."""
     counts = np.bincount(train["label"], minlength=train.features["label"].num_classes)
-    return torch.tensor(len(train) / (len(counts) * counts), dtype=torch.float32)
+    weights = np.where(counts, len(train) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 0)
+    return torch.tensor(weights, dtype=torch.float32)
 
 
 def longest_first(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
@@ -170,30 +206,38 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
     if checkpoint:
         logger.warning("going on from %s", checkpoint)
         trainer.restore_clock(checkpoint)
-    try:
+    stop = next(c for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
+    with stop, refusals_explained(lambda: trainer.resumed_at is not None), memory_explained():
         result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    except (RuntimeError, MemoryError) as error:
-        if isinstance(error, MemoryError | torch.OutOfMemoryError) or "allocate memory" in str(error):
-            raise InputError(
-                "a batch does not fit into memory: lower --per_device_train_batch_size (raise "
-                "--gradient_accumulation_steps by the same factor to train alike) or --max_seq_length "
-                f"({' '.join(str(error).split())[:200]})"
-            ) from error
-        raise
-    signum = next(c.signum for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
-    if signum is not None:
+    if stop.signum is not None:
         raise Interrupted(
-            signum, f"stopped at step {trainer.state.global_step}, saved; the same command goes on from there"
+            stop.signum, f"stopped at step {trainer.state.global_step}, saved; the same command goes on from there"
         )
     trainer.save_model()
     trainer.save_state()
     trainer.save_metrics("train", result.metrics)
 
 
+@contextmanager
+def memory_explained() -> Iterator[None]:
+    """Says which flags a batch that does not fit into memory depends on."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
+            raise
+        raise InputError(
+            "a batch does not fit into memory: lower --max_seq_length, or --per_device_train_batch_size (raise "
+            "--gradient_accumulation_steps by the same factor to train alike), or --per_device_eval_batch_size if it "
+            f"was being scored ({' '.join(str(error).split())[:200]})"
+        ) from error
+
+
 def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
     """(rows, num_labels) logits and (rows,) labels, in the order of the data set; writes <split>_results.json."""
     by_length, order = longest_first(dataset)
-    output = trainer.predict(by_length, metric_key_prefix=split)
+    with memory_explained():
+        output = trainer.predict(by_length, metric_key_prefix=split)
     trainer.save_metrics(split, output.metrics)
     logits, labels = np.empty_like(output.predictions), np.empty_like(output.label_ids)
     logits[order], labels[order] = output.predictions, output.label_ids
@@ -208,8 +252,7 @@ def evaluate(
     report = describe(trainer, splits, model_args, run_args)
     names = splits.train.features["label"].names
     if args.do_eval:
-        validation = tokenize(splits.validation, tokenizer, tokenizer.model_max_length)
-        report["validation"] = full_scores(*predict_logits(trainer, validation, "eval"), names)
+        report["validation"] = full_scores(*predict_logits(trainer, trainer.eval_dataset, "eval"), names)
     if args.do_predict:
         test = tokenize(splits.test, tokenizer, tokenizer.model_max_length)
         logits, labels = predict_logits(trainer, test, "test")
@@ -235,7 +278,7 @@ def describe(
         "tuning": tuning(model_args, args),
         "dataset": splits.name,
         "seed": args.seed,
-        "recipe": run_args.config,
+        "recipe": recipe(run_args),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "parameters": sum(count for count, _ in parameters),
         "trainable_parameters": sum(count for count, trained in parameters if trained),

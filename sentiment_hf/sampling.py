@@ -15,7 +15,8 @@ class LengthBucketSampler(Sampler[int]):
     Unlike Trainer's `group_by_length` it draws from a generator of its own, so a resumed run sees the very same
     batches, and it is for training only: predictions keep the order of the rows. `batch_size` is that of a whole
     optimizer step, so that one process, several, and accumulated steps see the same texts together. A smaller batch
-    comes last.
+    comes last; where several processes cannot share it evenly, accelerate fills it up with the first texts of the
+    epoch, which that one step then sees twice (--dataloader_drop_last leaves the smaller batch out instead).
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int):

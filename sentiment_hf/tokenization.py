@@ -1,5 +1,6 @@
 """Text to token ids: a tokenizer trained on the train split, and the map that applies any tokenizer to a split."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 
@@ -13,6 +14,8 @@ from sentiment_hf.errors import InputError, did_you_mean
 # WordPiece is not among them, since it learns another vocabulary in every process (huggingface/tokenizers#1794).
 KINDS = ("word", "bpe", "char")
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]"]
+
+LINE_BREAK = r"(?i)<br\s*/?>"
 
 # The apostrophe of "don't" stays inside the word, for there stands the negation; that of "l'homme" parts two words.
 # Words are at most 100 characters, so that the cost of a text without spaces grows with its length and no faster.
@@ -84,8 +87,22 @@ def tokenize(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: i
     )
 
 
+def encode(texts: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int | None = None) -> BatchEncoding:
+    """The same ids for a text wherever it is read: input_ids, attention_mask, ..., each a list with a list per text.
+
+    `<br />` is a space for every tokenizer, texts are cut to `max_length` (None: the tokenizer's own), and one
+    without any token (what GPT-2 makes of "") is a single end-of-text token.
+    """
+    limit = {"truncation": True, "max_length": max_length}
+    encoded = tokenizer([re.sub(LINE_BREAK, " ", text) for text in texts], **limit)
+    for row in [row for row, ids in enumerate(encoded["input_ids"]) if not ids]:
+        for name, values in tokenizer(tokenizer.eos_token or tokenizer.pad_token, **limit).items():
+            encoded[name][row] = values
+    return encoded
+
+
 def _encode(batch: dict[str, list], tokenizer: PreTrainedTokenizerBase, max_length: int) -> BatchEncoding:
-    encoded = tokenizer(batch["text"], truncation=True, max_length=max_length)
+    encoded = encode(batch["text"], tokenizer, max_length)
     encoded["length"] = [len(ids) for ids in encoded["input_ids"]]
     return encoded
 
@@ -94,7 +111,7 @@ def _normalizer(lowercase: bool) -> normalizers.Normalizer:
     """One spelling of what means the same; accents stay, for in most languages they tell words apart."""
     return normalizers.Sequence(
         [
-            normalizers.Replace(Regex(r"(?i)<br\s*/?>"), " "),
+            normalizers.Replace(Regex(LINE_BREAK), " "),
             normalizers.NFKC(),
             *([normalizers.Lowercase()] if lowercase else []),
             normalizers.Replace("\u2019", "'"),

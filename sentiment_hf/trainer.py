@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -9,11 +10,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from transformers import Trainer, TrainerCallback
+from torch.utils.data import SequentialSampler
+from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 from transformers.trainer_utils import rotate_checkpoints
 
 from sentiment_hf.checkpoints import write_json, write_manifest
 from sentiment_hf.errors import TrainingError
+from sentiment_hf.launch import launcher
 from sentiment_hf.metrics import compute_metrics, cross_entropy
 from sentiment_hf.sampling import LengthBucketSampler
 
@@ -35,6 +38,11 @@ def classification_loss(class_weights: Tensor | None, label_smoothing: float) ->
     return loss
 
 
+def only_logits(outputs: Tensor | tuple[Tensor, ...], labels: Tensor) -> Tensor:
+    """(batch, num_labels) of what a model returns in evaluation; some stock models return hidden states behind it."""
+    return outputs[0] if isinstance(outputs, tuple) else outputs
+
+
 class ClassificationTrainer(Trainer):
     """`Trainer` with its own loss, length-bucketed batches, true evaluation loss, clock and checkpoint manifests."""
 
@@ -44,12 +52,14 @@ class ClassificationTrainer(Trainer):
             *args,
             compute_loss_func=classification_loss(class_weights, label_smoothing),
             compute_metrics=compute_metrics,
+            preprocess_logits_for_metrics=only_logits,
             **kwargs,
         )
         # The loss takes `num_items_in_batch` itself; the models need not.
         self.model_accepts_loss_kwargs = False
         self.length_bucketing = length_bucketing
         self.clock = {"seconds": 0.0, "tokens": 0, "texts": 0}
+        # None until the first step begins.
         self.resumed_at: float | None = None
 
     def _get_train_sampler(self, train_dataset=None):
@@ -60,12 +70,37 @@ class ClassificationTrainer(Trainer):
         seed = args.seed if args.data_seed is None else args.data_seed
         return LengthBucketSampler(self.train_dataset["length"][:], step, seed)
 
+    def _get_eval_sampler(self, eval_dataset):
+        """In the order of the rows, whatever --train_sampling_strategy; accelerate shares them out by itself."""
+        return SequentialSampler(eval_dataset) if self.args.world_size == 1 else None
+
+    def _get_dataloader(self, *args, is_training: bool = False, **kwargs):
+        """--dataloader_drop_last is for training: every row is scored."""
+        drop_last = self.args.dataloader_drop_last
+        self.args.dataloader_drop_last = drop_last and is_training
+        try:
+            return super()._get_dataloader(*args, is_training=is_training, **kwargs)
+        finally:
+            self.args.dataloader_drop_last = drop_last
+
+    def _run_epoch(self, *args, **kwargs) -> None:
+        """`Trainer` forgets on resume that training was over: cut off while it was tested, a run would train on."""
+        stoppers = [c for c in self.callback_handler.callbacks if isinstance(c, EarlyStoppingCallback)]
+        if self.state.global_step >= self.state.max_steps or any(
+            stopper.early_stopping_patience_counter >= stopper.early_stopping_patience for stopper in stoppers
+        ):
+            self.control.should_training_stop = True
+        else:
+            super()._run_epoch(*args, **kwargs)
+
     def training_step(self, model: nn.Module, inputs: dict, num_items_in_batch=None) -> Tensor:
         """Count the tokens and texts of the step (padding is not one), and start the clock at the first."""
         if self.resumed_at is None:
             self.resumed_at = time.perf_counter()
-        self.clock["tokens"] += inputs["attention_mask"].sum()
-        self.clock["texts"] += len(inputs["attention_mask"])
+        ids = inputs["input_ids"]
+        # Some stock models take no mask.
+        self.clock["tokens"] += inputs.get("attention_mask", ids != self.processing_class.pad_token_id).sum()
+        self.clock["texts"] += len(ids)
         return super().training_step(model, inputs, num_items_in_batch)
 
     def _maybe_log_save_evaluate(self, *args, **kwargs) -> None:
@@ -108,17 +143,21 @@ class ClassificationTrainer(Trainer):
 
 
 class StopOnSignal(TrainerCallback):
-    """SIGINT or SIGTERM: finish the step, write a checkpoint, stop; a second signal ends the process at once."""
+    """SIGINT or SIGTERM: finish the step, write a checkpoint, stop; a second signal ends the process at once.
+
+    `with` it both signals are taken over, and given back whatever happens. `accelerate launch` of one process does not
+    pass a SIGTERM on, so the end of the launcher counts as one.
+    """
 
     def __init__(self):
         self.signum: int | None = None
+        self.launcher = launcher()
 
-    def on_train_begin(self, args, state, control, **kwargs):
-        """Take over both signals for as long as training runs."""
+    def __enter__(self):
         self.before = {signum: signal.signal(signum, self.receive) for signum in (signal.SIGINT, signal.SIGTERM)}
+        return self
 
-    def on_train_end(self, args, state, control, **kwargs):
-        """Give them back."""
+    def __exit__(self, *exception):
         for signum, handler in self.before.items():
             signal.signal(signum, handler)
 
@@ -129,6 +168,8 @@ class StopOnSignal(TrainerCallback):
 
     def on_step_end(self, args, state, control, **kwargs):
         """Stop here, with a checkpoint; all processes at the same step, or they would wait for ever."""
+        if self.signum is None and self.launcher and self.launcher.pid != os.getppid():
+            self.signum = signal.SIGTERM
         if args.world_size > 1:
             signum = torch.tensor(self.signum or 0, device=args.device)
             torch.distributed.all_reduce(signum, torch.distributed.ReduceOp.MAX)
@@ -140,7 +181,7 @@ class StopOnSignal(TrainerCallback):
 
     def on_epoch_end(self, args, state, control, **kwargs):
         """An epoch left in the middle is not validated: the choice of the checkpoint stays that of a whole run."""
-        if self.signum is not None and state.epoch % 1:
+        if self.signum is not None and state.epoch % 1 and state.global_step < state.max_steps:
             control.should_evaluate = control.should_save = False
 
 

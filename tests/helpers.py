@@ -14,6 +14,7 @@ import transformers.trainer
 from safetensors.torch import load_file
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer, TrainerCallback
 
+from custom_models import MODEL_NAMES
 from sentiment_hf.args import parse_args
 from sentiment_hf.errors import Interrupted
 from sentiment_hf.run import run
@@ -62,13 +63,12 @@ def flags(
     words += [
         "--per_device_train_batch_size",
         "8",
-        "--min_frequency",
-        "1",
         "--num_cpu_threads",
         "1",
         "--disable_tqdm",
         "true",
     ]
+    words += ["--min_frequency", "1"] if str(model) in MODEL_NAMES else []
     return [*words, *(["--model_config", *settings] if settings else []), *map(str, more)]
 
 

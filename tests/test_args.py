@@ -81,6 +81,10 @@ def test_a_word_that_no_flag_takes_is_refused():
         ("learning_rate: fast\n", "learning_rate"),
         ("- learning_rate\n", "flag: value"),
         ("learning_rate: [\n", "YAML"),
+        ("learning_rate: null\n", "no value"),
+        ("learning_rate: [1, 2]\n", "one number"),
+        ("model_config: [256]\n", "hidden_size=256"),
+        ("3: 4\n", "3"),
     ],
 )
 def test_a_recipe_with_a_wrong_value_is_explained(tmp_path, text, said):
@@ -97,6 +101,18 @@ def test_a_recipe_with_a_wrong_value_is_explained(tmp_path, text, said):
         (["--save_strategy", "steps", "--eval_strategy", "no"], "strategy"),
         (["--config", "configs/custom-lsmt.yaml"], "custom-lstm"),
         (["--config"], "--config"),
+        (["--do_train", "false"], "nothing is left"),
+        (["--metric_for_best_model", "f1"], "f1_macro"),
+        (["--per_device_train_batch_size", "0"], "at least 1"),
+        (["--gradient_accumulation_steps", "0"], "at least 1"),
+        (["--num_cpu_threads", "-1"], "at least 1"),
+        (["--learning_rate", "-1"], "at least 0"),
+        (["--prediction_loss_only", "true"], "not supported"),
+        (["--batch_eval_metrics", "true"], "not supported"),
+        (["--eval_do_concat_batches", "false"], "not supported"),
+        (["--save_only_model", "true"], "optimizer"),
+        (["--resume_from_checkpoint", "/nowhere"], "by itself"),
+        (["--train_sampling_strategy", "group_by_length"], "--length_bucketing false"),
     ],
 )
 def test_a_wrong_value_on_the_command_line_is_an_input_error(argv, said):
@@ -121,6 +137,34 @@ def test_model_config_of_recipe_and_flag_are_joined_name_by_name(tmp_path):
     config = recipe(tmp_path, "model_config: [hidden_size=4, dropout=0.1]\n")
     model, *_ = parse_args([*config, "--model", "custom-fc", "--model_config", "hidden_size=8", "num_layers=2"])
     assert model.model_config == ["hidden_size=8", "dropout=0.1", "num_layers=2"]
+    model, *_ = parse_args([*config, "--model", "custom-fc", "--model_config", "a=1", "--model_config", "b=2"])
+    assert model.model_config == ["hidden_size=4", "dropout=0.1", "a=1", "b=2"]
+
+
+@pytest.mark.parametrize("name", ["accuracy", "eval_f1_macro", "loss"])
+def test_the_best_checkpoint_is_chosen_by_what_is_logged(name):
+    *_, training = parse_args(["--model", "custom-fc", "--metric_for_best_model", name])
+    assert training.metric_for_best_model == name
+
+
+def test_a_name_that_begins_like_a_custom_model_is_a_folder_only_with_a_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "custom-mine").mkdir()
+    (tmp_path / "custom-mine" / "config.json").write_text('{"model_type": "custom-gru"}')
+    assert "./custom-mine" in refusal(["--model", "custom-mine"])
+    assert parse_args(["--model", "./custom-mine"])[2].config == str((CONFIGS / "custom-gru.yaml").resolve())
+
+
+@pytest.mark.parametrize("content", ["{", "[1]", "null"])
+def test_a_damaged_config_of_a_checkpoint_is_said(tmp_path, content):
+    (tmp_path / "config.json").write_text(content)
+    assert "config.json" in refusal(["--model", str(tmp_path)])
+
+
+def test_what_shapes_a_trained_tokenizer_is_refused_for_a_checkpoint(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "custom-gru"}')
+    said = refusal(["--model", str(tmp_path), "--vocab_size", "100", "--tokenizer=char"])
+    assert said.startswith("--tokenizer, --vocab_size: ")
 
 
 def test_settings_of_a_model_arrive_with_their_types():

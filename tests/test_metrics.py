@@ -3,10 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from datasets import ClassLabel, Dataset, Features
 from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score
 from transformers import EvalPrediction
 
 from sentiment_hf.metrics import compute_metrics, cross_entropy, full_scores
+from sentiment_hf.run import balanced_weights
 
 NAMES = ["bad", "fair", "good"]
 
@@ -41,12 +43,22 @@ def test_what_is_logged_in_training_is_what_the_report_says(rows):
     assert logged["accuracy"] == accuracy_score(labels, logits.argmax(-1))
 
 
-def test_a_class_that_is_never_predicted_or_never_there_counts_as_zero():
+def test_a_class_that_is_never_right_counts_as_zero_and_one_that_does_not_occur_not_at_all():
     logits = np.eye(3, dtype=np.float32)[[0, 0, 0, 1]]
     scores = full_scores(logits, np.array([0, 0, 1, 1]), NAMES)
     # Class 0: precision 2/3, recall 1, F1 0.8. Class 1: precision 1, recall 1/2, F1 2/3. Class 2: nothing.
-    assert scores["f1_macro"] == pytest.approx((0.8 + 2 / 3 + 0) / 3)
+    assert scores["f1_macro"] == pytest.approx((0.8 + 2 / 3) / 2)
     assert scores["per_class"]["good"] == {"precision": 0.0, "recall": 0.0, "f1": 0.0, "rows": 0}
+    # Class 1 is there and never predicted, class 2 is predicted and never there.
+    logits = np.eye(3, dtype=np.float32)[[0, 0, 2]]
+    assert full_scores(logits, np.array([0, 0, 1]), NAMES)["f1_macro"] == pytest.approx(1 / 3)
+
+
+def test_a_class_without_rows_weighs_nothing():
+    features = Features({"label": ClassLabel(names=NAMES)})
+    assert balanced_weights(Dataset.from_dict({"label": [0, 0, 0, 2]}, features)).tolist() == pytest.approx(
+        [2 / 3, 0, 2]
+    )
 
 
 def test_the_interval_is_that_of_wilson():

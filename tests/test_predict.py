@@ -5,7 +5,15 @@ import io
 
 import pytest
 from helpers import run_flags, save_bert, write_csv, write_data
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    GPT2Tokenizer,
+    pipeline,
+)
 
 from sentiment_hf.cli import predict_command
 from sentiment_hf.data.files import read_csv
@@ -56,14 +64,58 @@ def test_texts_of_the_command_line_get_the_scores_of_the_pipeline(model, capsys)
         assert sum(scores.values()) == pytest.approx(1, abs=2e-4)
 
 
-def test_lines_of_standard_input_are_texts(model, capsys, monkeypatch):
-    lines = [text for text in TEXTS if text]
-    monkeypatch.setattr("sys.stdin", io.StringIO("\n".join(lines) + "\n"))
-    assert predict_command([model]) == 0
+def pipe(monkeypatch, content: bytes):
+    """These bytes as standard input."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+
+@pytest.mark.parametrize("batch_size", ["1", "3", "64"])
+def test_lines_of_standard_input_are_texts(model, capsys, monkeypatch, batch_size):
+    lines = [text for text in TEXTS if text] + ["très bon"]
+    pipe(monkeypatch, "\r\n".join(lines).encode())
+    assert predict_command([model, "--batch_size", batch_size]) == 0
     found = [printed(line) for line in capsys.readouterr().out.splitlines()]
     assert [text for *_, text in found] == lines
     for (_, scores, _), wanted in zip(found, expected(model, lines), strict=True):
         assert scores == pytest.approx(wanted, abs=1e-4)
+
+
+def test_standard_input_that_is_not_utf8_is_refused(model, capsys, monkeypatch):
+    pipe(monkeypatch, b"good\ntr\xe8s bon\n")
+    assert predict_command([model]) == 2
+    assert "standard input, line 2: not UTF-8" in capsys.readouterr().err
+
+
+def test_every_text_is_one_line(model, capsys):
+    assert predict_command([model, "good\r\nfilm", "good <br />film"]) == 0
+    first, second = (printed(line) for line in capsys.readouterr().out.splitlines())
+    assert first[2] == "good\\r\\nfilm"
+    assert first[1] == second[1]
+
+
+def test_texts_may_stand_behind_flags(model, capsys):
+    assert predict_command([model, "good", "--batch_size", "8", "bad"]) == 0
+    assert [line.split("\t")[2] for line in capsys.readouterr().out.splitlines()] == ["good", "bad"]
+
+
+def test_a_model_that_was_saved_without_padding_takes_a_batch(tmp_path, capsys):
+    vocabulary = [*sorted(ByteLevel.alphabet()), "<|endoftext|>"]
+    GPT2Tokenizer({token: index for index, token in enumerate(vocabulary)}, []).save_pretrained(tmp_path)
+    ends = {"bos_token_id": 256, "eos_token_id": 256}
+    config = GPT2Config(vocab_size=257, n_positions=32, n_embd=8, n_layer=1, n_head=2, initializer_range=0.5, **ends)
+    GPT2ForSequenceClassification(config).save_pretrained(tmp_path)
+    texts = ["", "a fine film", "long " * 20]
+    batch, alone = ([str(tmp_path), *texts, "--batch_size", size] for size in ("3", "1"))
+    assert predict_command(batch) == predict_command(alone) == 0
+    lines = [printed(line) for line in capsys.readouterr().out.splitlines()]
+    for (_, together, _), (_, single, _) in zip(lines[:3], lines[3:], strict=True):
+        assert together == pytest.approx(single, abs=2e-4)
+
+
+def test_a_model_without_a_trained_head_is_refused(tmp_path, capsys):
+    bert = save_bert(tmp_path / "bert", write_data(tmp_path / "data"))
+    assert predict_command([str(bert), "good"]) == 2
+    assert "no trained classifier" in capsys.readouterr().err
 
 
 def test_a_file_keeps_its_rows_and_columns_and_gains_the_scores(model, tmp_path):
@@ -112,6 +164,9 @@ def test_a_text_is_cut_to_the_length_of_the_training(model, capsys):
         (["MODEL", "good", "--bach_size", "3"], "--bach_size"),
         (["MODEL", "--file", "NOWHERE/y.csv", "--text_column_names", "txt"], "'text'"),
         (["MODEL", "--file", "NOWHERE/y.csv", "--output", "NOWHERE/missing/z.csv"], "missing/z.csv"),
+        (["MODEL", "--file", "NOWHERE/y.csv", "--output", "NOWHERE"], "a .csv file"),
+        (["MODEL", "--file", "NOWHERE/y.csv", "--output", "NOWHERE/z.parquet"], "a .csv file"),
+        (["MODEL", "--file", "NOWHERE/labelled.csv"], "'prediction' already"),
         ([], "model"),
     ],
 )
@@ -119,6 +174,7 @@ def test_what_cannot_be_used_is_refused_in_words(model, tmp_path, capsys, words,
     empty = tmp_path / "empty"
     empty.mkdir()
     write_csv(empty / "y.csv", [("good",)], ("text",))
+    write_csv(empty / "labelled.csv", [("good", "positive")], ("text", "prediction"))
     words = [word.replace("NOWHERE", str(empty)).replace("MODEL", model) for word in words]
     capsys.readouterr()
     assert predict_command(words) == 2

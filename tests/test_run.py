@@ -9,6 +9,7 @@ import torch
 import transformers.trainer
 from datasets import ClassLabel, Dataset, Features, Value
 from helpers import Stop, flags, read_report, reviews, run_flags, run_until, save_bert, weights, write_csv, write_data
+from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from sentiment_hf.args import parse_args
@@ -298,6 +299,8 @@ REFUSED = {
     "null text": (null_text, ["--train_file", "DATA/train.jsonl"], "line 2"),
     "not UTF-8": (bad_table(rows=("good,positive", "caf\xe9,negative")), [], "line 3"),
     "tokenizer of other weights": (mismatched_bert, ["--model", "DATA/bert"], "9 rows"),
+    "tokenizer for a checkpoint": (mismatched_bert, ["--model", "DATA/bert", "--tokenizer", "char"], "--tokenizer"),
+    "missing package": (nothing, ["--optim", "adamw_torch", "--report_to", "clearml"], "clearml"),
     "no token left": (nothing, ["--min_frequency", "1000"], "--min_frequency"),
 }
 
@@ -309,9 +312,9 @@ def test_bad_input_is_refused_in_words_and_leaves_the_disk_as_it_was(case, tmp_p
     prepare(data)
     before = contents(tmp_path)
     more = [word.replace("DATA", str(data)) for word in more]
-    settings = () if "--model" in more else ("embedding_size=8", "hidden_size=8")
+    other = {"model": more[1], "settings": ()} if "--model" in more else {}
     capsys.readouterr()
-    assert run_command(flags(data, tmp_path / "run", *more, settings=settings)) == 2
+    assert run_command(flags(data, tmp_path / "run", *more, **other)) == 2
     error = capsys.readouterr().err
     assert "error: " in error
     assert said in error
@@ -323,6 +326,55 @@ def test_a_refused_overwrite_leaves_the_run_that_is_there(data, copy):
     before = contents(copy)
     assert run_command(relearn(data, copy, "--overwrite", "--model_config", "hiden_size=8")) == 2
     assert contents(copy) == before
+
+
+def test_what_cannot_train_is_refused_and_the_mended_command_runs_in_the_same_folder(data, tmp_path, capsys):
+    more = (
+        ["--optim", "adamw_bnb_8bit"],
+        ["--lr_scheduler_type", "cosine_with_min_lr"],
+        ["--activation_checkpointing", 1],
+    )
+    for words in more:
+        assert run_command(flags(data, tmp_path / "run", *words)) == 2
+        error = capsys.readouterr().err
+        assert "error: these flags cannot be used here" in error
+        assert "Traceback" not in error
+    assert run_flags(data, tmp_path / "run")["steps"] == 10
+
+
+def test_a_checkpoint_or_word_vectors_with_other_content_are_another_run(finished, data, tmp_path):
+    model = shutil.copytree(finished, tmp_path / "model")
+    more = ["--do_predict", "--output_dir", tmp_path / "run"]
+    run_flags(data, tmp_path / "run", *more, model=model, settings=())
+    tensors = weights(model)
+    tensors["classifier.bias"] += 1
+    save_file(tensors, model / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(InputError, match="model_files"):
+        run_flags(data, tmp_path / "run", *more, model=model, settings=())
+    (tmp_path / "vectors.txt").write_text("good 1 2 3 4 5 6 7 8\nbad 8 7 6 5 4 3 2 1\n")
+    run_flags(data, tmp_path / "other", "--word_vectors", tmp_path / "vectors.txt")
+    (tmp_path / "vectors.txt").write_text("good 1 2 3 4 5 6 7 8\nbad 8 7 6 5 4 3 2 0\n")
+    with pytest.raises(InputError, match="word_vectors_file"):
+        run_flags(data, tmp_path / "other", "--word_vectors", tmp_path / "vectors.txt")
+
+
+def test_an_interrupted_overwrite_leaves_nothing_of_the_old_model(data, copy):
+    run_until(Stop(2), relearn(data, copy, "--seed", 7, "--overwrite"))
+    assert {path.name for path in copy.iterdir()} == {"checkpoint-2", "metrics.jsonl", "run.json"}
+
+
+def test_a_run_does_not_overwrite_the_model_that_it_starts_from(data, copy):
+    before = contents(copy)
+    with pytest.raises(InputError, match="would be deleted"):
+        run_flags(data, copy, "--overwrite", model=copy, settings=())
+    assert contents(copy) == before
+
+
+def test_a_folder_with_the_name_of_a_model_is_not_that_model(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert run_flags(data, "custom-gru")["tuning"] == "scratch"
+    report = run_flags(data, "again", "--do_predict", model="./custom-gru", settings=())
+    assert (report["tuning"], report["recipe"]) == ("none", "custom-gru")
 
 
 def test_a_training_that_fails_exits_with_3(data, tmp_path, capsys):

@@ -6,10 +6,11 @@ import sys
 
 import pytest
 from datasets import Dataset, load_from_disk
-from transformers import AutoTokenizer
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
 
 from sentiment_hf.errors import InputError
-from sentiment_hf.tokenization import KINDS, tokenize, train_tokenizer
+from sentiment_hf.tokenization import KINDS, encode, tokenize, train_tokenizer
 
 TEXTS = [
     "I don't like this film, not at all!",
@@ -184,3 +185,21 @@ def test_second_time_comes_from_the_cache(tmp_path):
 def test_length_without_room_for_text_is_refused():
     with pytest.raises(InputError, match="--max_seq_length 1 "):
         tokenize(labelled(TEXTS), trained(), max_length=1)
+
+
+def test_line_break_is_a_space_for_any_tokenizer():
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "film", "book", "br", "<", "/", ">"]
+    bert = BertTokenizer(vocab={word: index for index, word in enumerate(words)})
+    broken, spaced = encode(["film<BR />book", "film book"], bert)["input_ids"]
+    assert broken == spaced
+    assert tokenize(labelled(["film<br>book"]), bert, max_length=8)["input_ids"][0] == spaced
+
+
+def test_text_without_tokens_is_an_end_of_text():
+    backend = Tokenizer(models.WordLevel({"[UNK]": 0, "film": 1, "<eos>": 2}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    bare = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", eos_token="<eos>", pad_token="<eos>")
+    encoded = encode(["", "film film", "<br />"], bare)
+    assert encoded["input_ids"] == [[2], [1, 1], [2]]
+    assert encoded["attention_mask"] == [[1], [1, 1], [1]]
+    assert tokenize(labelled(["", "film"]), bare, max_length=8)["length"][:] == [1, 1]

@@ -8,7 +8,7 @@ import pytest
 import torch
 from helpers import Stop, flags, read_report, reviews, run_flags, run_until, save_bert, weights, write_csv, write_data
 from torch.nn.functional import cross_entropy
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BartConfig, FNetConfig
 
 from sentiment_hf.args import parse_args
 from sentiment_hf.data.files import read_csv
@@ -93,6 +93,9 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(data, tm
 def test_ctrl_c_is_an_interruption_like_any_other_and_the_handlers_come_back(data, tmp_path):
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
     assert run_until(Stop(3, signal.SIGINT), flags(data, tmp_path / "run")).signum == signal.SIGINT
+    broken = ["--learning_rate", 1e30, "--max_grad_norm", 0, "--optim", "sgd", "--logging_steps", 1]
+    with pytest.raises(TrainingError):
+        run_flags(data, tmp_path / "broken", *broken, model="custom-fc", settings=(*EXACT, "num_layers=2"))
     assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
 
 
@@ -145,8 +148,10 @@ def test_the_evaluation_loss_is_the_mean_over_all_rows(data, tmp_path, model):
     assert logged(tmp_path / "run", "eval_loss")[0] == pytest.approx(report["validation"]["loss"], abs=1e-5)
 
 
-def test_predictions_come_back_in_the_order_of_the_rows(data, tmp_path):
-    run_flags(data, tmp_path / "run", "--per_device_eval_batch_size", 4, "--learning_rate", 0.05, settings=EXACT)
+@pytest.mark.parametrize("more", [[], ["--length_bucketing", "false", "--train_sampling_strategy", "group_by_length"]])
+def test_predictions_come_back_in_the_order_of_the_rows(data, tmp_path, more):
+    more = ["--per_device_eval_batch_size", 4, "--learning_rate", 0.05, *more]
+    run_flags(data, tmp_path / "run", *more, settings=EXACT)
     outputs, labels = logits(tmp_path / "run", data, "test")
     written = pq.read_table(tmp_path / "run" / "predictions.parquet").to_pydict()
     assert written["row"] == list(range(22))
@@ -177,6 +182,49 @@ def test_an_interrupted_run_stops_early_where_an_undisturbed_one_does(data, tmp_
     for step in (6, 14):
         run_until(Stop(step), argv)
     assert run(*parse_args(argv))["epochs"] == 3
+
+
+@pytest.mark.parametrize(
+    "more", [["--num_train_epochs", 9, "--early_stopping_patience", 1], ["--max_steps", 8]], ids=str
+)
+def test_a_run_that_was_cut_off_while_it_was_tested_trains_no_further(data, tmp_path, more):
+    """By early stopping after two epochs, and by its number of steps within the second epoch."""
+    more = ["--learning_rate", 0, "--save_total_limit", 3, *more]
+    report = run_flags(data, tmp_path / "run", *more, settings=EXACT)
+    (tmp_path / "run" / "report.json").unlink()
+    again = run_flags(data, tmp_path / "run", *more, settings=EXACT)
+    for name in ("steps", "best_step", "train_tokens", "validation", "test"):
+        assert again[name] == report[name], name
+
+
+def test_without_evaluation_the_patience_of_a_recipe_has_no_say(data, tmp_path):
+    more = ["--eval_strategy", "no", "--load_best_model_at_end", "false", "--early_stopping_patience", 1]
+    assert run_flags(data, tmp_path / "run", *more, settings=EXACT)["steps"] == 12
+
+
+def test_what_is_left_out_of_training_is_still_scored(data, tmp_path):
+    report = run_flags(data, tmp_path / "run", "--dataloader_drop_last", "true", settings=EXACT)
+    assert (report["steps"], report["validation"]["rows"], report["test"]["rows"]) == (10, 14, 22)
+
+
+@pytest.mark.parametrize("kind", ["bart", "fnet"])
+def test_stock_models_that_return_more_or_take_no_mask_are_tuned(data, tmp_path, kind):
+    folder = save_bert(tmp_path / "stock", data)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    sizes = {"vocab_size": len(tokenizer), "max_position_embeddings": 64, "pad_token_id": 0}
+    if kind == "bart":
+        ends = {"bos_token_id": 2, "eos_token_id": 3, "decoder_start_token_id": 3}
+        parts = {f"{part}_{name}": 8 for part in ("encoder", "decoder") for name in ("ffn_dim", "layers")}
+        parts |= {"encoder_attention_heads": 2, "decoder_attention_heads": 2}
+        config = BartConfig(d_model=8, **sizes, **ends, **parts)
+    else:
+        config = FNetConfig(hidden_size=8, num_hidden_layers=1, intermediate_size=8, **sizes)
+        tokenizer.model_input_names = ["input_ids", "token_type_ids"]
+    AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    report = run_flags(data, tmp_path / "run", "--num_train_epochs", 1, model=folder, settings=())
+    tokens = sum(min(32, 2 + len(text.split())) for text in read_csv(data / "train.csv").columns["text"])
+    assert (report["test"]["rows"], report["train_tokens"]) == (22, tokens)
 
 
 def test_what_is_saved_and_tested_is_the_best_by_validation(tmp_path):
