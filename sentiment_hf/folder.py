@@ -24,7 +24,7 @@ NEUTRAL |= {"log_level", "log_level_replica", "log_on_each_node"}
 NEUTRAL |= {"logging_first_step", "logging_nan_inf_filter", "logging_steps", "logging_strategy"}
 NEUTRAL |= {"trackio_bucket_id", "trackio_space_id", "trackio_static_space_id"}
 NEUTRAL |= {"hub_always_push", "hub_model_id", "hub_private_repo", "hub_revision", "hub_strategy", "hub_token"}
-NEUTRAL |= {"dataloader_drop_last", "dataloader_in_order", "dataloader_multiprocessing_context"}
+NEUTRAL |= {"dataloader_in_order", "dataloader_multiprocessing_context"}
 NEUTRAL |= {"dataloader_num_workers", "dataloader_persistent_workers", "dataloader_pin_memory"}
 NEUTRAL |= {"dataloader_prefetch_factor"}
 

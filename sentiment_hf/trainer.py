@@ -97,10 +97,13 @@ class ClassificationTrainer(Trainer):
         """Count the tokens and texts of the step (padding is not one), and start the clock at the first."""
         if self.resumed_at is None:
             self.resumed_at = time.perf_counter()
-        ids = inputs["input_ids"]
-        # Some stock models take no mask.
-        self.clock["tokens"] += inputs.get("attention_mask", ids != self.processing_class.pad_token_id).sum()
-        self.clock["texts"] += len(ids)
+        if "attention_mask" in inputs:
+            mask = inputs["attention_mask"]
+        else:
+            # Some stock models take none.
+            mask = inputs["input_ids"] != self.processing_class.pad_token_id
+        self.clock["tokens"] += mask.sum()
+        self.clock["texts"] += len(mask)
         return super().training_step(model, inputs, num_items_in_batch)
 
     def _maybe_log_save_evaluate(self, *args, **kwargs) -> None:
