@@ -40,11 +40,11 @@ class TextCNNForSequenceClassification(TextClassifier):
         """(batch, length, embedding), (batch, length) -> (batch, filters of all widths)."""
         channels = embedded.masked_fill(~mask.unsqueeze(-1), 0).transpose(1, 2)
         lengths = mask.sum(1, keepdim=True)
-        return torch.cat([self.strongest(convolution, channels, lengths) for convolution in self.convolutions], -1)
+        pairs = zip(self.config.kernel_sizes, self.convolutions, strict=True)
+        return torch.cat([self.strongest(width, convolution, channels, lengths) for width, convolution in pairs], -1)
 
-    def strongest(self, convolution: nn.Conv1d, channels: Tensor, lengths: Tensor) -> Tensor:
+    def strongest(self, width: int, convolution: nn.Module, channels: Tensor, lengths: Tensor) -> Tensor:
         """(batch, embedding, length), (batch, 1) -> (batch, filters): max over time of relu(convolution)."""
-        width = convolution.kernel_size[0]
         missing = max(width - channels.shape[2], 0)
         windows = convolution(nn.functional.pad(channels, (0, missing))).relu()
         starts = torch.arange(windows.shape[2], device=windows.device)

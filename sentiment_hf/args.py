@@ -47,6 +47,9 @@ LOWEST = {
     "learning_rate": 0,
     "weight_decay": 0,
     "max_grad_norm": 0,
+    "lora_r": 1,
+    "lora_alpha": 1,
+    "lora_dropout": 0,
 }
 
 # The one value that a flag of `TrainingArguments` may have here, and why.
@@ -68,6 +71,14 @@ METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "loss")
 
 # What shapes a tokenizer that is trained; a checkpoint brings its own.
 OF_A_NEW_TOKENIZER = ("tokenizer", "vocab_size", "min_frequency", "lowercase")
+
+
+# What shapes an adapter; a saved one goes on as it is.
+OF_A_NEW_ADAPTER = ("lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save")
+OF_A_NEW_ADAPTER += ("use_dora", "use_rslora")
+
+ADAPTER_CONFIG = "adapter_config.json"
+TUNINGS = ("full", "head", "lora")
 
 
 @dataclass
@@ -100,6 +111,24 @@ class ModelArguments:
     word_vectors: str | None = field(
         default=None,
         metadata={"help": "Start the embedding from GloVe text, word2vec text or binary, or fastText .vec."},
+    )
+    tuning: str = field(
+        default="full",
+        metadata={"help": "What of a checkpoint is trained: all, its head, or adapters.", "choices": [*TUNINGS]},
+    )
+    lora_r: int = field(default=16, metadata={"help": "Rank of the adapters."})
+    lora_alpha: int = field(default=32, metadata={"help": "Adapters are scaled by lora_alpha / lora_r."})
+    lora_dropout: float = field(default=0.0, metadata={"help": "Dropout on the input of the adapters."})
+    lora_target_modules: list[str] | None = field(
+        default=None, metadata={"help": "Layers that get an adapter; by default those usual for the architecture."}
+    )
+    lora_modules_to_save: list[str] | None = field(
+        default=None, metadata={"help": "Layers trained whole beside the adapters and the head."}
+    )
+    use_dora: bool = field(default=False, metadata={"help": "Weight-decomposed adapters (Liu et al. 2024)."})
+    use_rslora: bool = field(default=False, metadata={"help": "Scale by lora_alpha / sqrt(lora_r)."})
+    merge_adapter: bool = field(
+        default=False, metadata={"help": "Save the checkpoint with the adapters added to its weights."}
     )
 
 
@@ -228,9 +257,9 @@ def parse_args(argv: Sequence[str]) -> Arguments:
     if is_fresh(model_args.model_name_or_path):
         # The settings of a recipe are for a new model; a saved one has its shape.
         model_args.model_config = joined(settings, model_args.model_config)
-    elif unused := [f"--{name}" for name in OF_A_NEW_TOKENIZER if name in given]:
-        raise InputError(f"{', '.join(unused)}: --model {model_args.model_name_or_path} brings its own tokenizer")
-    check(run_args, training_args)
+    else:
+        refuse_unused(model_args.model_name_or_path, given)
+    check(model_args, run_args, training_args)
     return parsed
 
 
@@ -247,18 +276,19 @@ def choose_parts(training_args: TrainingArguments, named: Set[str]) -> None:
 
 
 def find_recipe(argv: Sequence[str]) -> Path | None:
-    """The file named by --config, else the one for --model: its own for a custom model, full.yaml for any other."""
+    """The file named by --config, else a custom model's own, or the one of --tuning for a checkpoint."""
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     # A flag without its value is the business of the full parser.
     early.add_argument("--config", nargs="?")
     early.add_argument("--model", "--model_name_or_path", "--model-name-or-path", nargs="?")
+    early.add_argument("--tuning", nargs="?", default="full")
     given, _ = early.parse_known_args(argv)
     if given.config:
         path = Path(given.config)
         if not path.is_file():
             raise InputError(f"--config {given.config}: no such file{did_you_mean(path.stem, recipes())}")
         return path
-    return CONFIGS / f"{recipe_name(given.model)}.yaml" if given.model else None
+    return CONFIGS / f"{recipe_name(given.model, given.tuning)}.yaml" if given.model else None
 
 
 def is_fresh(name: str) -> bool:
@@ -276,15 +306,22 @@ def is_fresh(name: str) -> bool:
     return name in MODEL_NAMES
 
 
+def is_adapter(name: str) -> bool:
+    """True for a folder that holds an adapter and not the model around it."""
+    return (Path(name) / ADAPTER_CONFIG).is_file()
+
+
 def recipes() -> list[str]:
     """Names of the recipes that come with the project."""
     return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 
 
-def recipe_name(model: str) -> str:
-    """custom-lstm for that name and for a folder where one was saved; full for a pretrained checkpoint."""
+def recipe_name(model: str, tuning: str) -> str:
+    """custom-lstm for that name and for a folder where one was saved, if all is tuned; else full, head or lora."""
     if is_fresh(model):
         return model
+    if tuning in ("head", "lora"):
+        return tuning
     path = Path(model) / "config.json"
     if not path.is_file():
         return "full"
@@ -345,9 +382,27 @@ def refuse_unknown(unknown: list[str], parser: Parser) -> None:
         raise InputError(f"{name}: no such flag{hint}")
 
 
-def check(run_args: RunArguments, training_args: TrainingArguments) -> None:
+def refuse_unused(model: str, given: Set[str]) -> None:
+    """Flags that shape what a checkpoint or an adapter brings along."""
+    if unused := [f"--{name}" for name in OF_A_NEW_TOKENIZER if name in given]:
+        raise InputError(f"{', '.join(unused)}: --model {model} brings its own tokenizer")
+    unused = [f"--{name}" for name in OF_A_NEW_ADAPTER if name in given]
+    if unused and is_adapter(model):
+        raise InputError(f"{', '.join(unused)}: --model {model} is an adapter, which goes on in its own shape")
+
+
+def check(model_args: ModelArguments, run_args: RunArguments, training_args: TrainingArguments) -> None:
     """Ranges, and what no single flag can say about itself."""
-    values = vars(run_args) | vars(training_args)
+    values = vars(model_args) | vars(run_args) | vars(training_args)
+    if model_args.tuning != "full" and is_fresh(model_args.model_name_or_path):
+        raise InputError(
+            f"--tuning {model_args.tuning} leaves most weights as they are, and those of a new "
+            f"{model_args.model_name_or_path} know nothing; train it first, then give its folder as --model"
+        )
+    if model_args.merge_adapter and model_args.tuning != "lora":
+        raise InputError(f"--merge_adapter wants --tuning lora; --tuning {model_args.tuning} has no adapter")
+    if not model_args.lora_dropout < 1:
+        raise InputError(f"--lora_dropout {model_args.lora_dropout} is a probability: expected less than 1")
     for name, lowest in LOWEST.items():
         if values[name] is not None and values[name] < lowest:
             raise InputError(f"--{name} {values[name]} is out of range: expected at least {lowest}")

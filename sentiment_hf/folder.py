@@ -10,10 +10,11 @@ from pathlib import Path
 from transformers import TrainingArguments
 
 import custom_models
-from sentiment_hf.args import DataArguments, ModelArguments, RunArguments, is_fresh
+from sentiment_hf.args import DataArguments, ModelArguments, RunArguments, is_adapter, is_fresh
 from sentiment_hf.checkpoints import fingerprint, newest_whole, write_json
 from sentiment_hf.data import Splits
 from sentiment_hf.errors import InputError
+from sentiment_hf.tuning import base_of
 
 IDENTITY, REPORT = "run.json", "report.json"
 
@@ -31,7 +32,7 @@ NEUTRAL |= {"dataloader_prefetch_factor"}
 # What `from_pretrained` reads of a checkpoint and `save_pretrained` writes, its code aside.
 MODEL_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin*", "*.model")
 MODEL_FILES += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt")
+MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", "adapter_config.json", "labels.json")
 
 RESULTS = (REPORT, "predictions.parquet", "metrics.jsonl", "trainer_state.json", "training_args.bin")
 RESULTS += ("all_results.json", "train_results.json", "eval_results.json", "test_results.json")
@@ -50,8 +51,10 @@ def identity(
     kept = {name: value for name, value in settings.items() if name not in NEUTRAL}
     kept |= {"processes": training_args.world_size, "data": data_hash(splits)}
     if not is_fresh(model_args.model_name_or_path):
-        folder = Path(model_args.model_name_or_path)
-        kept["model_files"] = files_hash(path for name in (*MODEL_FILES, "*.py") for path in folder.glob(name))
+        name = model_args.model_name_or_path
+        folders = [Path(name), Path(base_of(name))] if is_adapter(name) else [Path(name)]
+        files = (path for folder in folders for pattern in (*MODEL_FILES, "*.py") for path in folder.glob(pattern))
+        kept["model_files"] = files_hash(files)
     if model_args.word_vectors:
         file = Path(model_args.word_vectors)
         kept["word_vectors_file"] = files_hash([file] if file.is_file() else [])
@@ -60,7 +63,7 @@ def identity(
 
 def files_hash(paths: Iterable[Path]) -> str:
     """SHA-256 over names and contents. A model of the Hub has no files here: its revision says which it is."""
-    files = {path.name: fingerprint(path) for path in paths}
+    files = [(path.name, fingerprint(path)) for path in paths]
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 

@@ -20,10 +20,11 @@ from transformers import (
 
 from custom_models import MODEL_NAMES
 from custom_models.base import TextClassifierConfig
-from sentiment_hf.args import ModelArguments, is_fresh
+from sentiment_hf.args import ModelArguments, is_adapter, is_fresh
 from sentiment_hf.errors import InputError, did_you_mean
 from sentiment_hf.hub import require_hub
 from sentiment_hf.tokenization import train_tokenizer
+from sentiment_hf.tuning import adapter_labels, base_of, load_adapter, saved_with_adapter, tune
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,9 @@ def require_checkpoint(name: str) -> None:
     """
     path = Path(name)
     if path.is_dir():
-        if not (path / "config.json").is_file():
+        if is_adapter(name):
+            require_checkpoint(base_of(name))
+        elif not (path / "config.json").is_file():
             raise InputError(f"--model {name}: this folder is no checkpoint, it has no config.json")
     elif path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise InputError(
@@ -86,8 +89,20 @@ def checkpoint_tokenizer(args: ModelArguments) -> PreTrainedTokenizerBase:
                 "be put into a batch; set pad_token in its tokenizer_config.json"
             )
         tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.model_max_length = min(tokenizer.model_max_length, positions(from_checkpoint(AutoConfig, args)))
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions(checkpoint_config(args)))
     return tokenizer
+
+
+def checkpoint_config(args: ModelArguments) -> PreTrainedConfig:
+    """Of the checkpoint, or of the one under an adapter."""
+    return from_checkpoint(AutoConfig, base_args(args))
+
+
+def base_args(args: ModelArguments) -> ModelArguments:
+    """The same, but for the model under an adapter."""
+    if not is_adapter(args.model_name_or_path):
+        return args
+    return dataclasses.replace(args, model_name_or_path=base_of(args.model_name_or_path), model_revision="main")
 
 
 def positions(config: PreTrainedConfig) -> float:
@@ -109,7 +124,7 @@ def load_model(
         InputError: a setting that does not exist or does not fit, a checkpoint that cannot be loaded, fresh weights
             where nothing `trains` them.
     """
-    names = {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
+    names = label_names(labels)
     if is_fresh(args.model_name_or_path):
         if not trains:
             raise InputError(
@@ -126,7 +141,12 @@ def load_model(
         if trains and label_order(args) not in (None, labels):
             renew_classifier(model)
     model.config.problem_type = "single_label_classification"
-    return model
+    return tune(model, args) if trains else model
+
+
+def label_names(labels: list[str]) -> dict[str, dict]:
+    """As a config holds them."""
+    return {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
 
 
 def load_checkpoint(
@@ -138,14 +158,18 @@ def load_checkpoint(
         InputError: it cannot be loaded, is not of this tokenizer, or has fresh weights and nothing `trains` them.
     """
     name = args.model_name_or_path
+    if not settings and (labels := adapter_labels(name)):
+        settings = label_names(labels) | {"num_labels": len(labels)}
     model, info = from_checkpoint(
         AutoModelForSequenceClassification,
-        args,
+        base_args(args),
         output_loading_info=True,
         ignore_mismatched_sizes=True,
         **settings,
     )
     fresh = sorted(info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]})
+    if is_adapter(name):
+        fresh = [weight for weight in fresh if not saved_with_adapter(name, weight)]
     if fresh and not trains:
         raise InputError(
             f"--model {name} holds no trained classifier for {model.config.num_labels} classes (no weights for "
@@ -158,7 +182,7 @@ def load_checkpoint(
             "tokenizer and weights are not from the same checkpoint"
         )
     model.config.pad_token_id = tokenizer.pad_token_id
-    return model
+    return load_adapter(model, name, trains) if is_adapter(name) else model
 
 
 def renew_classifier(model: PreTrainedModel) -> None:
@@ -216,7 +240,9 @@ def label_order(args: ModelArguments) -> list[str] | None:
     """The class names of a checkpoint in the order of its head; None where they are LABEL_0, ... or it is fresh."""
     if is_fresh(args.model_name_or_path):
         return None
-    names = from_checkpoint(AutoConfig, args).id2label
+    if labels := adapter_labels(args.model_name_or_path):
+        return labels
+    names = checkpoint_config(args).id2label
     order = [names[index] for index in sorted(names)]
     return None if order == [f"LABEL_{index}" for index in range(len(order))] else order
 

@@ -33,6 +33,7 @@ from sentiment_hf.models import is_fresh, label_order, load_model, load_tokenize
 from sentiment_hf.report import environment, table, write_predictions
 from sentiment_hf.tokenization import tokenize
 from sentiment_hf.trainer import ClassificationTrainer, MetricsFile, StopOnBrokenLoss, StopOnSignal
+from sentiment_hf.tuning import save_tuned
 from sentiment_hf.word_vectors import initialise_embedding
 
 logger = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ def run(
         with training_args.main_process_first(local=False, desc="claiming the output folder"):
             checkpoint = claim(folder, this_run, run_args.overwrite, writes=training_args.process_index == 0)
         if training_args.do_train:
-            train(trainer, checkpoint)
+            train(trainer, checkpoint, model_args.merge_adapter)
         report = evaluate(trainer, splits, model_args, run_args)
         trainer.end()
     if training_args.process_index == 0:
@@ -123,10 +124,10 @@ def recipe(run_args: RunArguments) -> str:
 
 
 def tuning(model_args: ModelArguments, training_args: TrainingArguments) -> str:
-    """scratch: all weights fresh; full: all weights of a checkpoint trained on; none: a checkpoint as it is."""
+    """scratch: all weights fresh; full, head, lora: what of a checkpoint is trained; none: a checkpoint as it is."""
     if is_fresh(model_args.model_name_or_path):
         return "scratch"
-    return "full" if training_args.do_train else "none"
+    return model_args.tuning if training_args.do_train else "none"
 
 
 def build_trainer(
@@ -201,7 +202,7 @@ def longest_first(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
     return dataset.select(order), order
 
 
-def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
+def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) -> None:
     """From the start or from a whole checkpoint; ends with the best weights by validation, saved."""
     if checkpoint:
         logger.warning("going on from %s", checkpoint)
@@ -213,7 +214,7 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
         raise Interrupted(
             stop.signum, f"stopped at step {trainer.state.global_step}, saved; the same command goes on from there"
         )
-    trainer.save_model()
+    save_tuned(trainer, merge)
     trainer.save_state()
     trainer.save_metrics("train", result.metrics)
 
@@ -270,7 +271,6 @@ def describe(
 ) -> dict:
     """What was trained, on what, for how long; all counts and seconds are of training steps only."""
     args, clock = trainer.args, trainer.total_clock()
-    parameters = [(weight.numel(), weight.requires_grad) for weight in trainer.model.parameters()]
     lengths = np.asarray(trainer.train_dataset["length"])
     limit = trainer.processing_class.model_max_length
     return {
@@ -280,8 +280,8 @@ def describe(
         "seed": args.seed,
         "recipe": recipe(run_args),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
-        "parameters": sum(count for count, _ in parameters),
-        "trainable_parameters": sum(count for count, trained in parameters if trained),
+        "parameters": trainer.num_parameters,
+        "trainable_parameters": trainer.num_trained,
         "train_seconds": clock["seconds"],
         "train_tokens": clock["tokens"],
         "train_tokens_per_second": clock["tokens"] / clock["seconds"] if clock["seconds"] else None,

@@ -58,6 +58,9 @@ class ClassificationTrainer(Trainer):
         # The loss takes `num_items_in_batch` itself; the models need not.
         self.model_accepts_loss_kwargs = False
         self.length_bucketing = length_bucketing
+        # Counted now, for adapters may be gone after training, merged into what they adapt.
+        self.num_parameters = sum(weight.numel() for weight in self.model.parameters())
+        self.num_trained = sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
         self.clock = {"seconds": 0.0, "tokens": 0, "texts": 0}
         # None until the first step begins.
         self.resumed_at: float | None = None

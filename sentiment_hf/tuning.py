@@ -1,0 +1,179 @@
+"""--tuning: which weights of a checkpoint are trained: all, its head alone, or low-rank adapters and the head."""
+
+import json
+from pathlib import Path
+
+from peft import LoraConfig, PeftModel, TaskType, get_peft_model
+from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as PEFT_TARGETS
+from torch import nn
+from transformers import PreTrainedModel, Trainer
+from transformers.pytorch_utils import Conv1D
+
+from custom_models import MODEL_NAMES
+from sentiment_hf.args import ADAPTER_CONFIG, ModelArguments, is_adapter
+from sentiment_hf.checkpoints import write_json
+from sentiment_hf.errors import InputError, did_you_mean
+
+# Where peft has no layers for a model type. What stands in neither table gets adapters on all its linear layers.
+TARGETS = {
+    "albert": ["query", "value"],
+    "distilbert": ["q_lin", "v_lin"],
+    "modernbert": ["Wqkv"],
+    # Its projections of query, key and value are no layers but bare tensors.
+    "xlnet": ["layer_1", "layer_2"],
+}
+
+LABELS = "labels.json"
+
+
+def tune(model: PreTrainedModel, args: ModelArguments) -> PreTrainedModel | PeftModel:
+    """The model with the weights frozen that --tuning leaves alone; the head is trained always.
+
+    Hu et al. 2022 for the adapters, Liu et al. 2024 for --use_dora, Kalajdzievski 2023 for --use_rslora.
+
+    Raises:
+        InputError: adapters that this model cannot have.
+    """
+    if isinstance(model, PeftModel):
+        if args.tuning != "lora":
+            raise InputError(
+                f"--model {args.model_name_or_path} is an adapter: train it on by --tuning lora, or make a whole "
+                "checkpoint of it by --merge_adapter first"
+            )
+        return model
+    if args.tuning == "full":
+        return model
+    head = head_modules(model)
+    if args.tuning == "head":
+        model.requires_grad_(False)
+        for name in head:
+            model.get_submodule(name).requires_grad_(True)
+        return model
+    return with_adapter(model, args, head)
+
+
+def with_adapter(model: PreTrainedModel, args: ModelArguments, head: list[str]) -> PeftModel:
+    """Fresh adapters in the layers of --lora_target_modules, beside a head that is trained whole."""
+    for flag in ("lora_target_modules", "lora_modules_to_save"):
+        refuse_unknown_modules(model, flag, getattr(args, flag) or [])
+    modules, parameters = lora_targets(model, args)
+    if parameters and (args.use_dora or args.lora_dropout):
+        raise InputError(
+            "--use_dora and --lora_dropout cannot be had for the recurrent weights of "
+            f"{model.config.model_type}: peft adapts them as bare tensors; leave both out, or name layers by "
+            "--lora_target_modules"
+        )
+    config = LoraConfig(
+        task_type=TaskType.SEQ_CLS,
+        r=args.lora_r,
+        lora_alpha=args.lora_alpha,
+        lora_dropout=args.lora_dropout,
+        use_dora=args.use_dora,
+        use_rslora=args.use_rslora,
+        target_modules=modules,
+        target_parameters=parameters or None,
+        modules_to_save=[*head, *(args.lora_modules_to_save or [])],
+    )
+    try:
+        tuned = get_peft_model(model, config)
+    except ValueError as error:
+        raise InputError(f"--tuning lora: {' '.join(str(error).split())}") from error
+    # An adapter is loaded from anywhere, so a relative path would not do; sorted, since peft keeps them in a set.
+    base = Path(args.model_name_or_path)
+    config.base_model_name_or_path = str(base.resolve()) if base.is_dir() else args.model_name_or_path
+    config.target_modules = sorted(config.target_modules)
+    return tuned
+
+
+def head_modules(model: PreTrainedModel) -> list[str]:
+    """Names of what lies behind the encoder, and of its pooler, which many checkpoints bring untrained or not."""
+    if model.config.model_type in MODEL_NAMES:
+        return ["classifier"]
+    behind = [name for name, part in model.named_children() if part is not model.base_model and [*part.parameters()]]
+    poolers = [name for name, _ in model.base_model.named_children() if name == "pooler"]
+    return [*behind, *(f"{model.base_model_prefix}.{name}" for name in poolers if model.base_model.pooler is not None)]
+
+
+def refuse_unknown_modules(model: PreTrainedModel, flag: str, names: list[str]) -> None:
+    """peft leaves out what it does not find, as long as it finds something; a name is the end of a path."""
+    paths = [name for name, _ in model.named_modules() if name]
+    for wanted in names:
+        if not any(f".{path}".endswith(f".{wanted}") for path in paths):
+            known = {path.rpartition(".")[2] for path in paths}
+            raise InputError(f"--{flag} {wanted}: the model has no such layer{did_you_mean(wanted, sorted(known))}")
+
+
+def lora_targets(model: PreTrainedModel, args: ModelArguments) -> tuple[list[str], list[str]]:
+    """Names of layers, and of weights of recurrent cells, that get an adapter."""
+    if args.lora_target_modules:
+        return args.lora_target_modules, []
+    model_type = model.config.model_type
+    if model_type in MODEL_NAMES:
+        layers = nn.Linear | nn.Embedding | nn.Conv1d
+        modules = [name for name, part in model.named_modules() if isinstance(part, layers) and name != "classifier"]
+        return modules, [
+            f"{name}.{weight}"
+            for name, part in model.named_modules()
+            if isinstance(part, nn.RNNBase)
+            for weight in ("weight_ih_l0", "weight_hh_l0")
+        ]
+    known = TARGETS.get(model_type) or PEFT_TARGETS.get(model_type)
+    if known:
+        return known, []
+    head = tuple(head_modules(model))
+    return [
+        name
+        for name, part in model.named_modules()
+        if isinstance(part, nn.Linear | Conv1D) and not name.startswith(head)
+    ], []
+
+
+def base_of(folder: str) -> str:
+    """Hub id or folder of the model that an adapter changes.
+
+    Raises:
+        InputError: the adapter does not say.
+    """
+    file = Path(folder, ADAPTER_CONFIG)
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"--model {folder}: expected the name of a model as base_model_name_or_path in {file}"
+        ) from error
+
+
+def load_adapter(model: PreTrainedModel, folder: str, trains: bool) -> PeftModel:
+    """The adapter in `folder` around its base; a head for other classes than it knew is left out if it `trains`.
+
+    Raises:
+        InputError: the adapter cannot be loaded, or does not fit the model.
+    """
+    try:
+        return PeftModel.from_pretrained(model, folder, is_trainable=trains, ignore_mismatched_sizes=trains)
+    # As many kinds as in `models.from_checkpoint`.
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"--model {folder} cannot be loaded ({type(error).__name__}): {reason}") from error
+
+
+def saved_with_adapter(folder: str, weight: str) -> bool:
+    """True where the adapter brings this weight of the model whole."""
+    modules = json.loads(Path(folder, ADAPTER_CONFIG).read_text(encoding="utf-8"))["modules_to_save"] or []
+    return any(f".{module}." in f".{weight}" for module in modules)
+
+
+def save_tuned(trainer: Trainer, merge: bool) -> None:
+    """A whole checkpoint, or an adapter with the names of its classes, for which its own format has no place."""
+    if merge:
+        trainer.model = trainer.model_wrapped = trainer.model.merge_and_unload()
+    trainer.save_model()
+    if isinstance(trainer.model, PeftModel) and trainer.is_world_process_zero():
+        names = trainer.model.config.id2label
+        write_json(Path(trainer.args.output_dir, LABELS), {"labels": [names[index] for index in sorted(names)]})
+
+
+def adapter_labels(folder: str) -> list[str] | None:
+    """The names of the classes that an adapter of ours was trained on."""
+    file = Path(folder, LABELS)
+    return json.loads(file.read_text(encoding="utf-8"))["labels"] if is_adapter(folder) and file.is_file() else None
