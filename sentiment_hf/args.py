@@ -50,6 +50,7 @@ LOWEST = {
     "lora_r": 1,
     "lora_alpha": 1,
     "lora_dropout": 0,
+    "attention_dropout": 0,
 }
 
 # The one value that a flag of `TrainingArguments` may have here, and why.
@@ -79,6 +80,7 @@ OF_A_NEW_ADAPTER += ("use_dora", "use_rslora")
 
 ADAPTER_CONFIG = "adapter_config.json"
 TUNINGS = ("full", "head", "lora")
+TRUNCATIONS = ("head", "tail", "head-tail")
 
 
 @dataclass
@@ -112,6 +114,10 @@ class ModelArguments:
         default=None,
         metadata={"help": "Start the embedding from GloVe text, word2vec text or binary, or fastText .vec."},
     )
+    attention_dropout: float | None = field(
+        default=None,
+        metadata={"help": "Dropout on the attention weights of a checkpoint; 0 is several times faster on a CPU."},
+    )
     tuning: str = field(
         default="full",
         metadata={"help": "What of a checkpoint is trained: all, its head, or adapters.", "choices": [*TUNINGS]},
@@ -120,7 +126,8 @@ class ModelArguments:
     lora_alpha: int = field(default=32, metadata={"help": "Adapters are scaled by lora_alpha / lora_r."})
     lora_dropout: float = field(default=0.0, metadata={"help": "Dropout on the input of the adapters."})
     lora_target_modules: list[str] | None = field(
-        default=None, metadata={"help": "Layers that get an adapter; by default those usual for the architecture."}
+        default=None,
+        metadata={"help": "Layers that get an adapter, or all-linear; by default those usual for the type."},
     )
     lora_modules_to_save: list[str] | None = field(
         default=None, metadata={"help": "Layers trained whole beside the adapters and the head."}
@@ -164,6 +171,14 @@ class DataArguments:
     max_eval_samples: int | None = field(default=None, metadata={"help": "Stratified sample of validation."})
     max_predict_samples: int | None = field(default=None, metadata={"help": "Stratified sample of test."})
     max_seq_length: int = field(default=400, metadata={"help": "Longer texts are cut to this many tokens."})
+    truncation: str | None = field(
+        default=None,
+        metadata={
+            "help": "What is kept of a longer text: its head, its tail, or a quarter from its head and the rest from "
+            "its tail. Default: head for a new model, what it was trained with for a checkpoint.",
+            "choices": [*TRUNCATIONS],
+        },
+    )
 
 
 @dataclass
@@ -258,7 +273,7 @@ def parse_args(argv: Sequence[str]) -> Arguments:
         # The settings of a recipe are for a new model; a saved one has its shape.
         model_args.model_config = joined(settings, model_args.model_config)
     else:
-        refuse_unused(model_args.model_name_or_path, given)
+        refuse_unused(model_args, given)
     check(model_args, run_args, training_args)
     return parsed
 
@@ -382,13 +397,18 @@ def refuse_unknown(unknown: list[str], parser: Parser) -> None:
         raise InputError(f"{name}: no such flag{hint}")
 
 
-def refuse_unused(model: str, given: Set[str]) -> None:
-    """Flags that shape what a checkpoint or an adapter brings along."""
+def refuse_unused(args: ModelArguments, given: Set[str]) -> None:
+    """Flags that shape what a checkpoint or an adapter brings along, or what is not there."""
+    model = args.model_name_or_path
     if unused := [f"--{name}" for name in OF_A_NEW_TOKENIZER if name in given]:
         raise InputError(f"{', '.join(unused)}: --model {model} brings its own tokenizer")
     unused = [f"--{name}" for name in OF_A_NEW_ADAPTER if name in given]
     if unused and is_adapter(model):
         raise InputError(f"{', '.join(unused)}: --model {model} is an adapter, which goes on in its own shape")
+    if unused and args.tuning != "lora":
+        raise InputError(
+            f"{', '.join(unused)} shapes an adapter, and --tuning {args.tuning} has none: add --tuning lora"
+        )
 
 
 def check(model_args: ModelArguments, run_args: RunArguments, training_args: TrainingArguments) -> None:
@@ -399,10 +419,16 @@ def check(model_args: ModelArguments, run_args: RunArguments, training_args: Tra
             f"--tuning {model_args.tuning} leaves most weights as they are, and those of a new "
             f"{model_args.model_name_or_path} know nothing; train it first, then give its folder as --model"
         )
-    if model_args.merge_adapter and model_args.tuning != "lora":
-        raise InputError(f"--merge_adapter wants --tuning lora; --tuning {model_args.tuning} has no adapter")
-    if not model_args.lora_dropout < 1:
-        raise InputError(f"--lora_dropout {model_args.lora_dropout} is a probability: expected less than 1")
+    if model_args.attention_dropout is not None and is_fresh(model_args.model_name_or_path):
+        raise InputError(
+            "--attention_dropout is for a checkpoint; a new model has --model_config attention_dropout=..."
+        )
+    trains_adapter = model_args.tuning == "lora" and training_args.do_train
+    if model_args.merge_adapter and not trains_adapter and not is_adapter(model_args.model_name_or_path):
+        raise InputError("--merge_adapter wants an adapter: one trained by --tuning lora, or --model FOLDER_OF_ONE")
+    for name in ("lora_dropout", "attention_dropout"):
+        if values[name] is not None and not values[name] < 1:
+            raise InputError(f"--{name} {values[name]} is a probability: expected less than 1")
     for name, lowest in LOWEST.items():
         if values[name] is not None and values[name] < lowest:
             raise InputError(f"--{name} {values[name]} is out of range: expected at least {lowest}")

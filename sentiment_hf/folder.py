@@ -35,7 +35,7 @@ MODEL_FILES += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.j
 MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", "adapter_config.json", "labels.json")
 
 RESULTS = (REPORT, "predictions.parquet", "metrics.jsonl", "trainer_state.json", "training_args.bin")
-RESULTS += ("all_results.json", "train_results.json", "eval_results.json", "test_results.json")
+RESULTS += ("README.md", "all_results.json", "train_results.json", "eval_results.json", "test_results.json")
 
 
 def identity(
@@ -52,7 +52,7 @@ def identity(
     kept |= {"processes": training_args.world_size, "data": data_hash(splits)}
     if not is_fresh(model_args.model_name_or_path):
         name = model_args.model_name_or_path
-        folders = [Path(name), Path(base_of(name))] if is_adapter(name) else [Path(name)]
+        folders = [Path(name), Path(base_of(name)[0])] if is_adapter(name) else [Path(name)]
         files = (path for folder in folders for pattern in (*MODEL_FILES, "*.py") for path in folder.glob(pattern))
         kept["model_files"] = files_hash(files)
     if model_args.word_vectors:
@@ -63,7 +63,7 @@ def identity(
 
 def files_hash(paths: Iterable[Path]) -> str:
     """SHA-256 over names and contents. A model of the Hub has no files here: its revision says which it is."""
-    files = [(path.name, fingerprint(path)) for path in paths]
+    files = sorted((path.name, fingerprint(path)["sha256"]) for path in paths)
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
@@ -102,8 +102,11 @@ def has_results(folder: Path) -> bool:
 
 def refuse_own_model(folder: Path, model: str) -> None:
     """What is replaced must not hold what the new run starts from."""
-    if not is_fresh(model) and Path(model).resolve().is_relative_to(folder.resolve()):
-        raise InputError(f"--model {model} lies in --output_dir and would be deleted; choose another --output_dir")
+    for source in [model, base_of(model)[0]] if is_adapter(model) else [model]:
+        if not is_fresh(source) and Path(source).resolve().is_relative_to(folder.resolve()):
+            raise InputError(
+                f"--model {source} lies in --output_dir and would be deleted; choose another --output_dir"
+            )
 
 
 def refuse_other_run(folder: Path, this_run: dict) -> None:

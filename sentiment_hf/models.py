@@ -23,10 +23,13 @@ from custom_models.base import TextClassifierConfig
 from sentiment_hf.args import ModelArguments, is_adapter, is_fresh
 from sentiment_hf.errors import InputError, did_you_mean
 from sentiment_hf.hub import require_hub
-from sentiment_hf.tokenization import train_tokenizer
+from sentiment_hf.tokenization import set_truncation, train_tokenizer
 from sentiment_hf.tuning import adapter_labels, base_of, load_adapter, saved_with_adapter, tune
 
 logger = logging.getLogger(__name__)
+
+# What configs call the dropout on attention weights.
+ATTENTION_DROPOUT = {"attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"}
 
 
 def require_checkpoint(name: str) -> None:
@@ -38,7 +41,7 @@ def require_checkpoint(name: str) -> None:
     path = Path(name)
     if path.is_dir():
         if is_adapter(name):
-            require_checkpoint(base_of(name))
+            require_checkpoint(base_of(name)[0])
         elif not (path / "config.json").is_file():
             raise InputError(f"--model {name}: this folder is no checkpoint, it has no config.json")
     elif path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
@@ -49,11 +52,16 @@ def require_checkpoint(name: str) -> None:
         require_hub(f"the model {name!r}")
 
 
-def load_tokenizer(args: ModelArguments, texts: Iterable[str], max_length: int) -> PreTrainedTokenizerBase:
-    """The checkpoint's own tokenizer, or one trained on `texts` for a fresh model; it cuts to `model_max_length`."""
+def load_tokenizer(
+    args: ModelArguments, texts: Iterable[str], max_length: int, truncation: str | None = None
+) -> PreTrainedTokenizerBase:
+    """The checkpoint's own tokenizer, or one trained on `texts` for a fresh model.
+
+    It cuts texts to `model_max_length`, and keeps of them what `truncation` says, or the checkpoint where it is None.
+    """
     name = args.model_name_or_path
     if is_fresh(name):
-        return train_tokenizer(
+        tokenizer = train_tokenizer(
             texts,
             args.tokenizer,
             vocab_size=args.vocab_size,
@@ -61,10 +69,13 @@ def load_tokenizer(args: ModelArguments, texts: Iterable[str], max_length: int) 
             lowercase=args.lowercase,
             model_max_length=max_length,
         )
-    tokenizer = checkpoint_tokenizer(args)
-    if max_length > tokenizer.model_max_length:
-        logger.warning("--max_seq_length %d: this model takes %d tokens", max_length, tokenizer.model_max_length)
-    tokenizer.model_max_length = min(max_length, tokenizer.model_max_length)
+    else:
+        tokenizer = checkpoint_tokenizer(args)
+        if max_length > tokenizer.model_max_length:
+            logger.warning("--max_seq_length %d: this model takes %d tokens", max_length, tokenizer.model_max_length)
+        tokenizer.model_max_length = min(max_length, tokenizer.model_max_length)
+    if truncation:
+        set_truncation(tokenizer, truncation)
     return tokenizer
 
 
@@ -102,7 +113,8 @@ def base_args(args: ModelArguments) -> ModelArguments:
     """The same, but for the model under an adapter."""
     if not is_adapter(args.model_name_or_path):
         return args
-    return dataclasses.replace(args, model_name_or_path=base_of(args.model_name_or_path), model_revision="main")
+    base, revision = base_of(args.model_name_or_path)
+    return dataclasses.replace(args, model_name_or_path=base, model_revision=revision)
 
 
 def positions(config: PreTrainedConfig) -> float:
@@ -137,11 +149,29 @@ def load_model(
             raise InputError(
                 "--model_config and --word_vectors shape a new custom model; this --model is a checkpoint"
             )
-        model = load_checkpoint(args, tokenizer, trains, **names, num_labels=len(labels))
+        settings = names | {"num_labels": len(labels)} | attention_dropout(args)
+        model = load_checkpoint(args, tokenizer, trains, **settings)
         if trains and label_order(args) not in (None, labels):
             renew_classifier(model)
     model.config.problem_type = "single_label_classification"
     return tune(model, args) if trains else model
+
+
+def attention_dropout(args: ModelArguments) -> dict[str, float]:
+    """--attention_dropout by the name that the checkpoint's config has for it.
+
+    Raises:
+        InputError: it has none of the usual names, and dropout is asked for.
+    """
+    if args.attention_dropout is None:
+        return {}
+    names = ATTENTION_DROPOUT & checkpoint_config(args).to_dict().keys()
+    if args.attention_dropout and not names:
+        raise InputError(
+            f"--attention_dropout {args.attention_dropout}: {args.model_name_or_path} has no such setting "
+            f"(known names: {', '.join(sorted(ATTENTION_DROPOUT))})"
+        )
+    return dict.fromkeys(names, args.attention_dropout)
 
 
 def label_names(labels: list[str]) -> dict[str, dict]:
@@ -169,7 +199,7 @@ def load_checkpoint(
     )
     fresh = sorted(info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]})
     if is_adapter(name):
-        fresh = [weight for weight in fresh if not saved_with_adapter(name, weight)]
+        fresh = sorted(set(fresh) - saved_with_adapter(name))
     if fresh and not trains:
         raise InputError(
             f"--model {name} holds no trained classifier for {model.config.num_labels} classes (no weights for "

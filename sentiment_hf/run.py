@@ -31,9 +31,8 @@ from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
 from sentiment_hf.metrics import full_scores
 from sentiment_hf.models import is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
 from sentiment_hf.report import environment, table, write_predictions
-from sentiment_hf.tokenization import tokenize
+from sentiment_hf.tokenization import tokenize, truncation
 from sentiment_hf.trainer import ClassificationTrainer, MetricsFile, StopOnBrokenLoss, StopOnSignal
-from sentiment_hf.tuning import save_tuned
 from sentiment_hf.word_vectors import initialise_embedding
 
 logger = logging.getLogger(__name__)
@@ -72,6 +71,8 @@ def run(
             checkpoint = claim(folder, this_run, run_args.overwrite, writes=training_args.process_index == 0)
         if training_args.do_train:
             train(trainer, checkpoint, model_args.merge_adapter)
+        elif model_args.merge_adapter:
+            save(trainer, merge=True)
         report = evaluate(trainer, splits, model_args, run_args)
         trainer.end()
     if training_args.process_index == 0:
@@ -139,7 +140,7 @@ def build_trainer(
 ) -> ClassificationTrainer:
     """Tokenizer, tokenized splits, model, and the trainer around them."""
     set_seed(training_args.seed)
-    tokenizer = load_tokenizer(model_args, splits.train["text"], data_args.max_seq_length)
+    tokenizer = load_tokenizer(model_args, splits.train["text"], data_args.max_seq_length, data_args.truncation)
     names = splits.train.features["label"].names
     model = load_model(model_args, names, tokenizer, trains=training_args.do_train)
     if model_args.word_vectors:
@@ -214,9 +215,16 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) 
         raise Interrupted(
             stop.signum, f"stopped at step {trainer.state.global_step}, saved; the same command goes on from there"
         )
-    save_tuned(trainer, merge)
+    save(trainer, merge)
     trainer.save_state()
     trainer.save_metrics("train", result.metrics)
+
+
+def save(trainer: ClassificationTrainer, merge: bool) -> None:
+    """What is to be loaded by others: a whole checkpoint, or an adapter if it is not to `merge` with its base."""
+    if merge:
+        trainer.model = trainer.model_wrapped = trainer.model.merge_and_unload()
+    trainer.save_model()
 
 
 @contextmanager
@@ -291,6 +299,7 @@ def describe(
         "best_step": trainer.state.best_global_step,
         "processes": args.world_size,
         "max_seq_length": limit,
+        "truncation": truncation(trainer.processing_class),
         "train_texts_at_max_seq_length": float((lengths >= limit).mean()),
         "vocabulary": len(trainer.processing_class),
         "labels": splits.train.features["label"].names,

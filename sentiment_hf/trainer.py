@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from peft import PeftModel
 from torch import Tensor, nn
 from torch.utils.data import SequentialSampler
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
@@ -19,6 +20,7 @@ from sentiment_hf.errors import TrainingError
 from sentiment_hf.launch import launcher
 from sentiment_hf.metrics import compute_metrics, cross_entropy
 from sentiment_hf.sampling import LengthBucketSampler
+from sentiment_hf.tuning import write_labels
 
 
 def classification_loss(class_weights: Tensor | None, label_smoothing: float) -> Callable:
@@ -135,6 +137,12 @@ class ClassificationTrainer(Trainer):
             write_json(folder / "clock.json", clock)
             write_manifest(folder)
             rotate_checkpoints(self.args.output_dir, limit, best_model_checkpoint=self.state.best_model_checkpoint)
+
+    def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
+        """An adapter is saved without the config of its model, and so without the names of the classes."""
+        super()._save(output_dir, state_dict)
+        if isinstance(self.model, PeftModel):
+            write_labels(self.model, Path(output_dir or self.args.output_dir))
 
     def restore_clock(self, checkpoint: Path) -> None:
         """Seconds, tokens, texts of the sessions before, kept by the first process: they are sums over all."""

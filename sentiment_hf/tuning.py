@@ -1,18 +1,24 @@
 """--tuning: which weights of a checkpoint are trained: all, its head alone, or low-rank adapters and the head."""
 
 import json
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as PEFT_TARGETS
+from safetensors import safe_open
 from torch import nn
-from transformers import PreTrainedModel, Trainer
+from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.args import ADAPTER_CONFIG, ModelArguments, is_adapter
 from sentiment_hf.checkpoints import write_json
 from sentiment_hf.errors import InputError, did_you_mean
+
+logger = logging.getLogger(__name__)
 
 # Where peft has no layers for a model type. What stands in neither table gets adapters on all its linear layers.
 TARGETS = {
@@ -24,6 +30,7 @@ TARGETS = {
 }
 
 LABELS = "labels.json"
+ALL_LINEAR = "all-linear"
 
 
 def tune(model: PreTrainedModel, args: ModelArguments) -> PreTrainedModel | PeftModel:
@@ -38,7 +45,7 @@ def tune(model: PreTrainedModel, args: ModelArguments) -> PreTrainedModel | Peft
         if args.tuning != "lora":
             raise InputError(
                 f"--model {args.model_name_or_path} is an adapter: train it on by --tuning lora, or make a whole "
-                "checkpoint of it by --merge_adapter first"
+                "checkpoint of it by --do_eval --merge_adapter first"
             )
         return model
     if args.tuning == "full":
@@ -54,8 +61,9 @@ def tune(model: PreTrainedModel, args: ModelArguments) -> PreTrainedModel | Peft
 
 def with_adapter(model: PreTrainedModel, args: ModelArguments, head: list[str]) -> PeftModel:
     """Fresh adapters in the layers of --lora_target_modules, beside a head that is trained whole."""
-    for flag in ("lora_target_modules", "lora_modules_to_save"):
-        refuse_unknown_modules(model, flag, getattr(args, flag) or [])
+    if args.lora_target_modules != [ALL_LINEAR]:
+        refuse_unknown_modules(model, "lora_target_modules", args.lora_target_modules or [])
+    refuse_unknown_modules(model, "lora_modules_to_save", args.lora_modules_to_save or [])
     modules, parameters = lora_targets(model, args)
     if parameters and (args.use_dora or args.lora_dropout):
         raise InputError(
@@ -63,6 +71,9 @@ def with_adapter(model: PreTrainedModel, args: ModelArguments, head: list[str]) 
             f"{model.config.model_type}: peft adapts them as bare tensors; leave both out, or name layers by "
             "--lora_target_modules"
         )
+    if parameters and model.config.weight_dropout:
+        logger.warning("weight_dropout is off: peft adapts the recurrent weights as bare tensors")
+        model.config.weight_dropout = 0.0
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS,
         r=args.lora_r,
@@ -75,13 +86,13 @@ def with_adapter(model: PreTrainedModel, args: ModelArguments, head: list[str]) 
         modules_to_save=[*head, *(args.lora_modules_to_save or [])],
     )
     try:
-        tuned = get_peft_model(model, config)
-    except ValueError as error:
+        tuned = get_peft_model(model, config, revision=args.model_revision)
+    except (ValueError, TypeError) as error:
         raise InputError(f"--tuning lora: {' '.join(str(error).split())}") from error
-    # An adapter is loaded from anywhere, so a relative path would not do; sorted, since peft keeps them in a set.
+    # An adapter is loaded from anywhere, so a relative path would not do.
     base = Path(args.model_name_or_path)
     config.base_model_name_or_path = str(base.resolve()) if base.is_dir() else args.model_name_or_path
-    config.target_modules = sorted(config.target_modules)
+    sort_targets(config)
     return tuned
 
 
@@ -105,12 +116,16 @@ def refuse_unknown_modules(model: PreTrainedModel, flag: str, names: list[str]) 
 
 def lora_targets(model: PreTrainedModel, args: ModelArguments) -> tuple[list[str], list[str]]:
     """Names of layers, and of weights of recurrent cells, that get an adapter."""
+    if args.lora_target_modules == [ALL_LINEAR]:
+        return linear_layers(model), []
     if args.lora_target_modules:
         return args.lora_target_modules, []
     model_type = model.config.model_type
     if model_type in MODEL_NAMES:
         layers = nn.Linear | nn.Embedding | nn.Conv1d
-        modules = [name for name, part in model.named_modules() if isinstance(part, layers) and name != "classifier"]
+        # Positions are read as a bare tensor, past any adapter.
+        left = {"classifier", "position_embedding", *(["embedding"] if model.config.freeze_embeddings else [])}
+        modules = [name for name, part in model.named_modules() if isinstance(part, layers) and name not in left]
         return modules, [
             f"{name}.{weight}"
             for name, part in model.named_modules()
@@ -118,29 +133,39 @@ def lora_targets(model: PreTrainedModel, args: ModelArguments) -> tuple[list[str
             for weight in ("weight_ih_l0", "weight_hh_l0")
         ]
     known = TARGETS.get(model_type) or PEFT_TARGETS.get(model_type)
-    if known:
-        return known, []
+    return known or linear_layers(model), []
+
+
+def linear_layers(model: PreTrainedModel) -> list[str]:
+    """Names of all linear layers but those of the head."""
     head = tuple(head_modules(model))
     return [
         name
         for name, part in model.named_modules()
         if isinstance(part, nn.Linear | Conv1D) and not name.startswith(head)
-    ], []
+    ]
 
 
-def base_of(folder: str) -> str:
-    """Hub id or folder of the model that an adapter changes.
+def sort_targets(config: LoraConfig) -> None:
+    """peft keeps the names in a set, and would write them in another order in every process."""
+    config.target_modules = sorted(config.target_modules)
+
+
+def base_of(folder: str) -> tuple[str, str]:
+    """Hub id or folder of the model that an adapter changes, and its revision.
 
     Raises:
         InputError: the adapter does not say.
     """
     file = Path(folder, ADAPTER_CONFIG)
     try:
-        return json.loads(file.read_text(encoding="utf-8"))["base_model_name_or_path"]
+        config = json.loads(file.read_text(encoding="utf-8"))
+        base, revision = config["base_model_name_or_path"], config.get("revision") or "main"
     except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"--model {folder}: expected the name of a model as base_model_name_or_path in {file}"
-        ) from error
+        raise InputError(f"--model {folder}: {file} does not name its model as base_model_name_or_path") from error
+    if not base or not isinstance(base, str):
+        raise InputError(f"--model {folder}: expected a model as base_model_name_or_path in {file}, found {base!r}")
+    return base, revision
 
 
 def load_adapter(model: PreTrainedModel, folder: str, trains: bool) -> PeftModel:
@@ -149,28 +174,36 @@ def load_adapter(model: PreTrainedModel, folder: str, trains: bool) -> PeftModel
     Raises:
         InputError: the adapter cannot be loaded, or does not fit the model.
     """
+    with failure_explained(folder):
+        tuned = PeftModel.from_pretrained(model, folder, is_trainable=trains, ignore_mismatched_sizes=trains)
+    sort_targets(tuned.peft_config["default"])
+    return tuned
+
+
+def saved_with_adapter(folder: str) -> set[str]:
+    """Names of those weights of the model that the adapter brings whole.
+
+    Raises:
+        InputError: its file of weights cannot be read.
+    """
+    with failure_explained(folder), safe_open(Path(folder, "adapter_model.safetensors"), "pt") as file:
+        return {name.removeprefix("base_model.model.") for name in file.keys()}  # noqa: SIM118
+
+
+@contextmanager
+def failure_explained(folder: str) -> Iterator[None]:
+    """One sentence for the many things that an adapter can be refused for, as in `models.from_checkpoint`."""
     try:
-        return PeftModel.from_pretrained(model, folder, is_trainable=trains, ignore_mismatched_sizes=trains)
-    # As many kinds as in `models.from_checkpoint`.
+        yield
     except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(f"--model {folder} cannot be loaded ({type(error).__name__}): {reason}") from error
 
 
-def saved_with_adapter(folder: str, weight: str) -> bool:
-    """True where the adapter brings this weight of the model whole."""
-    modules = json.loads(Path(folder, ADAPTER_CONFIG).read_text(encoding="utf-8"))["modules_to_save"] or []
-    return any(f".{module}." in f".{weight}" for module in modules)
-
-
-def save_tuned(trainer: Trainer, merge: bool) -> None:
-    """A whole checkpoint, or an adapter with the names of its classes, for which its own format has no place."""
-    if merge:
-        trainer.model = trainer.model_wrapped = trainer.model.merge_and_unload()
-    trainer.save_model()
-    if isinstance(trainer.model, PeftModel) and trainer.is_world_process_zero():
-        names = trainer.model.config.id2label
-        write_json(Path(trainer.args.output_dir, LABELS), {"labels": [names[index] for index in sorted(names)]})
+def write_labels(model: PeftModel, folder: Path) -> None:
+    """The names of the classes, for which the format of an adapter has no place."""
+    names = model.config.id2label
+    write_json(folder / LABELS, {"labels": [names[index] for index in sorted(names)]})
 
 
 def adapter_labels(folder: str) -> list[str] | None:

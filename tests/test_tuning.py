@@ -6,9 +6,9 @@ import re
 import pytest
 import torch
 from conftest import VOCABULARY, small_model
-from helpers import flags, read_report, run_flags, save_bert, weights, write_csv, write_data
+from helpers import Stop, flags, read_report, run_flags, run_until, save_bert, weights, write_csv, write_data
 from peft import AutoPeftModelForSequenceClassification
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import (
     AutoConfig,
@@ -20,10 +20,11 @@ from transformers import (
 )
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import ModelArguments, parse_args
+from sentiment_hf.args import CONFIGS, ModelArguments, parse_args
 from sentiment_hf.cli import run_command
 from sentiment_hf.errors import InputError
 from sentiment_hf.predict import load, parse, predict_batch
+from sentiment_hf.run import run
 from sentiment_hf.tuning import head_modules, tune
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
@@ -120,6 +121,22 @@ def test_lora_of_a_recurrent_model_reaches_its_cells(name):
             tuned(name, "lora", **setting)
 
 
+@pytest.mark.parametrize("settings", [{"weight_dropout": 0.2}, {"freeze_embeddings": True}])
+def test_lora_suits_a_recurrent_model_with_these_settings(settings):
+    model = small_model("custom-lstm", **settings).train()
+    moved = moved_by_two_steps(tune(model, ModelArguments(model_name_or_path="x", tuning="lora")))
+    assert any("forward_cells" in weight for weight in moved)
+    assert any("embedding" in weight for weight in moved) != settings.get("freeze_embeddings", False)
+
+
+def test_learned_positions_get_no_adapter_for_it_would_not_be_read():
+    model = small_model("custom-transformer", positions="learned").train()
+    tune_args = ModelArguments(model_name_or_path="x", tuning="lora")
+    model = tune(model, tune_args)
+    trained = {name for name, weight in model.named_parameters() if weight.requires_grad and "original" not in name}
+    assert moved_by_two_steps(model) == trained
+
+
 @pytest.mark.parametrize("settings", [{"use_dora": True}, {"use_rslora": True}, {"lora_dropout": 0.1}])
 def test_variants_of_lora_reach_peft(settings):
     config = tuned("bert", "lora", **settings).peft_config["default"]
@@ -131,9 +148,14 @@ def test_modules_by_name_are_adapted_and_saved():
     moved = moved_by_two_steps(model)
     assert {weight.split(".")[-4] for weight in moved if "lora_" in weight} == {"key"}
     assert any("word_embeddings.modules_to_save" in weight for weight in moved)
+    layers = {"query", "key", "value", "dense"}
+    everywhere = moved_by_two_steps(tuned("bert", "lora", lora_target_modules=["all-linear"]))
+    assert {weight.split(".")[-4] for weight in everywhere if "lora_" in weight} == layers
     for flag in ("lora_target_modules", "lora_modules_to_save"):
         with pytest.raises(InputError, match=rf"--{flag} querry: the model has no such layer.*query"):
             tuned("bert", "lora", **{flag: ["key", "querry"]})
+    with pytest.raises(InputError, match="--tuning lora: No modules were targeted"):
+        tuned("bert", "lora", lora_modules_to_save=["layer"])
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
@@ -215,6 +237,28 @@ def test_an_adapter_is_evaluated_and_trained_on_by_its_folder(bases, tmp_path):
     assert any(not torch.equal(first[name], second[name]) for name in first)
 
 
+def test_an_adapter_is_merged_by_its_folder(bases, tmp_path):
+    lora(bases, "custom-lstm", tmp_path / "adapter")
+    expected = scores(tmp_path / "adapter")
+    more = ["--do_eval", "--merge_adapter"]
+    run_flags(bases["data"], tmp_path / "merged", *more, model=tmp_path / "adapter", settings=())
+    assert (tmp_path / "merged" / "model.safetensors").is_file()
+    assert_close(scores(tmp_path / "merged"), expected)
+
+
+@pytest.mark.parametrize("base", ["bert", "custom-lstm"])
+def test_an_interrupted_lora_run_ends_as_if_it_had_not_been(bases, tmp_path, base):
+    more = ["--tuning", "lora", "--learning_rate", 0.05, "--lora_r", 4]
+    for name in ("whole", "parts"):
+        argv = flags(bases["data"], tmp_path / name, *more, model=bases[base], settings=())
+        if name == "parts":
+            run_until(Stop(step=7), argv)
+            assert scores(next((tmp_path / "parts").glob("checkpoint-7")))[0].keys() == {"negative", "positive"}
+        run(*parse_args(argv))
+    whole, parts = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("whole", "parts"))
+    assert all(torch.equal(whole[name], parts[name]) for name in whole)
+
+
 def test_an_adapter_learns_other_classes(bases, tmp_path):
     lora(bases, "bert", tmp_path / "adapter")
     rows = [(f"{word} film", word) for word in ("good", "bad", "cold") for _ in range(12)]
@@ -223,7 +267,13 @@ def test_an_adapter_learns_other_classes(bases, tmp_path):
     more = ["--tuning", "lora"]
     report = run_flags(tmp_path / "three", tmp_path / "on", *more, model=tmp_path / "adapter", settings=())
     assert report["labels"] == ["bad", "cold", "good"]
-    assert scores(tmp_path / "on")[0].keys() == {"bad", "cold", "good"}
+    expected = scores(tmp_path / "on", ["good film"])[0]
+    assert expected.keys() == {"bad", "cold", "good"}
+    shape = {"num_labels": 3, "ignore_mismatched_sizes": True}
+    model = AutoPeftModelForSequenceClassification.from_pretrained(tmp_path / "on", **shape).eval()
+    inputs = AutoTokenizer.from_pretrained(tmp_path / "on")("good film", return_tensors="pt")
+    probabilities = model(**inputs).logits.softmax(-1)[0].tolist()
+    assert probabilities == pytest.approx([*expected.values()], abs=1e-5)
 
 
 def test_a_tuned_head_is_a_whole_checkpoint(bases, tmp_path):
@@ -247,7 +297,9 @@ def test_an_adapter_says_where_its_base_is_and_is_written_the_same_each_time(bas
 
 REFUSALS = [
     ("custom-gru", ["--tuning", "lora"], "train it first, then give its folder"),
-    ("bert", ["--merge_adapter"], "--merge_adapter wants --tuning lora"),
+    ("bert", ["--merge_adapter"], "--merge_adapter wants an adapter"),
+    ("bert", ["--tuning", "lora", "--merge_adapter", "--do_predict"], "--merge_adapter wants an adapter"),
+    ("bert", ["--lora_r", "8", "--use_dora", "true"], "--lora_r, --use_dora shapes an adapter.*add --tuning lora"),
     ("bert", ["--tuning", "lora", "--lora_r", "0"], "--lora_r 0 is out of range"),
     ("bert", ["--tuning", "lora", "--lora_dropout", "1"], "--lora_dropout 1.0 is a probability"),
     ("bert", ["--tuning", "prefix"], "invalid choice: 'prefix'"),
@@ -272,8 +324,31 @@ def test_an_adapter_whose_base_is_gone_is_refused(bases, tmp_path):
     file.write_text(file.read_text().replace(str(bases["bert"]), str(tmp_path / "nowhere")))
     with pytest.raises(InputError, match="nowhere: no such folder"):
         load(parse([str(tmp_path / "adapter"), "x"]))
-    file.write_text("{}")
-    with pytest.raises(InputError, match="expected the name of a model as base_model_name_or_path"):
+    for content in ("{}", "[]", '{"base_model_name_or_path": null}'):
+        file.write_text(content)
+        with pytest.raises(InputError, match="base_model_name_or_path"):
+            load(parse([str(tmp_path / "adapter"), "x"]))
+
+
+def test_the_base_of_an_adapter_is_not_replaced_by_what_is_trained_on_it(bases, tmp_path, capsys):
+    run_flags(bases["data"], tmp_path / "base", model="custom-gru")
+    argv = ["--tuning", "lora"]
+    run_flags(bases["data"], tmp_path / "adapter", *argv, model=tmp_path / "base", settings=())
+    argv = flags(bases["data"], tmp_path / "base", *argv, "--overwrite", model=tmp_path / "adapter", settings=())
+    assert run_command(argv) == 2
+    assert "lies in --output_dir" in capsys.readouterr().err
+    assert weights(tmp_path / "base")
+
+
+def test_an_adapter_without_its_weights_or_its_head_is_refused(bases, tmp_path):
+    lora(bases, "bert", tmp_path / "adapter")
+    file = tmp_path / "adapter" / "adapter_model.safetensors"
+    whole = load_file(file)
+    save_file({name: weight for name, weight in whole.items() if "classifier" not in name}, file)
+    with pytest.raises(InputError, match=r"no trained classifier for 2 classes .*classifier.bias"):
+        load(parse([str(tmp_path / "adapter"), "x"]))
+    file.unlink()
+    with pytest.raises(InputError, match=r"cannot be loaded .*adapter_model.safetensors"):
         load(parse([str(tmp_path / "adapter"), "x"]))
 
 
@@ -281,3 +356,5 @@ def test_the_recipe_goes_with_the_tuning(bases):
     for tuning in ("full", "head", "lora"):
         argv = flags(bases["data"], "out", "--tuning", tuning, model=bases["bert"], settings=())
         assert parse_args(argv)[2].config.endswith(f"configs/{tuning}.yaml")
+    argv = flags(bases["data"], "out", "--config", str(CONFIGS / "lora.yaml"), model=bases["bert"], settings=())
+    assert parse_args(argv)[0].tuning == "lora"
