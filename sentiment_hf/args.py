@@ -10,6 +10,7 @@ import torch
 import yaml
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.hf_argparser import HfArg, string_to_bool
+from transformers.trainer_utils import HubStrategy
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.errors import InputError, did_you_mean, suggestion
@@ -53,10 +54,13 @@ LOWEST = {
     "attention_dropout": 0,
 }
 
+PUSHED_ONCE = "a finished run is pushed, once"
+
 # The one value that a flag of `TrainingArguments` may have here, and why.
 FIXED = {
-    "push_to_hub": (False, "upload the finished folder by `hf upload`"),
-    "hub_token": (None, "upload the finished folder by `hf upload`"),
+    "hub_token": (None, "a command line is seen by others; set HF_TOKEN, or `hf auth login`"),
+    "hub_always_push": (False, PUSHED_ONCE),
+    "hub_revision": (None, "a run is pushed to the main branch"),
     "resume_from_checkpoint": (
         None,
         "the same command goes on from the last checkpoint in its --output_dir by itself",
@@ -205,6 +209,9 @@ class RunArguments:
         default=None, metadata={"help": "Threads per process; default: all cores, shared."}
     )
     overwrite: bool = field(default=False, metadata={"help": "Replace another run in the output folder."})
+    license: str | None = field(
+        default=None, metadata={"help": "For the model card, as the Hub names it: apache-2.0, mit, cc-by-4.0, ..."}
+    )
 
 
 Arguments = tuple[ModelArguments, DataArguments, RunArguments, TrainingArguments]
@@ -434,7 +441,18 @@ def check(model_args: ModelArguments, run_args: RunArguments, training_args: Tra
             raise InputError(f"--{name} {values[name]} is out of range: expected at least {lowest}")
     for name, (value, reason) in FIXED.items():
         if values[name] != value:
-            raise InputError(f"--{name} {values[name]} is not supported: {reason}")
+            # Without its value, which may be a secret.
+            raise InputError(f"--{name} is not supported: {reason}")
+    if training_args.hub_strategy not in (HubStrategy.EVERY_SAVE, HubStrategy.END):
+        raise InputError(
+            f"--hub_strategy {training_args.hub_strategy.value} is not supported: a finished run is pushed, once"
+        )
+    if training_args.push_to_hub and not training_args.hub_model_id:
+        raise InputError("--push_to_hub wants to know where to: add --hub_model_id OWNER/NAME")
+    if training_args.push_to_hub and not training_args.do_train and not model_args.merge_adapter:
+        raise InputError(
+            "--push_to_hub: without --do_train there is no new model; a finished run goes by scripts/push.py"
+        )
     metric = training_args.metric_for_best_model or "loss"
     if metric.removeprefix("eval_") not in METRICS:
         raise InputError(f"--metric_for_best_model {metric} is not logged{did_you_mean(metric, METRICS)}")

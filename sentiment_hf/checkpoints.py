@@ -50,10 +50,15 @@ def fingerprint(path: Path) -> dict:
 
 
 def write_json(path: Path, content: dict) -> None:
+    """Whole or not at all."""
+    write_text(path, json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def write_text(path: Path, content: str) -> None:
     """Whole or not at all: a reader never sees half a file."""
     temporary = path.with_name(path.name + ".tmp")
     with temporary.open("w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

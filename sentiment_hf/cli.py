@@ -1,16 +1,17 @@
-"""The command line: sentiment-hf run | predict | list, and what the files in scripts/ call."""
+"""The command line: sentiment-hf run | predict | push | list, and what the files in scripts/ call."""
 
 import logging
 import sys
 from collections.abc import Callable, Sequence
 
 from sentiment_hf import __version__
-from sentiment_hf.errors import InputError, Interrupted, TrainingError
+from sentiment_hf.errors import InputError, Interrupted, NotPushedError, TrainingError
 
 USAGE = """usage: sentiment-hf COMMAND [FLAGS]
 
   run      train, validate and test a model     sentiment-hf run --model custom-lstm --dataset sample
   predict  classify texts with a trained model  sentiment-hf predict out/sample/custom-lstm "A fine film."
+  push     put a finished run on the Hub        sentiment-hf push out/sample/custom-lstm --hub_model_id me/my-lstm
   list     show the custom models and the recipes
 
 sentiment-hf COMMAND --help lists its flags."""
@@ -18,7 +19,7 @@ sentiment-hf COMMAND --help lists its flags."""
 
 def main() -> None:
     """The installed command `sentiment-hf`."""
-    commands = {"run": run_command, "predict": predict_command, "list": list_command}
+    commands = {"run": run_command, "predict": predict_command, "push": push_command, "list": list_command}
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("--help", "-h"):
         print(USAGE)
@@ -54,6 +55,17 @@ def predict_command(argv: Sequence[str]) -> int:
     return exit_code(work)
 
 
+def push_command(argv: Sequence[str]) -> int:
+    """scripts/push.py"""
+
+    def work():
+        from sentiment_hf.push import push_main
+
+        push_main(argv)
+
+    return exit_code(work)
+
+
 def list_command(argv: Sequence[str]) -> int:
     """The names that --model and --config take."""
 
@@ -72,7 +84,7 @@ def list_command(argv: Sequence[str]) -> int:
 
 
 def exit_code(work: Callable[[], None]) -> int:
-    """0 done, 2 refused, 3 training failed, 128 + signal interrupted; one message instead of a traceback."""
+    """0 done, 2 refused, 3 training failed, 4 not pushed, 128 + signal interrupted; a message and no traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:
         work()
@@ -82,6 +94,9 @@ def exit_code(work: Callable[[], None]) -> int:
     except TrainingError as error:
         print(f"training failed: {error}", file=sys.stderr)
         return 3
+    except NotPushedError as error:
+        print(error, file=sys.stderr)
+        return 4
     except Interrupted as error:
         print(error, file=sys.stderr)
         return 128 + error.signum

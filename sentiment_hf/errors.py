@@ -1,5 +1,6 @@
-"""The three ways in which a run can end early; the command line turns them into exit codes: 2, 3, 128 + signal."""
+"""The four ways in which a run can end early; the command line turns them into exit codes: 2, 3, 4, 128 + signal."""
 
+import argparse
 import difflib
 from collections.abc import Iterable
 
@@ -10,6 +11,18 @@ class InputError(ValueError):
 
 class TrainingError(RuntimeError):
     """Training began and could not go on (loss not finite)."""
+
+
+class NotPushedError(RuntimeError):
+    """Trained and saved, but not on the Hub."""
+
+
+class FlagParser(argparse.ArgumentParser):
+    """Raises `InputError` where argparse would exit by itself."""
+
+    def error(self, message: str):
+        """Called by argparse on a wrong value."""
+        raise InputError(f"{message}; --help lists the flags")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

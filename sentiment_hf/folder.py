@@ -11,6 +11,7 @@ from transformers import TrainingArguments
 
 import custom_models
 from sentiment_hf.args import DataArguments, ModelArguments, RunArguments, is_adapter, is_fresh
+from sentiment_hf.card import CARD, EVAL_RESULTS
 from sentiment_hf.checkpoints import fingerprint, newest_whole, write_json
 from sentiment_hf.data import Splits
 from sentiment_hf.errors import InputError
@@ -25,6 +26,7 @@ NEUTRAL |= {"log_level", "log_level_replica", "log_on_each_node"}
 NEUTRAL |= {"logging_first_step", "logging_nan_inf_filter", "logging_steps", "logging_strategy"}
 NEUTRAL |= {"trackio_bucket_id", "trackio_space_id", "trackio_static_space_id"}
 NEUTRAL |= {"hub_always_push", "hub_model_id", "hub_private_repo", "hub_revision", "hub_strategy", "hub_token"}
+NEUTRAL |= {"push_to_hub", "license"}
 NEUTRAL |= {"dataloader_in_order", "dataloader_multiprocessing_context"}
 NEUTRAL |= {"dataloader_num_workers", "dataloader_persistent_workers", "dataloader_pin_memory"}
 NEUTRAL |= {"dataloader_prefetch_factor"}
@@ -35,7 +37,14 @@ MODEL_FILES += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.j
 MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", "adapter_config.json", "labels.json")
 
 RESULTS = (REPORT, "predictions.parquet", "metrics.jsonl", "trainer_state.json", "training_args.bin")
-RESULTS += ("README.md", "all_results.json", "train_results.json", "eval_results.json", "test_results.json")
+RESULTS += (
+    CARD,
+    f"{EVAL_RESULTS}/*.yaml",
+    "all_results.json",
+    "train_results.json",
+    "eval_results.json",
+    "test_results.json",
+)
 
 
 def identity(
@@ -59,6 +68,11 @@ def identity(
         file = Path(model_args.word_vectors)
         kept["word_vectors_file"] = files_hash([file] if file.is_file() else [])
     return json.loads(json.dumps(kept, default=str))
+
+
+def fingerprint_of(run: dict) -> str:
+    """SHA-256 over an identity: two runs with the same one are the same run."""
+    return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
 
 
 def files_hash(paths: Iterable[Path]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 import yaml
+from huggingface_hub import snapshot_download
 from huggingface_hub.errors import StrictDataclassError
 from transformers import (
     AutoConfig,
@@ -17,6 +18,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils.peft_utils import find_adapter_config_file
 
 from custom_models import MODEL_NAMES
 from custom_models.base import TextClassifierConfig
@@ -24,7 +26,7 @@ from sentiment_hf.args import ModelArguments, is_adapter, is_fresh
 from sentiment_hf.errors import InputError, did_you_mean
 from sentiment_hf.hub import require_hub
 from sentiment_hf.tokenization import set_truncation, train_tokenizer
-from sentiment_hf.tuning import adapter_labels, base_of, load_adapter, saved_with_adapter, tune
+from sentiment_hf.tuning import adapter_labels, base_of, failure_explained, load_adapter, saved_with_adapter, tune
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,22 @@ def require_checkpoint(name: str) -> None:
         )
     else:
         require_hub(f"the model {name!r}")
+
+
+def in_a_folder(args: ModelArguments) -> ModelArguments:
+    """An adapter on the Hub becomes the folder of its copy in the cache; anything else stays as it is.
+
+    Raises:
+        InputError: it cannot be fetched.
+    """
+    name, revision = args.model_name_or_path, args.model_revision
+    if is_fresh(name) or Path(name).is_dir():
+        return args
+    with failure_explained(name):
+        if find_adapter_config_file(name, revision=revision) is None:
+            return args
+        copy = snapshot_download(name, revision=revision, ignore_patterns=["*.bin", "*.pt", "checkpoint-*"])
+    return dataclasses.replace(args, model_name_or_path=copy)
 
 
 def load_tokenizer(
@@ -279,17 +297,10 @@ def label_order(args: ModelArguments) -> list[str] | None:
 
 def from_checkpoint(auto_class, args: ModelArguments, **kwargs):
     """`from_pretrained` with the user's revision and trust, its many failures turned into one sentence."""
-    try:
+    with failure_explained(args.model_name_or_path):
         return auto_class.from_pretrained(
             args.model_name_or_path,
             revision=args.model_revision,
             trust_remote_code=args.trust_remote_code,
             **kwargs,
         )
-    # What a damaged file raises has no family: safetensors and the strict configs have exceptions of their own,
-    # tokenizers raises Exception itself, and a config.json that holds a list ends in an AttributeError.
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise InputError(
-            f"--model {args.model_name_or_path} cannot be loaded ({type(error).__name__}): {reason}"
-        ) from error

@@ -16,22 +16,14 @@ import custom_models  # noqa: F401  registers the custom models
 from sentiment_hf.args import ModelArguments
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.files import read_file
-from sentiment_hf.errors import InputError
-from sentiment_hf.models import checkpoint_tokenizer, load_checkpoint, require_checkpoint
+from sentiment_hf.errors import FlagParser, InputError
+from sentiment_hf.models import checkpoint_tokenizer, in_a_folder, load_checkpoint, require_checkpoint
 from sentiment_hf.tokenization import encode
-
-
-class Parser(argparse.ArgumentParser):
-    """Raises `InputError` where argparse would exit by itself."""
-
-    def error(self, message: str):
-        """Called by argparse on a wrong value."""
-        raise InputError(f"{message}; --help lists the flags")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The flags of predict."""
-    parser = Parser(prog="sentiment-hf predict", description=__doc__, allow_abbrev=False)
+    parser = FlagParser(prog="sentiment-hf predict", description=__doc__, allow_abbrev=False)
     parser.add_argument("model", help="folder with a trained model, or a Hub id")
     parser.add_argument("texts", nargs="*", help="texts to classify; without any, lines from standard input")
     parser.add_argument("--file", help="csv, tsv, json, jsonl or parquet with a text column")
@@ -101,6 +93,7 @@ def load(args: argparse.Namespace) -> tuple[PreTrainedModel, PreTrainedTokenizer
         model_name_or_path=args.model, model_revision=args.model_revision, trust_remote_code=args.trust_remote_code
     )
     require_checkpoint(args.model)
+    wanted = in_a_folder(wanted)
     tokenizer = checkpoint_tokenizer(wanted)
     model = load_checkpoint(wanted, tokenizer, trains=False).eval()
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")

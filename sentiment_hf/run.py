@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import datasets
+import huggingface_hub
 import numpy as np
 import torch
 import transformers
@@ -23,13 +24,15 @@ from transformers import (
 )
 
 from sentiment_hf.args import AUTO, DataArguments, ModelArguments, RunArguments
+from sentiment_hf.card import license_of, write_card
 from sentiment_hf.checkpoints import write_json
 from sentiment_hf.data import Splits, load_splits
 from sentiment_hf.errors import InputError, Interrupted, TrainingError
-from sentiment_hf.folder import claim, finished_report, identity
+from sentiment_hf.folder import claim, fingerprint_of, finished_report, identity
 from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
 from sentiment_hf.metrics import full_scores
-from sentiment_hf.models import is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
+from sentiment_hf.models import in_a_folder, is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
+from sentiment_hf.push import push, require_pushable
 from sentiment_hf.report import environment, table, write_predictions
 from sentiment_hf.tokenization import tokenize, truncation
 from sentiment_hf.trainer import ClassificationTrainer, MetricsFile, StopOnBrokenLoss, StopOnSignal
@@ -50,14 +53,19 @@ def run(
         InputError: something that the user gave cannot be used.
         TrainingError: training began and could not go on.
         Interrupted: a signal came; a checkpoint is written.
+        NotPushedError: all is done and saved, but the Hub did not take it.
     """
+    require_pushable(model_args, training_args)
+    # `Trainer` would make the repository before anything is trained, and push what is half done.
+    pushes, training_args.push_to_hub = training_args.push_to_hub, False
     show_progress(not training_args.disable_tqdm)
     use_all_cores(training_args, run_args.num_cpu_threads)
     refuse_fewer_processes(training_args)
     if not is_fresh(model_args.model_name_or_path):
         require_checkpoint(model_args.model_name_or_path)
     splits = load_splits(data_args)
-    splits = in_label_order(splits, label_order(model_args), training_args.do_train)
+    source = in_a_folder(model_args)
+    splits = in_label_order(splits, label_order(source), training_args.do_train)
     folder = output_folder(model_args, run_args, training_args, splits.name)
     this_run = identity(model_args, data_args, run_args, training_args, splits)
     with training_args.main_process_first(local=False, desc="looking at the output folder"):
@@ -65,7 +73,10 @@ def run(
     if report:
         logger.warning("%s holds this run already, finished; its result:", folder)
     else:
-        trainer = build_trainer(model_args, data_args, run_args, training_args, splits)
+        if run_args.license is None and not is_fresh(model_args.model_name_or_path):
+            # Asked now: after hours of training the network may be gone.
+            run_args.license = license_of(source.model_name_or_path, source.model_revision)
+        trainer = build_trainer(source, data_args, run_args, training_args, splits)
         # Only now, when nothing can be refused any more, is anything written or replaced.
         with training_args.main_process_first(local=False, desc="claiming the output folder"):
             checkpoint = claim(folder, this_run, run_args.overwrite, writes=training_args.process_index == 0)
@@ -73,11 +84,19 @@ def run(
             train(trainer, checkpoint, model_args.merge_adapter)
         elif model_args.merge_adapter:
             save(trainer, merge=True)
-        report = evaluate(trainer, splits, model_args, run_args)
+        report = evaluate(trainer, splits, model_args, run_args, fingerprint_of(this_run))
         trainer.end()
     if training_args.process_index == 0:
-        print(table(report))
+        print(table(report), flush=True)
+        if pushes:
+            publish(folder, training_args, run_args.license)
     return report
+
+
+def publish(folder: Path, args: TrainingArguments, license_name: str | None) -> None:
+    """--push_to_hub"""
+    url = push(folder, args.hub_model_id, args.hub_private_repo, license_name)
+    print(f"pushed to {url}")
 
 
 def show_progress(shown: bool) -> None:
@@ -85,6 +104,7 @@ def show_progress(shown: bool) -> None:
     transformers.utils.logging.disable_progress_bar()
     if not shown:
         datasets.disable_progress_bars()
+        huggingface_hub.utils.disable_progress_bars()
 
 
 def in_label_order(splits: Splits, order: list[str] | None, trains: bool) -> Splits:
@@ -254,11 +274,15 @@ def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str)
 
 
 def evaluate(
-    trainer: ClassificationTrainer, splits: Splits, model_args: ModelArguments, run_args: RunArguments
+    trainer: ClassificationTrainer,
+    splits: Splits,
+    model_args: ModelArguments,
+    run_args: RunArguments,
+    fingerprint: str,
 ) -> dict:
     """Validation, then test once, with the chosen weights; writes report.json last."""
     args, tokenizer = trainer.args, trainer.processing_class
-    report = describe(trainer, splits, model_args, run_args)
+    report = describe(trainer, splits, model_args, run_args) | {"fingerprint": fingerprint}
     names = splits.train.features["label"].names
     if args.do_eval:
         report["validation"] = full_scores(*predict_logits(trainer, trainer.eval_dataset, "eval"), names)
@@ -270,7 +294,10 @@ def evaluate(
             write_predictions(Path(args.output_dir, "predictions.parquet"), logits, labels, names)
     report |= environment()
     if trainer.is_world_process_zero():
-        write_json(Path(args.output_dir, "report.json"), report)
+        folder = Path(args.output_dir)
+        if args.do_train or model_args.merge_adapter:
+            write_card(folder, report, run_args.license)
+        write_json(folder / "report.json", report)
     return report
 
 
@@ -283,8 +310,10 @@ def describe(
     limit = trainer.processing_class.model_max_length
     return {
         "model": model_args.model_name_or_path,
+        "model_type": trainer.model.config.model_type,
         "tuning": tuning(model_args, args),
         "dataset": splits.name,
+        "dataset_id": splits.notes["hub_id"],
         "seed": args.seed,
         "recipe": recipe(run_args),
         "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
@@ -296,7 +325,7 @@ def describe(
         "train_texts_per_second": clock["texts"] / clock["seconds"] if clock["seconds"] else None,
         "epochs": trainer.state.epoch,
         "steps": trainer.state.global_step,
-        "best_step": trainer.state.best_global_step,
+        "best_step": trainer.state.best_global_step if args.load_best_model_at_end else None,
         "processes": args.world_size,
         "max_seq_length": limit,
         "truncation": truncation(trainer.processing_class),

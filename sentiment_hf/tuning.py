@@ -191,13 +191,17 @@ def saved_with_adapter(folder: str) -> set[str]:
 
 
 @contextmanager
-def failure_explained(folder: str) -> Iterator[None]:
-    """One sentence for the many things that an adapter can be refused for, as in `models.from_checkpoint`."""
+def failure_explained(model: str) -> Iterator[None]:
+    """One sentence for the many things that a checkpoint or an adapter can be refused for.
+
+    What a damaged file raises has no family: safetensors and the strict configs have exceptions of their own,
+    tokenizers raises Exception itself, and a config.json that holds a list ends in an AttributeError.
+    """
     try:
         yield
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"--model {folder} cannot be loaded ({type(error).__name__}): {reason}") from error
+        raise InputError(f"--model {model} cannot be loaded ({type(error).__name__}): {reason}") from error
 
 
 def write_labels(model: PeftModel, folder: Path) -> None:

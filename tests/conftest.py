@@ -1,16 +1,22 @@
-"""No test reaches the network; small models and a tokenizer for all tests."""
+"""No test reaches the network, a hub of our own is all there is; small models and a tokenizer for all tests."""
 
 import os
 import shutil
 import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from loopback_hub import LoopbackHub
 
 # The libraries read these when they are imported, and the processes that tests start inherit them.
-os.environ["HF_HOME"] = tempfile.mkdtemp(prefix="hf-home-")
-os.environ["HF_HUB_OFFLINE"] = "1"
+HUB = LoopbackHub()
+os.environ.update(HUB.environment(Path(tempfile.mkdtemp(prefix="hf-home-"))), HF_HUB_OFFLINE="1")
 
 import dataclasses
 
+import datasets
 import pytest
+from huggingface_hub import constants
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -41,6 +47,23 @@ def tokenizer() -> PreTrainedTokenizerBase:
     """Words, special tokens included not more than `VOCABULARY`."""
     texts = ["A fine film, warm and bright.", "The soup was cold and the waiter rude!", "It could be worse."]
     return train_tokenizer(texts, "word", vocab_size=VOCABULARY, min_frequency=1, lowercase=True, model_max_length=64)
+
+
+@pytest.fixture(scope="session")
+def served_hub() -> Iterator[LoopbackHub]:
+    """The hub that the environment names, serving."""
+    with HUB:
+        yield HUB
+
+
+@pytest.fixture
+def hub(served_hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[LoopbackHub]:
+    """The hub, and this process and those that it starts online."""
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "0")
+    yield served_hub
+    served_hub.recover()
 
 
 def pytest_unconfigure():

@@ -14,6 +14,8 @@ from datasets import (
     load_from_disk,
 )
 from datasets.exceptions import DatasetNotFoundError, DatasetsError
+from huggingface_hub import is_offline_mode, snapshot_download
+from huggingface_hub.errors import LocalEntryNotFoundError
 
 from sentiment_hf.args import DataArguments
 from sentiment_hf.data.files import (
@@ -39,24 +41,32 @@ Part = TypeVar("Part")
 Tables = dict[str, list[Table]]
 
 
-def find_tables(args: DataArguments) -> tuple[str, Tables]:
-    """(short name of the data set, tables of train and, where given, of validation and test); raises InputError."""
+def find_tables(args: DataArguments) -> tuple[str, str | None, Tables]:
+    """Short name of the data set, its id on the Hub if it is from there, tables of train and what else is given.
+
+    Raises:
+        InputError: nothing is there, or it cannot be read.
+    """
     if args.train_file is not None:
-        return Path(args.train_file).resolve().stem, _from_files(args)
+        return Path(args.train_file).resolve().stem, None, _from_files(args)
     for flag in ("validation_file", "test_file"):
         if getattr(args, flag) is not None:
             raise InputError(f"--{flag} goes with --train_file, which is not given.")
     name = args.dataset_name
     if name == "sample":
-        return "sample", {split: [read_file(SAMPLE / f"{split}.csv", "--dataset sample:")] for split in SPLIT_NAMES}
+        return (
+            "sample",
+            None,
+            {split: [read_file(SAMPLE / f"{split}.csv", "--dataset sample:")] for split in SPLIT_NAMES},
+        )
     path = Path(name)
     if name == "imdb" or not path.exists():
         _refuse_missing_path(name)
         hub_id = IMDB if name == "imdb" else name
-        return hub_id.rpartition("/")[2], _from_hub(hub_id, args.dataset_config_name)
+        return hub_id.rpartition("/")[2], hub_id, _from_hub(hub_id, args.dataset_config_name)
     if path.is_file():
         raise InputError(f"--dataset {name} is a file; a data set in files is named by --train_file {name}")
-    return path.resolve().name, _from_folder(path, args.dataset_config_name)
+    return path.resolve().name, None, _from_folder(path, args.dataset_config_name)
 
 
 def _refuse_missing_path(name: str) -> None:
@@ -78,13 +88,15 @@ def _from_files(args: DataArguments) -> Tables:
 def _from_hub(hub_id: str, config: str | None) -> Tables:
     require_hub(f"the data set {hub_id!r}")
     try:
+        if is_offline_mode():
+            return _from_layout(snapshot_download(hub_id, repo_type="dataset", local_files_only=True), config, hub_id)
         return _from_layout(hub_id, config, hub_id)
     except DatasetNotFoundError as error:
         raise InputError(
             f"--dataset {hub_id}: neither a folder here nor a data set on the Hub that may be read without permission "
             f"({error}). One's own or a gated one needs `hf auth login`."
         ) from error
-    except ConnectionError as error:
+    except (ConnectionError, LocalEntryNotFoundError) as error:
         raise InputError(
             f"--dataset {hub_id}: no copy of it is in the cache, and the Hub was not asked or did not answer "
             f"({error}). Unset HF_HUB_OFFLINE, or go on with `--dataset sample` or `--dataset FOLDER`."

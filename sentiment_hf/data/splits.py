@@ -41,10 +41,10 @@ def load_splits(args: DataArguments) -> Splits:
     Raises:
         InputError: something named cannot be found, read, understood or divided.
     """
-    name, tables = find_tables(args)
+    name, hub_id, tables = find_tables(args)
     texts, label = find_columns(tables["train"][0], args)
     parts = _read(tables, texts, label, args.text_column_delimiter)
-    notes = {"columns": {"text": texts, "label": label}, "validation": "given", "test": "given"}
+    notes = {"hub_id": hub_id, "columns": {"text": texts, "label": label}, "validation": "given", "test": "given"}
     if "test" not in parts:
         parts["train"], parts["test"] = carve(parts["train"], args.test_size, args.split_seed, "test")
         notes["test"] = _carved(args.test_size, args.split_seed)

@@ -1,0 +1,375 @@
+"""What is trained here can be fetched from the Hub and used; only what belongs there goes, and nothing secret."""
+
+import io
+import json
+import re
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+
+import datasets
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
+import pytest
+import yaml
+from conftest import HUB
+from helpers import flags, run_flags, save_bert, write_csv, write_data
+from huggingface_hub import HfApi, ModelCard, constants
+from loopback_hub import USER
+
+from custom_models import MODEL_NAMES
+from sentiment_hf.card import plain
+from sentiment_hf.cli import push_command, run_command
+from sentiment_hf.predict import load, parse, predict_batch
+from sentiment_hf.push import pushed_files
+
+TEXTS = ["good film and warm soup", "a dull grim plot", ""]
+OF_A_MODEL = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"}
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def runs(data, tmp_path_factory) -> dict[str, Path]:
+    """Finished runs by name: every custom model, a tuned BERT, and an adapter of a custom model."""
+    folder = tmp_path_factory.mktemp("runs")
+    base = save_bert(folder / "base", data)
+    for name in MODEL_NAMES:
+        run_flags(data, folder / name, model=name)
+    run_flags(data, folder / "bert", model=base, settings=())
+    more = ["--tuning", "lora"]
+    run_flags(data, folder / "adapter", *more, model=folder / "custom-gru", settings=())
+    return {path.name: path for path in folder.iterdir() if path.name != "base"}
+
+
+def scores(model: str | Path) -> list[dict[str, float]]:
+    return predict_batch(*load(parse([str(model), "x"])), TEXTS)
+
+
+def push(folder: Path, repo: str, *more: str) -> int:
+    return push_command([str(folder), "--hub_model_id", f"{USER}/{repo}", *more])
+
+
+def python_blocks(text: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", text, re.S)
+
+
+@pytest.mark.parametrize("name", [*MODEL_NAMES, "bert"])
+def test_what_is_pushed_is_what_a_loader_needs_and_nothing_else(hub, runs, name):
+    (runs[name] / "notes.txt").write_text("mine")
+    (runs[name] / "other.safetensors").write_text("mine")
+    assert push(runs[name], name) == 0
+    code = {path.name for path in runs[name].glob("*.py")}
+    assert bool(code) == (name in MODEL_NAMES)
+    files = hub.files(f"{USER}/{name}")
+    assert files.keys() == OF_A_MODEL | code | {".gitattributes"}
+    assert {*pushed_files(runs[name])} | {".gitattributes"} == files.keys()
+    assert [title for _, title, _ in hub.commits(f"{USER}/{name}")][1:] == ["The model", "Its card"]
+    assert all(
+        files[file] == (runs[name] / file).read_bytes() for file in files.keys() - {"README.md", ".gitattributes"}
+    )
+    assert scores(f"{USER}/{name}") == scores(runs[name])
+
+
+# With every snippet in a process of its own, the suite would take minutes more.
+SNIPPETS = """
+import json, sys
+sys.modules["custom_models"] = sys.modules["sentiment_hf"] = None
+for name, snippet in json.loads(sys.argv[1]).items():
+    print("##", name, flush=True)
+    exec(snippet, {})
+"""
+
+
+def test_the_snippet_of_each_card_runs_where_our_packages_are_not_installed(hub, runs):
+    pushed = [*MODEL_NAMES, "bert", "adapter"]
+    for name in pushed:
+        base = ["--base_model", f"{USER}/snippet-custom-gru"] if name == "adapter" else []
+        assert push(runs[name], f"snippet-{name}", *base) == 0
+    snippets = {}
+    for name in pushed:
+        (snippet,) = python_blocks(hub.files(f"{USER}/snippet-{name}")["README.md"].decode())
+        revision = hub.commits(f"{USER}/snippet-{name}")[1][0]
+        assert f'model_id, revision = "{USER}/snippet-{name}", "{revision}"' in snippet
+        snippets[name] = snippet
+    command = [sys.executable, "-c", SNIPPETS, json.dumps(snippets)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
+    answers = done.stdout.split("## ")[1:]
+    assert [answer.split("\n")[0] for answer in answers] == pushed
+    assert all("positive" in answer or "negative" in answer for answer in answers)
+
+
+def test_the_card_of_a_folder_runs_in_the_folder(runs, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(runs["custom-gru"])
+    (snippet,) = python_blocks(Path("README.md").read_text())
+    (tmp_path / "snippet.py").write_text(snippet)
+    runpy.run_path(str(tmp_path / "snippet.py"))
+    assert "label" in capsys.readouterr().out
+
+
+def test_a_run_is_pushed_once_after_training_and_again_by_asking_again(hub, data, tmp_path, capsys):
+    more = ["--push_to_hub", "--hub_model_id", f"{USER}/at-once", "--hub_private_repo", "true", "--license", "mit"]
+    argv = flags(data, tmp_path / "run", *more)
+    before = len(hub.requests)
+    assert run_command(argv) == 0
+    assert f"pushed to {hub.url}/{USER}/at-once" in capsys.readouterr().out
+    created = [path for method, path in hub.requests[before:] if method == "POST" and path.endswith("repos/create")]
+    assert len(created) == 1
+    assert len(hub.commits(f"{USER}/at-once")) == 3
+    assert HfApi().model_info(f"{USER}/at-once").private
+    card = ModelCard(hub.files(f"{USER}/at-once")["README.md"].decode())
+    assert card.data.license == "mit"
+    assert run_command(argv) == 0, "a finished run is pushed without training"
+    assert hub.files(f"{USER}/at-once")["model.safetensors"] == (tmp_path / "run" / "model.safetensors").read_bytes()
+
+
+FAILURES = [
+    ("POST", "/api/repos/create", 401, "set HF_TOKEN"),
+    ("POST", "/api/repos/create", 403, "may not write"),
+    ("POST", "/commit/main", 404, "no such user"),
+    ("POST", "/commit/main", 409, "try again"),
+    ("POST", "/commit/main", 429, "wait some minutes"),
+    ("POST", "/commit/main", 503, "try later"),
+    ("POST", "/commit/main", None, "completes the push"),
+    ("HEAD", "", 502, "it answered 502"),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "status", "advice"), FAILURES)
+def test_a_push_that_fails_says_what_to_do_and_is_completed_later(hub, runs, capsys, method, path, status, advice):
+    folder, repo = runs["custom-fc"], f"failed-{status}-{path.count('/')}"
+    before = {file: file.read_bytes() for file in folder.iterdir() if file.is_file()}
+    hub.fail(method, path, status)
+    assert push(folder, repo, "--license", "mit") == 4
+    message = capsys.readouterr().err
+    assert advice in message
+    assert "Traceback" not in message
+    again = f"python scripts/push.py {folder} --hub_model_id {USER}/{repo} --license mit"
+    assert again in message
+    assert {file: file.read_bytes() for file in before} == before
+    hub.recover()
+    assert push_command(again.split()[2:]) == 0
+    assert hub.files(f"{USER}/{repo}").keys() >= OF_A_MODEL
+
+
+def test_a_push_whose_card_failed_is_completed_later(hub, runs, capsys):
+    folder = runs["custom-fc"]
+    hub.fail("POST", "/api/validate-yaml", 500, times=1)
+    assert push(folder, "half") == 4
+    assert "README.md" not in hub.files(f"{USER}/half")
+    assert push(folder, "half") == 0
+    assert "README.md" in hub.files(f"{USER}/half")
+
+
+def test_a_run_whose_push_fails_is_trained_and_says_so(hub, data, tmp_path, capsys):
+    hub.fail("POST", "/api/repos/create", 403)
+    argv = flags(data, tmp_path / "run", "--push_to_hub", "--hub_model_id", f"{USER}/refused")
+    assert run_command(argv) == 4
+    shown = capsys.readouterr()
+    assert "accuracy" in shown.out
+    assert (tmp_path / "run" / "report.json").is_file()
+    hub.recover()
+    assert run_command(argv) == 0
+
+
+def test_no_hub_at_all_is_said_within_seconds(hub, runs, capsys, monkeypatch):
+    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    assert push(runs["custom-fc"], "nowhere") == 4
+    assert "not pushed" in capsys.readouterr().err
+
+
+def test_a_dry_run_lists_what_would_go_and_sends_nothing(hub, runs, capsys):
+    before = len(hub.requests)
+    assert push(runs["custom-lstm"], "dry", "--dry_run") == 0
+    assert len(hub.requests) == before
+    lines = capsys.readouterr().out.splitlines()
+    assert {line.split()[1] for line in lines[:-1]} == OF_A_MODEL | {"base.py", "recurrent.py"}
+    assert "nothing was sent" in lines[-1]
+
+
+def test_a_public_repository_is_not_taken_for_a_private_one(hub, runs, capsys):
+    hub.add(f"{USER}/public", {"x.txt": b"x"})
+    assert push(runs["custom-fc"], "public", "--hub_private_repo") == 4
+    assert "public, and --hub_private_repo asks for a private one" in capsys.readouterr().err
+    assert "model.safetensors" not in hub.files(f"{USER}/public")
+
+
+def test_an_adapter_gives_way_to_a_whole_checkpoint_and_other_files_stay(hub, runs):
+    hub.add(f"{USER}/mixed", {"adapter_config.json": b"{}", "labels.json": b"{}", "figure.png": b"x"})
+    assert push(runs["custom-fc"], "mixed") == 0
+    files = hub.files(f"{USER}/mixed")
+    assert "adapter_config.json" not in files
+    assert "figure.png" in files
+    assert scores(f"{USER}/mixed") == scores(runs["custom-fc"])
+
+
+def test_an_adapter_is_pushed_with_the_name_of_its_base(hub, runs, capsys):
+    assert push(runs["adapter"], "adapter") == 2
+    assert "--base_model OWNER/NAME" in capsys.readouterr().err
+    assert push(runs["custom-gru"], "its-base") == 0
+    assert push(runs["adapter"], "adapter", "--base_model", f"{USER}/its-base") == 0
+    files = hub.files(f"{USER}/adapter")
+    assert json.loads(files["adapter_config.json"])["base_model_name_or_path"] == f"{USER}/its-base"
+    assert ModelCard(files["README.md"].decode()).data.base_model == f"{USER}/its-base"
+    assert scores(f"{USER}/adapter") == scores(runs["adapter"])
+
+
+def test_an_adapter_of_a_hub_model_is_trained_evaluated_and_pushed(hub, runs, data, tmp_path):
+    assert push(runs["bert"], "base-bert", "--license", "mit") == 0
+    more = ["--tuning", "lora", "--push_to_hub", "--hub_model_id", f"{USER}/lora-bert"]
+    report = run_flags(data, tmp_path / "lora", *more, model=f"{USER}/base-bert", settings=())
+    card = ModelCard(hub.files(f"{USER}/lora-bert")["README.md"].decode())
+    assert card.data.base_model == f"{USER}/base-bert"
+    assert card.data.license == "mit", "that of the base"
+    assert card.data.library_name == "peft"
+    again = run_flags(data, tmp_path / "again", "--do_predict", model=f"{USER}/lora-bert", settings=())
+    assert again["test"]["accuracy"] == report["test"]["accuracy"]
+
+
+REFUSALS = [
+    (["--push_to_hub"], "add --hub_model_id"),
+    (["--push_to_hub", "--hub_model_id", "a b"], "--hub_model_id a b: expected OWNER/NAME"),
+    (["--push_to_hub", "--hub_model_id", "x/y", "--do_predict"], "without --do_train there is no new model"),
+    (["--hub_strategy", "checkpoint"], "--hub_strategy checkpoint is not supported"),
+    (["--hub_always_push", "true"], "--hub_always_push is not supported"),
+]
+
+
+@pytest.mark.parametrize(("more", "message"), REFUSALS)
+def test_flags_that_cannot_be_pushed_with_are_refused_before_training(hub, data, tmp_path, capsys, more, message):
+    assert run_command(flags(data, tmp_path / "run", *more)) == 2
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_a_token_nothing_is_trained_for_a_push(hub, runs, data, tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("HF_TOKEN")
+    more = ["--push_to_hub", "--hub_model_id", f"{USER}/x"]
+    assert run_command(flags(data, tmp_path / "run", *more)) == 2
+    assert push(runs["custom-fc"], "x") == 2
+    assert capsys.readouterr().err.count("set HF_TOKEN") == 2
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert push(runs["custom-fc"], "x") == 2
+
+
+def test_what_is_no_finished_run_is_not_pushed(hub, runs, data, tmp_path, capsys):
+    assert push(tmp_path, "x") == 2
+    assert "holds no finished run" in capsys.readouterr().err
+    run_flags(data, tmp_path / "scored", "--do_predict", model=runs["custom-fc"], settings=())
+    assert push(tmp_path / "scored", "x") == 2
+    assert "holds no weights" in capsys.readouterr().err
+    assert push(runs["custom-fc"], "a b") == 2
+
+
+def test_a_token_is_in_nothing_that_is_written_or_sent(hub, data, tmp_path, capsys):
+    more = ["--push_to_hub", "--hub_model_id", f"{USER}/secret"]
+    assert run_command([*flags(data, tmp_path / "run", *more), "--hub_token", hub.token]) == 2
+    assert run_command(flags(data, tmp_path / "run", *more)) == 0
+    hub.fail("POST", "/commit/main", 401)
+    assert push(tmp_path / "run", "secret") == 4
+    shown = capsys.readouterr()
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert any(b"TrainingArguments" in content for content in written), "training_args.bin is among them"
+    for content in [*written, *hub.files(f"{USER}/secret").values(), shown.out.encode(), shown.err.encode()]:
+        assert HUB.token.encode() not in content
+
+
+def test_a_custom_model_of_the_hub_runs_our_code_and_unknown_code_only_by_the_flag(hub, runs, capsys, tmp_path):
+    assert push(runs["custom-gru"], "foreign") == 0
+    files = hub.files(f"{USER}/foreign")
+    marker = tmp_path / "it-ran"
+    hub.add(f"{USER}/foreign", {"recurrent.py": f"open({str(marker)!r}, 'w')\n".encode() + files["recurrent.py"]})
+    assert scores(f"{USER}/foreign") == scores(runs["custom-gru"])
+    assert not marker.exists(), "the model type is one of ours, so our code is used"
+    config = json.loads(files["config.json"]) | {"model_type": "of-another"}
+    hub.add(f"{USER}/foreign", {"config.json": json.dumps(config).encode()})
+    with pytest.raises(ValueError, match="trust_remote_code"):
+        scores(f"{USER}/foreign")
+    assert not marker.exists()
+
+
+def test_a_data_set_of_the_hub_is_named_in_the_card(hub, data, tmp_path):
+    rows = {f"data/{split}.csv": (data / f"{split}.csv").read_bytes() for split in ("train", "validation", "test")}
+    hub.add(f"{USER}/reviews", rows, repo_type="dataset")
+    argv = ["--model", "custom-fc", "--dataset", f"{USER}/reviews", "--output_dir", str(tmp_path / "run")]
+    argv += ["--max_steps", "4", "--push_to_hub", "--hub_model_id", f"{USER}/of-reviews", "--disable_tqdm", "true"]
+    assert run_command([*argv, "--eval_strategy", "no", "--load_best_model_at_end", "false"]) == 0
+    files = hub.files(f"{USER}/of-reviews")
+    report = json.loads((tmp_path / "run" / "report.json").read_text())
+    card = ModelCard(files["README.md"].decode())
+    assert card.data.datasets == [f"{USER}/reviews"]
+    assert f"(https://huggingface.co/datasets/{USER}/reviews)" in card.text
+    assert {result.metric_type: result.metric_value for result in card.data.eval_results}["accuracy"] == (
+        report["test"]["accuracy"]
+    )
+    (entry,) = yaml.safe_load(files[".eval_results/reviews.yaml"])
+    assert entry["dataset"]["id"] == f"{USER}/reviews"
+    assert entry["value"] == report["test"]["accuracy"]
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_with_a_warm_cache_all_works_offline(hub, runs, data, tmp_path, monkeypatch, kind):
+    rows = {f"{split}.csv": (data / f"{split}.csv").read_bytes() for split in ("train", "validation", "test")}
+    if kind == "parquet":
+        rows = {f"{Path(name).stem}.parquet": parquet(content) for name, content in rows.items()}
+    hub.add(f"{USER}/warm-{kind}", rows, repo_type="dataset")
+    for name in ("bert", "custom-gru"):
+        assert push(runs[name], f"warm-{name}") == 0
+    assert push(runs["adapter"], "warm-adapter", "--base_model", f"{USER}/warm-custom-gru") == 0
+    argv = ["--dataset", f"{USER}/warm-{kind}", "--max_steps", "2", "--disable_tqdm", "true", "--output_dir"]
+    models = {f"{USER}/warm-bert": ["--tuning", "lora"], f"{USER}/warm-adapter": ["--tuning", "lora"]}
+    for model, more in models.items():
+        assert run_command([*argv, str(tmp_path / "online" / model), "--model", model, *more]) == 0
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    before = len(hub.requests)
+    for model, more in models.items():
+        assert run_command([*argv, str(tmp_path / "offline" / model), "--model", model, *more]) == 0
+        reports = [
+            json.loads((tmp_path / place / model / "report.json").read_text()) for place in ("online", "offline")
+        ]
+        assert reports[0]["test"] == reports[1]["test"]
+    assert len(hub.requests) == before
+
+
+def parquet(content: bytes) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(pa.csv.read_csv(io.BytesIO(content)), file)
+    return file.getvalue()
+
+
+def test_labels_and_names_from_the_data_are_text_in_the_card_and_not_markup(hub, tmp_path):
+    labels = ("<b>|`good`", "bad: 'x'\n---\nlicense: mit")
+    rows = [(f"{word} film", label) for word, label in zip(("good", "bad"), labels, strict=True) for _ in range(20)]
+    file = write_csv(tmp_path / "a: [data] | set.csv", rows)
+    argv = ["--model", "custom-fc", "--train_file", str(file), "--output_dir", str(tmp_path / "run")]
+    assert run_command([*argv, "--max_steps", "4", "--disable_tqdm", "true", "--min_frequency", "1"]) == 0
+    text = (tmp_path / "run" / "README.md").read_text()
+    card = ModelCard(text)
+    assert card.data.license == "unknown"
+    assert card.data.eval_results[0].dataset_name == "a: [data] | set"
+    outside = "".join(card.text.split("```")[::2])
+    assert "<b>" not in outside
+    tables = [line for line in outside.splitlines() if line.startswith("|")]
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} <= {4, 5, 6, 7}
+    assert plain(labels[0]) in outside
+    assert push(tmp_path / "run", "odd") == 0
+
+
+def test_the_card_is_made_of_the_report(runs):
+    for name in ("custom-lstm", "bert", "adapter"):
+        report = json.loads((runs[name] / "report.json").read_text())
+        text = (runs[name] / "README.md").read_text()
+        assert f"| test | {report['test']['accuracy']:.2%} |" in text
+        for label, counts in zip(report["labels"], report["test"]["confusion"], strict=True):
+            assert f"| {label} | {counts[0]} | {counts[1]} |" in text
+        assert report["fingerprint"][:12] in text
+        assert str(runs[name]) not in text, "no path of this machine"
+        assert str(runs[name].parent) not in text
