@@ -3,10 +3,12 @@
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
-from transformers import PreTrainedConfig, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import SequenceClassifierOutput
-from transformers.utils import can_return_tuple
+from transformers.utils import can_return_tuple, logging
+
+logger = logging.get_logger(__name__)
 
 
 @strict
@@ -15,6 +17,7 @@ class TextClassifierConfig(PreTrainedConfig):
 
     `embedding_dropout` removes whole word types, `dropout` single features before the classifier. `use_mask: false`
     treats padding as text, as naive implementations do; it exists for the experiment that shows what this costs.
+    `encoder`, the config of a pretrained model, puts the vectors that it makes of the tokens in place of embeddings.
     """
 
     vocab_size: int = 30_000
@@ -26,6 +29,7 @@ class TextClassifierConfig(PreTrainedConfig):
     use_mask: bool = True
     initializer_range: float | int = 0.1
     pad_token_id: int | None = 0
+    encoder: dict | None = None
 
     def validate_ranges(self):
         """Sizes and counts are at least 1, rates lie in [0, 1)."""
@@ -50,15 +54,31 @@ class TextClassifier(PreTrainedModel):
 
     def __init__(self, config: TextClassifierConfig):
         super().__init__(config)
-        self.embedding = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
-        self.embedding.weight.requires_grad_(not config.freeze_embeddings)
+        if config.encoder is None:
+            self.embedding = nn.Embedding(config.vocab_size, config.embedding_size, padding_idx=config.pad_token_id)
+        else:
+            self.embedding = FrozenEncoder(config.encoder)
+        self.freeze()
         self.dropout = nn.Dropout(config.dropout)
+
+    @property
+    def trains_embedding(self) -> bool:
+        """An encoder is never trained, embeddings are unless `freeze_embeddings`."""
+        return self.config.encoder is None and not self.config.freeze_embeddings
+
+    def freeze(self):
+        """Take the embedding out of training where it does not belong there."""
+        self.embedding.requires_grad_(self.trains_embedding)
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """The table that `inputs_embeds` stand in for: that of the encoder, where there is one."""
+        return self.embedding if self.config.encoder is None else self.embedding.model.get_input_embeddings()
 
     @classmethod
     def from_pretrained(cls, *args, output_loading_info: bool = False, **kwargs):
-        """As the library does, which makes all that it loads trainable; frozen embeddings stay frozen here."""
+        """As the library does, which makes all that it loads trainable; what is frozen stays frozen here."""
         model, info = super().from_pretrained(*args, output_loading_info=True, **kwargs)
-        model.embedding.weight.requires_grad_(not model.config.freeze_embeddings)
+        model.freeze()
         return (model, info) if output_loading_info else model
 
     def add_classifier(self, num_features: int):
@@ -96,11 +116,13 @@ class TextClassifier(PreTrainedModel):
             order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
         else:
             order, mask = torch.arange(mask.shape[1], device=mask.device).expand_as(mask), torch.ones_like(mask)
+        if self.config.encoder is not None:
+            order = self.embedding.within_positions(order)
         mask = mask.gather(1, order)
         if input_ids is None:
-            embedded = inputs_embeds.gather(1, order.unsqueeze(-1).expand_as(inputs_embeds))
+            embedded = self.embed(mask=mask, inputs_embeds=take(inputs_embeds, order))
         else:
-            embedded = self.embed(input_ids.gather(1, order))
+            embedded = self.embed(input_ids.gather(1, order), mask)
         logits = self.classifier(self.dropout(self.encode(embedded, mask)))
         loss = None
         if labels is not None:
@@ -121,15 +143,20 @@ class TextClassifier(PreTrainedModel):
         first = torch.arange(mask.shape[1], device=mask.device) == 0
         return mask | (first & ~mask.any(1, keepdim=True))
 
-    def embed(self, input_ids: Tensor) -> Tensor:
+    def embed(
+        self, input_ids: Tensor | None = None, mask: Tensor | None = None, inputs_embeds: Tensor | None = None
+    ) -> Tensor:
         """(batch, length) -> (batch, length, embedding_size), in training without a random choice of word types.
 
         Each text has a choice of its own, and a word that is dropped is dropped wherever it stands in the text
-        (Gal & Ghahramani 2016, section 4.2).
+        (Gal & Ghahramani 2016, section 4.2). An encoder reads `mask`, and `inputs_embeds` in place of ids.
         """
-        embedded = self.embedding(input_ids)
+        if self.config.encoder is not None:
+            embedded = self.embedding(mask, input_ids=input_ids, inputs_embeds=inputs_embeds)
+        else:
+            embedded = inputs_embeds if input_ids is None else self.embedding(input_ids)
         rate = self.config.embedding_dropout
-        if not self.training or rate == 0:
+        if input_ids is None or not self.training or rate == 0:
             return embedded
         types = torch.rand(len(input_ids), self.config.vocab_size, device=embedded.device) >= rate
         return embedded * (types.gather(1, input_ids).to(embedded.dtype) / (1 - rate)).unsqueeze(-1)
@@ -150,6 +177,39 @@ class TextClassifier(PreTrainedModel):
             init.zeros_(module.bias)
         elif isinstance(module, nn.RNNBase):
             init_recurrent(module)
+
+
+class FrozenEncoder(nn.Module):
+    """A pretrained model that is read and never trained: a vector of its last layer for each token."""
+
+    def __init__(self, config: dict):
+        super().__init__()
+        self.model = AutoModel.from_config(AutoConfig.for_model(**config))
+        # It would not be read, and many checkpoints come without.
+        self.model.pooler = None
+
+    def train(self, mode: bool = True):
+        """Always without dropout: with frozen weights it would be noise in the input."""
+        return super().train(False)
+
+    def within_positions(self, order: Tensor) -> Tensor:
+        """(batch, length) -> (batch, shorter length): the encoder has no positions for what lies beyond."""
+        # A multiple of 8: RoBERTa says 514 and has 512.
+        limit = getattr(self.model.config, "max_position_embeddings", -1) // 8 * 8
+        if 0 < limit < order.shape[1]:
+            logger.warning_once(f"longer texts are cut to the {limit} tokens that the encoder takes")
+            return order[:, :limit]
+        return order
+
+    def forward(self, mask: Tensor, **inputs: Tensor | None) -> Tensor:
+        """(batch, length) mask and ids, or (batch, length, size) embeddings -> (batch, length, embedding_size)."""
+        with torch.no_grad():
+            return self.model(attention_mask=mask.long(), **inputs).last_hidden_state
+
+
+def take(vectors: Tensor, order: Tensor) -> Tensor:
+    """(batch, length, size), (batch, n) -> (batch, n, size): the vectors at these positions."""
+    return vectors.gather(1, order.unsqueeze(-1).expand(-1, -1, vectors.shape[-1]))
 
 
 def init_recurrent(cell: nn.RNNBase):

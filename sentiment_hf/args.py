@@ -118,6 +118,10 @@ class ModelArguments:
         default=None,
         metadata={"help": "Start the embedding from GloVe text, word2vec text or binary, or fastText .vec."},
     )
+    embed_with: str | None = field(
+        default=None,
+        metadata={"help": "A pretrained model, whose frozen token vectors and tokenizer a new model is put on."},
+    )
     attention_dropout: float | None = field(
         default=None,
         metadata={"help": "Dropout on the attention weights of a checkpoint; 0 is several times faster on a CPU."},
@@ -278,9 +282,10 @@ def parse_args(argv: Sequence[str]) -> Arguments:
     model_args.model_config = model_args.model_config or []
     if is_fresh(model_args.model_name_or_path):
         # The settings of a recipe are for a new model; a saved one has its shape.
+        if model_args.embed_with:
+            settings = [setting for setting in settings if not setting.startswith("embedding_size=")]
         model_args.model_config = joined(settings, model_args.model_config)
-    else:
-        refuse_unused(model_args, given)
+    refuse_unused(model_args, given)
     check(model_args, run_args, training_args)
     return parsed
 
@@ -407,8 +412,10 @@ def refuse_unknown(unknown: list[str], parser: Parser) -> None:
 def refuse_unused(args: ModelArguments, given: Set[str]) -> None:
     """Flags that shape what a checkpoint or an adapter brings along, or what is not there."""
     model = args.model_name_or_path
-    if unused := [f"--{name}" for name in OF_A_NEW_TOKENIZER if name in given]:
-        raise InputError(f"{', '.join(unused)}: --model {model} brings its own tokenizer")
+    unused = [f"--{name}" for name in OF_A_NEW_TOKENIZER if name in given]
+    if unused and (args.embed_with or not is_fresh(model)):
+        source = f"--embed_with {args.embed_with}" if args.embed_with else f"--model {model}"
+        raise InputError(f"{', '.join(unused)}: {source} brings its own tokenizer")
     unused = [f"--{name}" for name in OF_A_NEW_ADAPTER if name in given]
     if unused and is_adapter(model):
         raise InputError(f"{', '.join(unused)}: --model {model} is an adapter, which goes on in its own shape")
@@ -426,16 +433,22 @@ def check(model_args: ModelArguments, run_args: RunArguments, training_args: Tra
             f"--tuning {model_args.tuning} leaves most weights as they are, and those of a new "
             f"{model_args.model_name_or_path} know nothing; train it first, then give its folder as --model"
         )
-    if model_args.attention_dropout is not None and is_fresh(model_args.model_name_or_path):
-        raise InputError(
-            "--attention_dropout is for a checkpoint; a new model has --model_config attention_dropout=..."
-        )
+    if model_args.embed_with and not is_fresh(model_args.model_name_or_path):
+        raise InputError("--embed_with is for a new custom model; a trained one has its encoder with it")
+    if model_args.embed_with and (is_fresh(model_args.embed_with) or is_adapter(model_args.embed_with)):
+        raise InputError(f"--embed_with {model_args.embed_with}: expected a whole pretrained checkpoint")
+    if model_args.embed_with and model_args.word_vectors:
+        raise InputError("--embed_with and --word_vectors both say what a token looks like; keep one of them")
     trains_adapter = model_args.tuning == "lora" and training_args.do_train
     if model_args.merge_adapter and not trains_adapter and not is_adapter(model_args.model_name_or_path):
         raise InputError("--merge_adapter wants an adapter: one trained by --tuning lora, or --model FOLDER_OF_ONE")
     for name in ("lora_dropout", "attention_dropout"):
         if values[name] is not None and not values[name] < 1:
             raise InputError(f"--{name} {values[name]} is a probability: expected less than 1")
+    if model_args.attention_dropout is not None and is_fresh(model_args.model_name_or_path):
+        raise InputError(
+            "--attention_dropout is for a checkpoint; a new model has --model_config attention_dropout=..."
+        )
     for name, lowest in LOWEST.items():
         if values[name] is not None and values[name] < lowest:
             raise InputError(f"--{name} {values[name]} is out of range: expected at least {lowest}")

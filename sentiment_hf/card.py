@@ -69,8 +69,8 @@ def row(*cells: object) -> str:
 
 def base_model(report: dict, config: dict) -> str | None:
     """The Hub id of the checkpoint that was tuned; a folder of this machine is nothing to others."""
-    name = config.get("base_model_name_or_path") or report["model"]
-    return None if report["tuning"] == "scratch" or Path(name).exists() else name
+    name = config.get("base_model_name_or_path") or report["embed_with"] or report["model"]
+    return None if name in MODEL_NAMES or Path(name).exists() else name
 
 
 def license_of(name: str, revision: str) -> str | None:
@@ -128,8 +128,11 @@ def title(report: dict) -> str:
 def introduction(report: dict) -> str:
     """What it is."""
     model = plain(Path(report["model"]).name)
+    over = (
+        f" over the frozen token vectors of {plain(Path(report['embed_with']).name)}," if report["embed_with"] else ""
+    )
     how = {
-        "scratch": f"A {model}, trained from scratch",
+        "scratch": f"A {model}, trained from scratch{over}",
         "full": f"{model}, all of its weights tuned",
         "head": f"{model} with its encoder as it was, and a new head",
         "lora": f"{model}, tuned by low-rank adapters",

@@ -59,8 +59,8 @@ def identity(
     settings |= training_args.to_dict()
     kept = {name: value for name, value in settings.items() if name not in NEUTRAL}
     kept |= {"processes": training_args.world_size, "data": data_hash(splits)}
-    if not is_fresh(model_args.model_name_or_path):
-        name = model_args.model_name_or_path
+    name = model_args.embed_with or model_args.model_name_or_path
+    if not is_fresh(name):
         folders = [Path(name), Path(base_of(name)[0])] if is_adapter(name) else [Path(name)]
         files = (path for folder in folders for pattern in (*MODEL_FILES, "*.py") for path in folder.glob(pattern))
         kept["model_files"] = files_hash(files)
@@ -102,7 +102,7 @@ def finished_report(folder: Path, this_run: dict, overwrite: bool) -> dict | Non
     if not (folder / IDENTITY).is_file():
         raise InputError(f"--output_dir {folder} is not empty and holds no run of this program; choose another folder")
     if overwrite or not has_results(folder):
-        refuse_own_model(folder, this_run["model_name_or_path"])
+        refuse_own_model(folder, this_run["embed_with"] or this_run["model_name_or_path"])
         return None
     refuse_other_run(folder, this_run)
     report = folder / REPORT

@@ -12,6 +12,7 @@ from huggingface_hub import snapshot_download
 from huggingface_hub.errors import StrictDataclassError
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedConfig,
@@ -34,7 +35,7 @@ logger = logging.getLogger(__name__)
 ATTENTION_DROPOUT = {"attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"}
 
 
-def require_checkpoint(name: str) -> None:
+def require_checkpoint(name: str, flag: str = "--model") -> None:
     """A folder must hold a checkpoint; a Hub id needs the Hub. Nothing is loaded yet.
 
     Raises:
@@ -45,10 +46,10 @@ def require_checkpoint(name: str) -> None:
         if is_adapter(name):
             require_checkpoint(base_of(name)[0])
         elif not (path / "config.json").is_file():
-            raise InputError(f"--model {name}: this folder is no checkpoint, it has no config.json")
+            raise InputError(f"{flag} {name}: this folder is no checkpoint, it has no config.json")
     elif path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise InputError(
-            f"--model {name}: no such folder; expected one with a checkpoint (config.json, model.safetensors)"
+            f"{flag} {name}: no such folder; expected one with a checkpoint (config.json, model.safetensors)"
         )
     else:
         require_hub(f"the model {name!r}")
@@ -77,8 +78,7 @@ def load_tokenizer(
 
     It cuts texts to `model_max_length`, and keeps of them what `truncation` says, or the checkpoint where it is None.
     """
-    name = args.model_name_or_path
-    if is_fresh(name):
+    if is_fresh(args.model_name_or_path) and not args.embed_with:
         tokenizer = train_tokenizer(
             texts,
             args.tokenizer,
@@ -88,7 +88,7 @@ def load_tokenizer(
             model_max_length=max_length,
         )
     else:
-        tokenizer = checkpoint_tokenizer(args)
+        tokenizer = checkpoint_tokenizer(encoder_args(args) if args.embed_with else args)
         if max_length > tokenizer.model_max_length:
             logger.warning("--max_seq_length %d: this model takes %d tokens", max_length, tokenizer.model_max_length)
         tokenizer.model_max_length = min(max_length, tokenizer.model_max_length)
@@ -133,6 +133,11 @@ def base_args(args: ModelArguments) -> ModelArguments:
         return args
     base, revision = base_of(args.model_name_or_path)
     return dataclasses.replace(args, model_name_or_path=base, model_revision=revision)
+
+
+def encoder_args(args: ModelArguments) -> ModelArguments:
+    """The same, but for the model of --embed_with."""
+    return dataclasses.replace(args, model_name_or_path=args.embed_with, model_revision="main", embed_with=None)
 
 
 def positions(config: PreTrainedConfig) -> float:
@@ -240,8 +245,15 @@ def renew_classifier(model: PreTrainedModel) -> None:
 
 
 def new_model(args: ModelArguments, names: dict, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    """Fresh weights."""
+    """Fresh weights, over those of the pretrained encoder of --embed_with if there is one."""
     settings = parse_settings(args.model_name_or_path, args.model_config or [])
+    encoder = pretrained_encoder(args.embed_with) if args.embed_with else None
+    if encoder is not None:
+        if "embedding_size" in settings:
+            raise InputError(
+                f"--model_config embedding_size: that of {args.embed_with} is {encoder.config.hidden_size}"
+            )
+        settings |= {"embedding_size": encoder.config.hidden_size, "encoder": encoder.config.to_diff_dict()}
     try:
         config = AutoConfig.for_model(
             args.model_name_or_path,
@@ -253,14 +265,25 @@ def new_model(args: ModelArguments, names: dict, tokenizer: PreTrainedTokenizerB
     except StrictDataclassError as error:
         reason = error.__cause__ or error
         raise InputError(f"--model_config: {' '.join(str(reason).split())}") from error
-    return AutoModelForSequenceClassification.from_config(config)
+    model = AutoModelForSequenceClassification.from_config(config)
+    if encoder is not None:
+        model.embedding.model.load_state_dict(encoder.state_dict())
+    return model
+
+
+def pretrained_encoder(name: str) -> PreTrainedModel:
+    """The model of --embed_with, without head and pooler."""
+    with failure_explained(name, "--embed_with"):
+        model = AutoModel.from_pretrained(name)
+    model.pooler = None
+    return model
 
 
 def parse_settings(model_type: str, settings: list[str]) -> dict:
     """['hidden_size=256'] -> {'hidden_size': 256}, names checked against the config's fields."""
     config_class = type(AutoConfig.for_model(model_type))
     inherited = {field.name for field in dataclasses.fields(TextClassifierConfig.__base__)}
-    decided_elsewhere = {"vocab_size", "pad_token_id"}
+    decided_elsewhere = {"vocab_size", "pad_token_id", "encoder"}
     known = [f.name for f in dataclasses.fields(config_class) if f.name not in inherited | decided_elsewhere]
     parsed = {}
     for name, value in (setting.split("=", 1) for setting in settings):

@@ -63,6 +63,8 @@ def run(
     refuse_fewer_processes(training_args)
     if not is_fresh(model_args.model_name_or_path):
         require_checkpoint(model_args.model_name_or_path)
+    if model_args.embed_with:
+        require_checkpoint(model_args.embed_with, "--embed_with")
     splits = load_splits(data_args)
     source = in_a_folder(model_args)
     splits = in_label_order(splits, label_order(source), training_args.do_train)
@@ -134,8 +136,10 @@ def output_folder(
     """--output_dir, or out/<dataset>/<recipe of a fresh model, name of a checkpoint and how it is tuned>."""
     if training_args.output_dir == AUTO:
         how = tuning(model_args, training_args)
-        checkpoint = f"{Path(model_args.model_name_or_path).name}-{how}"
-        training_args.output_dir = str(Path("out", dataset, recipe(run_args) if how == "scratch" else checkpoint))
+        name = recipe(run_args) if how == "scratch" else f"{Path(model_args.model_name_or_path).name}-{how}"
+        if model_args.embed_with:
+            name += f"-on-{Path(model_args.embed_with).name}"
+        training_args.output_dir = str(Path("out", dataset, name))
     return Path(training_args.output_dir)
 
 
@@ -312,6 +316,7 @@ def describe(
         "model": model_args.model_name_or_path,
         "model_type": trainer.model.config.model_type,
         "tuning": tuning(model_args, args),
+        "embed_with": model_args.embed_with,
         "dataset": splits.name,
         "dataset_id": splits.notes["hub_id"],
         "seed": args.seed,

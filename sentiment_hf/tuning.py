@@ -124,8 +124,10 @@ def lora_targets(model: PreTrainedModel, args: ModelArguments) -> tuple[list[str
     if model_type in MODEL_NAMES:
         layers = nn.Linear | nn.Embedding | nn.Conv1d
         # Positions are read as a bare tensor, past any adapter.
-        left = {"classifier", "position_embedding", *(["embedding"] if model.config.freeze_embeddings else [])}
-        modules = [name for name, part in model.named_modules() if isinstance(part, layers) and name not in left]
+        left = ("classifier", "position_embedding", *([] if model.trains_embedding else ["embedding"]))
+        modules = [
+            name for name, part in model.named_modules() if isinstance(part, layers) and name.split(".")[0] not in left
+        ]
         return modules, [
             f"{name}.{weight}"
             for name, part in model.named_modules()
@@ -191,7 +193,7 @@ def saved_with_adapter(folder: str) -> set[str]:
 
 
 @contextmanager
-def failure_explained(model: str) -> Iterator[None]:
+def failure_explained(model: str, flag: str = "--model") -> Iterator[None]:
     """One sentence for the many things that a checkpoint or an adapter can be refused for.
 
     What a damaged file raises has no family: safetensors and the strict configs have exceptions of their own,
@@ -201,7 +203,7 @@ def failure_explained(model: str) -> Iterator[None]:
         yield
     except Exception as error:
         reason = " ".join(str(error).split())
-        raise InputError(f"--model {model} cannot be loaded ({type(error).__name__}): {reason}") from error
+        raise InputError(f"{flag} {model} cannot be loaded ({type(error).__name__}): {reason}") from error
 
 
 def write_labels(model: PeftModel, folder: Path) -> None:
