@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sentiment_hf import push
 from sentiment_hf.args import parse_args
 from sentiment_hf.predict import parse
 
@@ -39,6 +40,11 @@ def test_every_run_command_is_understood(command, monkeypatch):
 def test_every_predict_command_is_understood(command):
     program = "predict" if command.startswith("sentiment-hf") else "scripts/predict.py"
     assert parse(words_after(command, program)).model
+
+
+@pytest.mark.parametrize("command", [line for line in SHELL if line.startswith("python scripts/push.py")])
+def test_every_push_command_is_understood(command):
+    assert push.parse(words_after(command, "scripts/push.py")).hub_model_id
 
 
 def test_every_make_target_exists():
