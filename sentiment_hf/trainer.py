@@ -141,7 +141,7 @@ class ClassificationTrainer(Trainer):
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         """An adapter is saved without the config of its model, and so without the names of the classes."""
         super()._save(output_dir, state_dict)
-        if isinstance(self.model, PeftModel):
+        if isinstance(self.model, PeftModel) and self.args.should_save:
             write_labels(self.model, Path(output_dir or self.args.output_dir))
 
     def restore_clock(self, checkpoint: Path) -> None:
