@@ -74,6 +74,13 @@ class TextClassifier(PreTrainedModel):
         """The table that `inputs_embeds` stand in for: that of the encoder, where there is one."""
         return self.embedding if self.config.encoder is None else self.embedding.model.get_input_embeddings()
 
+    def set_input_embeddings(self, table: nn.Embedding):
+        """As `get_input_embeddings`."""
+        if self.config.encoder is None:
+            self.embedding = table
+        else:
+            self.embedding.model.set_input_embeddings(table)
+
     @classmethod
     def from_pretrained(cls, *args, output_loading_info: bool = False, **kwargs):
         """As the library does, which makes all that it loads trainable; what is frozen stays frozen here."""
@@ -187,6 +194,7 @@ class FrozenEncoder(nn.Module):
         self.model = AutoModel.from_config(AutoConfig.for_model(**config))
         # It would not be read, and many checkpoints come without.
         self.model.pooler = None
+        self.eval()
 
     def train(self, mode: bool = True):
         """Always without dropout: with frozen weights it would be noise in the input."""

@@ -226,6 +226,10 @@ class Parser(HfArgumentParser):
 
     def __init__(self):
         super().__init__([ModelArguments, DataArguments, RunArguments, TrainingArguments], allow_abbrev=False)
+        # The library makes the value of a yes/no flag optional, but not where none of the two is the default.
+        for action in self._actions:
+            if action.type is string_to_bool and action.nargs is None:
+                action.nargs, action.const = "?", True
 
     def error(self, message: str):
         """Called by argparse on a wrong value."""

@@ -2,6 +2,7 @@
 
 import html
 import json
+import logging
 import re
 from pathlib import Path
 
@@ -10,7 +11,10 @@ from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, ModelCardDat
 from transformers.utils import cached_file
 
 from custom_models import MODEL_NAMES
+from sentiment_hf.args import ADAPTER_CONFIG
 from sentiment_hf.checkpoints import write_text
+
+logger = logging.getLogger(__name__)
 
 CARD, EVAL_RESULTS = "README.md", ".eval_results"
 
@@ -22,24 +26,24 @@ WIDGET = ("I would see it again tomorrow.", "Two hours that I want back.")
 METRICS = (("accuracy", "Accuracy"), ("f1_macro", "Macro F1"), ("loss", "Loss"))
 
 
-def write_card(folder: Path, report: dict, license_name: str | None) -> None:
-    """README.md and, for a data set of the Hub, .eval_results/NAME.yaml.
-
-    `report` is that of report.json, `license_name` an identifier of the Hub such as apache-2.0; without it the card
-    says that it is unknown.
-    """
+def write_card(folder: Path, report: dict) -> None:
+    """README.md and, where a whole test part of the Hub was scored, .eval_results/NAME.yaml."""
     curve = read_curve(folder / "metrics.jsonl")
-    config = read_json(folder / "config.json") or read_json(folder / "adapter_config.json")
-    body = "\n".join(
-        [introduction(report), usage(report, config), results(report), protocol(report), cost(report, curve)]
-    )
-    card = ModelCard(f"---\n{metadata(report, config, license_name).to_yaml()}\n---\n\n{body}\n{limits(report)}")
-    write_text(folder / CARD, str(card))
-    if report["dataset_id"] and "test" in report:
-        entry = EvalResultEntry(report["dataset_id"], "default", report["test"]["accuracy"], notes="accuracy on test")
+    adapter = (folder / ADAPTER_CONFIG).is_file()
+    parts = [introduction(report), usage(report, adapter), results(report), protocol(report), cost(report, curve)]
+    head = metadata(report, adapter).to_yaml()
+    write_text(folder / CARD, "\n".join([f"---\n{head}\n---\n", *parts, limits(report)]))
+    if report["dataset_id"] and scored_whole(report):
+        notes = "accuracy" + (f", configuration {report['data']['config']}" if report["data"]["config"] else "")
+        entry = EvalResultEntry(report["dataset_id"], "default", report["test"]["accuracy"], notes=notes)
         (folder / EVAL_RESULTS).mkdir(exist_ok=True)
         file = folder / EVAL_RESULTS / f"{report['dataset']}.yaml"
         write_text(file, yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False))
+
+
+def scored_whole(report: dict) -> bool:
+    """The test part of the data set, and not one carved from train, or a sample."""
+    return "test" in report and report["data"]["test"] == "given" and "test" not in report["data"]["sampled"]
 
 
 def pinned(text: str, repo_id: str, revision: str, license_name: str | None, base_model: str | None) -> str:
@@ -52,11 +56,6 @@ def pinned(text: str, repo_id: str, revision: str, license_name: str | None, bas
     return str(card).replace(LOCAL, f'model_id, revision = "{repo_id}", "{revision}"')
 
 
-def read_json(path: Path) -> dict:
-    """An empty one where there is no such file."""
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-
-
 def plain(text: str) -> str:
     """Text of others inside Markdown: no markup, no HTML, no line ends."""
     return re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", html.escape(" ".join(str(text).split()), quote=False))
@@ -67,14 +66,8 @@ def row(*cells: object) -> str:
     return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
-def base_model(report: dict, config: dict) -> str | None:
-    """The Hub id of the checkpoint that was tuned; a folder of this machine is nothing to others."""
-    name = config.get("base_model_name_or_path") or report["embed_with"] or report["model"]
-    return None if name in MODEL_NAMES or Path(name).exists() else name
-
-
 def license_of(name: str, revision: str) -> str | None:
-    """What the card of a checkpoint says, where it has one."""
+    """What the card of a checkpoint says, where it has one and names one license."""
     found = cached_file(
         name,
         CARD,
@@ -83,21 +76,26 @@ def license_of(name: str, revision: str) -> str | None:
         _raise_exceptions_for_connection_errors=False,
         _raise_exceptions_for_gated_repo=False,
     )
-    return ModelCard.load(found, ignore_metadata_errors=True).data.license if found else None
+    try:
+        card = ModelCard.load(found, ignore_metadata_errors=True) if found else None
+    except (yaml.YAMLError, ValueError) as error:
+        logger.warning("the card of %s cannot be read, and so not its license: %s", name, " ".join(str(error).split()))
+        return None
+    return card.data.license if card and isinstance(card.data.license, str) else None
 
 
-def metadata(report: dict, config: dict, license_name: str | None) -> ModelCardData:
+def metadata(report: dict, adapter: bool) -> ModelCardData:
     """What the Hub shows and searches."""
-    adapter = "peft_type" in config
-    base = base_model(report, config)
+    # A folder of this machine is nothing to others.
+    base = None if report["base_model"] is None or Path(report["base_model"]).exists() else report["base_model"]
     # The Hub wants an id there, also for data that is not on it.
     data_set = {"dataset_type": report["dataset_id"] or re.sub(r"[^\w.-]+", "-", report["dataset"], flags=re.ASCII)}
-    data_set["dataset_name"] = report["dataset"]
+    data_set |= {"dataset_name": report["dataset"], "dataset_config": report["data"]["config"]}
     scores = [
         EvalResult(
             task_type="text-classification",
             **data_set,
-            dataset_split="test",
+            dataset_split="test" if scored_whole(report) else None,
             metric_type=kind.removesuffix("_macro"),
             metric_name=name,
             metric_value=report["test"][kind],
@@ -108,13 +106,14 @@ def metadata(report: dict, config: dict, license_name: str | None) -> ModelCardD
     return ModelCardData(
         pipeline_tag="text-classification",
         library_name="peft" if adapter else "transformers",
-        license=license_name or "unknown",
+        license=report["license"] or "unknown",
         base_model=base,
         base_model_relation=None if base is None else "adapter" if adapter else "finetune",
         datasets=[report["dataset_id"]] if report["dataset_id"] else None,
         metrics=["accuracy", "f1"],
         tags=["sentiment-hf", "text-classification", report["model_type"], *(["lora"] if adapter else [])],
         widget=[{"text": text} for text in WIDGET],
+        labels=report["labels"],
         model_name=title(report),
         eval_results=scores or None,
     )
@@ -146,11 +145,13 @@ def introduction(report: dict) -> str:
 """
 
 
-def usage(report: dict, config: dict) -> str:
+def usage(report: dict, adapter: bool) -> str:
     """A snippet that runs, and what it leaves out."""
     own_code = report["model_type"] in MODEL_NAMES
-    snippet = adapter_snippet(report, own_code) if "peft_type" in config else pipeline_snippet(own_code)
-    notes = [f"Texts are cut to {report['max_seq_length']} tokens, as in training."]
+    snippet = adapter_snippet(report, own_code) if adapter else pipeline_snippet(own_code)
+    notes = [
+        f"Texts are cut to {report['max_seq_length']} tokens, as in training, where `<br />` was read as a space."
+    ]
     if report["truncation"] == "head-tail":
         notes.append(
             "In training the middle of a longer text was left out, a quarter of the tokens kept from its head and the "
@@ -228,6 +229,8 @@ def protocol(report: dict) -> str:
     name = plain(report["dataset"])
     if report["dataset_id"]:
         name = f"[{name}](https://huggingface.co/datasets/{report['dataset_id']})"
+    if data["config"]:
+        name += f", configuration {plain(data['config'])}"
     rows = ", ".join(f"{count:,} {part}" for part, count in data["rows"].items())
     lines = [f"- Data: {name}; rows: {rows}."]
     lines += [f"- {part.capitalize()} part: {data[part]}." for part in ("validation", "test")]
@@ -235,7 +238,8 @@ def protocol(report: dict) -> str:
     removed = "removed from train" if duplicates["removed"] else "left in train"
     lines.append(f"- Rows of train that stand in test word for word: {duplicates['train_in_test']}, {removed}.")
     chosen = "the best on validation" if report["best_step"] else "those of the last step"
-    lines.append(f"- The weights are {chosen}; test was scored after that and chose nothing.")
+    if report["train_seconds"]:
+        lines.append(f"- The weights are {chosen}; test was scored after that and chose nothing.")
     lines.append(
         f"- Recipe {plain(report['recipe'])}, seed {report['seed']}, fingerprint {report['fingerprint'][:12]}."
     )

@@ -19,11 +19,13 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import CONFIG_NAME, cached_file
+from transformers.utils.hub import extract_commit_hash
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from custom_models import MODEL_NAMES
 from custom_models.base import TextClassifierConfig
-from sentiment_hf.args import ModelArguments, is_adapter, is_fresh
+from sentiment_hf.args import OF_A_NEW_ADAPTER, ModelArguments, is_adapter, is_fresh
 from sentiment_hf.errors import InputError, did_you_mean
 from sentiment_hf.hub import require_hub
 from sentiment_hf.tokenization import set_truncation, train_tokenizer
@@ -68,6 +70,9 @@ def in_a_folder(args: ModelArguments) -> ModelArguments:
         if find_adapter_config_file(name, revision=revision) is None:
             return args
         copy = snapshot_download(name, revision=revision, ignore_patterns=["*.bin", "*.pt", "checkpoint-*"])
+    shaped = [f"--{flag}" for flag in OF_A_NEW_ADAPTER if getattr(args, flag) != getattr(ModelArguments, flag)]
+    if shaped:
+        raise InputError(f"{', '.join(shaped)}: --model {name} is an adapter, which goes on in its own shape")
     return dataclasses.replace(args, model_name_or_path=copy)
 
 
@@ -176,8 +181,17 @@ def load_model(
         model = load_checkpoint(args, tokenizer, trains, **settings)
         if trains and label_order(args) not in (None, labels):
             renew_classifier(model)
+        args = at_its_commit(args)
     model.config.problem_type = "single_label_classification"
     return tune(model, args) if trains else model
+
+
+def at_its_commit(args: ModelArguments) -> ModelArguments:
+    """The same, but for the revision of a model of the Hub: the commit it was read from, which a branch may leave."""
+    if Path(args.model_name_or_path).is_dir():
+        return args
+    file = cached_file(args.model_name_or_path, CONFIG_NAME, revision=args.model_revision)
+    return dataclasses.replace(args, model_revision=extract_commit_hash(file, None))
 
 
 def attention_dropout(args: ModelArguments) -> dict[str, float]:
@@ -249,11 +263,12 @@ def new_model(args: ModelArguments, names: dict, tokenizer: PreTrainedTokenizerB
     settings = parse_settings(args.model_name_or_path, args.model_config or [])
     encoder = pretrained_encoder(args.embed_with) if args.embed_with else None
     if encoder is not None:
+        size = encoder.config.hidden_size
         if "embedding_size" in settings:
-            raise InputError(
-                f"--model_config embedding_size: that of {args.embed_with} is {encoder.config.hidden_size}"
-            )
-        settings |= {"embedding_size": encoder.config.hidden_size, "encoder": encoder.config.to_diff_dict()}
+            raise InputError(f"--model_config embedding_size: that of --embed_with {args.embed_with} is {size}")
+        # Not its number format: the whole model has one.
+        settings["encoder"] = {name: value for name, value in encoder.config.to_diff_dict().items() if name != "dtype"}
+        settings["embedding_size"] = size
     try:
         config = AutoConfig.for_model(
             args.model_name_or_path,
@@ -268,15 +283,31 @@ def new_model(args: ModelArguments, names: dict, tokenizer: PreTrainedTokenizerB
     model = AutoModelForSequenceClassification.from_config(config)
     if encoder is not None:
         model.embedding.model.load_state_dict(encoder.state_dict())
+        require_token_vectors(model, args.embed_with)
     return model
 
 
 def pretrained_encoder(name: str) -> PreTrainedModel:
-    """The model of --embed_with, without head and pooler."""
+    """The model of --embed_with, without head and pooler; the code that a checkpoint brings is not run for this."""
     with failure_explained(name, "--embed_with"):
-        model = AutoModel.from_pretrained(name)
+        model = AutoModel.from_pretrained(name, dtype=torch.float32, trust_remote_code=False)
+        if model.config.is_encoder_decoder:
+            raise ValueError("it is an encoder with a decoder, and a vector for each token of a text is wanted")
     model.pooler = None
     return model
+
+
+@torch.no_grad()
+def require_token_vectors(model: PreTrainedModel, name: str) -> None:
+    """Two tokens, alone and beside padding, get the same vectors of the right size."""
+    ids = torch.tensor([[5, 6, model.config.pad_token_id, model.config.pad_token_id]])
+    mask = torch.tensor([[True, True, False, False]])
+    with failure_explained(name, "--embed_with"):
+        alone, padded = model.embedding(mask[:, :2], input_ids=ids[:, :2]), model.embedding(mask, input_ids=ids)
+        if alone.shape != (1, 2, model.config.embedding_size):
+            raise ValueError(f"its vectors are of shape {tuple(alone.shape)}")
+        if not torch.allclose(alone, padded[:, :2], atol=1e-4):
+            raise ValueError("its vectors depend on the padding behind a text, so the batch would decide the class")
 
 
 def parse_settings(model_type: str, settings: list[str]) -> dict:

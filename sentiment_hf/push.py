@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import re
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,24 +12,14 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, ge
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import validate_repo_id
 from transformers import TrainingArguments
-from transformers.dynamic_module_utils import get_relative_import_files
+from transformers.hf_argparser import string_to_bool
 
 from sentiment_hf.args import ADAPTER_CONFIG, ModelArguments, is_adapter
-from sentiment_hf.card import CARD, EVAL_RESULTS, pinned
+from sentiment_hf.card import CARD, pinned
 from sentiment_hf.errors import FlagParser, InputError, NotPushedError
-from sentiment_hf.folder import REPORT
 from sentiment_hf.hub import why_unreachable
-from sentiment_hf.tuning import LABELS, base_of
-
-CONFIG, WEIGHTS, INDEX, ADAPTER = (
-    "config.json",
-    "model.safetensors",
-    "model.safetensors.index.json",
-    "adapter_model.safetensors",
-)
-TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
-TOKENIZER += ("vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "chat_template.jinja")
-SHARD = r"model-\d+-of-\d+\.safetensors"
+from sentiment_hf.shipment import card_of, is_local, is_ours, pushed_files, refuse_local_base
+from sentiment_hf.tuning import base_of
 
 ADVICE = {
     401: "the Hub does not know the token: set HF_TOKEN, or `hf auth login`",
@@ -45,9 +34,8 @@ def push_main(argv: Sequence[str]) -> None:
     """Push a finished run, or list what would be pushed."""
     args = parse(argv)
     folder = Path(args.folder)
-    require_finished(folder)
-    refuse_local_base(folder, args.base_model)
     if args.dry_run:
+        refuse_local_base(folder, args.base_model)
         sizes = {name: (folder / name).stat().st_size for name in pushed_files(folder)}
         summary = f"bytes in {len(sizes)} files would go to {args.hub_model_id}; nothing was sent"
         print("\n".join(f"{size:>13,}  {name}" for name, size in sizes.items()))
@@ -63,7 +51,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = FlagParser(prog="sentiment-hf push", description=__doc__, allow_abbrev=False)
     parser.add_argument("folder", help="output folder of a finished run")
     parser.add_argument("--hub_model_id", required=True, help="where to: me/custom-lstm-imdb")
-    parser.add_argument("--hub_private_repo", action="store_true", help="seen by its owner only")
+    yes_or_no = {"type": string_to_bool, "nargs": "?", "const": True, "default": False}
+    parser.add_argument("--hub_private_repo", **yes_or_no, help="seen by its owner only")
     parser.add_argument("--license", help="identifier of the Hub for the card: apache-2.0, mit, cc-by-4.0, ...")
     parser.add_argument("--base_model", help="Hub id of the model under an adapter that was trained on a folder")
     parser.add_argument("--dry_run", action="store_true", help="list the files that would go, and send nothing")
@@ -102,61 +91,11 @@ def require_pushable(model_args: ModelArguments, training_args: TrainingArgument
     require_token()
     name = model_args.model_name_or_path
     base = base_of(name)[0] if is_adapter(name) else name
-    if model_args.tuning == "lora" and not model_args.merge_adapter and Path(base).exists():
+    if model_args.tuning == "lora" and not model_args.merge_adapter and is_local(base):
         raise InputError(
             f"--push_to_hub: the adapter would need --model {base}, which is a folder of this machine. Push that one "
             "and name it by its Hub id, or add --merge_adapter"
         )
-
-
-def require_finished(folder: Path) -> None:
-    """Report, card and weights are there."""
-    if not (folder / REPORT).is_file():
-        raise InputError(f"{folder} holds no finished run: expected its {REPORT}; run it to its end first")
-    if not any((folder / name).is_file() for name in (WEIGHTS, INDEX, ADAPTER)):
-        raise InputError(
-            f"{folder} holds no weights: it is a run that only scored a model; push the folder of that one"
-        )
-    if not (folder / CARD).is_file():
-        raise InputError(f"{folder} holds no model card ({CARD}): run it again with --overwrite")
-
-
-def refuse_local_base(folder: Path, base_model: str | None) -> None:
-    """An adapter names the model that it changes; a folder of this machine is nothing to others."""
-    if is_adapter(str(folder)) and not base_model and Path(base_of(str(folder))[0]).exists():
-        raise InputError(
-            f"{folder} is an adapter of {base_of(str(folder))[0]}, a folder of this machine. Push that one first and "
-            "name it by --base_model OWNER/NAME, or make a whole checkpoint of both by scripts/run.py --model "
-            f"{folder} --do_eval --merge_adapter"
-        )
-
-
-def pushed_files(folder: Path) -> list[str]:
-    """Names of the files of a finished run that go to the Hub; whatever else lies in the folder stays."""
-    report = json.loads((folder / REPORT).read_text(encoding="utf-8"))
-    names = [CONFIG, *weight_files(folder), *TOKENIZER, *code_files(folder)]
-    if is_adapter(str(folder)):
-        names = [ADAPTER_CONFIG, ADAPTER, LABELS, *TOKENIZER]
-    names += [f"{EVAL_RESULTS}/{report['dataset']}.yaml", CARD]
-    return [name for name in names if (folder / name).is_file()]
-
-
-def weight_files(folder: Path) -> list[str]:
-    """model.safetensors, or the shards that its index names."""
-    index = folder / INDEX
-    if not index.is_file():
-        return [WEIGHTS]
-    return [INDEX, *sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))]
-
-
-def code_files(folder: Path) -> list[str]:
-    """The modules that config.json names, and what they import of each other."""
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8")) if (folder / CONFIG).is_file() else {}
-    modules = {
-        f"{reference.split('.')[0]}.py" for reference in config.get("auto_map", {}).values() if "--" not in reference
-    }
-    imported = {Path(file).name for module in modules for file in get_relative_import_files(str(folder / module))}
-    return sorted(modules | imported)
 
 
 def push(
@@ -168,9 +107,12 @@ def push(
     checkpoint, are removed; what is none of ours stays.
 
     Raises:
+        InputError: the folder is not whole, or no finished run; nothing is sent.
         NotPushedError: the Hub said no, or nothing; the model is on disk as before.
     """
+    refuse_local_base(folder, base_model)
     files = [name for name in pushed_files(folder) if name != CARD]
+    card = card_of(folder)
     again = ["python", "scripts/push.py", str(folder), "--hub_model_id", hub_model_id]
     again += ["--hub_private_repo"] if private else []
     again += ["--license", license_name] if license_name else []
@@ -181,29 +123,22 @@ def push(
         api = HfApi(library_name="sentiment_hf")
         repo_id = api.create_repo(hub_model_id, private=private or None, exist_ok=True).repo_id
         if private and not api.model_info(repo_id).private:
-            raise ConnectionError("it is there already and public, and --hub_private_repo asks for a private one")
+            raise ConnectionError("it is there and public: make it private on the Hub, or choose another name")
         stale = [name for name in api.list_repo_files(repo_id) if is_ours(name) and name not in files]
-        operations = [CommitOperationAdd(name, content(folder, name, base_model)) for name in files]
+        changed = {ADAPTER_CONFIG: with_base(folder, base_model, api)} if base_model else {}
+        operations = [CommitOperationAdd(name, changed.get(name, folder / name)) for name in files]
         operations += [CommitOperationDelete(name) for name in stale]
         commit = api.create_commit(repo_id, operations, commit_message="The model")
-        card = pinned((folder / CARD).read_text(encoding="utf-8"), repo_id, commit.oid, license_name, base_model)
-        operations = [CommitOperationAdd(CARD, card.encode())]
-        api.create_commit(repo_id, operations, commit_message="Its card")
+        card = pinned(card, repo_id, commit.oid, license_name, base_model)
+        api.create_commit(repo_id, [CommitOperationAdd(CARD, card.encode())], commit_message="Its card")
     return f"{api.endpoint}/{repo_id}"
 
 
-def content(folder: Path, name: str, base_model: str | None) -> Path | bytes:
-    """The file, or the config of an adapter with another name for its base."""
-    if name != ADAPTER_CONFIG or base_model is None:
-        return folder / name
-    config = json.loads((folder / name).read_text(encoding="utf-8"))
-    return json.dumps(config | {"base_model_name_or_path": base_model}, indent=2).encode()
-
-
-def is_ours(name: str) -> bool:
-    """What some push of ours can have written, code and card aside."""
-    fixed = {CONFIG, WEIGHTS, INDEX, ADAPTER_CONFIG, ADAPTER, LABELS, *TOKENIZER}
-    return name in fixed or re.fullmatch(SHARD, name) is not None
+def with_base(folder: Path, base_model: str, api: HfApi) -> bytes:
+    """The config of an adapter with another name for its base, as it is there now."""
+    config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
+    config |= {"base_model_name_or_path": base_model, "revision": api.model_info(base_model).sha}
+    return json.dumps(config, indent=2).encode()
 
 
 @contextmanager
@@ -211,9 +146,9 @@ def failures_explained(folder: Path, again: str) -> Iterator[None]:
     """What happened, what to do about it, and the command that completes the push."""
     try:
         yield
-    except (HfHubHTTPError, httpx2.HTTPError, OSError, RuntimeError, ValueError) as error:
+    except (HfHubHTTPError, httpx2.HTTPError, OSError, RuntimeError, ValueError, KeyboardInterrupt) as error:
         status = status_of(error)
-        reason = " ".join(str(error).split())
+        reason = " ".join(str(error).split()) or "interrupted"
         advice = ADVICE.get(status, "the Hub has trouble of its own: try later" if status >= 500 else "see the reason")
         raise NotPushedError(
             f"not pushed, or not whole: {advice} ({reason}). The model is on disk, in {folder}; this completes the "

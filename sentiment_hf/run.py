@@ -23,11 +23,11 @@ from transformers import (
     set_seed,
 )
 
-from sentiment_hf.args import AUTO, DataArguments, ModelArguments, RunArguments
+from sentiment_hf.args import AUTO, DataArguments, ModelArguments, RunArguments, is_adapter
 from sentiment_hf.card import license_of, write_card
 from sentiment_hf.checkpoints import write_json
 from sentiment_hf.data import Splits, load_splits
-from sentiment_hf.errors import InputError, Interrupted, TrainingError
+from sentiment_hf.errors import InputError, Interrupted, NotPushedError, TrainingError
 from sentiment_hf.folder import claim, fingerprint_of, finished_report, identity
 from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
 from sentiment_hf.metrics import full_scores
@@ -36,6 +36,7 @@ from sentiment_hf.push import push, require_pushable
 from sentiment_hf.report import environment, table, write_predictions
 from sentiment_hf.tokenization import tokenize, truncation
 from sentiment_hf.trainer import ClassificationTrainer, MetricsFile, StopOnBrokenLoss, StopOnSignal
+from sentiment_hf.tuning import base_of
 from sentiment_hf.word_vectors import initialise_embedding
 
 logger = logging.getLogger(__name__)
@@ -75,9 +76,8 @@ def run(
     if report:
         logger.warning("%s holds this run already, finished; its result:", folder)
     else:
-        if run_args.license is None and not is_fresh(model_args.model_name_or_path):
-            # Asked now: after hours of training the network may be gone.
-            run_args.license = license_of(source.model_name_or_path, source.model_revision)
+        # Asked now: after hours of training the network may be gone.
+        facts = {"fingerprint": fingerprint_of(this_run)} | origin(source, run_args)
         trainer = build_trainer(source, data_args, run_args, training_args, splits)
         # Only now, when nothing can be refused any more, is anything written or replaced.
         with training_args.main_process_first(local=False, desc="claiming the output folder"):
@@ -86,7 +86,7 @@ def run(
             train(trainer, checkpoint, model_args.merge_adapter)
         elif model_args.merge_adapter:
             save(trainer, merge=True)
-        report = evaluate(trainer, splits, model_args, run_args, fingerprint_of(this_run))
+        report = evaluate(trainer, splits, model_args, run_args, facts)
         trainer.end()
     if training_args.process_index == 0:
         print(table(report), flush=True)
@@ -95,9 +95,22 @@ def run(
     return report
 
 
+def origin(source: ModelArguments, run_args: RunArguments) -> dict[str, str | None]:
+    """`base_model`, the checkpoint that the result is made of, if there is one, and the `license` of the result."""
+    name = source.embed_with or source.model_name_or_path
+    if is_fresh(name):
+        return {"base_model": None, "license": run_args.license}
+    revision = "main" if source.embed_with else source.model_revision
+    base = base_of(name)[0] if is_adapter(name) else name
+    return {"base_model": base, "license": run_args.license or license_of(name, revision)}
+
+
 def publish(folder: Path, args: TrainingArguments, license_name: str | None) -> None:
     """--push_to_hub"""
-    url = push(folder, args.hub_model_id, args.hub_private_repo, license_name)
+    try:
+        url = push(folder, args.hub_model_id, args.hub_private_repo, license_name)
+    except InputError as error:
+        raise NotPushedError(f"trained, but not pushed: {error}") from error
     print(f"pushed to {url}")
 
 
@@ -282,11 +295,11 @@ def evaluate(
     splits: Splits,
     model_args: ModelArguments,
     run_args: RunArguments,
-    fingerprint: str,
+    facts: dict,
 ) -> dict:
-    """Validation, then test once, with the chosen weights; writes report.json last."""
+    """Validation, then test once, with the chosen weights; writes the card and, last, report.json."""
     args, tokenizer = trainer.args, trainer.processing_class
-    report = describe(trainer, splits, model_args, run_args) | {"fingerprint": fingerprint}
+    report = describe(trainer, splits, model_args, run_args) | facts
     names = splits.train.features["label"].names
     if args.do_eval:
         report["validation"] = full_scores(*predict_logits(trainer, trainer.eval_dataset, "eval"), names)
@@ -300,7 +313,7 @@ def evaluate(
     if trainer.is_world_process_zero():
         folder = Path(args.output_dir)
         if args.do_train or model_args.merge_adapter:
-            write_card(folder, report, run_args.license)
+            write_card(folder, report)
         write_json(folder / "report.json", report)
     return report
 

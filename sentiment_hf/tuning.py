@@ -83,6 +83,8 @@ def with_adapter(model: PreTrainedModel, args: ModelArguments, head: list[str]) 
         use_rslora=args.use_rslora,
         target_modules=modules,
         target_parameters=parameters or None,
+        # Names of layers are taken as endings, which layers inside an encoder may have too; it is not trained.
+        exclude_modules=r"embedding\..*" if getattr(model.config, "encoder", None) else None,
         modules_to_save=[*head, *(args.lora_modules_to_save or [])],
     )
     try:
@@ -139,12 +141,12 @@ def lora_targets(model: PreTrainedModel, args: ModelArguments) -> tuple[list[str
 
 
 def linear_layers(model: PreTrainedModel) -> list[str]:
-    """Names of all linear layers but those of the head."""
-    head = tuple(head_modules(model))
+    """Names of all linear layers but those of the head, and of a frozen encoder under a custom model."""
+    left = (*head_modules(model), "embedding.model.")
     return [
         name
         for name, part in model.named_modules()
-        if isinstance(part, nn.Linear | Conv1D) and not name.startswith(head)
+        if isinstance(part, nn.Linear | Conv1D) and not name.startswith(left)
     ]
 
 

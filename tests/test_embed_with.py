@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 from helpers import flags, run_flags, save_bert, weights, write_data
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.args import ModelArguments
 from sentiment_hf.cli import run_command
+from sentiment_hf.errors import InputError
 from sentiment_hf.models import load_model, load_tokenizer
 from sentiment_hf.predict import load, parse, predict_batch
 from sentiment_hf.tuning import tune
@@ -143,6 +144,77 @@ def test_the_card_and_the_default_folder_name_the_encoder_and_no_path(runs, data
     argv = ["--model", "custom-fc", "--embed_with", str(encoder), "--train_file", str(data / "train.csv")]
     assert run_command([*argv, "--max_steps", "1", "--disable_tqdm", "true"]) == 0
     assert (tmp_path / "out" / "train" / f"custom-fc-on-{encoder.name}" / "report.json").is_file()
+
+
+SIZES = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+OTHERS = {
+    "roberta": SIZES | {"max_position_embeddings": 34},
+    "distilbert": {"dim": 16, "n_layers": 1, "n_heads": 2, "hidden_dim": 16},
+    "xlnet": {"d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 16},
+    "gpt2": {"n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 32},
+    "modernbert": SIZES | {"pad_token_id": 0},
+}
+
+
+def save_encoder(folder: Path, model_type: str, like: Path, **settings) -> Path:
+    """A tiny encoder of this type, with the tokenizer of another folder."""
+    tokenizer = AutoTokenizer.from_pretrained(like)
+    AutoModel.from_config(AutoConfig.for_model(model_type, vocab_size=len(tokenizer), **settings)).save_pretrained(
+        folder
+    )
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+@pytest.mark.parametrize("model_type", OTHERS)
+def test_any_encoder_of_token_vectors_will_do(encoder, tmp_path, model_type):
+    folder = save_encoder(tmp_path / "encoder", model_type, encoder, **OTHERS[model_type])
+    model, tokenizer = on_encoder("custom-gru", folder)
+    tokenizer.save_pretrained(tmp_path / "run")
+    model.save_pretrained(tmp_path / "run")
+    again = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run").eval()
+    batch = tokenizer(TEXTS[:3], padding=True, return_tensors="pt")
+    assert torch.equal(again(**batch).logits, model.eval()(**batch).logits)
+    if model_type == "xlnet":
+        return  # It cannot compute in half precision by itself either.
+    half = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run", dtype=torch.bfloat16).eval()
+    assert half(**batch).logits.dtype == torch.bfloat16
+
+
+def test_an_encoder_in_half_precision_is_read_in_whole(encoder, tmp_path):
+    AutoModel.from_pretrained(encoder, dtype=torch.bfloat16).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(encoder).save_pretrained(tmp_path)
+    model, tokenizer = on_encoder("custom-lstm", tmp_path)
+    assert {weight.dtype for weight in model.parameters()} == {torch.float32}
+    assert model(**tokenizer(TEXTS, padding=True, truncation=True, return_tensors="pt")).logits.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("model_type", "settings", "message"),
+    [
+        ("bart", {"d_model": 16, "encoder_layers": 1, "decoder_layers": 1}, "an encoder with a decoder"),
+        ("fnet", SIZES, "its vectors depend on the padding"),
+    ],
+)
+def test_an_encoder_without_proper_token_vectors_is_refused(encoder, tmp_path, model_type, settings, message):
+    folder = save_encoder(tmp_path / "encoder", model_type, encoder, **settings)
+    with pytest.raises(InputError, match=f"--embed_with .* cannot be loaded .*{message}"):
+        on_encoder("custom-gru", folder)
+
+
+def test_the_vocabulary_of_the_encoder_can_be_resized(encoder):
+    model, tokenizer = on_encoder("custom-gru", encoder)
+    model.resize_token_embeddings(len(tokenizer) + 3)
+    assert model.get_input_embeddings().num_embeddings == len(tokenizer) + 3
+    assert model(input_ids=torch.tensor([[len(tokenizer) + 2]])).logits.shape == (1, 2)
+
+
+@pytest.mark.parametrize("targets", [None, ["all-linear"]])
+@pytest.mark.parametrize("name", ["custom-attention", "custom-fc", "custom-transformer"])
+def test_no_adapter_gets_into_the_encoder(encoder, name, targets):
+    args = ModelArguments(model_name_or_path="x", tuning="lora", lora_target_modules=targets)
+    model = tune(on_encoder(name, encoder)[0], args)
+    assert not any("embedding.model" in weight for weight, _ in model.named_parameters() if "lora" in weight)
 
 
 def refusals(encoder: Path) -> list[tuple[list[str], str]]:

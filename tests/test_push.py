@@ -4,6 +4,7 @@ import io
 import json
 import re
 import runpy
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -22,8 +23,9 @@ from loopback_hub import USER
 from custom_models import MODEL_NAMES
 from sentiment_hf.card import plain
 from sentiment_hf.cli import push_command, run_command
+from sentiment_hf.errors import InputError
 from sentiment_hf.predict import load, parse, predict_batch
-from sentiment_hf.push import pushed_files
+from sentiment_hf.shipment import pushed_files
 
 TEXTS = ["good film and warm soup", "a dull grim plot", ""]
 OF_A_MODEL = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"}
@@ -114,7 +116,7 @@ def test_the_card_of_a_folder_runs_in_the_folder(runs, monkeypatch, capsys, tmp_
 
 
 def test_a_run_is_pushed_once_after_training_and_again_by_asking_again(hub, data, tmp_path, capsys):
-    more = ["--push_to_hub", "--hub_model_id", f"{USER}/at-once", "--hub_private_repo", "true", "--license", "mit"]
+    more = ["--push_to_hub", "--hub_model_id", f"{USER}/at-once", "--hub_private_repo", "--license", "mit"]
     argv = flags(data, tmp_path / "run", *more)
     before = len(hub.requests)
     assert run_command(argv) == 0
@@ -158,6 +160,49 @@ def test_a_push_that_fails_says_what_to_do_and_is_completed_later(hub, runs, cap
     assert hub.files(f"{USER}/{repo}").keys() >= OF_A_MODEL
 
 
+def test_the_weights_on_the_hub_stay_when_they_are_gone_here(hub, data, tmp_path, capsys):
+    argv = flags(data, tmp_path / "run", "--push_to_hub", "--hub_model_id", f"{USER}/kept")
+    assert run_command(argv) == 0
+    (tmp_path / "run" / "model.safetensors").unlink()
+    assert run_command(argv) == 4
+    assert push(tmp_path / "run", "kept") == 2
+    assert capsys.readouterr().err.count("lacks model.safetensors") == 2
+    assert "model.safetensors" in hub.files(f"{USER}/kept")
+
+
+def test_a_card_may_be_edited_and_is_pushed_so_if_its_head_is_yaml(hub, runs, capsys, tmp_path):
+    folder = tmp_path / "run"
+    shutil.copytree(runs["custom-fc"], folder)
+    card = folder / "README.md"
+    card.write_text(card.read_text().replace("license: unknown", "license: mit") + "\nMy words.\n")
+    assert push(folder, "edited") == 0
+    pushed = ModelCard(hub.files(f"{USER}/edited")["README.md"].decode())
+    assert pushed.data.license == "mit"
+    assert "My words." in pushed.text
+    card.write_text(card.read_text().replace("license: mit", "license: x: y"))
+    assert push(folder, "edited-badly") == 2
+    assert "README.md: expected YAML" in capsys.readouterr().err
+
+
+def test_ctrl_c_while_pushing_says_how_to_go_on(hub, runs, capsys, monkeypatch):
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(HfApi, "create_commit", interrupt)
+    assert push(runs["custom-fc"], "ctrl-c") == 4
+    assert "(interrupted). The model is on disk" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("head", ["license: [mit, apache-2.0]", "title: a: b", "- a list", "license: caf\xe9"])
+def test_a_base_whose_card_is_odd_is_tuned_and_pushed(hub, runs, data, tmp_path, head):
+    base = tmp_path / "base"
+    shutil.copytree(runs["bert"], base)
+    (base / "README.md").write_bytes(f"---\n{head}\n---\n".encode("latin-1"))
+    more = ["--max_steps", 2, "--push_to_hub", "--hub_model_id", f"{USER}/of-odd"]
+    run_flags(data, tmp_path / "run", *more, model=base, settings=())
+    assert ModelCard(hub.files(f"{USER}/of-odd")["README.md"].decode()).data.license == "unknown"
+
+
 def test_a_push_whose_card_failed_is_completed_later(hub, runs, capsys):
     folder = runs["custom-fc"]
     hub.fail("POST", "/api/validate-yaml", 500, times=1)
@@ -196,15 +241,16 @@ def test_a_dry_run_lists_what_would_go_and_sends_nothing(hub, runs, capsys):
 def test_a_public_repository_is_not_taken_for_a_private_one(hub, runs, capsys):
     hub.add(f"{USER}/public", {"x.txt": b"x"})
     assert push(runs["custom-fc"], "public", "--hub_private_repo") == 4
-    assert "public, and --hub_private_repo asks for a private one" in capsys.readouterr().err
+    assert "make it private on the Hub, or choose another name" in capsys.readouterr().err
     assert "model.safetensors" not in hub.files(f"{USER}/public")
 
 
 def test_an_adapter_gives_way_to_a_whole_checkpoint_and_other_files_stay(hub, runs):
     hub.add(f"{USER}/mixed", {"adapter_config.json": b"{}", "labels.json": b"{}", "figure.png": b"x"})
+    hub.add(f"{USER}/mixed", {".eval_results/imdb.yaml": b"[]"})
     assert push(runs["custom-fc"], "mixed") == 0
     files = hub.files(f"{USER}/mixed")
-    assert "adapter_config.json" not in files
+    assert not {"adapter_config.json", ".eval_results/imdb.yaml"} & files.keys()
     assert "figure.png" in files
     assert scores(f"{USER}/mixed") == scores(runs["custom-fc"])
 
@@ -215,7 +261,9 @@ def test_an_adapter_is_pushed_with_the_name_of_its_base(hub, runs, capsys):
     assert push(runs["custom-gru"], "its-base") == 0
     assert push(runs["adapter"], "adapter", "--base_model", f"{USER}/its-base") == 0
     files = hub.files(f"{USER}/adapter")
-    assert json.loads(files["adapter_config.json"])["base_model_name_or_path"] == f"{USER}/its-base"
+    config = json.loads(files["adapter_config.json"])
+    assert config["base_model_name_or_path"] == f"{USER}/its-base"
+    assert config["revision"] == hub.commits(f"{USER}/its-base")[-1][0]
     assert ModelCard(files["README.md"].decode()).data.base_model == f"{USER}/its-base"
     assert scores(f"{USER}/adapter") == scores(runs["adapter"])
 
@@ -228,6 +276,10 @@ def test_an_adapter_of_a_hub_model_is_trained_evaluated_and_pushed(hub, runs, da
     assert card.data.base_model == f"{USER}/base-bert"
     assert card.data.license == "mit", "that of the base"
     assert card.data.library_name == "peft"
+    revision = json.loads(hub.files(f"{USER}/lora-bert")["adapter_config.json"])["revision"]
+    assert revision == hub.commits(f"{USER}/base-bert")[-1][0], "what was trained on, and not what is there later"
+    with pytest.raises(InputError, match=r"--lora_r: .*goes on in its own shape"):
+        run_flags(data, tmp_path / "x", "--tuning", "lora", "--lora_r", 3, model=f"{USER}/lora-bert", settings=())
     again = run_flags(data, tmp_path / "again", "--do_predict", model=f"{USER}/lora-bert", settings=())
     assert again["test"]["accuracy"] == report["test"]["accuracy"]
 
@@ -258,12 +310,20 @@ def test_without_a_token_nothing_is_trained_for_a_push(hub, runs, data, tmp_path
     assert push(runs["custom-fc"], "x") == 2
 
 
+def test_an_adapter_whose_base_is_gone_is_not_pushed_with_its_path(hub, runs, tmp_path, capsys):
+    shutil.copytree(runs["adapter"], tmp_path / "adapter")
+    file = tmp_path / "adapter" / "adapter_config.json"
+    file.write_text(file.read_text().replace(str(runs["custom-gru"]), "/nowhere/gru"))
+    assert push(tmp_path / "adapter", "x") == 2
+    assert "an adapter of /nowhere/gru, a folder of this machine" in capsys.readouterr().err
+
+
 def test_what_is_no_finished_run_is_not_pushed(hub, runs, data, tmp_path, capsys):
     assert push(tmp_path, "x") == 2
     assert "holds no finished run" in capsys.readouterr().err
     run_flags(data, tmp_path / "scored", "--do_predict", model=runs["custom-fc"], settings=())
     assert push(tmp_path / "scored", "x") == 2
-    assert "holds no weights" in capsys.readouterr().err
+    assert "holds no model" in capsys.readouterr().err
     assert push(runs["custom-fc"], "a b") == 2
 
 
@@ -299,7 +359,8 @@ def test_a_data_set_of_the_hub_is_named_in_the_card(hub, data, tmp_path):
     hub.add(f"{USER}/reviews", rows, repo_type="dataset")
     argv = ["--model", "custom-fc", "--dataset", f"{USER}/reviews", "--output_dir", str(tmp_path / "run")]
     argv += ["--max_steps", "4", "--push_to_hub", "--hub_model_id", f"{USER}/of-reviews", "--disable_tqdm", "true"]
-    assert run_command([*argv, "--eval_strategy", "no", "--load_best_model_at_end", "false"]) == 0
+    without_validation = ["--eval_strategy", "no", "--load_best_model_at_end", "false"]
+    assert run_command([*argv, *without_validation]) == 0
     files = hub.files(f"{USER}/of-reviews")
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     card = ModelCard(files["README.md"].decode())
@@ -311,6 +372,17 @@ def test_a_data_set_of_the_hub_is_named_in_the_card(hub, data, tmp_path):
     (entry,) = yaml.safe_load(files[".eval_results/reviews.yaml"])
     assert entry["dataset"]["id"] == f"{USER}/reviews"
     assert entry["value"] == report["test"]["accuracy"]
+    argv[argv.index("--output_dir") + 1] = str(tmp_path / "sampled")
+    argv[argv.index("--hub_model_id") + 1] = f"{USER}/of-some-reviews"
+    assert (
+        run_command(
+            [*argv, "--max_predict_samples", "6", "--eval_strategy", "no", "--load_best_model_at_end", "false"]
+        )
+        == 0
+    )
+    files = hub.files(f"{USER}/of-some-reviews")
+    assert not any(".eval_results" in name for name in files), "a sample is not the benchmark"
+    assert ModelCard(files["README.md"].decode()).data.eval_results[0].dataset_split is None
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet"])
@@ -354,6 +426,7 @@ def test_labels_and_names_from_the_data_are_text_in_the_card_and_not_markup(hub,
     text = (tmp_path / "run" / "README.md").read_text()
     card = ModelCard(text)
     assert card.data.license == "unknown"
+    assert sorted(card.data.labels) == sorted(labels)
     assert card.data.eval_results[0].dataset_name == "a: [data] | set"
     outside = "".join(card.text.split("```")[::2])
     assert "<b>" not in outside

@@ -44,7 +44,8 @@ def load_splits(args: DataArguments) -> Splits:
     name, hub_id, tables = find_tables(args)
     texts, label = find_columns(tables["train"][0], args)
     parts = _read(tables, texts, label, args.text_column_delimiter)
-    notes = {"hub_id": hub_id, "columns": {"text": texts, "label": label}, "validation": "given", "test": "given"}
+    notes = {"hub_id": hub_id, "config": args.dataset_config_name, "columns": {"text": texts, "label": label}}
+    notes |= {"validation": "given", "test": "given"}
     if "test" not in parts:
         parts["train"], parts["test"] = carve(parts["train"], args.test_size, args.split_seed, "test")
         notes["test"] = _carved(args.test_size, args.split_seed)

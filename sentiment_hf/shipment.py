@@ -1,0 +1,106 @@
+"""What of a finished run goes to the Hub: an allow-list, every file of it there, and nothing else of the folder."""
+
+import json
+import re
+from pathlib import Path
+
+import yaml
+from huggingface_hub import ModelCard
+from transformers.dynamic_module_utils import get_relative_import_files
+
+from sentiment_hf.args import ADAPTER_CONFIG, is_adapter
+from sentiment_hf.card import CARD, EVAL_RESULTS
+from sentiment_hf.errors import InputError
+from sentiment_hf.folder import REPORT
+from sentiment_hf.tuning import LABELS, base_of
+
+CONFIG, TOKENIZER_CONFIG = "config.json", "tokenizer_config.json"
+WEIGHTS, INDEX, ADAPTER = "model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors"
+SHARD = r"model-\d+-of-\d+\.safetensors"
+
+# A tokenizer has some of these.
+TOKENIZER = ("tokenizer.json", TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")
+TOKENIZER += ("vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "chat_template.jinja")
+
+
+def pushed_files(folder: Path) -> list[str]:
+    """Names of the files of a finished run that go to the Hub; whatever else lies in the folder stays.
+
+    Raises:
+        InputError: the folder is no finished run, or a file that a loader needs is missing.
+    """
+    report = folder / REPORT
+    if not report.is_file():
+        raise InputError(f"{folder} holds no finished run: expected its {REPORT}; run it to its end first")
+    if not any((folder / name).is_file() for name in (CONFIG, ADAPTER_CONFIG)):
+        raise InputError(f"{folder} holds no model: it is a run that only scored one; push the folder of that one")
+    needed = [ADAPTER_CONFIG, ADAPTER, LABELS] if is_adapter(str(folder)) else [CONFIG, *weight_files(folder)]
+    needed += [*code_files(folder), CARD]
+    if missing := [name for name in needed if not (folder / name).is_file()]:
+        raise InputError(f"{folder} lacks {', '.join(missing)}, without which it cannot be loaded; run it again")
+    name = json.loads(report.read_text(encoding="utf-8"))["dataset"]
+    optional = [*TOKENIZER, f"{EVAL_RESULTS}/{name}.yaml"]
+    return [*needed, *(name for name in optional if (folder / name).is_file())]
+
+
+def weight_files(folder: Path) -> list[str]:
+    """model.safetensors, or the shards that its index names."""
+    index = read_json(folder / INDEX)
+    return [INDEX, *sorted(set(index["weight_map"].values()))] if index else [WEIGHTS]
+
+
+def read_json(path: Path) -> dict:
+    """An empty one where there is no such file."""
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+
+
+def code_files(folder: Path) -> list[str]:
+    """The modules that the configs of model and tokenizer name, and what they import of each other."""
+    references = []
+    for name in (CONFIG, TOKENIZER_CONFIG):
+        for reference in read_json(folder / name).get("auto_map", {}).values():
+            references += reference if isinstance(reference, list) else [reference]
+    # "owner/name--module.Class" stays in its own repository, and a tokenizer without a slow variant has a null.
+    modules = {f"{reference.split('.')[0]}.py" for reference in references if reference and "--" not in reference}
+    present = [folder / module for module in modules if (folder / module).is_file()]
+    imported = {Path(file).name for module in present for file in get_relative_import_files(str(module))}
+    return sorted(modules | imported)
+
+
+def card_of(folder: Path) -> str:
+    """README.md, which the user may have edited.
+
+    Raises:
+        InputError: its head is no longer YAML.
+    """
+    try:
+        text = (folder / CARD).read_text(encoding="utf-8")
+        ModelCard(text)
+    except (yaml.YAMLError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{folder / CARD}: expected YAML between two lines of --- at its head: {reason}") from error
+    return text
+
+
+def refuse_local_base(folder: Path, base_model: str | None) -> None:
+    """An adapter names the model that it changes; a folder of this machine is nothing to others."""
+    if not is_adapter(str(folder)) or base_model:
+        return
+    base = base_of(str(folder))[0]
+    if is_local(base):
+        raise InputError(
+            f"{folder} is an adapter of {base}, a folder of this machine. Push that one first and name it by "
+            "--base_model OWNER/NAME, or make a whole checkpoint of both by scripts/run.py --model "
+            f"{folder} --do_eval --merge_adapter"
+        )
+
+
+def is_local(model: str) -> bool:
+    """A folder, also one that is gone."""
+    return Path(model).is_absolute() or Path(model).exists()
+
+
+def is_ours(name: str) -> bool:
+    """What some push of ours can have written, code and card aside."""
+    fixed = {CONFIG, WEIGHTS, INDEX, ADAPTER_CONFIG, ADAPTER, LABELS, *TOKENIZER}
+    return name in fixed or name.startswith(f"{EVAL_RESULTS}/") or re.fullmatch(SHARD, name) is not None
