@@ -57,19 +57,23 @@ def require_checkpoint(name: str, flag: str = "--model") -> None:
         require_hub(f"the model {name!r}")
 
 
-def in_a_folder(args: ModelArguments) -> ModelArguments:
-    """An adapter on the Hub becomes the folder of its copy in the cache; anything else stays as it is.
+def at_its_commit(args: ModelArguments) -> ModelArguments:
+    """A model of the Hub at the commit that its branch is at now; an adapter of the Hub as its copy in the cache.
 
     Raises:
-        InputError: it cannot be fetched.
+        InputError: it cannot be fetched, or is an adapter and is to get another shape.
     """
-    name, revision = args.model_name_or_path, args.model_revision
+    name = args.model_name_or_path
     if is_fresh(name) or Path(name).is_dir():
         return args
     with failure_explained(name):
-        if find_adapter_config_file(name, revision=revision) is None:
+        adapter = find_adapter_config_file(name, revision=args.model_revision)
+        file = adapter or cached_file(name, CONFIG_NAME, revision=args.model_revision)
+        args = dataclasses.replace(args, model_revision=extract_commit_hash(file, None))
+        if adapter is None:
             return args
-        copy = snapshot_download(name, revision=revision, ignore_patterns=["*.bin", "*.pt", "checkpoint-*"])
+        other_weights = ["*.bin", "*.pt", "checkpoint-*"]
+        copy = snapshot_download(name, revision=args.model_revision, ignore_patterns=other_weights)
     shaped = [f"--{flag}" for flag in OF_A_NEW_ADAPTER if getattr(args, flag) != getattr(ModelArguments, flag)]
     if shaped:
         raise InputError(f"{', '.join(shaped)}: --model {name} is an adapter, which goes on in its own shape")
@@ -181,17 +185,8 @@ def load_model(
         model = load_checkpoint(args, tokenizer, trains, **settings)
         if trains and label_order(args) not in (None, labels):
             renew_classifier(model)
-        args = at_its_commit(args)
     model.config.problem_type = "single_label_classification"
     return tune(model, args) if trains else model
-
-
-def at_its_commit(args: ModelArguments) -> ModelArguments:
-    """The same, but for the revision of a model of the Hub: the commit it was read from, which a branch may leave."""
-    if Path(args.model_name_or_path).is_dir():
-        return args
-    file = cached_file(args.model_name_or_path, CONFIG_NAME, revision=args.model_revision)
-    return dataclasses.replace(args, model_revision=extract_commit_hash(file, None))
 
 
 def attention_dropout(args: ModelArguments) -> dict[str, float]:

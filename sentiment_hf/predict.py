@@ -17,7 +17,7 @@ from sentiment_hf.args import ModelArguments
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.files import read_file
 from sentiment_hf.errors import FlagParser, InputError
-from sentiment_hf.models import checkpoint_tokenizer, in_a_folder, load_checkpoint, require_checkpoint
+from sentiment_hf.models import at_its_commit, checkpoint_tokenizer, load_checkpoint, require_checkpoint
 from sentiment_hf.tokenization import encode
 
 
@@ -93,7 +93,7 @@ def load(args: argparse.Namespace) -> tuple[PreTrainedModel, PreTrainedTokenizer
         model_name_or_path=args.model, model_revision=args.model_revision, trust_remote_code=args.trust_remote_code
     )
     require_checkpoint(args.model)
-    wanted = in_a_folder(wanted)
+    wanted = at_its_commit(wanted)
     tokenizer = checkpoint_tokenizer(wanted)
     model = load_checkpoint(wanted, tokenizer, trains=False).eval()
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")

@@ -149,7 +149,12 @@ def failures_explained(folder: Path, again: str) -> Iterator[None]:
     except (HfHubHTTPError, httpx2.HTTPError, OSError, RuntimeError, ValueError, KeyboardInterrupt) as error:
         status = status_of(error)
         reason = " ".join(str(error).split()) or "interrupted"
-        advice = ADVICE.get(status, "the Hub has trouble of its own: try later" if status >= 500 else "see the reason")
+        advice = ADVICE.get(
+            status,
+            "the Hub has trouble of its own: try later"
+            if status >= 500
+            else "there was no answer, or an unexpected one",
+        )
         raise NotPushedError(
             f"not pushed, or not whole: {advice} ({reason}). The model is on disk, in {folder}; this completes the "
             f"push: {again}"

@@ -31,7 +31,7 @@ from sentiment_hf.errors import InputError, Interrupted, NotPushedError, Trainin
 from sentiment_hf.folder import claim, fingerprint_of, finished_report, identity
 from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
 from sentiment_hf.metrics import full_scores
-from sentiment_hf.models import in_a_folder, is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
+from sentiment_hf.models import at_its_commit, is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
 from sentiment_hf.push import push, require_pushable
 from sentiment_hf.report import environment, table, write_predictions
 from sentiment_hf.tokenization import tokenize, truncation
@@ -67,7 +67,8 @@ def run(
     if model_args.embed_with:
         require_checkpoint(model_args.embed_with, "--embed_with")
     splits = load_splits(data_args)
-    source = in_a_folder(model_args)
+    source = at_its_commit(model_args)
+    model_args = dataclasses.replace(model_args, model_revision=source.model_revision)
     splits = in_label_order(splits, label_order(source), training_args.do_train)
     folder = output_folder(model_args, run_args, training_args, splits.name)
     this_run = identity(model_args, data_args, run_args, training_args, splits)
@@ -327,6 +328,7 @@ def describe(
     limit = trainer.processing_class.model_max_length
     return {
         "model": model_args.model_name_or_path,
+        "model_revision": model_args.model_revision,
         "model_type": trainer.model.config.model_type,
         "tuning": tuning(model_args, args),
         "embed_with": model_args.embed_with,

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 import yaml
 from conftest import HUB
-from helpers import flags, run_flags, save_bert, write_csv, write_data
+from helpers import flags, read_report, run_flags, save_bert, write_csv, write_data
 from huggingface_hub import HfApi, ModelCard, constants
 from loopback_hub import USER
 
@@ -354,6 +354,17 @@ def test_a_custom_model_of_the_hub_runs_our_code_and_unknown_code_only_by_the_fl
     assert not marker.exists()
 
 
+def test_a_model_of_the_hub_that_has_changed_is_another_run(hub, runs, data, tmp_path, capsys):
+    assert push(runs["bert"], "moving") == 0
+    argv = flags(data, tmp_path / "run", "--max_steps", "2", model=f"{USER}/moving", settings=())
+    assert run_command(argv) == 0
+    assert read_report(tmp_path / "run")["model_revision"] == hub.commits(f"{USER}/moving")[-1][0]
+    assert run_command(argv) == 0
+    hub.add(f"{USER}/moving", {"notes.txt": b"x"})
+    assert run_command(argv) == 2
+    assert "holds another run (model_revision:" in capsys.readouterr().err
+
+
 def test_a_data_set_of_the_hub_is_named_in_the_card(hub, data, tmp_path):
     rows = {f"data/{split}.csv": (data / f"{split}.csv").read_bytes() for split in ("train", "validation", "test")}
     hub.add(f"{USER}/reviews", rows, repo_type="dataset")
@@ -404,10 +415,8 @@ def test_with_a_warm_cache_all_works_offline(hub, runs, data, tmp_path, monkeypa
     before = len(hub.requests)
     for model, more in models.items():
         assert run_command([*argv, str(tmp_path / "offline" / model), "--model", model, *more]) == 0
-        reports = [
-            json.loads((tmp_path / place / model / "report.json").read_text()) for place in ("online", "offline")
-        ]
-        assert reports[0]["test"] == reports[1]["test"]
+        online, offline = (read_report(tmp_path / place / model) for place in ("online", "offline"))
+        assert online["test"] == offline["test"]
     assert len(hub.requests) == before
 
 
