@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 HEADER = """\
-| run | test | 95 % interval | macro F1 | validation | parameters | minutes | tokens/s | threads |
-|---|---:|---:|---:|---:|---:|---:|---:|---:|
+| run | test | 95 % interval | macro F1 | validation | parameters | trained | minutes | tokens/s | MiB | threads |
+|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
 """
 
 
@@ -28,8 +28,10 @@ def line(name: str, report: dict) -> str:
         f"{test['f1_macro']:.2%}",
         f"{validation['accuracy']:.1%}",
         f"{report['parameters']:,}",
+        f"{report['trainable_parameters']:,}",
         f"{report['train_seconds'] / 60:.1f}",
         f"{report['train_tokens_per_second']:,.0f}",
+        f"{report['peak_memory_bytes'] / 2**20:,.0f}",
         str(report["threads"]),
     ]
     return f"| {' | '.join(cells)} |\n"
