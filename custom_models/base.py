@@ -126,10 +126,9 @@ class TextClassifier(PreTrainedModel):
         if self.config.encoder is not None:
             order = self.embedding.within_positions(order)
         mask = mask.gather(1, order)
-        if input_ids is None:
-            embedded = self.embed(mask=mask, inputs_embeds=take(inputs_embeds, order))
-        else:
-            embedded = self.embed(input_ids.gather(1, order), mask)
+        ids = None if input_ids is None else input_ids.gather(1, order)
+        vectors = None if inputs_embeds is None else take(inputs_embeds, order)
+        embedded = self.embed(ids, mask, vectors)
         logits = self.classifier(self.dropout(self.encode(embedded, mask)))
         loss = None
         if labels is not None:

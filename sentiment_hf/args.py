@@ -431,45 +431,9 @@ def refuse_unused(args: ModelArguments, given: Set[str]) -> None:
 
 def check(model_args: ModelArguments, run_args: RunArguments, training_args: TrainingArguments) -> None:
     """Ranges, and what no single flag can say about itself."""
-    values = vars(model_args) | vars(run_args) | vars(training_args)
-    if model_args.tuning != "full" and is_fresh(model_args.model_name_or_path):
-        raise InputError(
-            f"--tuning {model_args.tuning} leaves most weights as they are, and those of a new "
-            f"{model_args.model_name_or_path} know nothing; train it first, then give its folder as --model"
-        )
-    if model_args.embed_with and not is_fresh(model_args.model_name_or_path):
-        raise InputError("--embed_with is for a new custom model; a trained one has its encoder with it")
-    if model_args.embed_with and (is_fresh(model_args.embed_with) or is_adapter(model_args.embed_with)):
-        raise InputError(f"--embed_with {model_args.embed_with}: expected a whole pretrained checkpoint")
-    if model_args.embed_with and model_args.word_vectors:
-        raise InputError("--embed_with and --word_vectors both say what a token looks like; keep one of them")
-    trains_adapter = model_args.tuning == "lora" and training_args.do_train
-    if model_args.merge_adapter and not trains_adapter and not is_adapter(model_args.model_name_or_path):
-        raise InputError("--merge_adapter wants an adapter: one trained by --tuning lora, or --model FOLDER_OF_ONE")
-    for name in ("lora_dropout", "attention_dropout"):
-        if values[name] is not None and not values[name] < 1:
-            raise InputError(f"--{name} {values[name]} is a probability: expected less than 1")
-    if model_args.attention_dropout is not None and is_fresh(model_args.model_name_or_path):
-        raise InputError(
-            "--attention_dropout is for a checkpoint; a new model has --model_config attention_dropout=..."
-        )
-    for name, lowest in LOWEST.items():
-        if values[name] is not None and values[name] < lowest:
-            raise InputError(f"--{name} {values[name]} is out of range: expected at least {lowest}")
-    for name, (value, reason) in FIXED.items():
-        if values[name] != value:
-            # Without its value, which may be a secret.
-            raise InputError(f"--{name} is not supported: {reason}")
-    if training_args.hub_strategy not in (HubStrategy.EVERY_SAVE, HubStrategy.END):
-        raise InputError(
-            f"--hub_strategy {training_args.hub_strategy.value} is not supported: a finished run is pushed, once"
-        )
-    if training_args.push_to_hub and not training_args.hub_model_id:
-        raise InputError("--push_to_hub wants to know where to: add --hub_model_id OWNER/NAME")
-    if training_args.push_to_hub and not training_args.do_train and not model_args.merge_adapter:
-        raise InputError(
-            "--push_to_hub: without --do_train there is no new model; a finished run goes by scripts/push.py"
-        )
+    check_values(vars(model_args) | vars(run_args) | vars(training_args))
+    check_model(model_args, training_args.do_train)
+    check_push(model_args, training_args)
     metric = training_args.metric_for_best_model or "loss"
     if metric.removeprefix("eval_") not in METRICS:
         raise InputError(f"--metric_for_best_model {metric} is not logged{did_you_mean(metric, METRICS)}")
@@ -477,4 +441,52 @@ def check(model_args: ModelArguments, run_args: RunArguments, training_args: Tra
         raise InputError(
             f"--train_sampling_strategy {training_args.train_sampling_strategy} has no effect while batches are made "
             "of texts of similar length; add --length_bucketing false"
+        )
+
+
+def check_values(values: dict) -> None:
+    """Each flag by itself."""
+    for name in ("lora_dropout", "attention_dropout"):
+        if values[name] is not None and not values[name] < 1:
+            raise InputError(f"--{name} {values[name]} is a probability: expected less than 1")
+    for name, lowest in LOWEST.items():
+        if values[name] is not None and values[name] < lowest:
+            raise InputError(f"--{name} {values[name]} is out of range: expected at least {lowest}")
+    for name, (value, reason) in FIXED.items():
+        if values[name] != value:
+            # Without its value, which may be a secret.
+            raise InputError(f"--{name} is not supported: {reason}")
+
+
+def check_model(args: ModelArguments, trains: bool) -> None:
+    """What can be done with a new model, with a checkpoint and with an adapter."""
+    name = args.model_name_or_path
+    if is_fresh(name) and args.tuning != "full":
+        raise InputError(
+            f"--tuning {args.tuning} leaves most weights as they are, and those of a new {name} know nothing; train "
+            "it first, then give its folder as --model"
+        )
+    if is_fresh(name) and args.attention_dropout is not None:
+        raise InputError(
+            "--attention_dropout is for a checkpoint; a new model has --model_config attention_dropout=0.1"
+        )
+    if args.embed_with and not is_fresh(name):
+        raise InputError("--embed_with is for a new custom model; a trained one has its encoder with it")
+    if args.embed_with and (is_fresh(args.embed_with) or is_adapter(args.embed_with)):
+        raise InputError(f"--embed_with {args.embed_with}: expected a whole pretrained checkpoint")
+    if args.embed_with and args.word_vectors:
+        raise InputError("--embed_with and --word_vectors both say what a token looks like; keep one of them")
+    if args.merge_adapter and not (args.tuning == "lora" and trains) and not is_adapter(name):
+        raise InputError("--merge_adapter wants an adapter: one trained by --tuning lora, or --model FOLDER_OF_ONE")
+
+
+def check_push(model_args: ModelArguments, args: TrainingArguments) -> None:
+    """A finished run is pushed, with a name, if there is something new."""
+    if args.hub_strategy not in (HubStrategy.EVERY_SAVE, HubStrategy.END):
+        raise InputError(f"--hub_strategy {args.hub_strategy.value} is not supported: {PUSHED_ONCE}")
+    if args.push_to_hub and not args.hub_model_id:
+        raise InputError("--push_to_hub wants to know where to: add --hub_model_id OWNER/NAME")
+    if args.push_to_hub and not args.do_train and not model_args.merge_adapter:
+        raise InputError(
+            "--push_to_hub: without --do_train there is no new model; push a finished run by scripts/push.py"
         )

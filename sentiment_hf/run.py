@@ -62,10 +62,7 @@ def run(
     show_progress(not training_args.disable_tqdm)
     use_all_cores(training_args, run_args.num_cpu_threads)
     refuse_fewer_processes(training_args)
-    if not is_fresh(model_args.model_name_or_path):
-        require_checkpoint(model_args.model_name_or_path)
-    if model_args.embed_with:
-        require_checkpoint(model_args.embed_with, "--embed_with")
+    require_checkpoints(model_args)
     splits = load_splits(data_args)
     source = at_its_commit(model_args)
     model_args = dataclasses.replace(model_args, model_revision=source.model_revision)
@@ -83,16 +80,37 @@ def run(
         # Only now, when nothing can be refused any more, is anything written or replaced.
         with training_args.main_process_first(local=False, desc="claiming the output folder"):
             checkpoint = claim(folder, this_run, run_args.overwrite, writes=training_args.process_index == 0)
-        if training_args.do_train:
-            train(trainer, checkpoint, model_args.merge_adapter)
-        elif model_args.merge_adapter:
-            save(trainer, merge=True)
-        report = evaluate(trainer, splits, model_args, run_args, facts)
-        trainer.end()
+        report = train_and_test(trainer, checkpoint, splits, model_args, run_args, facts)
     if training_args.process_index == 0:
         print(table(report), flush=True)
         if pushes:
             publish(folder, training_args, run_args.license)
+    return report
+
+
+def require_checkpoints(args: ModelArguments) -> None:
+    """Those of --model and --embed_with can be had."""
+    if not is_fresh(args.model_name_or_path):
+        require_checkpoint(args.model_name_or_path)
+    if args.embed_with:
+        require_checkpoint(args.embed_with, "--embed_with")
+
+
+def train_and_test(
+    trainer: ClassificationTrainer,
+    checkpoint: Path | None,
+    splits: Splits,
+    model_args: ModelArguments,
+    run_args: RunArguments,
+    facts: dict,
+) -> dict:
+    """The report of all that was asked for; `facts` go into it."""
+    if trainer.args.do_train:
+        train(trainer, checkpoint, model_args.merge_adapter)
+    elif model_args.merge_adapter:
+        save(trainer, merge=True)
+    report = evaluate(trainer, splits, model_args, run_args, facts)
+    trainer.end()
     return report
 
 
