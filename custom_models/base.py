@@ -215,7 +215,7 @@ class FrozenEncoder(nn.Module):
 
 
 def take(vectors: Tensor, order: Tensor) -> Tensor:
-    """(batch, length, size), (batch, n) -> (batch, n, size): the vectors at these positions."""
+    """(batch, length, size), (batch, n) -> (batch, n, size): of each text the vectors at these positions."""
     return vectors.gather(1, order.unsqueeze(-1).expand(-1, -1, vectors.shape[-1]))
 
 

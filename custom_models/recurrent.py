@@ -11,7 +11,7 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from .base import Pooling, TextClassifier, TextClassifierConfig
+from .base import Pooling, TextClassifier, TextClassifierConfig, take
 
 
 @strict
@@ -135,8 +135,8 @@ class RecurrentForSequenceClassification(TextClassifier):
             layer_input = self.dropout(hidden) if index > 0 else hidden
             hidden = self.read(forward_cell, layer_input)
             if self.config.bidirectional:
-                flipped = self.read(self.backward_cells[index], reorder(layer_input, flip))
-                hidden = torch.cat((hidden, reorder(flipped, flip)), -1)
+                flipped = self.read(self.backward_cells[index], take(layer_input, flip))
+                hidden = torch.cat((hidden, take(flipped, flip)), -1)
         return self.pooling(hidden, mask)
 
     def read(self, cell: nn.RNNBase, inputs: Tensor) -> Tensor:
@@ -156,11 +156,6 @@ def flip_order(mask: Tensor) -> Tensor:
     positions = torch.arange(mask.shape[1], device=mask.device)
     mirrored = mask.sum(1, keepdim=True) - 1 - positions
     return torch.where(mirrored >= 0, mirrored, positions)
-
-
-def reorder(hidden: Tensor, order: Tensor) -> Tensor:
-    """(batch, length, size), (batch, length) -> (batch, length, size), the positions of each text in that order."""
-    return hidden.gather(1, order.unsqueeze(-1).expand_as(hidden))
 
 
 class RNNForSequenceClassification(RecurrentForSequenceClassification):

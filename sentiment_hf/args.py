@@ -82,7 +82,8 @@ OF_A_NEW_TOKENIZER = ("tokenizer", "vocab_size", "min_frequency", "lowercase")
 OF_A_NEW_ADAPTER = ("lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save")
 OF_A_NEW_ADAPTER += ("use_dora", "use_rslora")
 
-ADAPTER_CONFIG = "adapter_config.json"
+NO_ADAPTER = "--merge_adapter wants an adapter: one trained by --tuning lora, or a finished one as --model"
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 TUNINGS = ("full", "head", "lora")
 TRUNCATIONS = ("head", "tail", "head-tail")
 
@@ -178,7 +179,13 @@ class DataArguments:
     max_train_samples: int | None = field(default=None, metadata={"help": "Stratified sample of train."})
     max_eval_samples: int | None = field(default=None, metadata={"help": "Stratified sample of validation."})
     max_predict_samples: int | None = field(default=None, metadata={"help": "Stratified sample of test."})
-    max_seq_length: int = field(default=400, metadata={"help": "Longer texts are cut to this many tokens."})
+    max_seq_length: int | None = field(
+        default=400,
+        metadata={
+            "help": "Longer texts are cut to this many tokens. A checkpoint that is not trained reads as many as it "
+            "was saved for, unless this flag says otherwise."
+        },
+    )
     truncation: str | None = field(
         default=None,
         metadata={
@@ -263,35 +270,55 @@ def parse_args(argv: Sequence[str]) -> Arguments:
         InputError: an unknown flag or key, a value of the wrong type, flags that contradict each other.
     """
     parser = Parser()
-    defaults = dict(DEFAULTS, use_cpu=not torch.accelerator.is_available())
     recipe = find_recipe(argv)
-    if recipe:
-        defaults |= read_recipe(recipe, parser)
+    named = read_recipe(recipe, parser) if recipe else {}
     given = {word.lstrip("-").replace("-", "_").split("=")[0] for word in argv if word.startswith("--")}
     if "num_train_epochs" in given:
         # For TrainingArguments steps go before epochs, but a flag goes before a recipe.
-        defaults.pop("max_steps", None)
-    settings = defaults.pop("model_config", None) or []
+        named.pop("max_steps", None)
+    settings = named.pop("model_config", None) or []
+    defaults = DEFAULTS | {"use_cpu": not torch.accelerator.is_available()} | saving_as_evaluating(argv, named) | named
     for name, value in defaults.items():
         action = parser.flags[name]
         action.default, action.required = as_default(value), False
-    parsed = parser.parse(argv)
-    model_args, _, run_args, training_args = parsed
+    model_args, data_args, run_args, training_args = parsed = parser.parse(argv)
     if not model_args.model_name_or_path:
         raise InputError(
             f"--model is missing: one of {', '.join(MODEL_NAMES)}, a Hub id, or a folder with a checkpoint"
         )
     choose_parts(training_args, defaults.keys() | given)
     run_args.config = str(recipe.resolve())
-    model_args.model_config = model_args.model_config or []
-    if is_fresh(model_args.model_name_or_path):
-        # The settings of a recipe are for a new model; a saved one has its shape.
-        if model_args.embed_with:
-            settings = [setting for setting in settings if not setting.startswith("embedding_size=")]
-        model_args.model_config = joined(settings, model_args.model_config)
+    model_args.model_config = settings_of(model_args, settings)
     refuse_unused(model_args, given)
+    scored_only = not training_args.do_train and not is_fresh(model_args.model_name_or_path)
+    if scored_only and "max_seq_length" not in given:
+        # A recipe is for training: what is only scored or merged reads as much as it was trained to read.
+        data_args.max_seq_length = None
     check(model_args, run_args, training_args)
     return parsed
+
+
+def settings_of(args: ModelArguments, recipe: list[str]) -> list[str]:
+    """--model_config, joined with that of the recipe for a new model; a saved one has its shape."""
+    given = args.model_config or []
+    if not is_fresh(args.model_name_or_path):
+        return given
+    if args.embed_with:
+        recipe = [setting for setting in recipe if not setting.startswith("embedding_size=")]
+    return joined(recipe, given)
+
+
+def saving_as_evaluating(argv: Sequence[str], recipe: dict) -> dict:
+    """What follows from how to evaluate, where nothing is said of saving: `Trainer` wants the two to go together."""
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
+    for name in ("eval_strategy", "eval_steps", "save_strategy", "save_steps", "load_best_model_at_end"):
+        early.add_argument(f"--{name}", nargs="?")
+    said = recipe | vars(early.parse_known_args(argv)[0])
+    if "no" in (said.get("eval_strategy"), said.get("save_strategy")):
+        follows = {"load_best_model_at_end": False}
+    else:
+        follows = {"save_strategy": said.get("eval_strategy"), "save_steps": said.get("eval_steps")}
+    return {name: value for name, value in follows.items() if name not in said and value is not None}
 
 
 def choose_parts(training_args: TrainingArguments, named: Set[str]) -> None:
@@ -476,8 +503,8 @@ def check_model(args: ModelArguments, trains: bool) -> None:
         raise InputError(f"--embed_with {args.embed_with}: expected a whole pretrained checkpoint")
     if args.embed_with and args.word_vectors:
         raise InputError("--embed_with and --word_vectors both say what a token looks like; keep one of them")
-    if args.merge_adapter and not (args.tuning == "lora" and trains) and not is_adapter(name):
-        raise InputError("--merge_adapter wants an adapter: one trained by --tuning lora, or --model FOLDER_OF_ONE")
+    if args.merge_adapter and (is_fresh(name) or (trains and args.tuning != "lora")):
+        raise InputError(NO_ADAPTER)
 
 
 def check_push(model_args: ModelArguments, args: TrainingArguments) -> None:

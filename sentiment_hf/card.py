@@ -135,13 +135,15 @@ def introduction(report: dict) -> str:
         "full": f"{model}, all of its weights tuned",
         "head": f"{model} with its encoder as it was, and a new head",
         "lora": f"{model}, tuned by low-rank adapters",
-        "none": f"{model} as it was",
+        # Without training only a merged adapter gets a card.
+        "none": f"{model}, its low-rank adapters added to its weights, scored",
     }[report["tuning"]]
     labels = ", ".join(plain(label) for label in report["labels"])
+    trained = f", of which {report['trainable_parameters']:,} were trained" if report["train_seconds"] else ""
     return f"""# {plain(title(report))}
 
 {how} on {plain(report["dataset"])}. It sorts a text into one of {len(report["labels"])} classes: {labels}.
-{report["parameters"]:,} parameters, of which {report["trainable_parameters"]:,} were trained.
+{report["parameters"]:,} parameters{trained}.
 """
 
 
@@ -155,7 +157,8 @@ def usage(report: dict, adapter: bool) -> str:
     if report["truncation"] == "head-tail":
         notes.append(
             "In training the middle of a longer text was left out, a quarter of the tokens kept from its head and the "
-            "rest from its tail. A bare `pipeline()` cannot do this and keeps the head; `sentiment-hf predict` does."
+            "rest from its tail. `pipeline()` cannot do this and, with `truncation=True`, keeps the head; "
+            "`sentiment-hf predict` can."
         )
     if own_code:
         notes.append(
@@ -273,7 +276,9 @@ def cost(report: dict, curve: list[dict]) -> str:
         speed = f"{report['train_tokens_per_second']:,.0f} tokens a second, padding not counted"
         lines.append(f"- {report['train_seconds'] / 60:.1f} minutes of training steps, {speed}.")
     memory = f"{report['peak_memory_bytes'] / 2**20:,.0f} MiB at most"
-    lines.append(f"- {plain(report['device'])}, {report['processes']} x {report['threads']} threads, {memory}.")
+    precision = "" if report["mixed_precision"] == "no" else f", mixed precision {report['mixed_precision']}"
+    cores = f"{report['processes']} x {report['threads']} threads"
+    lines.append(f"- {plain(report['device'])}, {cores}{precision}, {memory}.")
     lines.append("- " + ", ".join(f"{plain(name)} {version}" for name, version in report["versions"].items()) + ".")
     return "\n".join([*lines, ""])
 

@@ -2,7 +2,8 @@
 
 import argparse
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 
 class InputError(ValueError):
@@ -43,3 +44,17 @@ class Interrupted(Exception):  # noqa: N818
     def __init__(self, signum: int, message: str):
         super().__init__(message)
         self.signum = signum
+
+
+@contextmanager
+def failure_explained(model: str, flag: str = "--model") -> Iterator[None]:
+    """One sentence for the many things that a checkpoint or an adapter can be refused for.
+
+    What a damaged file raises has no family: safetensors and the strict configs have exceptions of their own,
+    tokenizers raises Exception itself, and a config.json that holds a list ends in an AttributeError.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{flag} {model} cannot be loaded ({type(error).__name__}): {reason}") from error

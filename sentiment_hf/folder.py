@@ -58,7 +58,9 @@ def identity(
     settings = dataclasses.asdict(model_args) | dataclasses.asdict(data_args) | dataclasses.asdict(run_args)
     settings |= training_args.to_dict()
     kept = {name: value for name, value in settings.items() if name not in NEUTRAL}
-    kept |= {"processes": training_args.world_size, "data": data_hash(splits)}
+    # `accelerate config` sets the precision without a flag.
+    kept |= {"processes": training_args.world_size, "mixed_precision": training_args.mixed_precision}
+    kept["data"] = data_hash(splits)
     name = model_args.embed_with or model_args.model_name_or_path
     if not is_fresh(name):
         folders = [Path(name), Path(base_of(name)[0])] if is_adapter(name) else [Path(name)]

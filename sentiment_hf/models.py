@@ -10,6 +10,7 @@ import torch
 import yaml
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import StrictDataclassError
+from peft import PeftModel
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -25,13 +26,16 @@ from transformers.utils.peft_utils import find_adapter_config_file
 
 from custom_models import MODEL_NAMES
 from custom_models.base import TextClassifierConfig
-from sentiment_hf.args import OF_A_NEW_ADAPTER, ModelArguments, is_adapter, is_fresh
-from sentiment_hf.errors import InputError, did_you_mean
+from sentiment_hf.args import NO_ADAPTER, OF_A_NEW_ADAPTER, ModelArguments, is_adapter, is_fresh
+from sentiment_hf.errors import InputError, did_you_mean, failure_explained
 from sentiment_hf.hub import require_hub
 from sentiment_hf.tokenization import set_truncation, train_tokenizer
-from sentiment_hf.tuning import adapter_labels, base_of, failure_explained, load_adapter, saved_with_adapter, tune
+from sentiment_hf.tuning import adapter_labels, base_of, load_adapter, saved_with_adapter, tune
 
 logger = logging.getLogger(__name__)
+
+# Where a checkpoint knows no limit: tokenizers wants a number.
+LONGEST = 100_000
 
 # What configs call the dropout on attention weights.
 ATTENTION_DROPOUT = {"attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"}
@@ -81,11 +85,11 @@ def at_its_commit(args: ModelArguments) -> ModelArguments:
 
 
 def load_tokenizer(
-    args: ModelArguments, texts: Iterable[str], max_length: int, truncation: str | None = None
+    args: ModelArguments, texts: Iterable[str], max_length: int | None, truncation: str | None = None
 ) -> PreTrainedTokenizerBase:
     """The checkpoint's own tokenizer, or one trained on `texts` for a fresh model.
 
-    It cuts texts to `model_max_length`, and keeps of them what `truncation` says, or the checkpoint where it is None.
+    It cuts texts to `max_length`, and keeps of them what `truncation` says; where these are None, as it was saved.
     """
     if is_fresh(args.model_name_or_path) and not args.embed_with:
         tokenizer = train_tokenizer(
@@ -98,9 +102,10 @@ def load_tokenizer(
         )
     else:
         tokenizer = checkpoint_tokenizer(encoder_args(args) if args.embed_with else args)
-        if max_length > tokenizer.model_max_length:
-            logger.warning("--max_seq_length %d: this model takes %d tokens", max_length, tokenizer.model_max_length)
-        tokenizer.model_max_length = min(max_length, tokenizer.model_max_length)
+        limit = tokenizer.model_max_length
+        if max_length and max_length > limit:
+            logger.warning("--max_seq_length %d: this checkpoint was saved for %d tokens", max_length, limit)
+        tokenizer.model_max_length = min(max_length or LONGEST, limit)
     if truncation:
         set_truncation(tokenizer, truncation)
     return tokenizer
@@ -186,7 +191,11 @@ def load_model(
         if trains and label_order(args) not in (None, labels):
             renew_classifier(model)
     model.config.problem_type = "single_label_classification"
-    return tune(model, args) if trains else model
+    if trains:
+        model = tune(model, args)
+    if args.merge_adapter and not isinstance(model, PeftModel):
+        raise InputError(NO_ADAPTER)
+    return model
 
 
 def attention_dropout(args: ModelArguments) -> dict[str, float]:

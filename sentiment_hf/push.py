@@ -113,11 +113,11 @@ def push(
     refuse_local_base(folder, base_model)
     files = [name for name in pushed_files(folder) if name != CARD]
     card = card_of(folder)
-    again = ["python", "scripts/push.py", str(folder), "--hub_model_id", hub_model_id]
+    again = ["sentiment-hf", "push", str(folder), "--hub_model_id", hub_model_id]
     again += ["--hub_private_repo"] if private else []
     again += ["--license", license_name] if license_name else []
     again += ["--base_model", base_model] if base_model else []
-    with failures_explained(folder, shlex.join(again)):
+    with push_failure_explained(folder, shlex.join(again)):
         if reason := why_unreachable():
             raise ConnectionError(reason)
         api = HfApi(library_name="sentiment_hf")
@@ -142,7 +142,7 @@ def with_base(folder: Path, base_model: str, api: HfApi) -> bytes:
 
 
 @contextmanager
-def failures_explained(folder: Path, again: str) -> Iterator[None]:
+def push_failure_explained(folder: Path, again: str) -> Iterator[None]:
     """What happened, what to do about it, and the command that completes the push."""
     try:
         yield

@@ -67,7 +67,9 @@ def run(
     source = at_its_commit(model_args)
     model_args = dataclasses.replace(model_args, model_revision=source.model_revision)
     splits = in_label_order(splits, label_order(source), training_args.do_train)
-    folder = output_folder(model_args, run_args, training_args, splits.name)
+    if training_args.output_dir == AUTO:
+        training_args.output_dir = str(default_folder(model_args, run_args, training_args, splits.name))
+    folder = Path(training_args.output_dir)
     this_run = identity(model_args, data_args, run_args, training_args, splits)
     with training_args.main_process_first(local=False, desc="looking at the output folder"):
         report = finished_report(folder, this_run, run_args.overwrite)
@@ -162,17 +164,15 @@ def renumber(dataset: Dataset, order: list[str]) -> Dataset:
     return dataset.remove_columns("label").add_column("label", ids, feature=ClassLabel(names=order))
 
 
-def output_folder(
+def default_folder(
     model_args: ModelArguments, run_args: RunArguments, training_args: TrainingArguments, dataset: str
 ) -> Path:
-    """--output_dir, or out/<dataset>/<recipe of a fresh model, name of a checkpoint and how it is tuned>."""
-    if training_args.output_dir == AUTO:
-        how = tuning(model_args, training_args)
-        name = recipe(run_args) if how == "scratch" else f"{Path(model_args.model_name_or_path).name}-{how}"
-        if model_args.embed_with:
-            name += f"-on-{Path(model_args.embed_with).name}"
-        training_args.output_dir = str(Path("out", dataset, name))
-    return Path(training_args.output_dir)
+    """out/<dataset>/<recipe of a fresh model, or name of a checkpoint and how it is tuned>."""
+    how = tuning(model_args, training_args)
+    name = recipe(run_args) if how == "scratch" else f"{Path(model_args.model_name_or_path).name}-{how}"
+    if model_args.embed_with:
+        name += f"-on-{Path(model_args.embed_with).name}"
+    return Path("out", dataset, name)
 
 
 def recipe(run_args: RunArguments) -> str:
@@ -213,7 +213,7 @@ def build_trainer(
             eval_dataset=longest_first(validation)[0],
             processing_class=tokenizer,
             data_collator=DataCollatorWithPadding(
-                tokenizer, pad_to_multiple_of=8 if training_args.fp16 or training_args.bf16 else None
+                tokenizer, pad_to_multiple_of=None if training_args.mixed_precision == "no" else 8
             ),
             class_weights=balanced_weights(splits.train) if run_args.class_weights else None,
             length_bucketing=run_args.length_bucketing,
@@ -365,6 +365,7 @@ def describe(
         "steps": trainer.state.global_step,
         "best_step": trainer.state.best_global_step if args.load_best_model_at_end else None,
         "processes": args.world_size,
+        "mixed_precision": args.mixed_precision,
         "max_seq_length": limit,
         "truncation": truncation(trainer.processing_class),
         "train_texts_at_max_seq_length": float((lengths >= limit).mean()),

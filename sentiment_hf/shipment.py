@@ -8,14 +8,14 @@ import yaml
 from huggingface_hub import ModelCard
 from transformers.dynamic_module_utils import get_relative_import_files
 
-from sentiment_hf.args import ADAPTER_CONFIG, is_adapter
+from sentiment_hf.args import ADAPTER_CONFIG, ADAPTER_WEIGHTS, is_adapter
 from sentiment_hf.card import CARD, EVAL_RESULTS
 from sentiment_hf.errors import InputError
 from sentiment_hf.folder import REPORT
 from sentiment_hf.tuning import LABELS, base_of
 
 CONFIG, TOKENIZER_CONFIG = "config.json", "tokenizer_config.json"
-WEIGHTS, INDEX, ADAPTER = "model.safetensors", "model.safetensors.index.json", "adapter_model.safetensors"
+WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARD = r"model-\d+-of-\d+\.safetensors"
 
 # A tokenizer has some of these.
@@ -34,7 +34,7 @@ def pushed_files(folder: Path) -> list[str]:
         raise InputError(f"{folder} holds no finished run: expected its {REPORT}; run it to its end first")
     if not any((folder / name).is_file() for name in (CONFIG, ADAPTER_CONFIG)):
         raise InputError(f"{folder} holds no model: it is a run that only scored one; push the folder of that one")
-    needed = [ADAPTER_CONFIG, ADAPTER, LABELS] if is_adapter(str(folder)) else [CONFIG, *weight_files(folder)]
+    needed = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS] if is_adapter(str(folder)) else [CONFIG, *weight_files(folder)]
     needed += [*code_files(folder), CARD]
     if missing := [name for name in needed if not (folder / name).is_file()]:
         raise InputError(f"{folder} lacks {', '.join(missing)}, without which it cannot be loaded; run it again")
@@ -90,8 +90,8 @@ def refuse_local_base(folder: Path, base_model: str | None) -> None:
     if is_local(base):
         raise InputError(
             f"{folder} is an adapter of {base}, a folder of this machine. Push that one first and name it by "
-            "--base_model OWNER/NAME, or make a whole checkpoint of both by scripts/run.py --model "
-            f"{folder} --do_eval --merge_adapter"
+            "--base_model OWNER/NAME, or make a whole checkpoint of both by `sentiment-hf run --model "
+            f"{folder} --do_eval --merge_adapter`, with the data flags that it was trained with"
         )
 
 
@@ -102,5 +102,5 @@ def is_local(model: str) -> bool:
 
 def is_ours(name: str) -> bool:
     """What some push of ours can have written, code and card aside."""
-    fixed = {CONFIG, WEIGHTS, INDEX, ADAPTER_CONFIG, ADAPTER, LABELS, *TOKENIZER}
+    fixed = {CONFIG, WEIGHTS, INDEX, ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS, *TOKENIZER}
     return name in fixed or name.startswith(f"{EVAL_RESULTS}/") or re.fullmatch(SHARD, name) is not None

@@ -2,8 +2,6 @@
 
 import json
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
@@ -14,9 +12,9 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import ADAPTER_CONFIG, ModelArguments, is_adapter
+from sentiment_hf.args import ADAPTER_CONFIG, ADAPTER_WEIGHTS, ModelArguments, is_adapter
 from sentiment_hf.checkpoints import write_json
-from sentiment_hf.errors import InputError, did_you_mean
+from sentiment_hf.errors import InputError, did_you_mean, failure_explained
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +43,7 @@ def tune(model: PreTrainedModel, args: ModelArguments) -> PreTrainedModel | Peft
         if args.tuning != "lora":
             raise InputError(
                 f"--model {args.model_name_or_path} is an adapter: train it on by --tuning lora, or make a whole "
-                "checkpoint of it by --do_eval --merge_adapter first"
+                "checkpoint of it first: --do_eval --merge_adapter, with the data flags that it was trained with"
             )
         return model
     if args.tuning == "full":
@@ -99,7 +97,7 @@ def with_adapter(model: PreTrainedModel, args: ModelArguments, head: list[str]) 
 
 
 def head_modules(model: PreTrainedModel) -> list[str]:
-    """Names of what lies behind the encoder, and of its pooler, which many checkpoints bring untrained or not."""
+    """Names of the layers behind the encoder, and of its pooler: many checkpoints bring none, or one never trained."""
     if model.config.model_type in MODEL_NAMES:
         return ["classifier"]
     behind = [name for name, part in model.named_children() if part is not model.base_model and [*part.parameters()]]
@@ -190,22 +188,8 @@ def saved_with_adapter(folder: str) -> set[str]:
     Raises:
         InputError: its file of weights cannot be read.
     """
-    with failure_explained(folder), safe_open(Path(folder, "adapter_model.safetensors"), "pt") as file:
+    with failure_explained(folder), safe_open(Path(folder, ADAPTER_WEIGHTS), "pt") as file:
         return {name.removeprefix("base_model.model.") for name in file.keys()}  # noqa: SIM118
-
-
-@contextmanager
-def failure_explained(model: str, flag: str = "--model") -> Iterator[None]:
-    """One sentence for the many things that a checkpoint or an adapter can be refused for.
-
-    What a damaged file raises has no family: safetensors and the strict configs have exceptions of their own,
-    tokenizers raises Exception itself, and a config.json that holds a list ends in an AttributeError.
-    """
-    try:
-        yield
-    except Exception as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{flag} {model} cannot be loaded ({type(error).__name__}): {reason}") from error
 
 
 def write_labels(model: PeftModel, folder: Path) -> None:

@@ -98,7 +98,7 @@ def test_a_recipe_with_a_wrong_value_is_explained(tmp_path, text, said):
         (["--tokenizer", "words"], "--tokenizer"),
         (["--learning_rate"], "--learning_rate"),
         (["--model_config", "hidden_size"], "name=value"),
-        (["--save_strategy", "steps", "--eval_strategy", "no"], "strategy"),
+        (["--save_strategy", "epoch", "--eval_strategy", "steps"], "strategy"),
         (["--config", "configs/custom-lsmt.yaml"], "custom-lstm"),
         (["--config"], "--config"),
         (["--do_train", "false"], "nothing is left"),
@@ -226,3 +226,18 @@ def test_the_settings_of_a_recipe_have_no_say_in_a_saved_model(tmp_path):
 def test_the_error_for_a_missing_model_names_all_custom_ones():
     said = refusal([])
     assert all(name in said for name in MODEL_NAMES)
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ([], ("epoch", "epoch", True)),
+        (["--eval_strategy", "no"], ("no", "epoch", False)),
+        (["--save_strategy", "no"], ("epoch", "no", False)),
+        (["--eval_strategy", "steps", "--eval_steps", "7"], ("steps", "steps", True)),
+    ],
+)
+def test_saving_goes_along_with_evaluating(words, expected):
+    args = parse_args(["--model", "custom-fc", *words])[3]
+    assert (args.eval_strategy.value, args.save_strategy.value, args.load_best_model_at_end) == expected
+    assert "--eval_steps" not in words or args.save_steps == args.eval_steps == 7

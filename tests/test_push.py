@@ -152,7 +152,7 @@ def test_a_push_that_fails_says_what_to_do_and_is_completed_later(hub, runs, cap
     message = capsys.readouterr().err
     assert advice in message
     assert "Traceback" not in message
-    again = f"python scripts/push.py {folder} --hub_model_id {USER}/{repo} --license mit"
+    again = f"sentiment-hf push {folder} --hub_model_id {USER}/{repo} --license mit"
     assert again in message
     assert {file: file.read_bytes() for file in before} == before
     hub.recover()
@@ -280,7 +280,10 @@ def test_an_adapter_of_a_hub_model_is_trained_evaluated_and_pushed(hub, runs, da
     assert revision == hub.commits(f"{USER}/base-bert")[-1][0], "what was trained on, and not what is there later"
     with pytest.raises(InputError, match=r"--lora_r: .*goes on in its own shape"):
         run_flags(data, tmp_path / "x", "--tuning", "lora", "--lora_r", 3, model=f"{USER}/lora-bert", settings=())
-    again = run_flags(data, tmp_path / "again", "--do_predict", model=f"{USER}/lora-bert", settings=())
+    merge = ["--do_predict", "--merge_adapter"]
+    again = run_flags(data, tmp_path / "again", *merge, model=f"{USER}/lora-bert", settings=())
+    assert (tmp_path / "again" / "model.safetensors").is_file()
+    assert ModelCard.load(tmp_path / "again" / "README.md").data.base_model == f"{USER}/base-bert"
     assert again["test"]["accuracy"] == report["test"]["accuracy"]
 
 

@@ -389,3 +389,12 @@ def test_texts_are_cut_as_they_were_in_training(data, tmp_path):
     report = run_flags(data, tmp_path / "run", "--max_seq_length", 5)
     assert report["max_seq_length"] == AutoTokenizer.from_pretrained(tmp_path / "run").model_max_length == 5
     assert 0 < report["train_texts_at_max_seq_length"] < 1
+
+
+def test_the_precision_that_accelerate_was_configured_for_is_part_of_the_run(tmp_path, capsys, monkeypatch):
+    argv = flags(write_data(tmp_path / "data"), tmp_path / "run")
+    assert run_command(argv) == 0
+    assert read_report(tmp_path / "run")["mixed_precision"] == "no"
+    monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
+    assert run_command(argv) == 2
+    assert "mixed_precision: 'no' there, 'bf16' here" in capsys.readouterr().err

@@ -88,7 +88,7 @@ def test_a_class_told_by_the_last_word_is_learned_with_the_tail_only(ends, tmp_p
     scored = predict_batch(*load(parse([str(tmp_path / "head-tail"), "x"])), ["the film was so " * 9 + "good"])
     assert scored[0]["good"] > 0.5
     again = run_flags(ends, tmp_path / "again", "--do_predict", model=tmp_path / "head-tail", settings=())
-    assert again["truncation"] == "head-tail"
+    assert (again["truncation"], again["max_seq_length"]) == ("head-tail", 12)
     assert again["test"]["accuracy"] == 1.0
 
 

@@ -243,6 +243,11 @@ def test_an_adapter_is_merged_by_its_folder(bases, tmp_path):
     more = ["--do_eval", "--merge_adapter"]
     run_flags(bases["data"], tmp_path / "merged", *more, model=tmp_path / "adapter", settings=())
     assert (tmp_path / "merged" / "model.safetensors").is_file()
+    card = (tmp_path / "merged" / "README.md").read_text()
+    assert "its low-rank adapters added to its weights" in card
+    assert "were trained" not in card
+    lengths = [AutoTokenizer.from_pretrained(tmp_path / name).model_max_length for name in ("adapter", "merged")]
+    assert lengths[0] == lengths[1], "it reads as much as it was trained to read"
     assert_close(scores(tmp_path / "merged"), expected)
 
 
@@ -298,7 +303,7 @@ def test_an_adapter_says_where_its_base_is_and_is_written_the_same_each_time(bas
 REFUSALS = [
     ("custom-gru", ["--tuning", "lora"], "train it first, then give its folder"),
     ("bert", ["--merge_adapter"], "--merge_adapter wants an adapter"),
-    ("bert", ["--tuning", "lora", "--merge_adapter", "--do_predict"], "--merge_adapter wants an adapter"),
+    ("trained", ["--tuning", "lora", "--merge_adapter", "--do_predict"], "--merge_adapter wants an adapter"),
     ("bert", ["--lora_r", "8", "--use_dora", "true"], "--lora_r, --use_dora shapes an adapter.*add --tuning lora"),
     ("bert", ["--tuning", "lora", "--lora_r", "0"], "--lora_r 0 is out of range"),
     ("bert", ["--tuning", "lora", "--lora_dropout", "1"], "--lora_dropout 1.0 is a probability"),
@@ -312,7 +317,8 @@ REFUSALS = [
 def test_what_cannot_be_tuned_is_refused(bases, tmp_path, capsys, model, more, message):
     if model == "adapter":
         lora(bases, "bert", tmp_path / "adapter")
-    model = {"bert": bases["bert"], "adapter": tmp_path / "adapter"}.get(model, model)
+    folders = {"bert": bases["bert"], "trained": bases["custom-lstm"], "adapter": tmp_path / "adapter"}
+    model = folders.get(model, model)
     assert run_command(flags(bases["data"], tmp_path / "out", *more, model=model, settings=())) == 2
     assert re.search(message, capsys.readouterr().err)
     assert not (tmp_path / "out").exists()
