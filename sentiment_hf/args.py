@@ -369,6 +369,11 @@ def is_adapter(name: str) -> bool:
     return (Path(name) / ADAPTER_CONFIG).is_file()
 
 
+def is_local(model: str) -> bool:
+    """A folder, also one that is gone."""
+    return Path(model).is_absolute() or Path(model).exists()
+
+
 def recipes() -> list[str]:
     """Names of the recipes that come with the project."""
     return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
@@ -515,5 +520,5 @@ def check_push(model_args: ModelArguments, args: TrainingArguments) -> None:
         raise InputError("--push_to_hub wants to know where to: add --hub_model_id OWNER/NAME")
     if args.push_to_hub and not args.do_train and not model_args.merge_adapter:
         raise InputError(
-            "--push_to_hub: without --do_train there is no new model; push a finished run by scripts/push.py"
+            "--push_to_hub: without --do_train there is no new model; push a finished run by `sentiment-hf push`"
         )

@@ -11,7 +11,7 @@ from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, ModelCardDat
 from transformers.utils import cached_file
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import ADAPTER_CONFIG
+from sentiment_hf.args import ADAPTER_CONFIG, is_local
 from sentiment_hf.checkpoints import write_text
 
 logger = logging.getLogger(__name__)
@@ -87,7 +87,7 @@ def license_of(name: str, revision: str) -> str | None:
 def metadata(report: dict, adapter: bool) -> ModelCardData:
     """What the Hub shows and searches."""
     # A folder of this machine is nothing to others.
-    base = None if report["base_model"] is None or Path(report["base_model"]).exists() else report["base_model"]
+    base = None if report["base_model"] is None or is_local(report["base_model"]) else report["base_model"]
     # The Hub wants an id there, also for data that is not on it.
     data_set = {"dataset_type": report["dataset_id"] or re.sub(r"[^\w.-]+", "-", report["dataset"], flags=re.ASCII)}
     data_set |= {"dataset_name": report["dataset"], "dataset_config": report["data"]["config"]}

@@ -8,7 +8,7 @@ import yaml
 from huggingface_hub import ModelCard
 from transformers.dynamic_module_utils import get_relative_import_files
 
-from sentiment_hf.args import ADAPTER_CONFIG, ADAPTER_WEIGHTS, is_adapter
+from sentiment_hf.args import ADAPTER_CONFIG, ADAPTER_WEIGHTS, is_adapter, is_local
 from sentiment_hf.card import CARD, EVAL_RESULTS
 from sentiment_hf.errors import InputError
 from sentiment_hf.folder import REPORT
@@ -93,11 +93,6 @@ def refuse_local_base(folder: Path, base_model: str | None) -> None:
             "--base_model OWNER/NAME, or make a whole checkpoint of both by `sentiment-hf run --model "
             f"{folder} --do_eval --merge_adapter`, with the data flags that it was trained with"
         )
-
-
-def is_local(model: str) -> bool:
-    """A folder, also one that is gone."""
-    return Path(model).is_absolute() or Path(model).exists()
 
 
 def is_ours(name: str) -> bool:
