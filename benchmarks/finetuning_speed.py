@@ -22,6 +22,7 @@ from sentiment_hf.data import load_splits
 from sentiment_hf.launch import use_all_cores
 from sentiment_hf.models import load_model, load_tokenizer
 from sentiment_hf.report import environment
+from sentiment_hf.sampling import FewLengthsCollator
 from sentiment_hf.tokenization import tokenize
 from sentiment_hf.trainer import ClassificationTrainer
 
@@ -56,7 +57,7 @@ def measure(way: str, flags: argparse.Namespace) -> dict:
     given = {"model": model, "args": args, "train_dataset": tokenize(train, tokenizer, tokenizer.model_max_length)}
     given |= {"processing_class": tokenizer}
     if way == "pipeline":
-        given |= {"class_weights": None, "length_bucketing": True, "data_collator": DataCollatorWithPadding(tokenizer)}
+        given |= {"class_weights": None, "length_bucketing": True, "data_collator": FewLengthsCollator(tokenizer)}
         trainer: Trainer = ClassificationTrainer(**given)
     else:
         padded = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=tokenizer.model_max_length)

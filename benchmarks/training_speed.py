@@ -17,13 +17,13 @@ from datasets import Dataset
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.utils.data import DataLoader
-from transformers import DataCollatorWithPadding, PrinterCallback, TrainingArguments
+from transformers import PrinterCallback, TrainingArguments
 
 from sentiment_hf.args import parse_args
 from sentiment_hf.data import load_splits
 from sentiment_hf.launch import use_all_cores
 from sentiment_hf.models import load_model, load_tokenizer
-from sentiment_hf.sampling import LengthBucketSampler
+from sentiment_hf.sampling import FewLengthsCollator, LengthBucketSampler
 from sentiment_hf.tokenization import tokenize
 from sentiment_hf.trainer import ClassificationTrainer
 
@@ -73,7 +73,7 @@ def in_pipeline(args: TrainingArguments, texts: Dataset, tokenizer, model: nn.Mo
         args=args,
         train_dataset=texts,
         processing_class=tokenizer,
-        data_collator=DataCollatorWithPadding(tokenizer),
+        data_collator=FewLengthsCollator(tokenizer),
         class_weights=None,
         length_bucketing=True,
     )
@@ -89,7 +89,7 @@ def in_bare_loop(args: TrainingArguments, texts: Dataset, tokenizer, step: Calla
     rows = texts.remove_columns(
         [name for name in texts.column_names if name not in (*tokenizer.model_input_names, "label")]
     )
-    loader = DataLoader(rows, args.train_batch_size, sampler=sampler, collate_fn=DataCollatorWithPadding(tokenizer))
+    loader = DataLoader(rows, args.train_batch_size, sampler=sampler, collate_fn=FewLengthsCollator(tokenizer))
     optimizer = torch.optim.AdamW(weights, lr=args.learning_rate, fused=True)
     tokens, started = 0, time.perf_counter()
     for batch in islice(cycle(loader), args.max_steps):

@@ -15,7 +15,6 @@ import torch
 import transformers
 from datasets import ClassLabel, Dataset
 from transformers import (
-    DataCollatorWithPadding,
     EarlyStoppingCallback,
     PrinterCallback,
     TrainerCallback,
@@ -34,6 +33,7 @@ from sentiment_hf.metrics import full_scores
 from sentiment_hf.models import at_its_commit, is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
 from sentiment_hf.push import push, require_pushable
 from sentiment_hf.report import environment, table, write_predictions
+from sentiment_hf.sampling import FewLengthsCollator
 from sentiment_hf.tokenization import tokenize, truncation
 from sentiment_hf.trainer import ClassificationTrainer, MetricsFile, StopOnBrokenLoss, StopOnSignal
 from sentiment_hf.tuning import base_of
@@ -212,9 +212,7 @@ def build_trainer(
             train_dataset=train,
             eval_dataset=longest_first(validation)[0],
             processing_class=tokenizer,
-            data_collator=DataCollatorWithPadding(
-                tokenizer, pad_to_multiple_of=None if training_args.mixed_precision == "no" else 8
-            ),
+            data_collator=FewLengthsCollator(tokenizer),
             class_weights=balanced_weights(splits.train) if run_args.class_weights else None,
             length_bucketing=run_args.length_bucketing,
             callbacks=callbacks(run_args, training_args),

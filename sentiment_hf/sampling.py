@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import torch
 from torch.utils.data import Sampler
+from transformers import BatchEncoding, DataCollatorWithPadding, PreTrainedTokenizerBase
 
 # Texts are sorted within pools of so many batches: enough to leave little padding, few enough to stay a shuffle.
 POOL = 50
@@ -39,3 +40,26 @@ class LengthBucketSampler(Sampler[int]):
         order = torch.randperm(len(whole), generator=generator).tolist()
         for batch in [*(whole[index] for index in order), last]:
             yield from batch.tolist()
+
+
+class FewLengthsCollator(DataCollatorWithPadding):
+    """Pads each batch to the next multiple of 32 tokens, of 8 up to 64, and never to more than the model takes.
+
+    Every other length is one more set of block sizes, which the allocator of glibc keeps: padded to its longest text
+    each, 16 texts of up to 256 tokens cost all-MiniLM-L6-v2 another 3 MB a step, 5 GB an epoch of IMDB.
+    """
+
+    def __init__(self, tokenizer: PreTrainedTokenizerBase):
+        super().__init__(tokenizer, padding="max_length")
+
+    def __call__(self, features: list[dict]) -> BatchEncoding:
+        """Rows with `input_ids` and more -> tensors (batch, length)."""
+        longest = max(len(row["input_ids"]) for row in features)
+        steps = round_up(longest, 8 if longest <= 64 else 32)
+        self.max_length = min(steps, round_up(self.tokenizer.model_max_length, 8))
+        return super().__call__(features)
+
+
+def round_up(length: int, multiple: int) -> int:
+    """The smallest multiple that is not below `length`."""
+    return -(-length // multiple) * multiple

@@ -8,7 +8,8 @@ from accelerate import skip_first_batches
 from accelerate.data_loader import BatchSamplerShard
 from torch.utils.data import BatchSampler, DataLoader
 
-from sentiment_hf.sampling import POOL, LengthBucketSampler
+from sentiment_hf.sampling import POOL, FewLengthsCollator, LengthBucketSampler
+from sentiment_hf.tokenization import train_tokenizer
 
 LENGTHS = [random.Random(row).randint(1, 300) for row in range(2 * POOL * 8 + 133)]
 
@@ -79,3 +80,28 @@ def test_an_epoch_that_is_entered_in_the_middle_goes_on_where_it_was_left():
     loader = DataLoader(range(len(LENGTHS)), batch_size=8, sampler=sampler)
     whole = [batch.tolist() for batch in loader]
     assert [batch.tolist() for batch in skip_first_batches(loader, 5)] == whole[5:]
+
+
+@pytest.mark.parametrize(
+    ("longest", "limit", "length"),
+    [
+        (1, 400, 8),
+        (9, 400, 16),
+        (64, 400, 64),
+        (65, 400, 96),
+        (200, 400, 224),
+        (390, 400, 400),
+        (70, 72, 72),
+        (7, 7, 8),
+    ],
+)
+def test_batches_come_in_few_lengths_and_none_beyond_what_the_model_takes(longest, limit, length):
+    tokenizer = train_tokenizer(
+        ["a b c"], "word", vocab_size=10, min_frequency=1, lowercase=True, model_max_length=limit
+    )
+    rows = [{"input_ids": [5] * size, "attention_mask": [1] * size, "label": 1} for size in (longest, 1)]
+    batch = FewLengthsCollator(tokenizer)(rows)
+    assert batch["input_ids"].shape == (2, length)
+    assert batch["attention_mask"].sum(1).tolist() == [longest, 1]
+    assert (batch["input_ids"][batch["attention_mask"] == 0] == tokenizer.pad_token_id).all()
+    assert batch["labels"].tolist() == [1, 1]
