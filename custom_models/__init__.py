@@ -8,6 +8,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 
 from .attention import AttentionConfig, AttentionForSequenceClassification
 from .fc import FCConfig, FCForSequenceClassification
+from .ngram import NGramConfig, NGramForSequenceClassification
 from .recurrent import (
     GRUConfig,
     GRUForSequenceClassification,
@@ -20,6 +21,7 @@ from .textcnn import TextCNNConfig, TextCNNForSequenceClassification
 from .transformer import TransformerConfig, TransformerForSequenceClassification
 
 MODELS = (
+    (NGramConfig, NGramForSequenceClassification),
     (FCConfig, FCForSequenceClassification),
     (RNNConfig, RNNForSequenceClassification),
     (GRUConfig, GRUForSequenceClassification),

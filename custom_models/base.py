@@ -1,5 +1,7 @@
 """What all custom models share: embedding, treatment of padding, pooling, head, loss, initialisation."""
 
+from collections.abc import Iterable
+
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
@@ -50,6 +52,8 @@ class TextClassifier(PreTrainedModel):
 
     config: TextClassifierConfig
     main_input_name = "input_ids"
+    # Whether vectors may stand in for ids: `inputs_embeds`, or those of an encoder.
+    takes_vectors = True
     _input_embed_layer = "embedding"
 
     def __init__(self, config: TextClassifierConfig):
@@ -128,12 +132,21 @@ class TextClassifier(PreTrainedModel):
         mask = mask.gather(1, order)
         ids = None if input_ids is None else input_ids.gather(1, order)
         vectors = None if inputs_embeds is None else take(inputs_embeds, order)
-        embedded = self.embed(ids, mask, vectors)
-        logits = self.classifier(self.dropout(self.encode(embedded, mask)))
+        logits = self.classifier(self.dropout(self.features(ids, mask, vectors)))
         loss = None
         if labels is not None:
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **kwargs)
         return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
+        """(batch, length) ids or (batch, length, embedding_size) vectors, (batch, length) -> (batch, num_features)."""
+        return self.encode(self.embed(ids, mask, vectors), mask)
+
+    def prepare(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]):
+        """What a fresh model takes from the training texts before the first step; most take nothing.
+
+        `batches` are (batch, length) ids, (batch, length) bool mask, (batch,) labels.
+        """
 
     def token_mask(
         self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None

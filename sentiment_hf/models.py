@@ -24,7 +24,7 @@ from transformers.utils import CONFIG_NAME, cached_file
 from transformers.utils.hub import extract_commit_hash
 from transformers.utils.peft_utils import find_adapter_config_file
 
-from custom_models import MODEL_NAMES
+from custom_models import MODEL_NAMES, MODELS
 from custom_models.base import TextClassifierConfig
 from sentiment_hf.args import NO_ADAPTER, OF_A_NEW_ADAPTER, ModelArguments, is_adapter, is_fresh
 from sentiment_hf.errors import InputError, did_you_mean, failure_explained
@@ -265,6 +265,8 @@ def renew_classifier(model: PreTrainedModel) -> None:
 def new_model(args: ModelArguments, names: dict, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
     """Fresh weights, over those of the pretrained encoder of --embed_with if there is one."""
     settings = parse_settings(args.model_name_or_path, args.model_config or [])
+    if args.embed_with and not takes_vectors(args.model_name_or_path):
+        raise InputError(f"--embed_with: {args.model_name_or_path} reads n-grams of ids, and no vectors")
     encoder = pretrained_encoder(args.embed_with) if args.embed_with else None
     if encoder is not None:
         size = encoder.config.hidden_size
@@ -289,6 +291,11 @@ def new_model(args: ModelArguments, names: dict, tokenizer: PreTrainedTokenizerB
         model.embedding.model.load_state_dict(encoder.state_dict())
         require_token_vectors(model, args.embed_with)
     return model
+
+
+def takes_vectors(model_type: str) -> bool:
+    """Whether the custom model of this name can be put on an encoder."""
+    return next(model.takes_vectors for config, model in MODELS if config.model_type == model_type)
 
 
 def pretrained_encoder(name: str) -> PreTrainedModel:

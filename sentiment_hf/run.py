@@ -14,6 +14,7 @@ import numpy as np
 import torch
 import transformers
 from datasets import ClassLabel, Dataset
+from torch.utils.data import DataLoader
 from transformers import (
     EarlyStoppingCallback,
     PrinterCallback,
@@ -205,6 +206,9 @@ def build_trainer(
     train, validation = (
         tokenize(part, tokenizer, tokenizer.model_max_length) for part in (splits.train, splits.validation)
     )
+    collator = FewLengthsCollator(tokenizer)
+    if is_fresh(model_args.model_name_or_path):
+        model.prepare(labelled_batches(train, collator))
     with refusals_explained():
         trainer = ClassificationTrainer(
             model=model,
@@ -212,7 +216,7 @@ def build_trainer(
             train_dataset=train,
             eval_dataset=longest_first(validation)[0],
             processing_class=tokenizer,
-            data_collator=FewLengthsCollator(tokenizer),
+            data_collator=collator,
             class_weights=balanced_weights(splits.train) if run_args.class_weights else None,
             length_bucketing=run_args.length_bucketing,
             callbacks=callbacks(run_args, training_args),
@@ -220,6 +224,12 @@ def build_trainer(
     # With --disable_tqdm nothing is printed before the result; metrics.jsonl has it all.
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def labelled_batches(train: Dataset, collator: FewLengthsCollator) -> Iterator[tuple[torch.Tensor, ...]]:
+    """(batch, length) ids, (batch, length) bool mask, (batch,) labels of all rows."""
+    for batch in DataLoader(longest_first(train)[0], batch_size=64, collate_fn=collator):
+        yield batch["input_ids"], batch["attention_mask"].bool(), batch["labels"]
 
 
 def callbacks(run_args: RunArguments, training_args: TrainingArguments) -> list[TrainerCallback]:
