@@ -153,7 +153,7 @@ def crossing(curves: list[dict]) -> list[str]:
         return [f"The learning curves of {a['name']} and {b['name']} cross more than once: neither stays ahead."]
     low, high = sizes[turns[0]], sizes[turns[0] + 1]
     return [
-        f"{leaders[0]} is ahead at {first} and {leaders[-1]} at {last}: their curves cross between {low:,} and {high:,}."
+        f"{leaders[0]} is ahead at {first}, {leaders[-1]} at {last}: their curves cross between {low:,} and {high:,}."
     ]
 
 

@@ -36,7 +36,7 @@ class TestRows:
     train_rows: int
 
 
-def test_rows(args: DataArguments, rows_file: str | None = None) -> TestRows:
+def test_rows(args: DataArguments, rows_file: str | None) -> TestRows:
     """The test part that the data flags name, through the code that the runs read it by.
 
     `rows_file` is a table with a line per row of the test part, whose columns are added.

@@ -179,6 +179,4 @@ def require_same_hashes(runs: list[Run]) -> None:
 
 
 def _refuse(first: Run, run: Run, reason: str) -> None:
-    raise InputError(
-        f"{first.folder} and {run.folder} are not on the same data, so they cannot be compared: {reason}"
-    )
+    raise InputError(f"{first.folder} and {run.folder} are not on the same data, so they cannot be compared: {reason}")

@@ -83,7 +83,9 @@ def unique_names(groups: list[list[Run]]) -> list[str]:
     """The folder's name without the seed; where that is not unique, with the folder above it, then with a number."""
     names = [stem(group[0].folder) for group in groups]
     parents = [group[0].folder.resolve().parent.name for group in groups]
-    names = [f"{parent}/{name}" if names.count(name) > 1 else name for name, parent in zip(names, parents, strict=True)]
+    names = [
+        f"{parent}/{name}" if names.count(name) > 1 else name for name, parent in zip(names, parents, strict=True)
+    ]
     return [
         f"{name} ({names[:index].count(name) + 1})" if names.count(name) > 1 else name
         for index, name in enumerate(names)

