@@ -1,7 +1,6 @@
 """Runs to the one dictionary that tables, pictures and advice are made of; JSON types, rates as fractions."""
 
 import hashlib
-import itertools
 import math
 import statistics
 from collections import defaultdict
@@ -11,33 +10,23 @@ import numpy as np
 from sklearn.metrics import precision_recall_fscore_support
 
 from sentiment_hf.compare.advice import advice
+from sentiment_hf.compare.disputed import disagreements, label_errors
+from sentiment_hf.compare.ranking import alike_names, compare_pairs, fronts
 from sentiment_hf.compare.rows import TestRows, in_order, require_rows_of
 from sentiment_hf.compare.runs import Run
 from sentiment_hf.compare.seeds import Model, group_seeds, recipe
 from sentiment_hf.compare.statistics import (
-    LEVEL,
     accuracy_terms,
-    alike,
     calibration_terms,
     confusions,
-    contradicted,
-    f1_difference,
-    holm,
     interval,
     log_loss_terms,
     macro_f1_terms,
-    mcnemar,
-    most_disputed,
-    pareto,
     quintiles,
     reliability,
 )
 from sentiment_hf.folder import MODEL_FILES
 from sentiment_hf.metrics import COLUMNS
-
-# Rows shown of each kind, and the mean probability from which a wrong class is said with confidence.
-SHOWN = 20
-CONFIDENT = 0.9
 
 
 def compare(runs: Sequence[Run], rows: TestRows | None) -> dict:
@@ -54,7 +43,7 @@ def compare(runs: Sequence[Run], rows: TestRows | None) -> dict:
     groups = group_seeds(runs)
     most = max(run.train_rows for run in runs)
     models = [group for group in groups if group.runs[0].train_rows == most]
-    models.sort(key=lambda model: (-accuracy(model)["value"], model.name))
+    models.sort(key=lambda model: (-model.accuracy, model.name))
     described = [describe(model, rows) for model in models]
     pairs = compare_pairs(models)
     result = about(models) | {
@@ -85,9 +74,14 @@ def about(models: list[Model]) -> dict:
         "labels": first.classes,
         "rows": first.report["data"]["rows"],
         "data_hash": hashes[0] if hashes else of_labels,
-        "devices": sorted({f"{run.report['device']}, {run.report['threads']} threads" for run in runs}),
+        "devices": sorted({device(run.report) for run in runs}),
         "versions": {name: ", ".join(sorted(found)) for name, found in versions.items()},
     }
+
+
+def device(report: dict) -> str:
+    """x86_64, 2 threads"""
+    return f"{report['device']}, {report['threads']} thread{'' if report['threads'] == 1 else 's'}"
 
 
 def describe(model: Model, rows: TestRows | None) -> dict:
@@ -109,11 +103,6 @@ def describe(model: Model, rows: TestRows | None) -> dict:
 def correctness(model: Model) -> np.ndarray:
     """(seeds, rows): 1 where right."""
     return np.stack([accuracy_terms(run.labels, run.predictions) for run in model.runs])
-
-
-def accuracy(model: Model) -> dict:
-    """The interval over seeds and rows."""
-    return interval(correctness(model), share=True)
 
 
 def scores(model: Model, correct: np.ndarray, confidence: np.ndarray) -> dict:
@@ -213,54 +202,6 @@ def of_part(correct: np.ndarray, part: np.ndarray) -> dict:
     return {"rows": int(part.sum()), "accuracy": interval(correct[:, part], share=True)}
 
 
-def compare_pairs(models: list[Model]) -> list[dict]:
-    """Every pair, the better one first; nothing differs that the median seeds put the other way round."""
-    pairs = []
-    for a, b in itertools.combinations(models, 2):
-        labels, of_a, of_b = a.median.labels, a.median.predictions, b.median.predictions
-        only_a, only_b, p = mcnemar(labels, of_a, of_b)
-        f1, f1_p = f1_difference(labels, of_a, of_b, len(a.median.classes))
-        difference = correctness(a).mean() - correctness(b).mean()
-        pairs.append({"a": a.name, "b": b.name, "difference": float(difference), "only_a": only_a, "only_b": only_b})
-        pairs[-1] |= {"p": p, "f1_difference": f1, "f1_p": f1_p}
-    adjusted, f1_adjusted = (holm(np.array([pair[name] for pair in pairs])) for name in ("p", "f1_p"))
-    for pair, p_holm, f1_p_holm in zip(pairs, adjusted.tolist(), f1_adjusted.tolist(), strict=True):
-        differs = p_holm < LEVEL and pair["only_a"] > pair["only_b"]
-        pair |= {"p_holm": p_holm, "differs": differs, "f1_p_holm": f1_p_holm}
-    return pairs
-
-
-def alike_names(models: list[Model], pairs: list[dict]) -> list[list[str]]:
-    """Neighbours in the ranking that cannot be told apart."""
-    names = [model.name for model in models]
-    differs = np.zeros((len(names), len(names)), dtype=bool)
-    for pair in pairs:
-        a, b = names.index(pair["a"]), names.index(pair["b"])
-        differs[a, b] = differs[b, a] = pair["differs"]
-    return [[names[index] for index in group] for group in alike(differs)]
-
-
-def fronts(described: list[dict]) -> dict[str, list[str]]:
-    """Models that none beats in both accuracy and cost: training minutes, or time per text on one core."""
-    minutes = {model["name"]: model["train_minutes"] for model in described}
-    seconds = {
-        model["name"]: 1 / model["inference"]["texts_per_second_one_core"] for model in described if model["inference"]
-    }
-    return {
-        cost: front([model for model in described if known.get(model["name"]) is not None], known)
-        for cost, known in (("train_minutes", minutes), ("inference", seconds))
-    }
-
-
-def front(described: list[dict], known: dict[str, float]) -> list[str]:
-    """Of models whose costs are known."""
-    kept = pareto(
-        np.array([known[model["name"]] for model in described]),
-        np.array([model["accuracy"]["value"] for model in described]),
-    )
-    return [model["name"] for model, keep in zip(described, kept, strict=True) if keep]
-
-
 def learning_curve(groups: list[Model], models: list[Model]) -> list[dict]:
     """Accuracy by training rows, of models that were trained on fewer rows too."""
     curves = defaultdict(list)
@@ -285,47 +226,4 @@ def curve_name(group: Model, models: list[Model]) -> str:
 
 def point(group: Model) -> dict:
     """One size of train."""
-    return {"train_rows": group.runs[0].train_rows, "accuracy": accuracy(group)}
-
-
-def votes(models: list[Model]) -> tuple[np.ndarray, np.ndarray]:
-    """(models, rows) predictions and (models, rows, classes) probabilities of the median seeds.
-
-    A model that gives every row the same class says nothing of a single row and is left out.
-    """
-    runs = [model.median for model in models if len(np.unique(model.median.predictions)) > 1]
-    rows, classes = models[0].median.probabilities.shape
-    predictions = np.array([run.predictions for run in runs], dtype=int).reshape(-1, rows)
-    return predictions, np.array([run.probabilities for run in runs]).reshape(-1, rows, classes)
-
-
-def disagreements(models: list[Model], rows: TestRows | None) -> list[dict]:
-    """The 20 test rows over which the models are split most evenly."""
-    predictions, probabilities = votes(models)
-    if len(predictions) < 2:
-        return []
-    return [
-        shown(models, row, rows)
-        | {"predictions": {model.name: model.median.classes[model.median.predictions[row]] for model in models}}
-        for row in most_disputed(predictions, probabilities, SHOWN).tolist()
-    ]
-
-
-def label_errors(models: list[Model], rows: TestRows | None) -> list[dict]:
-    """The 20 test rows that all models contradict with most confidence; with one model there is no "all"."""
-    predictions, probabilities = votes(models)
-    if len(predictions) < 2:
-        return []
-    classes = models[0].median.classes
-    found = contradicted(models[0].median.labels, predictions, probabilities, CONFIDENT, SHOWN)
-    return [
-        shown(models, row, rows) | {"predicted": classes[predictions[0, row]], "probability": probability}
-        for row, probability in zip(*(array.tolist() for array in found), strict=True)
-    ]
-
-
-def shown(models: list[Model], row: int, rows: TestRows | None) -> dict:
-    """The row, its label, and its text where that is known and to be shown."""
-    first = models[0].median
-    text = rows.texts[row] if rows is not None and rows.texts is not None else None
-    return {"row": row, "label": first.classes[first.labels[row]], "text": text}
+    return {"train_rows": group.runs[0].train_rows, "accuracy": interval(correctness(group), share=True)}

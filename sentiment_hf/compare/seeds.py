@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from sentiment_hf.compare.runs import Run
 from sentiment_hf.errors import InputError
 
@@ -27,6 +29,11 @@ class Model:
         """The run with the median accuracy; of an even number the lower of the middle two."""
         by_accuracy = sorted(self.runs, key=lambda run: run.report["test"]["accuracy"])
         return by_accuracy[(len(by_accuracy) - 1) // 2]
+
+    @property
+    def accuracy(self) -> float:
+        """The mean over the seeds."""
+        return float(np.mean([run.predictions == run.labels for run in self.runs]))
 
 
 def recipe(run: Run) -> tuple:

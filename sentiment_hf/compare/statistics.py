@@ -25,10 +25,8 @@ def confusions(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.
     return cells.reshape(classes, classes)
 
 
-def macro_f1(confusion: np.ndarray) -> np.ndarray:
-    """(..., classes, classes) -> (...): mean F1 of the classes that occur in labels or predictions."""
-    hits = np.diagonal(confusion, axis1=-2, axis2=-1)
-    occurrences = confusion.sum(-1) + confusion.sum(-2)
+def macro_f1(hits: np.ndarray, occurrences: np.ndarray) -> np.ndarray:
+    """(..., classes) -> (...): mean F1 of the classes that occur; a row adds one to those of label and prediction."""
     f1 = 2 * hits / np.maximum(occurrences, 1)
     return f1.sum(-1) / (occurrences > 0).sum(-1)
 
@@ -54,13 +52,12 @@ def log_loss_terms(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 def macro_f1_terms(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:
     """The score, plus the influence of each row on it."""
     confusion = confusions(labels, predictions, classes)
-    occurrences = confusion.sum(0) + confusion.sum(1)
-    f1 = 2 * np.diagonal(confusion) / np.maximum(occurrences, 1)
-    # F1 of a class is 2 hits / occurrences; a row adds to the occurrences of its label and of its prediction.
+    hits, occurrences = np.diagonal(confusion), confusion.sum(0) + confusion.sum(1)
+    f1 = 2 * hits / np.maximum(occurrences, 1)
     weights = 1 / np.maximum(occurrences, 1) / (occurrences > 0).sum()
     influence = 2 * (predictions == labels) * weights[labels]
     influence = influence - f1[labels] * weights[labels] - f1[predictions] * weights[predictions]
-    return macro_f1(confusion) + len(labels) * influence
+    return macro_f1(hits, occurrences) + len(labels) * influence
 
 
 def calibration_terms(confidence: np.ndarray, correct: np.ndarray) -> np.ndarray:
@@ -153,8 +150,9 @@ def f1_difference(labels: np.ndarray, a: np.ndarray, b: np.ndarray, classes: int
 def _f1(counts: np.ndarray, label: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
     """(draws,) macro-F1 of (draws, cells) counts of rows, where a cell has one label and one prediction."""
     # Matrix products of integers are slow in numpy, and these counts are exact as floats.
-    to_confusion = np.eye(classes**2)[label * classes + prediction]
-    return macro_f1((counts.astype(np.float64) @ to_confusion).reshape(-1, classes, classes))
+    counts, one_hot = counts.astype(np.float64), np.eye(classes)
+    hits = counts @ (one_hot[label] * (label == prediction)[:, None])
+    return macro_f1(hits, counts @ (one_hot[label] + one_hot[prediction]))
 
 
 def holm(p: np.ndarray) -> np.ndarray:
