@@ -4,6 +4,7 @@ import hashlib
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from datasets import ClassLabel, Dataset, Features, Value
@@ -17,11 +18,14 @@ from sentiment_hf.data.columns import (
     read_texts,
     require_columns,
 )
-from sentiment_hf.data.files import Table
+from sentiment_hf.data.files import Table, read_file
 from sentiment_hf.data.sources import Tables, find_tables
 from sentiment_hf.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+# The row of the source; gone when the splits are made.
+ROW = "row"
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,52 @@ def load_splits(args: DataArguments) -> Splits:
     Raises:
         InputError: something named cannot be found, read, understood or divided.
     """
+    return _split(args, *find_tables(args))[0]
+
+
+def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Splits, dict[str, list]]:
+    """The splits, and what the source says of the test rows beside text and label: a value per row, by column.
+
+    `rows_file` has more columns, with a line per row of the source: of its test part, or of train where test is
+    carved from it. A column that only some files of the source have is None in the rows of the others.
+
+    Raises:
+        InputError: as `load_splits`; or the file cannot be read or does not fit the source.
+    """
     name, hub_id, tables = find_tables(args)
+    splits, numbers = _split(args, name, hub_id, tables)
+    pieces = tables.get("test", tables["train"])
+    names = dict.fromkeys(name for table in pieces for name in table.columns)
+    columns = {name: [cell for table in pieces for cell in _cells(table, name)] for name in names}
+    if rows_file is not None:
+        columns |= _added(read_file(Path(rows_file), "--rows_file"), columns)
+    used = (*splits.notes["columns"]["text"], splits.notes["columns"]["label"])
+    return splits, {name: [cells[row] for row in numbers] for name, cells in columns.items() if name not in used}
+
+
+def _cells(table: Table, column: str) -> list:
+    """As they are shown, a class by its name; None in every row where the table lacks the column."""
+    if column not in table.columns:
+        return [None] * len(next(iter(table.columns.values())))
+    names, cells = table.classes.get(column), table.columns[column][:]
+    return list(cells) if names is None else [None if cell is None or cell < 0 else names[cell] for cell in cells]
+
+
+def _added(table: Table, columns: dict[str, list]) -> dict[str, list]:
+    """The columns of --rows_file, if they can stand beside these."""
+    rows, expected = (len(next(iter(cells.values()))) for cells in (table.columns, columns))
+    if rows != expected:
+        raise InputError(
+            f"--rows_file {table.source} has {rows} rows, and the part that test is from has {expected}; expected a "
+            "line for each, in the same order."
+        )
+    if twice := [name for name in table.columns if name in columns]:
+        raise InputError(f"--rows_file {table.source}: the data has a column {twice[0]!r} already; rename this one.")
+    return {name: _cells(table, name) for name in table.columns}
+
+
+def _split(args: DataArguments, name: str, hub_id: str | None, tables: Tables) -> tuple[Splits, list[int]]:
+    """The splits, and the row of the source that each test row is."""
     texts, label = find_columns(tables["train"][0], args)
     parts = _read(tables, texts, label, args.text_column_delimiter)
     notes = {"hub_id": hub_id, "config": args.dataset_config_name, "columns": {"text": texts, "label": label}}
@@ -67,11 +116,13 @@ def load_splits(args: DataArguments) -> Splits:
     if any(notes["empty_texts"].values()):
         counts = ", ".join(f"{count} in {split}" for split, count in notes["empty_texts"].items())
         logger.warning("Some texts are empty (%s); they are kept and count like any other.", counts)
-    return Splits(**{split: parts[split] for split in flags}, name=name, notes=notes)
+    numbers = parts["test"][ROW][:]
+    parts = {split: parts[split].remove_columns(ROW) for split in flags}
+    return Splits(**parts, name=name, notes=notes), numbers
 
 
 def _read(tables: Tables, texts: list[str], label: str, delimiter: str) -> dict[str, Dataset]:
-    """A dataset per split, with the classes of train in all of them."""
+    """A dataset per split, with the classes of train in all of them and the number of each row."""
     labels = {}
     for split, pieces in tables.items():
         for table in pieces:
@@ -86,7 +137,8 @@ def _read(tables: Tables, texts: list[str], label: str, delimiter: str) -> dict[
         for table, names in zip(pieces, labels[split], strict=True):
             _refuse_unknown(table, names, known, split)
         cells = [text for table in pieces for text in read_texts(table, texts, delimiter)]
-        datasets[split] = make_dataset(cells, [name for piece in labels[split] for name in piece], classes)
+        dataset = make_dataset(cells, [name for piece in labels[split] for name in piece], classes)
+        datasets[split] = dataset.add_column(ROW, range(len(cells)))
     return datasets
 
 
