@@ -67,7 +67,7 @@ def tuned(name: str, tuning: str, **settings):
 def moved_by_two_steps(model) -> set[str]:
     """Names of the parameters that training changes; two steps, for an adapter's first factor starts behind a zero."""
     before = {name: weight.detach().clone() for name, weight in model.named_parameters()}
-    optimizer = torch.optim.SGD([weight for weight in model.parameters() if weight.requires_grad], lr=0.01)
+    optimizer = torch.optim.Adam([weight for weight in model.parameters() if weight.requires_grad], lr=1e-3)
     ids = torch.randint(3, VOCABULARY, (4, 9), generator=torch.Generator().manual_seed(0))
     for _ in range(2):
         model(input_ids=ids, attention_mask=torch.ones_like(ids), labels=torch.tensor([0, 1, 2, 0])).loss.backward()
