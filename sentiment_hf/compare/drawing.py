@@ -2,9 +2,10 @@
 
 import html
 import io
+import math
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import matplotlib
@@ -35,6 +36,7 @@ STYLE = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
     "font.size": 11,
     "axes.edgecolor": MUTED,
     "axes.labelcolor": INK,
@@ -43,6 +45,7 @@ STYLE = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.unicode_minus": True,
+    "lines.linewidth": 1.2,
     "grid.color": "#e6e9ed",
     "grid.linewidth": 0.8,
     "text.color": INK,
@@ -55,6 +58,13 @@ STYLE = {
 }
 
 LINE = 13  # pixels from one line of text to the next
+NAME = 26  # characters of a name in a picture
+FAR = 14  # pixels from a point to its name from which on a leader joins them
+
+# left, bottom, right, top in pixels
+Box = tuple[float, float, float, float]
+Point = tuple[float, float, str]
+Line = tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -133,8 +143,8 @@ def accuracy_axis(ax: Axes, accuracies: Sequence[float], label: str = "accuracy 
     ax.set_ylabel(label)
 
 
-def accuracy_ticks(low: float, high: float, pixels: float, gap: float = 24) -> list[float]:
-    """Percents between two places on the stretched axis, round ones first, none closer than `gap` pixels."""
+def accuracy_ticks(low: float, high: float, pixels: float, gap: float = 22) -> list[float]:
+    """Percents between two places on the stretched axis: the three to five roundest, `gap` pixels apart or more."""
     places: dict[float, float] = {}
     for step in (50, 10, 5, 2, 1, 0.5, 0.2, 0.1):
         for percent in np.round(np.arange(0, 100 + step / 2, step), 1):
@@ -142,6 +152,8 @@ def accuracy_ticks(low: float, high: float, pixels: float, gap: float = 24) -> l
             inside = low * pixels / (high - low) <= place <= high * pixels / (high - low)
             if inside and all(abs(place - other) >= gap for other in places.values()):
                 places[float(percent)] = place
+        if len(places) >= min(5, max(3, pixels // 50)):
+            break
     return sorted(places)
 
 
@@ -151,54 +163,99 @@ def whiskers(ax: Axes, x: float, interval: dict, colour: str) -> None:
 
 
 def legend_of_kinds(ax: Axes, kinds: set[str], more: Sequence[Line2D] = ()) -> None:
-    """Which marker stands for which kind, above the axes."""
+    """Which marker stands for which kind, above the axes, three in a line."""
     handles = [
         Line2D([], [], color=colour, marker=marker, linestyle="", markersize=6, label=KIND_NAMES[kind])
         for kind, (colour, marker) in LOOKS.items()
         if kind in kinds
     ]
-    place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.2, "handletextpad": 0.3}
-    ax.legend(handles=[*handles, *more], ncols=3, frameon=False, fontsize=10, columnspacing=1.0, **place)
+    place = {"loc": "lower left", "bbox_to_anchor": (0, 1.0), "borderaxespad": 0.3, "borderpad": 0}
+    look = {"frameon": False, "fontsize": 10, "columnspacing": 1.0, "handletextpad": 0.3}
+    ax.legend(handles=[*handles, *more], ncols=3, **place, **look)
 
 
-def label_points(ax: Axes, points: Sequence[tuple[float, float, str]], size: float = 10) -> None:
-    """Each name beside its point (data coordinates), where it covers no other name or point; farther off by a line."""
-    figure, taken = ax.figure, []
-    centres = [ax.transData.transform((x, y)) for x, y, _ in points]
-    markers = [(x - 5, y - 5, x + 5, y + 5) for x, y in centres]
-    for (x, y), (_, _, name) in sorted(zip(centres, points, strict=True), key=lambda pair: -pair[0][1]):
-        text = clipped(name, 30)
-        width, height = size_of(figure, text, size)
-        box = free_box((x, y), width, height, markers + taken, ax.bbox.extents)
-        taken.append(box)
-        left, bottom, right, top = box
-        if max(left - x, x - right, bottom - y, y - top) > 12:
-            end = min(max(x, left), right), min(max(y, bottom), top)
-            line = Line2D(*zip((x, y), end, strict=True), transform=None, color=MUTED, linewidth=0.6, zorder=1)
-            figure.add_artist(line)
-        figure.text(left / figure.bbox.width, bottom / figure.bbox.height, text, fontsize=size, va="bottom")
+def legend_height(entries: int) -> int:
+    """Pixels above the axes that a legend takes."""
+    return 10 + 15 * math.ceil(entries / 3)
+
+
+def label_points(ax: Axes, points: Sequence[Point], lines: Sequence[Line] = (), size: float = 10) -> None:
+    """Each name beside its point where that covers no point, no name and, if it can be, no line; else farther off.
+
+    points: (x, y, name), lines: ((x, y), (x, y)), both in data coordinates.
+    """
+    figure = ax.figure
+    centres = [tuple(ax.transData.transform((x, y))) for x, y, _ in points]
+    taken = np.array([(x - 5, y - 5, x + 5, y + 5) for x, y in centres])
+    traces = np.concatenate([np.empty((0, 4)), *(trace(*ax.transData.transform(line)) for line in lines)])
+    for centre, (_, _, name) in sorted(zip(centres, points, strict=True), key=lambda pair: -pair[0][1]):
+        text = clipped(name, NAME)
+        box = free_box(centre, size_of(figure, text, size), taken, traces, ax.bbox.extents)
+        end = nearest(box, centre)
+        if math.dist(end, centre) > FAR:
+            leader = Line2D(*zip(centre, end, strict=True), transform=None, color=MUTED, linewidth=0.6, zorder=1)
+            figure.add_artist(leader)
+            traces = np.concatenate([traces, trace(centre, end)])
+        taken = np.concatenate([taken, [box]])
+        figure.text(box[0] / figure.bbox.width, box[1] / figure.bbox.height, text, fontsize=size, va="bottom")
 
 
 def free_box(
-    centre: tuple[float, float], width: float, height: float, taken: list[tuple], inside: Sequence[float]
-) -> tuple[float, float, float, float]:
-    """left, bottom, right, top of the place nearest to `centre` that lies `inside` and is not taken; pixels."""
-    x, y = centre
-    for radius in range(8, 400, 6):
-        for angle in np.radians([0, 180, 45, 135, -45, -135, 90, -90, 22, 158, -22, -158]):
+    centre: tuple[float, float],
+    size: tuple[float, float],
+    taken: np.ndarray,
+    traces: np.ndarray,
+    inside: Sequence[float],
+) -> Box:
+    """A box of this size `inside` the axes that overlaps nothing `taken`, (boxes, 4), and, if near, no `traces`.
+
+    First comes the nearest; of boxes that need a leader, one whose leader is short and crosses little.
+    """
+    free = [box for box in boxes_around(centre, size, inside) if not overlaps(box, taken)]
+    near = [box for box in free if math.dist(nearest(box, centre), centre) <= FAR]
+    clear = [box for box in near if not overlaps(box, traces)]
+    if clear or near:
+        return (clear or near)[0]
+    crossed = [sum(overlaps(dot, taken) for dot in trace(centre, nearest(box, centre))[3:]) for box in free]
+    away = [math.dist(nearest(box, centre), centre) for box in free]
+    costs = [
+        distance + 15 * number + 20 * overlaps(box, traces)
+        for box, distance, number in zip(free, away, crossed, strict=True)
+    ]
+    return free[int(np.argmin(costs))]
+
+
+def boxes_around(centre: tuple[float, float], size: tuple[float, float], inside: Sequence[float]) -> Iterator[Box]:
+    """Boxes of one size on circles about `centre`, the nearest first, as far as they lie `inside` another box."""
+    (x, y), (width, height) = centre, size
+    for radius in range(8, 400, 8):
+        for angle in np.radians([0, 180, 45, 135, -45, -135, 90, -90, 22, 158, -22, -158, 67, 113, -67, -113]):
             across, up = radius * np.cos(angle), radius * np.sin(angle)
             left = x + across - (width if across < -1e-6 else 0 if across > 1e-6 else width / 2)
             bottom = y + up - height / 2
-            box = (left, bottom, left + width, bottom + height)
-            fits = box[0] >= inside[0] and box[1] >= inside[1] and box[2] <= inside[2] and box[3] <= inside[3]
-            if fits and not any(overlap(box, other) for other in taken):
-                return box
-    return x + 8, y - height / 2, x + 8 + width, y + height / 2
+            box = left, bottom, left + width, bottom + height
+            if left >= inside[0] and bottom >= inside[1] and box[2] <= inside[2] and box[3] <= inside[3]:
+                yield box
 
 
-def overlap(a: tuple, b: tuple) -> bool:
-    """Whether two boxes (left, bottom, right, top) share more than an edge."""
-    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+def trace(start: Sequence[float], end: Sequence[float]) -> np.ndarray:
+    """(boxes, 4): a line as small boxes along it."""
+    steps = math.ceil(math.dist(start, end) / 4) + 1
+    middles = np.linspace(start, end, steps)
+    return np.concatenate([middles - 2, middles + 2], axis=1)
+
+
+def nearest(box: Box, point: tuple[float, float]) -> tuple[float, float]:
+    """The point of a box that is nearest to another point."""
+    left, bottom, right, top = box
+    return min(max(point[0], left), right), min(max(point[1], bottom), top)
+
+
+def overlaps(box: Box, others: np.ndarray) -> bool:
+    """Whether a box shares more than an edge with one of the others, (boxes, 4)."""
+    left, bottom, right, top = box
+    apart = (others[:, 0] >= right) | (others[:, 2] <= left) | (others[:, 1] >= top) | (others[:, 3] <= bottom)
+    return not apart.all()
 
 
 def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], size: float = 10) -> None:
@@ -211,7 +268,7 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], size: fl
     for (x, y, name, colour), place in zip(ends, places, strict=True):
         figure.add_artist(Line2D([x + 4, right - 2], [y, place], transform=None, color=colour, linewidth=0.6))
         where = right / figure.bbox.width, place / figure.bbox.height
-        figure.text(*where, clipped(name, 24), fontsize=size, va="center")
+        figure.text(*where, clipped(name, NAME), fontsize=size, va="center")
 
 
 def spread(heights: Sequence[float], bottom: float) -> list[float]:

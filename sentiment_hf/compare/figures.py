@@ -1,5 +1,8 @@
 """The pictures of the page: accuracy against cost and rows of train, and small multiples, one panel a model."""
 
+import math
+from itertools import pairwise
+
 from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
@@ -10,14 +13,18 @@ from sentiment_hf.compare.drawing import (
     INK,
     LOOKS,
     MUTED,
+    NAME,
     STYLE,
     Picture,
     accuracy_axis,
     canvas,
+    clipped,
     label_ends,
     label_points,
+    legend_height,
     legend_of_kinds,
     picture,
+    size_of,
     stretch,
     whiskers,
 )
@@ -38,7 +45,7 @@ def pictures(comparison: dict) -> dict:
             "rows": train_rows(comparison["learning_curve"]),
             "curves": panels.curves(models, len(comparison["labels"])),
             "confusion": panels.confusions(models, comparison["labels"]),
-            "reliability": panels.reliabilities(models, len(comparison["labels"])),
+            "reliability": panels.reliabilities(models),
             "length": panels.lengths(models),
             "columns": {name: panels.values(models, name) for name in names},
         }
@@ -67,26 +74,33 @@ def cost_picture(models: list[dict], costs: dict, front: list[str], label: str, 
     shown = [model for model in models if costs.get(model["name"])]
     if not shown:
         return []
-    figure, ax = canvas(WIDTH, 330 + 8 * len(shown), left=48, bottom=40, right=12, top=46)
+    kinds = {model["kind"] for model in shown}
+    height = 340 + 14 * max(0, len(shown) - 6)
+    figure, ax = canvas(WIDTH, height, left=48, bottom=40, right=12, top=legend_height(len(kinds) + 1))
     cost_axes(ax, shown, [costs[model["name"]] for model in shown], label)
     best = sorted((model for model in shown if model["name"] in front), key=lambda model: costs[model["name"]])
-    steps = [costs[model["name"]] for model in best], stretch([model["accuracy"]["value"] for model in best])
-    ax.plot(*steps, color=MUTED, linewidth=1.2, linestyle="--", zorder=1)
+    places = {m["name"]: (costs[m["name"]], float(stretch(m["accuracy"]["value"]))) for m in shown}
+    ax.plot(*zip(*(places[model["name"]] for model in best), strict=True), color=MUTED, linestyle="--", zorder=1)
     for model in shown:
         colour, marker = LOOKS[model["kind"]]
-        place = costs[model["name"]], stretch(model["accuracy"]["value"])
         face = colour if model["name"] in front else "white"
-        ax.plot(*place, color=colour, marker=marker, markersize=7, markerfacecolor=face, zorder=3)
-        whiskers(ax, place[0], model["accuracy"], colour)
-    label_points(ax, [(costs[m["name"]], float(stretch(m["accuracy"]["value"])), m["name"]) for m in shown])
-    front_line = Line2D([], [], color=MUTED, linewidth=1.2, linestyle="--", label="Pareto front, filled")
-    legend_of_kinds(ax, {model["kind"] for model in shown}, [front_line])
+        ax.plot(*places[model["name"]], color=colour, marker=marker, markersize=7, markerfacecolor=face, zorder=3)
+        whiskers(ax, costs[model["name"]], model["accuracy"], colour)
+    lines = [*pairwise(places[model["name"]] for model in best), *(interval_line(costs, model) for model in shown)]
+    label_points(ax, [(*places[name], name) for name in places], lines)
+    front_line = Line2D([], [], color=MUTED, linestyle="--", label="Pareto front, filled")
+    legend_of_kinds(ax, kinds, [front_line])
     alt = (
         f"Accuracy against {title} of {len(shown)} models. On the Pareto front: {', '.join(m['name'] for m in best)}."
     )
     absent = [model["name"] for model in models if model not in shown]
     note = f"Not in the picture, for want of a cost above nothing: {', '.join(absent)}." if absent else ""
     return [picture(figure, f"Accuracy against {title}", alt, title, note)]
+
+
+def interval_line(costs: dict, model: dict) -> tuple:
+    """The two ends of the whiskers of a model, in data coordinates."""
+    return tuple((costs[model["name"]], float(stretch(model["accuracy"][bound]))) for bound in ("low", "high"))
 
 
 def cost_axes(ax: Axes, models: list[dict], costs: list[float], label: str) -> None:
@@ -99,10 +113,11 @@ def cost_axes(ax: Axes, models: list[dict], costs: list[float], label: str) -> N
 
 
 def log_axis(ax: Axes, low: float, high: float, label: str) -> None:
-    """A logarithmic x axis with plain numbers: tens, and 1, 2, 5 where less than two decades are seen."""
+    """A logarithmic x axis with plain numbers: tens, and steps between them where few are seen."""
     ax.set_xscale("log")
     ax.set_xlim(low, high)
-    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high / low < 100 else (1,), numticks=12))
+    subs = (1, 2, 5) if high / low < 30 else (1, 3) if high / low < 1000 else (1,)
+    ax.xaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
     ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}" if value < 1e6 else f"{value:.0e}"))
     ax.xaxis.set_minor_locator(NullLocator())
     ax.set_xlabel(label)
@@ -112,7 +127,11 @@ def train_rows(curves: list[dict]) -> list[Picture]:
     """Accuracy against the number of training rows, a line a model, named at its end."""
     if not curves:
         return []
-    figure, ax = canvas(WIDTH, max(340, 14 * len(curves) + 90), left=48, bottom=40, right=136, top=46)
+    probe, _ = canvas(WIDTH, WIDTH, 0, 0)
+    right = 20 + math.ceil(max(size_of(probe, clipped(curve["name"], NAME), 10)[0] for curve in curves))
+    kinds = {curve["kind"] for curve in curves}
+    height = max(340, 14 * len(curves) + 90)
+    figure, ax = canvas(WIDTH, height, left=48, bottom=40, right=right, top=legend_height(len(kinds)))
     points = [point for curve in curves for point in curve["points"]]
     accuracy_axis(ax, [point["accuracy"][bound] for point in points for bound in ("low", "high")])
     rows = [point["train_rows"] for point in points]
@@ -122,12 +141,12 @@ def train_rows(curves: list[dict]) -> list[Picture]:
         colour = LOOKS[curve["kind"]][0]
         x, y = zip(*((p["train_rows"], stretch(p["accuracy"]["value"])) for p in curve["points"]), strict=True)
         look = {"marker": MARKERS[index % len(MARKERS)], "linestyle": LINES[index % len(LINES)]}
-        ax.plot(x, y, color=colour, linewidth=1.4, markersize=6, **look)
+        ax.plot(x, y, color=colour, markersize=6, **look)
         for point in curve["points"]:
             whiskers(ax, point["train_rows"], point["accuracy"], colour)
         ends.append((x[-1], y[-1], curve["name"], INK))
     label_ends(ax, ends)
-    legend_of_kinds(ax, {curve["kind"] for curve in curves})
+    legend_of_kinds(ax, kinds)
     said = ", ".join(f"{c['name']} {100 * c['points'][-1]['accuracy']['value']:.1f} %" for c in curves)
     alt = f"Accuracy against rows of train, {min(rows):,} to {max(rows):,}. With most rows: {said}."
     return [picture(figure, "Accuracy against rows of train", alt, "rows")]

@@ -52,11 +52,11 @@ def short(text: str, length: int = 500) -> str:
 
 
 def interval(score: dict | None, shape: Callable[[float], str]) -> str:
-    """90.65 (90.29 to 91.01), each number in the shape of a function of this file."""
+    """90.65, 90.29 to 91.01: each number in the shape of a function of this file."""
     if score is None:
         return MISSING
     value, low, high = (shape(score[key]) for key in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
+    return f"{value}, {low} to {high}"
 
 
 def plural(number: int, noun: str) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import math
 import re
 from pathlib import Path
 
@@ -15,7 +16,7 @@ HTML, MARKDOWN, CSV, JSON = "report.html", "report.md", "results.csv", "results.
 TEMPLATES = Path(__file__).parent / "templates"
 
 # Columns of a matrix of pairs that fit side by side on a printed page.
-ABREAST = 11
+ABREAST = 12
 
 # How a cell begins that a spreadsheet takes for a formula (owasp.org, CSV Injection).
 FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
@@ -63,12 +64,15 @@ def write_page(comparison: dict, folder: Path, texts: bool) -> None:
         comparison = without_texts(comparison)
     drawn = pictures(comparison)
     more = {"pictures": drawn, "contents": contents(comparison, drawn)}
-    page = rendered("report.html.j2", comparison, {"autoescape": True}, **more)
+    files = {
+        HTML: rendered("report.html.j2", comparison, {"autoescape": True}, **more),
+        MARKDOWN: rendered("report.md.j2", comparison, {"finalize": plain}),
+        CSV: csv_table(comparison["models"]),
+    }
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / JSON, comparison)
-    write_text(folder / CSV, csv_table(comparison["models"]))
-    write_text(folder / MARKDOWN, rendered("report.md.j2", comparison, {"finalize": plain}))
-    write_text(folder / HTML, page)
+    for name, content in files.items():
+        write_text(folder / name, content)
 
 
 def check_installed() -> None:
@@ -127,7 +131,7 @@ def rendered(template: str, comparison: dict, settings: dict, **more) -> str:
         names=names,
         letters=formatting.letters(comparison["groups"], names),
         pair_of=by_pair(comparison["pairs"]),
-        blocks=[names[start : start + ABREAST] for start in range(1, len(names), ABREAST)],
+        blocks=blocks(names[1:]),
         marks=formatting.group_marks(comparison["groups"]),
         timed=any(model["inference"] for model in comparison["models"]),
         speeds=INFERENCE,
@@ -172,7 +176,7 @@ def contents(comparison: dict, drawn: dict) -> dict[str, str]:
 
 
 def parts(models: list[dict]) -> dict[str, dict]:
-    """Title to the parts of the test rows and, name by name, the accuracy on each: by length, then by further columns."""
+    """Title to the parts of the test rows and, by name of the model, its accuracy on each."""
     measured = [model for model in models if model["by_length"]]
     found = {}
     if measured:
@@ -184,3 +188,10 @@ def parts(models: list[dict]) -> dict[str, dict]:
         of = {model["name"]: model["by_column"][column] for model in measured}
         found[f"Accuracy by {column}"] = {"names": values, "of": of}
     return found
+
+
+def blocks(names: list[str]) -> list[list[str]]:
+    """The names in as few blocks of at most `ABREAST` as there can be, all about as long."""
+    number = math.ceil(len(names) / ABREAST)
+    width = math.ceil(len(names) / max(number, 1))
+    return [names[index * width : (index + 1) * width] for index in range(number)]

@@ -54,11 +54,11 @@ def curve(model: dict, models: list[dict], index: int, epochs: float, accuracies
         x, y = series(other, "validation_accuracy")
         above.plot(x, stretch(y), color=PALE, linewidth=0.8, zorder=1)
     x, y = series(model, "validation_accuracy")
-    above.plot(x, stretch(y), color=colour, linewidth=1.4, marker=marker, markersize=3.5)
+    above.plot(x, stretch(y), color=colour, marker=marker, markersize=3.5)
     accuracy_axis(above, accuracies or [0.5, 1], "accuracy (%)")
     above.tick_params(labelbottom=False)
     below.plot(*series(model, "train_loss"), color=MUTED, linewidth=1, linestyle="--")
-    below.plot(*series(model, "validation_loss"), color=colour, linewidth=1.4, marker=marker, markersize=3.5)
+    below.plot(*series(model, "validation_loss"), color=colour, marker=marker, markersize=3.5)
     below.set_ylim(0, highest * 1.05)
     below.yaxis.set_major_locator(MaxNLocator(3))
     below.set_ylabel("loss")
@@ -114,33 +114,27 @@ def write_cells(ax: Axes, shares: np.ndarray, counts: np.ndarray) -> None:
             ax.text(column + 0.5, row + 0.5, text, color=colour, ha="center", va="center", fontsize=size)
 
 
-def reliabilities(models: list[dict], classes: int) -> list[Picture]:
+def reliabilities(models: list[dict]) -> list[Picture]:
     """How often a model is right, against how sure it is; the dashed line is what its confidence promises."""
     seen = [model for model in models if model["reliability"]]
-    start = math.floor(10 / classes) / 10
+    rates = [one[key] for model in seen for one in model["reliability"] for key in ("confidence", "accuracy")]
+    start = 10 * math.floor(10 * min(rates, default=0))
     return [reliability(model, start, index) for index, model in enumerate(seen)]
 
 
-def reliability(model: dict, start: float, index: int) -> Picture:
-    """One panel of `reliabilities`; the bars at the bottom are the shares of the test rows."""
+def reliability(model: dict, start: int, index: int) -> Picture:
+    """One panel of `reliabilities`, from `start` percent; the bars at the bottom are the shares of the test rows."""
     colour, marker = LOOKS[model["kind"]]
     figure, ax = canvas(WIDTH, WIDTH, LEFT, 36)
-    bins = model["reliability"]
-    confidences = [100 * one["confidence"] for one in bins]
-    rows = np.array([one["rows"] for one in bins])
-    lowest = min(100 * start, *(100 * one["accuracy"] for one in bins), *confidences)
-    lowest = 100 * start if lowest >= 100 * start else 0
-    heights = (100 - lowest) * 0.3 * rows / rows.sum()
-    ax.bar(confidences, heights, width=(100 - lowest) * 0.035, bottom=lowest, color=PALE, zorder=1)
-    ax.plot([lowest, 100], [lowest, 100], color=MUTED, linewidth=1, linestyle="--", zorder=2)
-    accuracies = [100 * one["accuracy"] for one in bins]
-    ax.plot(confidences, accuracies, color=colour, linewidth=1.4, marker=marker, markersize=4, zorder=3)
-    ax.set_xlim(lowest, 101)
-    ax.set_ylim(lowest, 101)
-    ax.xaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    ax.yaxis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
-    ax.set_xlabel("confidence (%)")
-    ax.set_ylabel("accuracy (%)")
+    confidences, accuracies = ([100 * one[key] for one in model["reliability"]] for key in ("confidence", "accuracy"))
+    rows = np.array([one["rows"] for one in model["reliability"]])
+    span = 100 - start
+    ax.bar(confidences, 0.3 * span * rows / rows.sum(), width=0.035 * span, bottom=start, color=PALE, zorder=1)
+    ax.plot([start, 100], [start, 100], color=MUTED, linewidth=1, linestyle="--", zorder=2)
+    ax.plot(confidences, accuracies, color=colour, marker=marker, markersize=4, zorder=3)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    ax.set(xlim=(start, 101), ylim=(start, 101), xlabel="confidence (%)", ylabel="accuracy (%)")
     error = f"calibration error {100 * model['calibration_error']['value']:.1f} %"
     alt = f"Reliability diagram of {model['name']}: {error}."
     return picture(figure, model["name"], alt, f"reliability-{index}", error)
@@ -180,20 +174,22 @@ def group(model: dict, rows: dict[str, list], ticks: tuple, label: str, alt: str
     colour, marker = LOOKS[model["kind"]]
     probe, _ = canvas(WIDTH, WIDTH, 0, 0)
     longest = max(size_of(probe, text, 10)[0] for text in ticks[1])
-    bottom = math.ceil(longest) + 28
-    figure, ax = canvas(max(WIDTH, LEFT + 8 + LINE * len(ticks[1])), 130 + bottom, LEFT, bottom)
+    width = max(WIDTH, LEFT + 8 + LINE * len(ticks[1]))
+    upright = longest > (width - LEFT - 8) / len(ticks[1]) - 2
+    bottom = math.ceil(longest if upright else LINE) + 28
+    figure, ax = canvas(width, 130 + bottom, LEFT, bottom)
     places = np.arange(len(rows[model["name"]]))
     for others in rows.values():
         middle = stretch([one["value"] for one in others])
         look = {"linewidth": 0.8} if joined else {"marker": "_", "markersize": 6, "linestyle": ""}
         ax.plot(places, middle, color=PALE, zorder=1, **look)
     mine = rows[model["name"]]
-    line = {"linestyle": "-" if joined else "", "linewidth": 1.4, "marker": marker, "markersize": 4.5}
+    line = {"linestyle": "-" if joined else "", "marker": marker, "markersize": 4.5}
     ax.plot(places, stretch([one["value"] for one in mine]), color=colour, zorder=3, **line)
     for place, one in zip(places, mine, strict=True):
         whiskers(ax, place, one, colour)
     accuracy_axis(ax, [one[bound] for others in rows.values() for one in others for bound in ("low", "high")])
-    ax.set_xticks(*ticks, rotation=90)
+    ax.set_xticks(*ticks, rotation=90 if upright else 0)
     ax.set_xlim(-0.5, len(places) - 0.5)
     ax.set_xlabel(label)
     first, last = (f"{100 * mine[end]['value']:.1f} %" for end in (0, -1))
