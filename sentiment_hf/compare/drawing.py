@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.transforms import IdentityTransform
 
 INK, MUTED, PALE = "#1c2430", "#55606e", "#c3c9d1"
 
@@ -96,6 +97,9 @@ def add_axes(figure: Figure, left: float, bottom: float, width: float, height: f
 
 def picture(figure: Figure, title: str, alt: str, salt: str, note: str = "") -> Picture:
     """The figure as inline SVG: no date, no namespaces, no ids but those it refers to, which `salt` makes its own."""
+    for ax in figure.axes:
+        # Not left of the tick labels, however wide these are, but at the edge, where it is never cut.
+        ax.yaxis.set_label_coords(10, (ax.bbox.y0 + ax.bbox.y1) / 2, transform=IdentityTransform())
     file = io.StringIO()
     with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": salt}):
         # The browser has the glyphs that the font which texts are measured with lacks.

@@ -23,7 +23,7 @@ from sentiment_hf.compare.drawing import (
 )
 
 WIDTH = 180
-LEFT = 42
+LEFT = 46
 
 
 def curves(models: list[dict], classes: int) -> list[Picture]:
@@ -60,7 +60,7 @@ def curve(model: dict, models: list[dict], index: int, epochs: float, accuracies
     below.plot(*series(model, "train_loss"), color=MUTED, linewidth=1, linestyle="--")
     below.plot(*series(model, "validation_loss"), color=colour, marker=marker, markersize=3.5)
     below.set_ylim(0, highest * 1.05)
-    below.yaxis.set_major_locator(MaxNLocator(3))
+    below.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     below.set_ylabel("loss")
     below.set_xlabel("epochs")
     for ax in (above, below):
@@ -191,6 +191,6 @@ def group(model: dict, rows: dict[str, list], ticks: tuple, label: str, alt: str
     accuracy_axis(ax, [one[bound] for others in rows.values() for one in others for bound in ("low", "high")])
     ax.set_xticks(*ticks, rotation=90 if upright else 0)
     ax.set_xlim(-0.5, len(places) - 0.5)
-    ax.set_xlabel(label)
+    ax.set_xlabel(clipped(label, 20))
     first, last = (f"{100 * mine[end]['value']:.1f} %" for end in (0, -1))
     return picture(figure, model["name"], f"{alt} of {model['name']}: {first} to {last}.", salt)
