@@ -324,23 +324,25 @@ def test_differences_beyond_chance_are_marked_by_more_than_colour(folder):
     assert re.search(r'<td class="number">\+1\.30 <small>p = 0\.21</small>', source)
 
 
-@pytest.mark.parametrize("package", ["jinja2", "matplotlib"])
-def test_a_missing_package_is_named_with_the_extra_that_brings_it(package, tmp_path):
-    code = f"""
-import json, sys, pathlib
-sys.modules[{package!r}] = None
+def test_a_missing_package_is_named_with_the_extra_that_brings_it(tmp_path):
+    code = """
+import pathlib, sys
 from sentiment_hf.compare.page import write_page
 from sentiment_hf.errors import InputError
-try:
-    write_page({{}}, pathlib.Path("out"), texts=True)
-except InputError as error:
-    print(error)
+for package in ("jinja2", "matplotlib"):
+    sys.modules[package] = None
+    try:
+        write_page({}, pathlib.Path("out"), texts=True)
+    except InputError as error:
+        print(error)
+    del sys.modules[package]
 """
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True, text=True)
-    assert package in done.stdout
-    assert "pip install 'sentiment-hf[report]'" in done.stdout
+    for package, line in zip(("jinja2", "matplotlib"), done.stdout.splitlines(), strict=True):
+        assert f"needs {package}" in line
+        assert "pip install 'sentiment-hf[report]'" in line
     assert not (tmp_path / "out").exists()
 
 
@@ -403,28 +405,32 @@ def browse(page: Path, folder: Path, *flags: str) -> subprocess.CompletedProcess
 
 
 def measured(page: Path, folder: Path, width: int) -> list:
-    """What the page says of itself in a frame as wide as a window, for the windows of Chromium have a least width.
+    """What `PROBE` says of the page in a frame of this width, and whether anything was logged.
 
-    It is a copy that may run a script: the policy of the page itself lets none run.
+    A frame, since the windows of Chromium have a least width; a copy, since the policy of the page lets no script run.
     """
-    source = page.read_text(encoding="utf-8").replace("default-src 'none'", "script-src 'unsafe-inline'")
+    source = page.read_text(encoding="utf-8").replace(
+        "default-src 'none'", "default-src 'none'; script-src 'unsafe-inline'"
+    )
     (folder / "probed.html").write_text(source.replace("</head>", PROBE), encoding="utf-8")
     frame = folder / "frame.html"
     frame.write_text(FRAME.replace("WIDTH", str(width)), encoding="utf-8")
-    dom = browse(frame, folder, "--dump-dom", "--virtual-time-budget=5000", "--window-size=1400,900").stdout
-    return json.loads(html.unescape(re.search(r'data-probe="([^"]*)"', dom)[1]))
+    done = browse(frame, folder, "--dump-dom", "--virtual-time-budget=5000", "--window-size=1400,900")
+    said = html.unescape(re.search(r'data-probe="([^"]*)"', done.stdout)[1])
+    return [*json.loads(said), "CONSOLE" in done.stderr]
 
 
 @browser
 def test_the_browser_test_sees_what_goes_wrong(folder, tmp_path):
     broken = tmp_path / "broken.html"
     source = (folder / "report.html").read_text(encoding="utf-8")
-    wide = '<div style="width: 3000px">x</div><img src="http://127.0.0.1:9/x.png"></body>'
-    broken.write_text(source.replace("</body>", wide), encoding="utf-8")
-    assert "CONSOLE" in browse(broken, tmp_path, "--dump-dom").stderr
-    inner, content, *_ = measured(broken, tmp_path, width=390)
+    wide = '<div style="width: 3000px">x</div><img src="http://127.0.0.1:9/x.png">'
+    broken.write_text(source.replace("</body>", f"{wide}{HOSTILE[0]}</body>"), encoding="utf-8")
+    inner, content, _, title, logged = measured(broken, tmp_path, width=390)
     assert inner == 390
     assert content > 3000
+    assert title == "owned"
+    assert logged
 
 
 @browser
@@ -432,12 +438,12 @@ def test_the_browser_test_sees_what_goes_wrong(folder, tmp_path):
 @pytest.mark.parametrize("which", ["folder", "hostile", "many"])
 def test_in_a_browser_the_page_fits_the_window_and_logs_nothing(which, width, request, tmp_path):
     page = request.getfixturevalue(which) / "report.html"
-    assert "CONSOLE" not in browse(page, tmp_path, "--dump-dom", f"--window-size={width},844").stderr
-    inner, content, cut, title = measured(page, tmp_path, width)
+    inner, content, cut, title, logged = measured(page, tmp_path, width)
     assert inner == width
     assert content <= width
     assert not cut
     assert title.startswith("Comparison of")
+    assert not logged
 
 
 @browser

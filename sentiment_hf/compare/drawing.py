@@ -99,7 +99,7 @@ def picture(figure: Figure, title: str, alt: str, salt: str, note: str = "") -> 
     """The figure as inline SVG: no date, no namespaces, no ids but those it refers to, which `salt` makes its own."""
     for ax in figure.axes:
         # Not left of the tick labels, however wide these are, but at the edge, where it is never cut.
-        ax.yaxis.set_label_coords(10, (ax.bbox.y0 + ax.bbox.y1) / 2, transform=IdentityTransform())
+        ax.yaxis.set_label_coords(16, (ax.bbox.y0 + ax.bbox.y1) / 2, transform=IdentityTransform())
     file = io.StringIO()
     with warnings.catch_warnings(), matplotlib.rc_context({"svg.hashsalt": salt}):
         # The browser has the glyphs that the font which texts are measured with lacks.

@@ -23,7 +23,7 @@ from sentiment_hf.compare.drawing import (
 )
 
 WIDTH = 180
-LEFT = 46
+LEFT = 48
 
 
 def curves(models: list[dict], classes: int) -> list[Picture]:
