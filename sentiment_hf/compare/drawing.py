@@ -148,15 +148,16 @@ def accuracy_axis(ax: Axes, accuracies: Sequence[float], label: str = "accuracy 
 
 
 def accuracy_ticks(low: float, high: float, pixels: float, gap: float = 22) -> list[float]:
-    """Percents between two places on the stretched axis: the three to five roundest, `gap` pixels apart or more."""
+    """Percents between two places on the stretched axis: the four or five roundest, `gap` pixels apart or more."""
+    span = 100 * float(np.exp(-low) - np.exp(-high))
     places: dict[float, float] = {}
-    for step in (50, 10, 5, 2, 1, 0.5, 0.2, 0.1):
+    for step in (step for step in (50, 10, 5, 2, 1, 0.5, 0.2, 0.1) if 20 * step >= span):
         for percent in np.round(np.arange(0, 100 + step / 2, step), 1):
             place = float(stretch(percent / 100)) * pixels / (high - low)
             inside = low * pixels / (high - low) <= place <= high * pixels / (high - low)
             if inside and all(abs(place - other) >= gap for other in places.values()):
                 places[float(percent)] = place
-        if len(places) >= min(5, max(3, pixels // 50)):
+        if len(places) >= min(5, max(4, pixels // 50)):
             break
     return sorted(places)
 

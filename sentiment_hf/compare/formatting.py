@@ -47,8 +47,8 @@ def p_value(p: float) -> str:
 
 
 def short(text: str, length: int = 500) -> str:
-    """The beginning of a long text, which then ends in a mark."""
-    return text if len(text) <= length else f"{text[:length].rstrip()} […]"
+    """The first words of a long text, which then ends in a mark."""
+    return text if len(text) <= length else f"{text[:length].rsplit(maxsplit=1)[0]} […]"
 
 
 def interval(score: dict | None, shape: Callable[[float], str]) -> str:
