@@ -79,7 +79,7 @@ def list_command(argv: Sequence[str]) -> int:
             print(f"  {config.model_type:<20}{config.__doc__.splitlines()[0].replace('`', '')}")
         print("baselines (--model NAME):")
         for name, baseline in BASELINES.items():
-            print(f"  {name:<34}{baseline.__doc__.splitlines()[0]}")
+            print(f"  {name:<36}{baseline.__doc__.splitlines()[0]}")
         print(f"recipes (--config FILE) in {CONFIGS}:")
         for name in recipes():
             print(f"  {name}.yaml")

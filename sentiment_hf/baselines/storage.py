@@ -1,4 +1,4 @@
-"""A fitted baseline as a file: skops reads it back, with the types of scikit-learn and four of ours, and no others."""
+"""A fitted baseline as a file: skops reads it back, with types of scikit-learn and four of ours, and no others."""
 
 import json
 from pathlib import Path
@@ -13,6 +13,8 @@ from sentiment_hf.errors import extra_explained, failure_explained
 
 BASELINE_FILE, LABELS = "model.skops", "labels.json"
 TRUSTED = [f"{kind.__module__}.{kind.__qualname__}" for kind in (Tokens, NGrams, LogCountRatio, LexiconScores)]
+# What CalibratedClassifierCV is made of; skops knows the public types of scikit-learn only.
+TRUSTED += ["sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration"]
 
 
 def is_saved_baseline(folder: str | Path) -> bool:
@@ -43,5 +45,5 @@ def load_baseline(folder: str) -> tuple[Pipeline, list[str]]:
 
 
 def class_logits(estimator: Pipeline, texts: list[str]) -> np.ndarray:
-    """(texts, classes) logarithms of the probabilities; instead of that of 0, which is infinite, of the least float."""
+    """(texts, classes) logarithms of the probabilities; one of 0 counts as 2e-308, for its logarithm is infinite."""
     return np.log(estimator.predict_proba(texts).clip(min=np.finfo(np.float64).tiny))
