@@ -8,7 +8,8 @@ from time import perf_counter
 import numpy as np
 import torch
 from datasets import Dataset
-from sklearn.base import BaseEstimator, clone
+from scipy.sparse import csr_array
+from sklearn.base import ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
@@ -37,7 +38,7 @@ class Fitted:
 
     estimator: Pipeline
     chosen: dict[str, float]
-    search: list[dict[str, float]]
+    search: list[dict]
     train_seconds: float
 
 
@@ -87,31 +88,38 @@ def refuse_lacking_class(validation: Dataset, name: str) -> None:
 def fit(baseline: Baseline, train: Dataset, validation: Dataset) -> Fitted:
     """On train, once for each strength; kept is the best accuracy on validation, of equal ones the most regularised.
 
-    A support vector machine knows distances and no probabilities; they come from a sigmoid per class that is fitted on
-    validation, where the strength was chosen too, so its log-loss there is better than it will be elsewhere.
+    The features are made once. `train_seconds` are theirs and those of the classifier that is kept.
     """
-    labels, held_out_labels = (np.asarray(part["label"][:]) for part in (train, validation))
+    labels, truth = (np.asarray(part["label"][:]) for part in (train, validation))
     start = perf_counter()
     seen = baseline.features.fit_transform(train["text"][:], labels)
     features_seconds = perf_counter() - start
     held_out = baseline.features.transform(validation["text"][:])
-    tried, classifiers = [], []
+    search, classifiers = [], []
     for setting in ParameterGrid(baseline.grid):
         start = perf_counter()
         classifiers.append(clone(baseline.classifier).set_params(**setting).fit(seen, labels))
-        tried.append({name.split("__")[-1]: value for name, value in setting.items()})
-        tried[-1]["fit_seconds"] = perf_counter() - start
-        tried[-1]["validation_accuracy"] = float((classifiers[-1].predict(held_out) == held_out_labels).mean())
-    best = max(range(len(tried)), key=lambda index: tried[index]["validation_accuracy"])
-    classifier = classifiers[best]
-    if isinstance(classifier, LinearSVC):
-        # One split, since nothing is fitted again: the default of five wants five rows of each class.
-        rows = np.arange(len(held_out_labels))
-        calibrated = CalibratedClassifierCV(FrozenEstimator(classifier), method="sigmoid", cv=[(rows, rows)])
-        classifier = calibrated.fit(held_out, held_out_labels)
-    chosen = {name: value for name, value in tried[best].items() if name not in ("fit_seconds", "validation_accuracy")}
-    seconds = features_seconds + tried[best]["fit_seconds"]
-    return Fitted(Pipeline([*baseline.features.steps, ("classifier", classifier)]), chosen, tried, seconds)
+        seconds = perf_counter() - start
+        accuracy = float((classifiers[-1].predict(held_out) == truth).mean())
+        chosen = {name.split("__")[-1]: value for name, value in setting.items()}
+        search.append({"chosen": chosen, "validation_accuracy": accuracy, "fit_seconds": seconds})
+    best = max(range(len(search)), key=lambda index: search[index]["validation_accuracy"])
+    classifier = calibrated(classifiers[best], held_out, truth)
+    estimator = Pipeline([*baseline.features.steps, ("classifier", classifier)])
+    return Fitted(estimator, search[best]["chosen"], search, features_seconds + search[best]["fit_seconds"])
+
+
+def calibrated(classifier: ClassifierMixin, held_out: csr_array, labels: np.ndarray) -> ClassifierMixin:
+    """A support vector machine knows distances and no probabilities: a sigmoid per class makes them (Platt 1999).
+
+    It is fitted on validation, where the strength was chosen too, so the log-loss there flatters it. All others are
+    returned as they are.
+    """
+    if not isinstance(classifier, LinearSVC):
+        return classifier
+    # One split, since nothing is fitted again: the default of five wants five rows of each class.
+    rows = np.arange(len(labels))
+    return CalibratedClassifierCV(FrozenEstimator(classifier), cv=[(rows, rows)]).fit(held_out, labels)
 
 
 def evaluate(fitted: Fitted, splits: Splits, folder: Path, facts: dict) -> dict:
@@ -148,7 +156,7 @@ def describe(fitted: Fitted, rows: int) -> dict:
     }
 
 
-def num_coefficients(classifier: BaseEstimator) -> int:
+def num_coefficients(classifier: ClassifierMixin) -> int:
     """Learned numbers that a score is made of: weights and intercepts, logarithms of probabilities, sigmoids."""
     match classifier:
         case DummyClassifier():
@@ -158,7 +166,7 @@ def num_coefficients(classifier: BaseEstimator) -> int:
         case OneVsRestClassifier():
             return sum(num_coefficients(pipeline[-1]) for pipeline in classifier.estimators_)
         case CalibratedClassifierCV():
-            (calibrated,) = classifier.calibrated_classifiers_
-            return num_coefficients(calibrated.estimator.estimator) + 2 * len(calibrated.calibrators)
+            (only,) = classifier.calibrated_classifiers_
+            return num_coefficients(only.estimator.estimator) + 2 * len(only.calibrators)
         case _:
             return classifier.coef_.size + classifier.intercept_.size
