@@ -53,5 +53,5 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/pip
 	touch $@
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/pip
-	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[report,test]'
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[test]'
 	touch $(VENV)/.installed-demo $@

@@ -3,7 +3,7 @@
 import argparse
 import json
 from collections.abc import Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import torch
@@ -13,6 +13,7 @@ from transformers.hf_argparser import HfArg, string_to_bool
 from transformers.trainer_utils import HubStrategy
 
 from custom_models import MODEL_NAMES
+from sentiment_hf.baselines import BASELINES
 from sentiment_hf.errors import InputError, did_you_mean, suggestion
 
 # In a checkout the recipes stand beside the package, in an installed wheel inside it.
@@ -95,7 +96,8 @@ class ModelArguments:
     model_name_or_path: str = HfArg(
         default=None,
         aliases=["--model"],
-        help="A custom model (custom-lstm, ...), a Hub id, or a folder with a checkpoint.",
+        help="A custom model (custom-lstm, ...), a baseline (baseline-nb-svm, ...), a Hub id, or a folder with a "
+        "checkpoint.",
     )
     model_revision: str = field(default="main", metadata={"help": "Branch, tag or commit of a Hub model."})
     trust_remote_code: bool = field(
@@ -225,6 +227,11 @@ class RunArguments:
     )
 
 
+# What a baseline obeys; all other flags shape a model or how it is trained.
+OF_A_BASELINE = {"model_name_or_path", "config", "output_dir", "overwrite", "seed", "num_cpu_threads", "disable_tqdm"}
+OF_A_BASELINE |= {"tokenizer", "lowercase"}
+OF_A_BASELINE |= {data.name for data in fields(DataArguments)} - {"max_seq_length", "truncation"}
+
 Arguments = tuple[ModelArguments, DataArguments, RunArguments, TrainingArguments]
 
 
@@ -284,10 +291,13 @@ def parse_args(argv: Sequence[str]) -> Arguments:
     model_args, data_args, run_args, training_args = parsed = parser.parse(argv)
     if not model_args.model_name_or_path:
         raise InputError(
-            f"--model is missing: one of {', '.join(MODEL_NAMES)}, a Hub id, or a folder with a checkpoint"
+            f"--model is missing: one of {', '.join([*MODEL_NAMES, *BASELINES])}, a Hub id, or a folder with a "
+            "checkpoint"
         )
+    if is_baseline(model_args.model_name_or_path):
+        check_baseline(model_args, {parser.flags[name].dest for name in named.keys() | given})
     choose_parts(training_args, defaults.keys() | given)
-    run_args.config = str(recipe.resolve())
+    run_args.config = str(recipe.resolve()) if recipe else None
     model_args.model_config = settings_of(model_args, settings)
     refuse_unused(model_args, given)
     scored_only = not training_args.do_train and not is_fresh(model_args.model_name_or_path)
@@ -334,7 +344,10 @@ def choose_parts(training_args: TrainingArguments, named: Set[str]) -> None:
 
 
 def find_recipe(argv: Sequence[str]) -> Path | None:
-    """The file named by --config, else a custom model's own, or the one of --tuning for a checkpoint."""
+    """The file named by --config, else a custom model's own, or the one of --tuning for a checkpoint.
+
+    A baseline has none of its own: all there is to set is chosen on validation.
+    """
     early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     # A flag without its value is the business of the full parser.
     early.add_argument("--config", nargs="?")
@@ -346,22 +359,30 @@ def find_recipe(argv: Sequence[str]) -> Path | None:
         if not path.is_file():
             raise InputError(f"--config {given.config}: no such file{did_you_mean(path.stem, recipes())}")
         return path
-    return CONFIGS / f"{recipe_name(given.model, given.tuning)}.yaml" if given.model else None
+    if not given.model or is_baseline(given.model):
+        return None
+    return CONFIGS / f"{recipe_name(given.model, given.tuning)}.yaml"
 
 
 def is_fresh(name: str) -> bool:
-    """True for a custom model by name: its weights and its tokenizer are still to be made.
+    """True for a custom model or a baseline by name: its weights and its tokenizer are still to be made.
 
     Anything else is a checkpoint, and so is a folder with the name of a model, written as ./custom-lstm.
 
     Raises:
-        InputError: a name that begins as those of the custom models do and is none.
+        InputError: a name that begins as those of the custom models or of the baselines do and is none.
     """
-    if name.startswith("custom-") and "/" not in name and name not in MODEL_NAMES:
-        raise InputError(
-            f"--model {name}: no custom model has this name{did_you_mean(name, MODEL_NAMES)}; a folder is ./{name}"
-        )
-    return name in MODEL_NAMES
+    for kind, prefix, known in (("custom model", "custom-", MODEL_NAMES), ("baseline", "baseline-", BASELINES)):
+        if name.startswith(prefix) and "/" not in name and name not in known:
+            raise InputError(
+                f"--model {name}: no {kind} has this name{did_you_mean(name, known)}; a folder is ./{name}"
+            )
+    return name in MODEL_NAMES or name in BASELINES
+
+
+def is_baseline(name: str) -> bool:
+    """True for a baseline by name."""
+    return is_fresh(name) and name in BASELINES
 
 
 def is_adapter(name: str) -> bool:
@@ -459,6 +480,20 @@ def refuse_unused(args: ModelArguments, given: Set[str]) -> None:
         raise InputError(
             f"{', '.join(unused)} shapes an adapter, and --tuning {args.tuning} has none: add --tuning lora"
         )
+
+
+def check_baseline(args: ModelArguments, named: Set[str]) -> None:
+    """Only what a baseline obeys is `named`, by flag or recipe."""
+    name = args.model_name_or_path
+    if unused := sorted(named - OF_A_BASELINE):
+        raise InputError(
+            f"{', '.join(f'--{flag}' for flag in unused)}: a baseline such as {name} has no such setting; it takes "
+            f"{', '.join(f'--{flag}' for flag in sorted(OF_A_BASELINE))}"
+        )
+    if name == "baseline-lexicon" and (unused := sorted(named & {"tokenizer", "lowercase"})):
+        raise InputError(f"--{unused[0]}: {name} finds English words by itself, and capitals are emphasis to it")
+    if args.tokenizer == "bpe":
+        raise InputError(f"--tokenizer bpe: {name} counts words or characters; expected word or char")
 
 
 def check(model_args: ModelArguments, run_args: RunArguments, training_args: TrainingArguments) -> None:

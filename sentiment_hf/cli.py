@@ -12,7 +12,7 @@ USAGE = """usage: sentiment-hf COMMAND [FLAGS]
   run      train, validate and test a model     sentiment-hf run --model custom-lstm --dataset sample
   predict  classify texts with a trained model  sentiment-hf predict out/sample/custom-lstm "A fine film."
   push     put a finished run on the Hub        sentiment-hf push out/sample/custom-lstm --hub_model_id me/my-lstm
-  list     show the custom models and the recipes
+  list     show the custom models, the baselines and the recipes
 
 sentiment-hf COMMAND --help lists its flags."""
 
@@ -72,10 +72,14 @@ def list_command(argv: Sequence[str]) -> int:
     def work():
         from custom_models import MODELS
         from sentiment_hf.args import CONFIGS, recipes
+        from sentiment_hf.baselines import BASELINES
 
         print("custom models (--model NAME):")
         for config, _ in MODELS:
             print(f"  {config.model_type:<20}{config.__doc__.splitlines()[0].replace('`', '')}")
+        print("baselines (--model NAME):")
+        for name, baseline in BASELINES.items():
+            print(f"  {name:<36}{baseline.__doc__.splitlines()[0]}")
         print(f"recipes (--config FILE) in {CONFIGS}:")
         for name in recipes():
             print(f"  {name}.yaml")

@@ -58,3 +58,12 @@ def failure_explained(model: str, flag: str = "--model") -> Iterator[None]:
     except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{flag} {model} cannot be loaded ({type(error).__name__}): {reason}") from error
+
+
+@contextmanager
+def extra_explained(extra: str) -> Iterator[None]:
+    """Around the import of a package that only this extra brings."""
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(f"{error.name} is not installed: pip install 'sentiment-hf[{extra}]'") from error

@@ -11,6 +11,7 @@ from transformers import TrainingArguments
 
 import custom_models
 from sentiment_hf.args import DataArguments, ModelArguments, RunArguments, is_adapter, is_fresh
+from sentiment_hf.baselines import BASELINE_FILE
 from sentiment_hf.card import CARD, EVAL_RESULTS
 from sentiment_hf.checkpoints import fingerprint, newest_whole, write_json
 from sentiment_hf.data import Splits
@@ -35,6 +36,7 @@ NEUTRAL |= {"dataloader_prefetch_factor"}
 MODEL_FILES = ("config.json", "*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin*", "*.model")
 MODEL_FILES += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json")
 MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", "adapter_config.json", "labels.json")
+MODEL_FILES += (BASELINE_FILE,)
 
 RESULTS = (REPORT, "predictions.parquet", "metrics.jsonl", "trainer_state.json", "training_args.bin")
 RESULTS += (

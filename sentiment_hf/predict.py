@@ -3,7 +3,8 @@
 import argparse
 import csv
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -14,11 +15,15 @@ from transformers.utils import logging
 
 import custom_models  # noqa: F401  registers the custom models
 from sentiment_hf.args import ModelArguments
+from sentiment_hf.baselines import is_saved_baseline, load_baseline
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.files import read_file
 from sentiment_hf.errors import FlagParser, InputError
 from sentiment_hf.models import at_its_commit, checkpoint_tokenizer, load_checkpoint, require_checkpoint
 from sentiment_hf.tokenization import encode
+
+# Texts to label -> probability, a dictionary per text.
+Scorer = Callable[[list[str]], list[dict[str, float]]]
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -56,12 +61,12 @@ def predict_main(argv: Sequence[str]) -> None:
     """Texts from the command line, a file or standard input to labels and probabilities."""
     args = parse(argv)
     logging.disable_progress_bar()
-    model, tokenizer = load(args)
+    labels, score = load_scorer(args)
     if args.file:
-        predict_file(args, model, tokenizer)
+        predict_file(args, labels, score)
         return
     for texts in [args.texts] if args.texts else standard_input(args.batch_size):
-        for text, probabilities in zip(texts, classify(model, tokenizer, texts, args.batch_size), strict=True):
+        for text, probabilities in zip(texts, classify(score, texts, args.batch_size), strict=True):
             shown = "  ".join(f"{label} {p:.4f}" for label, p in probabilities.items())
             # One line a text.
             text = text.replace("\r", "\\r").replace("\n", "\\n")
@@ -87,6 +92,20 @@ def decoded(lines: Iterable[bytes]) -> Iterator[str]:
             ) from error
 
 
+def load_scorer(args: argparse.Namespace) -> tuple[list[str], Scorer]:
+    """The labels of a checkpoint or a saved baseline, and what scores texts."""
+    if is_saved_baseline(args.model):
+        estimator, labels = load_baseline(args.model)
+        return labels, lambda texts: named(estimator.predict_proba(texts).tolist(), labels)
+    model, tokenizer = load(args)
+    return list(model.config.id2label.values()), partial(predict_batch, model, tokenizer)
+
+
+def named(rows: list[list[float]], labels: list[str]) -> list[dict[str, float]]:
+    """Label -> probability for each row of probabilities."""
+    return [dict(zip(labels, row, strict=True)) for row in rows]
+
+
 def load(args: argparse.Namespace) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """Model and tokenizer of a checkpoint."""
     wanted = ModelArguments(
@@ -100,16 +119,14 @@ def load(args: argparse.Namespace) -> tuple[PreTrainedModel, PreTrainedTokenizer
     return model.to(device), tokenizer
 
 
-def classify(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str], batch_size: int
-) -> list[dict[str, float]]:
+def classify(score: Scorer, texts: list[str], batch_size: int) -> list[dict[str, float]]:
     """The probability of each label for each text, in the order given; batches are of similar length."""
     order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
     results: list[dict[str, float]] = [{} for _ in texts]
     starts = range(0, len(texts), batch_size)
     for start in tqdm(starts, desc="Classifying", disable=len(starts) < 2):
         rows = order[start : start + batch_size]
-        for row, probabilities in zip(rows, predict_batch(model, tokenizer, [texts[i] for i in rows]), strict=True):
+        for row, probabilities in zip(rows, score([texts[i] for i in rows]), strict=True):
             results[row] = probabilities
     return results
 
@@ -121,19 +138,17 @@ def predict_batch(
     """Cut to the length that the model was trained with, as saved in its tokenizer."""
     inputs = DataCollatorWithPadding(tokenizer)(encode(texts, tokenizer)).to(model.device)
     names = [model.config.id2label[index] for index in range(model.config.num_labels)]
-    probabilities = model(**inputs).logits.float().softmax(-1).tolist()
-    return [dict(zip(names, row, strict=True)) for row in probabilities]
+    return named(model(**inputs).logits.float().softmax(-1).tolist(), names)
 
 
-def predict_file(args: argparse.Namespace, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+def predict_file(args: argparse.Namespace, labels: list[str], score: Scorer) -> None:
     """The rows of --file as csv, with the columns prediction and probability_<label> behind their own."""
     table = read_file(Path(args.file), "--file")
-    labels = list(model.config.id2label.values())
     added = ["prediction", *(f"probability_{label}" for label in labels)]
     if taken := [name for name in added if name in table.columns]:
         raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")
     texts = read_texts(table, find_text_columns(table, args.text_column_names), args.text_column_delimiter)
-    results = classify(model, tokenizer, texts, args.batch_size)
+    results = classify(score, texts, args.batch_size)
     header = [*table.columns, *added]
     rows = (
         [*row, max(p, key=p.get), *(f"{p[label]:.6f}" for label in labels)]

@@ -3,6 +3,8 @@
 import importlib.metadata
 import platform
 import resource
+import shlex
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +12,33 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 
-VERSIONS_OF = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "peft", "sentiment-hf")
+from sentiment_hf.args import ModelArguments, RunArguments
+from sentiment_hf.data import Splits
+
+VERSIONS_OF = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "peft", "scikit-learn", "sentiment-hf")
+
+
+def describe_run(model_args: ModelArguments, run_args: RunArguments, seed: int, splits: Splits, tuning: str) -> dict:
+    """What is known of a model or baseline before it is trained: its name, its data, the command."""
+    return {
+        "model": model_args.model_name_or_path,
+        "model_revision": model_args.model_revision,
+        "tuning": tuning,
+        "embed_with": model_args.embed_with,
+        "dataset": splits.name,
+        "dataset_id": splits.notes["hub_id"],
+        "seed": seed,
+        "recipe": recipe(run_args),
+        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
+        "labels": splits.train.features["label"].names,
+        "duplicates": splits.notes["duplicates"],
+        "data": splits.notes,
+    }
+
+
+def recipe(run_args: RunArguments) -> str | None:
+    """Its name: that of its file."""
+    return Path(run_args.config).stem if run_args.config else None
 
 
 def environment() -> dict:

@@ -2,10 +2,9 @@
 
 import dataclasses
 import logging
-import shlex
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import datasets
@@ -23,7 +22,8 @@ from transformers import (
     set_seed,
 )
 
-from sentiment_hf.args import AUTO, DataArguments, ModelArguments, RunArguments, is_adapter
+from sentiment_hf.args import AUTO, DataArguments, ModelArguments, RunArguments, is_adapter, is_baseline
+from sentiment_hf.baselines.fitting import prepare_baseline
 from sentiment_hf.card import license_of, write_card
 from sentiment_hf.checkpoints import write_json
 from sentiment_hf.data import Splits, load_splits
@@ -33,7 +33,7 @@ from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
 from sentiment_hf.metrics import full_scores
 from sentiment_hf.models import at_its_commit, is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
 from sentiment_hf.push import push, require_pushable
-from sentiment_hf.report import environment, table, write_predictions
+from sentiment_hf.report import describe_run, environment, recipe, table, write_predictions
 from sentiment_hf.sampling import FewLengthsCollator
 from sentiment_hf.tokenization import tokenize, truncation
 from sentiment_hf.trainer import ClassificationTrainer, MetricsFile, StopOnBrokenLoss, StopOnSignal
@@ -78,12 +78,13 @@ def run(
         logger.warning("%s holds this run already, finished; its result:", folder)
     else:
         # Asked now: after hours of training the network may be gone.
-        facts = {"fingerprint": fingerprint_of(this_run)} | origin(source, run_args)
-        trainer = build_trainer(source, data_args, run_args, training_args, splits)
+        facts = describe_run(model_args, run_args, training_args.seed, splits, tuning(model_args, training_args))
+        facts |= {"fingerprint": fingerprint_of(this_run), "data_hash": this_run["data"]} | origin(source, run_args)
+        train_and_test = prepare(source, data_args, run_args, training_args, splits, facts)
         # Only now, when nothing can be refused any more, is anything written or replaced.
         with training_args.main_process_first(local=False, desc="claiming the output folder"):
             checkpoint = claim(folder, this_run, run_args.overwrite, writes=training_args.process_index == 0)
-        report = train_and_test(trainer, checkpoint, splits, model_args, run_args, facts)
+        report = train_and_test(checkpoint)
     if training_args.process_index == 0:
         print(table(report), flush=True)
         if pushes:
@@ -99,20 +100,33 @@ def require_checkpoints(args: ModelArguments) -> None:
         require_checkpoint(args.embed_with, "--embed_with")
 
 
-def train_and_test(
-    trainer: ClassificationTrainer,
-    checkpoint: Path | None,
-    splits: Splits,
+def prepare(
     model_args: ModelArguments,
+    data_args: DataArguments,
     run_args: RunArguments,
+    training_args: TrainingArguments,
+    splits: Splits,
     facts: dict,
+) -> Callable[[Path | None], dict]:
+    """What trains, from a checkpoint if there is one, and returns the report, into which `facts` go.
+
+    Whatever can be refused is refused before it is returned.
+    """
+    if is_baseline(model_args.model_name_or_path):
+        return prepare_baseline(model_args, training_args, splits, facts)
+    trainer = build_trainer(model_args, data_args, run_args, training_args, splits)
+    return partial(train_and_test, trainer, splits, model_args.merge_adapter, facts)
+
+
+def train_and_test(
+    trainer: ClassificationTrainer, splits: Splits, merge: bool, facts: dict, checkpoint: Path | None
 ) -> dict:
-    """The report of all that was asked for; `facts` go into it."""
+    """The report of all that was asked for; `merge` saves an adapter as one checkpoint with its base."""
     if trainer.args.do_train:
-        train(trainer, checkpoint, model_args.merge_adapter)
-    elif model_args.merge_adapter:
+        train(trainer, checkpoint, merge)
+    elif merge:
         save(trainer, merge=True)
-    report = evaluate(trainer, splits, model_args, run_args, facts)
+    report = evaluate(trainer, splits, merge, facts)
     trainer.end()
     return report
 
@@ -168,21 +182,23 @@ def renumber(dataset: Dataset, order: list[str]) -> Dataset:
 def default_folder(
     model_args: ModelArguments, run_args: RunArguments, training_args: TrainingArguments, dataset: str
 ) -> Path:
-    """out/<dataset>/<recipe of a fresh model, or name of a checkpoint and how it is tuned>."""
+    """out/<dataset>/<recipe of a fresh model, its name without one, or a checkpoint's and how it is tuned>."""
     how = tuning(model_args, training_args)
+    if how == "baseline":
+        return Path("out", dataset, recipe(run_args) or model_args.model_name_or_path)
     name = recipe(run_args) if how == "scratch" else f"{Path(model_args.model_name_or_path).name}-{how}"
     if model_args.embed_with:
         name += f"-on-{Path(model_args.embed_with).name}"
     return Path("out", dataset, name)
 
 
-def recipe(run_args: RunArguments) -> str:
-    """Its name: that of its file."""
-    return Path(run_args.config).stem
-
-
 def tuning(model_args: ModelArguments, training_args: TrainingArguments) -> str:
-    """scratch: all weights fresh; full, head, lora: what of a checkpoint is trained; none: a checkpoint as it is."""
+    """scratch: all weights fresh; full, head, lora: what of a checkpoint is trained; none: a checkpoint as it is.
+
+    A baseline is none of these: baseline.
+    """
+    if is_baseline(model_args.model_name_or_path):
+        return "baseline"
     if is_fresh(model_args.model_name_or_path):
         return "scratch"
     return model_args.tuning if training_args.do_train else "none"
@@ -317,16 +333,10 @@ def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str)
     return logits, labels
 
 
-def evaluate(
-    trainer: ClassificationTrainer,
-    splits: Splits,
-    model_args: ModelArguments,
-    run_args: RunArguments,
-    facts: dict,
-) -> dict:
+def evaluate(trainer: ClassificationTrainer, splits: Splits, merged: bool, facts: dict) -> dict:
     """Validation, then test once, with the chosen weights; writes the card and, last, report.json."""
     args, tokenizer = trainer.args, trainer.processing_class
-    report = describe(trainer, splits, model_args, run_args) | facts
+    report = facts | describe(trainer)
     names = splits.train.features["label"].names
     if args.do_eval:
         report["validation"] = full_scores(*predict_logits(trainer, trainer.eval_dataset, "eval"), names)
@@ -339,30 +349,19 @@ def evaluate(
     report |= environment()
     if trainer.is_world_process_zero():
         folder = Path(args.output_dir)
-        if args.do_train or model_args.merge_adapter:
+        if args.do_train or merged:
             write_card(folder, report)
         write_json(folder / "report.json", report)
     return report
 
 
-def describe(
-    trainer: ClassificationTrainer, splits: Splits, model_args: ModelArguments, run_args: RunArguments
-) -> dict:
-    """What was trained, on what, for how long; all counts and seconds are of training steps only."""
+def describe(trainer: ClassificationTrainer) -> dict:
+    """What was trained, and for how long; all counts and seconds are of training steps only."""
     args, clock = trainer.args, trainer.total_clock()
     lengths = np.asarray(trainer.train_dataset["length"])
     limit = trainer.processing_class.model_max_length
     return {
-        "model": model_args.model_name_or_path,
-        "model_revision": model_args.model_revision,
         "model_type": trainer.model.config.model_type,
-        "tuning": tuning(model_args, args),
-        "embed_with": model_args.embed_with,
-        "dataset": splits.name,
-        "dataset_id": splits.notes["hub_id"],
-        "seed": args.seed,
-        "recipe": recipe(run_args),
-        "command": shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]]),
         "parameters": trainer.num_parameters,
         "trainable_parameters": trainer.num_trained,
         "train_seconds": clock["seconds"],
@@ -378,7 +377,4 @@ def describe(
         "truncation": truncation(trainer.processing_class),
         "train_texts_at_max_seq_length": float((lengths >= limit).mean()),
         "vocabulary": len(trainer.processing_class),
-        "labels": splits.train.features["label"].names,
-        "duplicates": splits.notes["duplicates"],
-        "data": splits.notes,
     }

@@ -9,6 +9,7 @@ from huggingface_hub import ModelCard
 from transformers.dynamic_module_utils import get_relative_import_files
 
 from sentiment_hf.args import ADAPTER_CONFIG, ADAPTER_WEIGHTS, is_adapter, is_local
+from sentiment_hf.baselines import is_saved_baseline
 from sentiment_hf.card import CARD, EVAL_RESULTS
 from sentiment_hf.errors import InputError
 from sentiment_hf.folder import REPORT
@@ -27,11 +28,16 @@ def pushed_files(folder: Path) -> list[str]:
     """Names of the files of a finished run that go to the Hub; whatever else lies in the folder stays.
 
     Raises:
-        InputError: the folder is no finished run, or a file that a loader needs is missing.
+        InputError: the folder is no finished run, one of a baseline, or a file that a loader needs is missing.
     """
     report = folder / REPORT
     if not report.is_file():
         raise InputError(f"{folder} holds no finished run: expected its {REPORT}; run it to its end first")
+    if is_saved_baseline(folder):
+        raise InputError(
+            f"{folder} holds a baseline, which is no checkpoint of transformers and loads in no `pipeline()`; train "
+            "custom-ngram, which does"
+        )
     if not any((folder / name).is_file() for name in (CONFIG, ADAPTER_CONFIG)):
         raise InputError(f"{folder} holds no model: it is a run that only scored one; push the folder of that one")
     needed = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS] if is_adapter(str(folder)) else [CONFIG, *weight_files(folder)]

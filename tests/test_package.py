@@ -20,7 +20,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGES = ("sentiment_hf", "custom_models")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CORE = [Requirement(line) for line in PROJECT["dependencies"]]
-EXTRAS = [Requirement(line) for lines in PROJECT["optional-dependencies"].values() for line in lines]
+OF_EXTRAS = [Requirement(line) for lines in PROJECT["optional-dependencies"].values() for line in lines]
+# An extra may take another along, which is no package.
+EXTRAS = [requirement for requirement in OF_EXTRAS if requirement.name != PROJECT["name"]]
 PINS = {
     canonicalize_name(name): version
     for name, version in re.findall(r"^([\w.-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE)

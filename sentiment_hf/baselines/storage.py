@@ -1,0 +1,49 @@
+"""A fitted baseline as a file: skops reads it back, with types of scikit-learn and four of ours, and no others."""
+
+import json
+from pathlib import Path
+from zipfile import ZIP_DEFLATED
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from sentiment_hf.baselines.features import LexiconScores, LogCountRatio, NGrams, Tokens
+from sentiment_hf.checkpoints import write_json
+from sentiment_hf.errors import extra_explained, failure_explained
+
+BASELINE_FILE, LABELS = "model.skops", "labels.json"
+TRUSTED = [f"{kind.__module__}.{kind.__qualname__}" for kind in (Tokens, NGrams, LogCountRatio, LexiconScores)]
+# What CalibratedClassifierCV is made of; skops knows the public types of scikit-learn only.
+TRUSTED += ["sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration"]
+
+
+def is_saved_baseline(folder: str | Path) -> bool:
+    """True for the folder of a finished run of a baseline."""
+    return (Path(folder) / BASELINE_FILE).is_file()
+
+
+def save_baseline(folder: Path, estimator: Pipeline, labels: list[str]) -> None:
+    """model.skops, from texts to probabilities, and labels.json, the names of the classes in their order."""
+    with extra_explained("baselines"):
+        from skops import io
+    io.dump(estimator, folder / BASELINE_FILE, compression=ZIP_DEFLATED, compresslevel=1)
+    write_json(folder / LABELS, {"labels": labels})
+
+
+def load_baseline(folder: str) -> tuple[Pipeline, list[str]]:
+    """What was saved there.
+
+    Raises:
+        InputError: a damaged file, or one that holds a type which is neither of scikit-learn nor ours: nothing of it
+            is made or run.
+    """
+    with extra_explained("baselines"):
+        from skops import io
+    with failure_explained(folder):
+        estimator = io.load(Path(folder, BASELINE_FILE), trusted=TRUSTED)
+        return estimator, json.loads(Path(folder, LABELS).read_text(encoding="utf-8"))["labels"]
+
+
+def class_logits(estimator: Pipeline, texts: list[str]) -> np.ndarray:
+    """(texts, classes) logarithms of the probabilities; one of 0 counts as 2e-308, for its logarithm is infinite."""
+    return np.log(estimator.predict_proba(texts).clip(min=np.finfo(np.float64).tiny))
