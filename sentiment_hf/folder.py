@@ -16,6 +16,7 @@ from sentiment_hf.card import CARD, EVAL_RESULTS
 from sentiment_hf.checkpoints import fingerprint, newest_whole, write_json
 from sentiment_hf.data import Splits
 from sentiment_hf.errors import InputError
+from sentiment_hf.report import PREDICTIONS
 from sentiment_hf.tuning import base_of
 
 IDENTITY, REPORT = "run.json", "report.json"
@@ -38,7 +39,7 @@ MODEL_FILES += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.j
 MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", "adapter_config.json", "labels.json")
 MODEL_FILES += (BASELINE_FILE,)
 
-RESULTS = (REPORT, "predictions.parquet", "metrics.jsonl", "trainer_state.json", "training_args.bin")
+RESULTS = (REPORT, *PREDICTIONS.values(), "metrics.jsonl", "trainer_state.json", "training_args.bin")
 RESULTS += (
     CARD,
     f"{EVAL_RESULTS}/*.yaml",

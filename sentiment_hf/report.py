@@ -15,6 +15,9 @@ import torch
 from sentiment_hf.args import ModelArguments, RunArguments
 from sentiment_hf.data import Splits
 
+# Of each part that is scored.
+PREDICTIONS = {"validation": "validation_predictions.parquet", "test": "predictions.parquet"}
+
 VERSIONS_OF = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "peft", "scikit-learn", "sentiment-hf")
 
 
@@ -56,7 +59,7 @@ def environment() -> dict:
 
 
 def write_predictions(path: Path, logits: np.ndarray, labels: np.ndarray, names: list[str]) -> None:
-    """One line a row of the test part, in its order: row, label, prediction, probability of each class (float16)."""
+    """One line a row of the part, in its order: row, label, prediction, probability of each class (float16)."""
     probabilities = torch.from_numpy(logits).float().softmax(-1).numpy().astype(np.float16)
     columns = {"row": np.arange(len(labels), dtype=np.int32), "label": labels.astype(np.int16)}
     columns["prediction"] = logits.argmax(-1).astype(np.int16)

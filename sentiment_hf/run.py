@@ -33,7 +33,7 @@ from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
 from sentiment_hf.metrics import full_scores
 from sentiment_hf.models import at_its_commit, is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
 from sentiment_hf.push import push, require_pushable
-from sentiment_hf.report import describe_run, environment, recipe, table, write_predictions
+from sentiment_hf.report import PREDICTIONS, describe_run, environment, recipe, table, write_predictions
 from sentiment_hf.sampling import FewLengthsCollator
 from sentiment_hf.tokenization import tokenize, truncation
 from sentiment_hf.trainer import ClassificationTrainer, MetricsFile, StopOnBrokenLoss, StopOnSignal
@@ -338,14 +338,13 @@ def evaluate(trainer: ClassificationTrainer, splits: Splits, merged: bool, facts
     args, tokenizer = trainer.args, trainer.processing_class
     report = facts | describe(trainer)
     names = splits.train.features["label"].names
-    if args.do_eval:
-        report["validation"] = full_scores(*predict_logits(trainer, trainer.eval_dataset, "eval"), names)
-    if args.do_predict:
-        test = tokenize(splits.test, tokenizer, tokenizer.model_max_length)
-        logits, labels = predict_logits(trainer, test, "test")
-        report["test"] = full_scores(logits, labels, names)
-        if trainer.is_world_process_zero():
-            write_predictions(Path(args.output_dir, "predictions.parquet"), logits, labels, names)
+    for part, prefix, wanted in (("validation", "eval", args.do_eval), ("test", "test", args.do_predict)):
+        if wanted:
+            rows = tokenize(getattr(splits, part), tokenizer, tokenizer.model_max_length)
+            logits, labels = predict_logits(trainer, rows, prefix)
+            report[part] = full_scores(logits, labels, names)
+            if trainer.is_world_process_zero():
+                write_predictions(Path(args.output_dir, PREDICTIONS[part]), logits, labels, names)
     report |= environment()
     if trainer.is_world_process_zero():
         folder = Path(args.output_dir)

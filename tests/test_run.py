@@ -15,6 +15,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from sentiment_hf.args import parse_args
 from sentiment_hf.cli import run_command
 from sentiment_hf.errors import InputError
+from sentiment_hf.report import PREDICTIONS
 from sentiment_hf.run import run
 
 TYPES = {
@@ -81,16 +82,17 @@ def test_the_report_has_what_the_design_promises(finished):
     assert {"torch", "transformers", "datasets", "python"} <= report["versions"].keys()
 
 
-def test_predictions_are_a_row_each_in_the_order_of_the_file(finished, data):
-    table = pq.read_table(finished / "predictions.parquet")
+@pytest.mark.parametrize(("part", "rows"), [("validation", 14), ("test", 22)])
+def test_predictions_are_a_row_each_in_the_order_of_the_file(finished, part, rows):
+    table = pq.read_table(finished / PREDICTIONS[part])
     assert table.column_names == ["row", "label", "prediction", "probability_negative", "probability_positive"]
     columns = table.to_pydict()
-    assert columns["row"] == list(range(22))
-    assert columns["label"] == [row % 2 for row in range(22)]
+    assert columns["row"] == list(range(rows))
+    assert columns["label"] == [row % 2 for row in range(rows)]
     right = [label == prediction for label, prediction in zip(columns["label"], columns["prediction"], strict=True)]
-    assert sum(right) / 22 == read_report(finished)["test"]["accuracy"]
+    assert sum(right) / rows == read_report(finished)[part]["accuracy"]
     sums = [sum(pair) for pair in zip(columns["probability_negative"], columns["probability_positive"], strict=True)]
-    assert sums == pytest.approx([1] * 22, abs=2e-3)
+    assert sums == pytest.approx([1] * rows, abs=2e-3)
 
 
 def test_metrics_are_an_object_a_line_with_their_step(finished):

@@ -29,7 +29,7 @@ from sentiment_hf.checkpoints import write_json
 from sentiment_hf.data import Splits
 from sentiment_hf.errors import InputError, extra_explained
 from sentiment_hf.metrics import full_scores
-from sentiment_hf.report import environment, write_predictions
+from sentiment_hf.report import PREDICTIONS, environment, write_predictions
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def evaluate(fitted: Fitted, splits: Splits, folder: Path, facts: dict) -> dict:
     for part, dataset in (("validation", splits.validation), ("test", splits.test)):
         logits, labels = class_logits(fitted.estimator, dataset["text"][:]), np.asarray(dataset["label"][:])
         report[part] = full_scores(logits, labels, names)
-    write_predictions(folder / "predictions.parquet", logits, labels, names)
+        write_predictions(folder / PREDICTIONS[part], logits, labels, names)
     save_baseline(folder, fitted.estimator, names)
     report |= environment()
     write_json(folder / "report.json", report)

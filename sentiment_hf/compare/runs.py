@@ -11,8 +11,9 @@ import pyarrow.parquet as pq
 
 from sentiment_hf.errors import InputError
 from sentiment_hf.folder import REPORT
+from sentiment_hf.report import PREDICTIONS
 
-PREDICTIONS, CURVE, INFERENCE = "predictions.parquet", "metrics.jsonl", "inference.json"
+CURVE, INFERENCE = "metrics.jsonl", "inference.json"
 
 # What of report["data"] may differ: runs on fewer training rows are points of a learning curve, the same data set can
 # lie on the Hub and in a folder, and older reports do not say where theirs did.
@@ -77,11 +78,11 @@ def load_run(folder: Path) -> Run:
     report = read_json(folder / REPORT)
     if "test" not in report:
         raise InputError(f"{folder}: this run did not score test; run it again with --do_predict to compare it")
-    labels, predictions, probabilities = read_predictions(folder / PREDICTIONS, report["labels"])
+    labels, predictions, probabilities = read_predictions(folder / PREDICTIONS["test"], report["labels"])
     if len(labels) != report["test"]["rows"]:
         raise InputError(
-            f"{folder / PREDICTIONS} has {len(labels)} rows, but {REPORT} beside it says {report['test']['rows']}; "
-            "they are of two runs"
+            f"{folder / PREDICTIONS['test']} has {len(labels)} rows, but {REPORT} beside it says "
+            f"{report['test']['rows']}; they are of two runs"
         )
     curve, inference = folder / CURVE, folder / INFERENCE
     return Run(
