@@ -1,4 +1,4 @@
-"""The command line: sentiment-hf run | predict | push | list, and what the files in scripts/ call."""
+"""The command line: sentiment-hf run | compare | predict | push | list, and what the files in scripts/ call."""
 
 import logging
 import sys
@@ -10,6 +10,7 @@ from sentiment_hf.errors import InputError, Interrupted, NotPushedError, Trainin
 USAGE = """usage: sentiment-hf COMMAND [FLAGS]
 
   run      train, validate and test a model     sentiment-hf run --model custom-lstm --dataset sample
+  compare  train several, put them side by side  sentiment-hf compare --models custom-fc custom-lstm --dataset sample
   predict  classify texts with a trained model  sentiment-hf predict out/sample/custom-lstm "A fine film."
   push     put a finished run on the Hub        sentiment-hf push out/sample/custom-lstm --hub_model_id me/my-lstm
   list     show the custom models, the baselines and the recipes
@@ -19,7 +20,13 @@ sentiment-hf COMMAND --help lists its flags."""
 
 def main() -> None:
     """The installed command `sentiment-hf`."""
-    commands = {"run": run_command, "predict": predict_command, "push": push_command, "list": list_command}
+    commands = {
+        "run": run_command,
+        "compare": compare_command,
+        "predict": predict_command,
+        "push": push_command,
+        "list": list_command,
+    }
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("--help", "-h"):
         print(USAGE)
@@ -40,6 +47,17 @@ def run_command(argv: Sequence[str]) -> int:
         from sentiment_hf.run import run
 
         run(*parse_args(argv))
+
+    return exit_code(work)
+
+
+def compare_command(argv: Sequence[str]) -> int:
+    """scripts/compare.py"""
+
+    def work():
+        from sentiment_hf.compare.main import compare_main
+
+        compare_main(argv)
 
     return exit_code(work)
 

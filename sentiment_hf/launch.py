@@ -16,9 +16,13 @@ LAUNCHERS = ("accelerate", "accelerate-launch", "accelerate/commands/launch.py",
 
 def use_all_cores(args: TrainingArguments, num_cpu_threads: int | None) -> None:
     """`accelerate launch` exports OMP_NUM_THREADS=1, which would leave all cores but one idle."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     here = int(os.environ.get("LOCAL_WORLD_SIZE", args.world_size))
-    torch.set_num_threads(num_cpu_threads or max(1, cores // here))
+    torch.set_num_threads(num_cpu_threads or max(1, available_cores() // here))
+
+
+def available_cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def refuse_fewer_processes(args: TrainingArguments) -> None:

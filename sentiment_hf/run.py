@@ -64,32 +64,67 @@ def run(
     use_all_cores(training_args, run_args.num_cpu_threads)
     refuse_fewer_processes(training_args)
     require_checkpoints(model_args)
-    splits = load_splits(data_args)
-    source = at_its_commit(model_args)
-    model_args = dataclasses.replace(model_args, model_revision=source.model_revision)
-    splits = in_label_order(splits, label_order(source), training_args.do_train)
-    if training_args.output_dir == AUTO:
-        training_args.output_dir = str(default_folder(model_args, run_args, training_args, splits.name))
+    known = identify(model_args, data_args, run_args, training_args, load_splits(data_args))
     folder = Path(training_args.output_dir)
-    this_run = identity(model_args, data_args, run_args, training_args, splits)
     with training_args.main_process_first(local=False, desc="looking at the output folder"):
-        report = finished_report(folder, this_run, run_args.overwrite)
+        report = finished_report(folder, known.identity, run_args.overwrite)
     if report:
         logger.warning("%s holds this run already, finished; its result:", folder)
     else:
         # Asked now: after hours of training the network may be gone.
-        facts = describe_run(model_args, run_args, training_args.seed, splits, tuning(model_args, training_args))
-        facts |= {"fingerprint": fingerprint_of(this_run), "data_hash": this_run["data"]} | origin(source, run_args)
-        train_and_test = prepare(source, data_args, run_args, training_args, splits, facts)
+        facts = facts_of(known, run_args, training_args)
+        train_and_test = prepare(known.source, data_args, run_args, training_args, known.splits, facts)
         # Only now, when nothing can be refused any more, is anything written or replaced.
         with training_args.main_process_first(local=False, desc="claiming the output folder"):
-            checkpoint = claim(folder, this_run, run_args.overwrite, writes=training_args.process_index == 0)
+            checkpoint = claim(folder, known.identity, run_args.overwrite, writes=training_args.process_index == 0)
         report = train_and_test(checkpoint)
     if training_args.process_index == 0:
         print(table(report), flush=True)
         if pushes:
             publish(folder, training_args, run_args.license)
     return report
+
+
+@dataclasses.dataclass(frozen=True)
+class Known:
+    """What is known of a run before it begins.
+
+    model_args: with the commit of a model of the Hub; source: also with its adapter as a folder. splits: with the
+    classes in the order of the checkpoint. identity: what makes two runs the same.
+    """
+
+    model_args: ModelArguments
+    source: ModelArguments
+    splits: Splits
+    identity: dict
+
+
+def identify(
+    model_args: ModelArguments,
+    data_args: DataArguments,
+    run_args: RunArguments,
+    training_args: TrainingArguments,
+    splits: Splits,
+) -> Known:
+    """Look at the model, which has been asked for by `require_checkpoints`; `output_dir` is set if not named.
+
+    Raises:
+        InputError: the checkpoint cannot be fetched, or has other classes than the data.
+    """
+    source = at_its_commit(model_args)
+    model_args = dataclasses.replace(model_args, model_revision=source.model_revision)
+    splits = in_label_order(splits, label_order(source), training_args.do_train)
+    if training_args.output_dir == AUTO:
+        training_args.output_dir = str(default_folder(model_args, run_args, training_args, splits.name))
+    return Known(model_args, source, splits, identity(model_args, data_args, run_args, training_args, splits))
+
+
+def facts_of(known: Known, run_args: RunArguments, training_args: TrainingArguments) -> dict:
+    """What the report says of the run before it begins."""
+    how = tuning(known.model_args, training_args)
+    facts = describe_run(known.model_args, run_args, training_args.seed, known.splits, how)
+    facts |= {"fingerprint": fingerprint_of(known.identity), "data_hash": known.identity["data"]}
+    return facts | origin(known.source, run_args)
 
 
 def require_checkpoints(args: ModelArguments) -> None:

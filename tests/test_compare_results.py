@@ -303,17 +303,20 @@ def test_the_sample_has_its_phenomena():
 
 def test_the_committed_runs_are_compared():
     assert IMDB
-    result = compare(load_runs(IMDB), None)
+    runs = load_runs(IMDB)
+    result = compare(runs, None)
     models = {model["name"]: model for model in result["models"]}
     assert models.keys() == {folder.name for folder in IMDB}
-    for folder in IMDB:
-        report, model = read_report(folder), models[folder.name]
+    for run in runs:
+        report, model = run.report, models[run.name]
         assert model["accuracy"]["value"] == pytest.approx(report["test"]["accuracy"])
         low, high = report["test"]["accuracy_interval"]
         assert (model["accuracy"]["low"], model["accuracy"]["high"]) == pytest.approx((low, high))
         assert model["f1_macro"]["value"] == pytest.approx(report["test"]["f1_macro"])
-        # Saved in float16: as good as the logits to three digits.
-        assert model["log_loss"]["value"] == pytest.approx(report["test"]["loss"], rel=1e-3)
+        # Saved in float16: as good as the logits to three digits, but for what is rounded to an impossible label.
+        assert model["log_loss"]["value"] <= report["test"]["loss"] * (1 + 1e-3)
+        if run.probabilities[range(len(run.labels)), run.labels].all():
+            assert model["log_loss"]["value"] == pytest.approx(report["test"]["loss"], rel=1e-3)
     accuracies = [model["accuracy"]["value"] for model in result["models"]]
     assert accuracies == sorted(accuracies, reverse=True)
     assert len(result["pairs"]) == len(IMDB) * (len(IMDB) - 1) / 2

@@ -18,7 +18,9 @@ def advice(comparison: dict) -> list[str]:
     best, *others = comparison["models"]
     sentences = [first_place(best, others, comparison["rows"]["test"])]
     if others:
-        top = [model for model in comparison["models"] if model["name"] in comparison["groups"][0]]
+        alike = [model for model in comparison["models"] if model["name"] in comparison["groups"][0]]
+        # On few rows even a coin may not be told apart from the best.
+        top = [model for model in alike if best["accuracy"]["value"] - model["accuracy"]["value"] <= NEAR]
         chosen = cheapest(top)
         sentences += [standing(comparison), choice(chosen, top, others), *way_out(comparison, chosen, top)]
     else:

@@ -13,7 +13,7 @@ from sentiment_hf.compare.advice import advice
 from sentiment_hf.compare.disputed import disagreements, label_errors
 from sentiment_hf.compare.ranking import alike_names, compare_pairs, fronts
 from sentiment_hf.compare.rows import TestRows, in_order, require_rows_of
-from sentiment_hf.compare.runs import Run
+from sentiment_hf.compare.runs import Run, size_of
 from sentiment_hf.compare.seeds import Model, group_seeds, recipe
 from sentiment_hf.compare.statistics import (
     accuracy_terms,
@@ -25,7 +25,6 @@ from sentiment_hf.compare.statistics import (
     quintiles,
     reliability,
 )
-from sentiment_hf.folder import MODEL_FILES
 from sentiment_hf.metrics import COLUMNS
 
 
@@ -129,7 +128,7 @@ def costs(model: Model) -> dict:
     return {
         "parameters": report.get("parameters"),
         "trained_parameters": report.get("trainable_parameters"),
-        "bytes_on_disk": report.get("bytes_on_disk") or bytes_on_disk(model.median),
+        "bytes_on_disk": measured[0]["bytes_on_disk"] if measured else size_of(model.median.folder) or None,
         "train_minutes": None if seconds is None else seconds / 60,
         "train_tokens_per_second": median(run.report.get("train_tokens_per_second") for run in model.runs),
         "peak_memory_bytes": median(run.report.get("peak_memory_bytes") for run in model.runs),
@@ -141,12 +140,6 @@ def median(values: Sequence[float | None]) -> float | None:
     """Of those that are known."""
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
-
-
-def bytes_on_disk(run: Run) -> int | None:
-    """Weights, tokenizer and settings, of an adapter without its base; None where only the report is kept."""
-    files = {path for pattern in (*MODEL_FILES, "*.skops") for path in run.folder.glob(pattern)}
-    return sum(path.stat().st_size for path in files) or None
 
 
 def of_classes(run: Run) -> dict:

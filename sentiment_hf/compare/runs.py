@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sentiment_hf.errors import InputError
-from sentiment_hf.folder import REPORT
+from sentiment_hf.folder import MODEL_FILES, REPORT
 from sentiment_hf.report import PREDICTIONS
 
 CURVE, INFERENCE = "metrics.jsonl", "inference.json"
@@ -99,6 +99,11 @@ def load_run(folder: Path) -> Run:
         curve=[json.loads(line) for line in curve.read_text(encoding="utf-8").splitlines()] if curve.is_file() else [],
         inference=read_json(inference) if inference.is_file() else None,
     )
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of weights, tokenizer and settings, of an adapter without its base; 0 where only the report is kept."""
+    return sum(path.stat().st_size for path in {path for name in MODEL_FILES for path in folder.glob(name)})
 
 
 def kind(report: dict) -> str:

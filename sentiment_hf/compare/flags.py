@@ -1,0 +1,156 @@
+"""The flags of compare: finished folders, or models and seeds and what goes to each of their runs."""
+
+import argparse
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from sentiment_hf.args import TUNINGS, is_fresh
+from sentiment_hf.errors import FlagParser, InputError
+
+USAGE = """sentiment-hf compare FOLDER ... [FLAGS]
+       sentiment-hf compare --models MODEL ... [FLAGS] [FLAGS OF sentiment-hf run]
+       sentiment-hf compare --config FILE [FLAGS] [FLAGS OF sentiment-hf run]"""
+
+# What names a run apart from its model is written by compare itself.
+DECIDED = {"--model", "--model_name_or_path", "--tuning", "--seed", "--output_dir", "--push_to_hub", "--hub_model_id"}
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A model of the comparison: its flags for run.py, and the number of its seeds."""
+
+    flags: list[str]
+    seeds: int
+
+
+@dataclass(frozen=True)
+class CompareArguments:
+    """`folders` of finished runs, or else `models` by name; `common` are the flags that every run gets."""
+
+    folders: list[Path]
+    models: dict[str, Candidate]
+    learning_curve: list[float]
+    output_dir: Path | None
+    name: str | None
+    rows_file: str | None
+    texts: bool
+    common: list[str]
+
+
+def parse(argv: Sequence[str]) -> CompareArguments:
+    """The folders come first; a recipe sets defaults and common flags, the command line overrides them.
+
+    Raises:
+        InputError: flags that contradict each other, a recipe that cannot be read. The flags of the runs are checked
+            by their own parser.
+    """
+    parser = make_parser()
+    start = next((place for place, word in enumerate(argv) if word.startswith("-")), len(argv))
+    path = parser.parse_known_args(argv[start:])[0].config
+    common = read_recipe(Path(path), parser) if path else []
+    given, rest = parser.parse_known_args(argv[start:])
+    if bool(argv[:start]) == bool(given.models):
+        raise InputError("name folders of finished runs, or models by --models or --config: one of the two")
+    if not rest and given.models and not common:
+        raise InputError("on which data? Name it as for `sentiment-hf run`: --dataset imdb, or --train_file ...")
+    if any(not 0 < share <= 1 for share in given.learning_curve):
+        raise InputError(f"--learning_curve {given.learning_curve}: shares of the training rows lie in (0, 1]")
+    return CompareArguments(
+        folders=[Path(word) for word in argv[:start]],
+        models=candidates(given.models, given.seeds) if given.models else {},
+        learning_curve=sorted(set(given.learning_curve)),
+        output_dir=Path(given.output_dir) if given.output_dir else None,
+        name=Path(path).stem if path else None,
+        rows_file=given.rows_file,
+        texts=not given.no_texts,
+        common=[*common, *rest],
+    )
+
+
+def make_parser() -> FlagParser:
+    """Those of its own; all others are for the runs."""
+    parser = FlagParser(prog="sentiment-hf compare", usage=USAGE, description=__doc__, allow_abbrev=False)
+    parser.add_argument("--config", help="recipe: these flags and those of the runs, without their dashes")
+    parser.add_argument(
+        "--models",
+        nargs="+",
+        help="models, each as NAME, FOLDER or FOLDER:lora; in quotes with flags of its own: 'custom-lstm --seeds 1'",
+    )
+    parser.add_argument("--seeds", type=int, default=3, help="train each with the seeds 0, 1, ... (default: 3)")
+    parser.add_argument(
+        "--learning_curve",
+        type=float,
+        nargs="+",
+        default=[],
+        help="train on these shares of the training rows too: 0.01 0.1",
+    )
+    parser.add_argument("--output_dir", help="for the runs, and for the page in comparison/ there")
+    parser.add_argument("--rows_file", help="table with a line per test row, whose columns group the rows")
+    parser.add_argument("--no_texts", action="store_true", help="name test rows by number, show no text")
+    return parser
+
+
+def read_recipe(path: Path, parser: argparse.ArgumentParser) -> list[str]:
+    """Own flags become defaults of the parser, the rest is returned as words of a command line."""
+    if not path.is_file():
+        raise InputError(f"--config {path}: no such file")
+    try:
+        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"--config {path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(recipe, dict):
+        raise InputError(f"--config {path}: expected lines of the form `flag: value`")
+    own = {action.dest for action in parser._actions}
+    parser.set_defaults(**{name: value for name, value in recipe.items() if name in own})
+    return [word for name, value in recipe.items() if name not in own for word in as_flag(name, value)]
+
+
+def as_flag(name: str, value) -> list[str]:
+    """["--name", "a", "b"] of name: [a, b]"""
+    values = value if isinstance(value, list) else [value]
+    return [f"--{name}", *(str(item).lower() if isinstance(item, bool) else str(item) for item in values)]
+
+
+def candidates(models: list[str] | dict[str, str], seeds: int) -> dict[str, Candidate]:
+    """By name: that of a recipe that names them, else that of the model and its tuning.
+
+    Raises:
+        InputError: two of one name, or flags in a model that compare sets itself.
+    """
+    named = models.items() if isinstance(models, dict) else ((None, str(model)) for model in models)
+    found: dict[str, Candidate] = {}
+    for name, words in named:
+        default, candidate = read_candidate(str(words), seeds)
+        name = name or default
+        if name in found:
+            raise InputError(
+                f"--models: two are called {name}; give them names in a recipe, `models: {{name: {words}}}`"
+            )
+        if not re.fullmatch(r"[\w.+-]+", name):
+            raise InputError(f"--models {name!r}: a name becomes that of a folder: letters, digits and . _ + - only")
+        found[name] = candidate
+    return found
+
+
+def read_candidate(text: str, seeds: int) -> tuple[str, Candidate]:
+    """(custom-lstm, its flags) of custom-lstm; (all-minilm-lora, ...) of out/all-minilm:lora --seeds 1."""
+    model, *flags = shlex.split(text)
+    if taken := DECIDED & {flag.split("=")[0] for flag in flags}:
+        raise InputError(f"--models {text!r}: {min(taken)} is set by compare; write FOLDER:lora for the tuning")
+    early = FlagParser(prog="--models", allow_abbrev=False)
+    early.add_argument("--seeds", type=int, default=seeds)
+    own, flags = early.parse_known_args(flags)
+    if own.seeds < 1:
+        raise InputError(f"--seeds {own.seeds}: expected at least 1")
+    path, _, tuning = model.rpartition(":")
+    if tuning not in TUNINGS or not path:
+        path, tuning = model, "full"
+    words = ["--model", path, *flags]
+    if is_fresh(path):
+        return path, Candidate(words, own.seeds)
+    return f"{Path(path).name}-{tuning}".lower(), Candidate([*words, "--tuning", tuning], own.seeds)

@@ -1,0 +1,197 @@
+"""The command compare: what it makes, what it leaves, how it goes on, and what it refuses before the first run."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from helpers import read_report, write_data
+
+from sentiment_hf.cli import compare_command
+from sentiment_hf.compare.flags import parse
+from sentiment_hf.compare.plan import plan
+from sentiment_hf.errors import InputError
+
+SMALL = "custom-fc --model_config embedding_size=8 hidden_size=8 --min_frequency 1 --max_steps 20 --learning_rate 0.01"
+
+
+def files(data: Path) -> list[str]:
+    """The data flags."""
+    return [word for part in ("train", "validation", "test") for word in (f"--{part}_file", str(data / f"{part}.csv"))]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"), train=60)
+
+
+@pytest.fixture(scope="module")
+def made(data, tmp_path_factory) -> Path:
+    """The folder of a finished comparison: two seeds of one model, one of a baseline, and half of the rows."""
+    output = tmp_path_factory.mktemp("compare") / "out"
+    assert compare_command(command(data, output)) == 0
+    return output
+
+
+def command(data: Path, output: Path, *more: str) -> list[str]:
+    words = ["--models", SMALL, "baseline-majority --seeds 1", *more, "--seeds", "2", "--learning_curve", "0.5"]
+    return [*words, "--output_dir", str(output), "--num_cpu_threads", "1", *files(data)]
+
+
+def results(output: Path) -> dict:
+    return json.loads((output / "comparison" / "results.json").read_text())
+
+
+def test_every_model_is_there_with_every_seed_and_on_every_share_of_train(made):
+    runs = {path.parent.name for path in made.glob("*/report.json")}
+    sizes = {"custom-fc-seed0", "custom-fc-seed1", "custom-fc-30rows-seed0", "custom-fc-30rows-seed1"}
+    assert runs == sizes | {"baseline-majority-seed0", "baseline-majority-30rows-seed0"}
+    assert {read_report(made / run)["data_hash"] for run in runs if "rows" not in run} == {results(made)["data_hash"]}
+    models = {model["name"]: model for model in results(made)["models"]}
+    assert {name: model["seeds"] for name, model in models.items()} == {"custom-fc": [0, 1], "baseline-majority": [0]}
+    curves = {
+        curve["name"]: [point["train_rows"] for point in curve["points"]] for curve in results(made)["learning_curve"]
+    }
+    assert curves == {"custom-fc": [30, 60], "baseline-majority": [30, 60]}
+    for model in models.values():
+        assert model["inference"]["texts_per_second_one_core"] > 0
+        assert model["bytes_on_disk"] > 100
+
+
+def test_a_report_says_how_to_make_its_run_alone(made):
+    assert read_report(made / "custom-fc-seed1")["command"].startswith("sentiment-hf run --model custom-fc ")
+
+
+def test_the_page_is_there_with_lengths_and_texts(made):
+    page = (made / "comparison" / "report.html").read_text()
+    assert "custom-fc" in page
+    assert results(made)["models"][0]["by_length"]
+    assert all(row["text"] for row in results(made)["disagreements"])
+
+
+def test_what_is_there_stays_what_fails_is_said_and_the_rest_is_made(made, data, tmp_path, capfd):
+    output = shutil.copytree(made, tmp_path / "out")
+    before = {path: path.stat().st_mtime_ns for path in output.glob("*/report.json")}
+    (output / "custom-fc-seed1" / "report.json").unlink()
+    broken = f"{SMALL} --learning_rate 1e30 --max_grad_norm 0 --optim sgd --logging_steps 1 --seeds 1"
+    broken = broken.replace("custom-fc", "custom-transformer").replace("hidden_size=8", "hidden_size=8 num_heads=2")
+    argv = command(data, output, broken)
+    # Whatever is wrong with one size of a model, the others are made.
+    argv[argv.index("0.5")] = "1.0"
+    assert compare_command(argv) == 3
+    said = capfd.readouterr()
+    assert "4 runs, 2 of them finished already" in said.out
+    assert "1 failed: custom-transformer-seed0" in said.err
+    (failure,) = results(output)["failed"]
+    assert failure["name"] == "custom-transformer-seed0"
+    assert "learning_rate" in failure["reason"]
+    assert "the loss became" in (output / "logs" / "custom-transformer-seed0.log").read_text()
+    for path, moment in before.items():
+        assert (path.stat().st_mtime_ns == moment) == (path.parent.name != "custom-fc-seed1")
+    assert [model["name"] for model in results(output)["models"]] == [
+        model["name"] for model in results(made)["models"]
+    ]
+
+
+def test_finished_folders_are_compared_without_training(made, data, tmp_path, capsys):
+    folders = [str(made / name) for name in ("custom-fc-seed0", "custom-fc-seed1", "baseline-majority-seed0")]
+    assert compare_command([*folders, "--output_dir", str(tmp_path), "--no_texts", *files(data)]) == 0
+    result = results(tmp_path)
+    assert result["models"] == results(made)["models"]
+    assert all(row["text"] is None for row in result["disagreements"])
+    assert compare_command([*folders, "--output_dir", str(tmp_path / "bare")]) == 0
+    assert not results(tmp_path / "bare")["models"][0]["by_length"]
+    assert "report.html" in capsys.readouterr().out
+
+
+def test_a_stopped_comparison_goes_on_by_the_same_command(made, data, tmp_path):
+    output = shutil.copytree(made, tmp_path / "out")
+    # So long that it can be met in the middle.
+    argv = command(data, output, SMALL.replace("custom-fc", "custom-lstm").replace("20", "400") + " --seeds 1")
+    argv[argv.index("0.5")] = "1.0"
+    words = [sys.executable, "-m", "sentiment_hf", "compare", *argv]
+    process = subprocess.Popen(words, env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    metrics = output / "custom-lstm-seed0" / "metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not (metrics.is_file() and "loss" in metrics.read_text()) and time.monotonic() < deadline:
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.1)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "stopped in custom-lstm-seed0; the same command goes on from there" in said
+    assert list((output / "custom-lstm-seed0").glob("checkpoint-*"))
+    assert not (output / "custom-lstm-seed0" / "report.json").exists()
+    assert compare_command(argv) == 0
+    assert "going on from" in (output / "logs" / "custom-lstm-seed0.log").read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--models", "custom-fc"], "on which data"),
+        (["--models", "custom-lstn", "--dataset", "sample"], "custom-lstm"),
+        (["--models", "custom-fc", "custom-fc", "--dataset", "sample"], "two are called custom-fc"),
+        (["--models", "custom-fc --seed 3", "--dataset", "sample"], "--seed is set by compare"),
+        (["--models", "custom-fc --seeds 0", "--dataset", "sample"], "--seeds 0"),
+        (["--models", "custom-fc", "--dataset", "sample", "--lerning_rate", "1"], "learning_rate"),
+        (["--models", "custom-fc", "baseline-svm-bow", "--dataset", "sample", "--learning_rate", "1"], "baseline"),
+        (["--models", "custom-fc", "--dataset", "sample", "--learning_curve", "2"], "--learning_curve"),
+        (["--models", "no/such/folder/here:lora", "--dataset", "sample"], "no such folder"),
+        (["somewhere", "--models", "custom-fc"], "one of the two"),
+        ([], "one of the two"),
+        (["no-such-run"], "no finished run in no-such-run"),
+        (["--config", "no.yaml"], "no such file"),
+    ],
+)
+def test_what_cannot_be_run_is_refused_before_anything_is(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert compare_command(words) == 2
+    assert said in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_with_a_run_on_other_data_is_refused(made, data, tmp_path, capsys):
+    output = shutil.copytree(made, tmp_path / "out")
+    other = write_data(tmp_path / "other", train=58)
+    assert compare_command(command(other, output)) == 2
+    assert "holds another run" in capsys.readouterr().err
+
+
+def test_a_recipe_names_models_and_the_command_line_overrides_it(data, tmp_path):
+    recipe = tmp_path / "mine.yaml"
+    lines = [
+        "models:",
+        "  short: custom-lstm --max_seq_length 8",
+        "  long: custom-lstm",
+        "seeds: 2",
+        "deduplicate: true",
+    ]
+    recipe.write_text("\n".join(lines))
+    args = parse(["--config", str(recipe), "--seeds", "1", *files(data)])
+    assert {name: candidate.flags for name, candidate in args.models.items()} == {
+        "short": ["--model", "custom-lstm", "--max_seq_length", "8"],
+        "long": ["--model", "custom-lstm"],
+    }
+    assert all(candidate.seeds == 1 for candidate in args.models.values())
+    assert args.common[:2] == ["--deduplicate", "true"]
+    planned, _ = plan(args)
+    assert [run.folder for run in planned] == [Path(f"out/compare/mine/{name}-seed0") for name in ("short", "long")]
+
+
+def test_the_first_seed_of_all_models_comes_before_the_second_of_any(data):
+    planned, _ = plan(parse(["--models", "custom-fc", "custom-rnn --seeds 1", "--seeds", "2", *files(data)]))
+    assert [run.name for run in planned] == ["custom-fc-seed0", "custom-rnn-seed0", "custom-fc-seed1"]
+
+
+def test_a_recipe_that_is_none_is_refused(tmp_path):
+    recipe = tmp_path / "bad.yaml"
+    for text, said in (("- a", "flag: value"), ("a: [", "is not YAML")):
+        recipe.write_text(text)
+        with pytest.raises(InputError, match=said):
+            parse(["--config", str(recipe)])
