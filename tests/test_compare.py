@@ -1,5 +1,6 @@
 """The command compare: what it makes, what it leaves, how it goes on, and what it refuses before the first run."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from helpers import read_report, write_data
 
+from sentiment_hf.args import parse_args
 from sentiment_hf.cli import compare_command
 from sentiment_hf.compare.flags import parse
 from sentiment_hf.compare.plan import plan
@@ -195,3 +197,21 @@ def test_a_recipe_that_is_none_is_refused(tmp_path):
         recipe.write_text(text)
         with pytest.raises(InputError, match=said):
             parse(["--config", str(recipe)])
+
+
+RECIPES = sorted((Path(__file__).parents[1] / "configs" / "compare").glob("*.yaml"))
+assert RECIPES
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_of_the_project_opens_with_its_command_and_is_understood(path, data, tmp_path):
+    opening = path.read_text(encoding="utf-8").splitlines()[0]
+    assert opening.startswith(f"# python scripts/compare.py --config configs/compare/{path.name}")
+    args = parse(["--config", str(path), "--output_dir", str(tmp_path / "out")])
+    without_data = [word for word in args.common if word not in ("--dataset", "imdb", "sample")]
+    # A checkpoint that this machine need not have is left out; its flags are looked at all the same.
+    here = {name: one for name, one in args.models.items() if one.flags[1].startswith(("custom-", "baseline-"))}
+    for candidate in args.models.values():
+        parse_args([*candidate.flags, *args.common])
+    planned, _ = plan(dataclasses.replace(args, models=here, common=[*without_data, *files(data)]))
+    assert len({run.model for run in planned}) == len(here) > 5
