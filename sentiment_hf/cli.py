@@ -1,4 +1,4 @@
-"""The command line: sentiment-hf run | predict | push | list, and what the files in scripts/ call."""
+"""The command line: sentiment-hf run | predict | ensemble | push | list, and what the files in scripts/ call."""
 
 import logging
 import sys
@@ -11,6 +11,7 @@ USAGE = """usage: sentiment-hf COMMAND [FLAGS]
 
   run      train, validate and test a model     sentiment-hf run --model custom-lstm --dataset sample
   predict  classify texts with a trained model  sentiment-hf predict out/sample/custom-lstm "A fine film."
+  ensemble combine finished runs                sentiment-hf ensemble out/imdb/custom-gru out/imdb/custom-lstm
   push     put a finished run on the Hub        sentiment-hf push out/sample/custom-lstm --hub_model_id me/my-lstm
   list     show the custom models, the baselines and the recipes
 
@@ -19,7 +20,8 @@ sentiment-hf COMMAND --help lists its flags."""
 
 def main() -> None:
     """The installed command `sentiment-hf`."""
-    commands = {"run": run_command, "predict": predict_command, "push": push_command, "list": list_command}
+    commands = {"run": run_command, "predict": predict_command, "ensemble": ensemble_command}
+    commands |= {"push": push_command, "list": list_command}
     name = sys.argv[1] if len(sys.argv) > 1 else "--help"
     if name in ("--help", "-h"):
         print(USAGE)
@@ -51,6 +53,17 @@ def predict_command(argv: Sequence[str]) -> int:
         from sentiment_hf.predict import predict_main
 
         predict_main(argv)
+
+    return exit_code(work)
+
+
+def ensemble_command(argv: Sequence[str]) -> int:
+    """scripts/ensemble.py"""
+
+    def work():
+        from sentiment_hf.ensemble import ensemble_main
+
+        ensemble_main(argv)
 
     return exit_code(work)
 
