@@ -59,7 +59,7 @@ def ensemble_main(argv: Sequence[str]) -> None:
     """Make an ensemble, or show the one that is there."""
     args = parse(argv)
     report = make_ensemble(args.folders, args.output_dir, args.method, args.overwrite)
-    print(table(report))
+    print(f"{table(report)}\nmembers, by {report['recipe']}:")
     for member in report["members"]:
         print(f"{member['weight']:6.3f}  {member['name']}")
 
@@ -118,7 +118,7 @@ def refuse_members(members: list[Run], folder: Path) -> None:
         raise InputError(f"an ensemble is made of two finished runs or more, and only {members[0].folder} is named")
     for member in members:
         if member.folder.resolve() == folder.resolve():
-            raise InputError(f"--output_dir {folder} is one of the members; choose another folder")
+            raise InputError(f"--output_dir {folder} is one of the members; leave it out, or choose another folder")
         if member.train_rows != members[0].train_rows:
             raise InputError(
                 f"{members[0].folder} was trained on {members[0].train_rows:,} rows, {member.folder} on "
@@ -176,6 +176,7 @@ def learned_weights(members: list[Run]) -> np.ndarray:
 
     The linear opinion pool (Stone 1961): a weighted mean of probabilities. That its log-loss on held-out rows sets the
     weights is stacking (Yao et al. 2018). The loss is convex in the weights, so where the search starts has no say.
+    What was itself chosen or calibrated on validation looks somewhat better there than it is, and weighs too much.
     """
     labels, count = members[0].labels, len(members)
     of_label = np.stack([run.probabilities[np.arange(len(labels)), labels] for run in members], axis=1).clip(SMALLEST)
