@@ -145,6 +145,7 @@ def test_a_stopped_comparison_goes_on_by_the_same_command(made, data, tmp_path):
         (["--models", "custom-fc", "baseline-svm-bow", "--dataset", "sample", "--learning_rate", "1"], "baseline"),
         (["--models", "custom-fc", "--dataset", "sample", "--learning_curve", "2"], "--learning_curve"),
         (["--models", "no/such/folder/here:lora", "--dataset", "sample"], "no such folder"),
+        (["--models", "custom-fc", "--dataset", "sample", "--ensembles", "a=custom-fc,b"], "NAME=MODEL,MODEL"),
         (["somewhere", "--models", "custom-fc"], "one of the two"),
         ([], "one of the two"),
         (["no-such-run"], "no finished run in no-such-run"),
@@ -156,6 +157,14 @@ def test_what_cannot_be_run_is_refused_before_anything_is(words, said, tmp_path,
     assert compare_command(words) == 2
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_an_ensemble_is_one_more_row_for_each_seed_that_all_members_have(made, data, tmp_path):
+    output = shutil.copytree(made, tmp_path / "out")
+    assert compare_command(command(data, output, "--ensembles", "both=custom-fc,baseline-majority")) == 0
+    models = {model["name"]: model for model in results(output)["models"]}
+    assert models.keys() == {"custom-fc", "baseline-majority", "both"}
+    assert (models["both"]["kind"], models["both"]["seeds"]) == ("ensemble", [0])
 
 
 def test_a_folder_with_a_run_on_other_data_is_refused(made, data, tmp_path, capsys):
