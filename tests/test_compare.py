@@ -224,3 +224,16 @@ def test_a_recipe_of_the_project_opens_with_its_command_and_is_understood(path, 
         parse_args([*candidate.flags, *args.common])
     planned, _ = plan(dataclasses.replace(args, models=here, common=[*without_data, *files(data)]))
     assert len({run.model for run in planned}) == len(here) > 5
+
+
+def test_what_is_kept_of_the_runs_makes_the_same_page_without_weights(made, tmp_path):
+    script = Path(__file__).parents[1] / "scripts" / "keep_results.py"
+    done = subprocess.run([sys.executable, script, tmp_path / "kept", *made.iterdir()], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("no finished run")) == (0, 2)
+    kept = sorted((tmp_path / "kept").iterdir())
+    assert not list((tmp_path / "kept").rglob("*.safetensors"))
+    assert compare_command([*map(str, kept), "--output_dir", str(tmp_path)]) == 0
+    without_rows = [{**model, "by_length": []} for model in results(made)["models"]]
+    assert [{**model, "folders": None} for model in results(tmp_path)["models"]] == [
+        {**model, "folders": None} for model in without_rows
+    ]
