@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from datasets import Dataset
 from datasets.utils import tqdm
@@ -137,6 +137,13 @@ def cut_middle(encoded: BatchEncoding, limit: int) -> None:
                 del values[row][start : start + surplus]
 
 
+def split_words(texts: Iterable[str], lowercase: bool) -> Iterator[list[str]]:
+    """The words and punctuation marks of each text, as the tokenizer `word` finds them."""
+    normalizer, splitter = _normalizer(lowercase), _splitter()
+    for text in texts:
+        yield [word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))]
+
+
 def _encode(batch: dict[str, list], tokenizer: PreTrainedTokenizerBase, max_length: int) -> BatchEncoding:
     encoded = encode(batch["text"], tokenizer, max_length)
     encoded["length"] = [len(ids) for ids in encoded["input_ids"]]
@@ -157,12 +164,17 @@ def _normalizer(lowercase: bool) -> normalizers.Normalizer:
     )
 
 
+def _splitter() -> pre_tokenizers.PreTokenizer:
+    """A normalized text to words and single other characters."""
+    return pre_tokenizers.Split(Regex(rf"{WORD}|\S"), behavior="removed", invert=True)
+
+
 def _train_word(
     texts: Iterable[str], normalizer: normalizers.Normalizer, vocab_size: int, min_frequency: int
 ) -> Tokenizer:
     backend = Tokenizer(models.WordLevel(unk_token="[UNK]"))
     backend.normalizer = normalizer
-    backend.pre_tokenizer = pre_tokenizers.Split(Regex(rf"{WORD}|\S"), behavior="removed", invert=True)
+    backend.pre_tokenizer = _splitter()
     trainer = trainers.WordLevelTrainer(
         vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=SPECIAL_TOKENS, show_progress=False
     )

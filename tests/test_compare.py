@@ -133,6 +133,24 @@ def test_a_stopped_comparison_goes_on_by_the_same_command(made, data, tmp_path):
     assert "going on from" in (output / "logs" / "custom-lstm-seed0.log").read_text()
 
 
+def test_a_comparison_stopped_before_its_run_has_begun_starts_no_other(data, tmp_path):
+    argv = command(data, tmp_path / "out", "custom-gru")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "sentiment_hf", "compare", *argv], env=os.environ, stderr=subprocess.PIPE, text=True
+    )
+    log = tmp_path / "out" / "logs" / "custom-fc-seed0.log"
+    deadline = time.monotonic() + 120
+    while not log.is_file() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    # Long enough for the process of the run to be there, and far too short for what it imports.
+    time.sleep(0.2)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert "stopped in custom-fc-seed0" in said
+    assert [path.name for path in log.parent.iterdir()] == [log.name]
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

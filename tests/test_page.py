@@ -48,6 +48,7 @@ def model(index: int, name: str, labels: list[str]) -> dict:
         "tuning": tuning,
         "seeds": [0] if index % 3 == 1 else [0, 1, 2],
         "folders": [name],
+        "settings": {},
         **{"accuracy": around(accuracy), "f1_macro": around(accuracy - 0.002)},
         **{"log_loss": around(0.25), "calibration_error": around(0.03)},
         "accuracy_by_seed": [accuracy],
@@ -119,6 +120,7 @@ def comparison(names: list[str], labels: tuple[str, ...] = ("neg", "pos"), text:
         "label_errors": [
             {"row": 2042, "label": labels[0], "predicted": labels[-1], "probability": 0.98, "text": f"{text} two"}
         ],
+        "grid": None,
         "failed": [{"name": "custom-rnn seed 1", "reason": "the loss is not finite at step 311"}],
         "advice": ["custom-lstm is 2.1 points below the best and 60 times cheaper per text."],
     }

@@ -49,8 +49,10 @@ def make(run: Planned) -> str | None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file:
         code = call([sys.executable, "-m", "sentiment_hf", "run", *run.argv], file)
-    if code in [128 + number for number in SIGNALS]:
-        raise Interrupted(code - 128, f"stopped in {run.name}; the same command goes on from there")
+    # Negative where the signal met the run before it could save anything, while it was still importing.
+    number = next((number for number in SIGNALS if code in (128 + number, -number)), None)
+    if number is not None:
+        raise Interrupted(number, f"stopped in {run.name}; the same command goes on from there")
     if code == 0:
         return None
     said = log.read_text(encoding="utf-8", errors="replace").split("\n")

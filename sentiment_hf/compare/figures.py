@@ -28,6 +28,7 @@ from sentiment_hf.compare.drawing import (
     stretch,
     whiskers,
 )
+from sentiment_hf.compare.grid_figure import grid_picture
 
 WIDTH = 400
 
@@ -41,6 +42,7 @@ def pictures(comparison: dict) -> dict:
     # A matplotlibrc of the user's has no say in the page.
     with style.context(["default", STYLE]):
         return {
+            "grid": grid_picture(comparison),
             "cost": [*training_cost(comparison), *inference_cost(comparison)],
             "rows": train_rows(comparison["learning_curve"]),
             "curves": panels.curves(models, len(comparison["labels"])),

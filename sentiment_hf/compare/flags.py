@@ -4,12 +4,13 @@ import argparse
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from sentiment_hf.args import TUNINGS, is_fresh
+from sentiment_hf.compare.grid import Settings, Value, expand, name_of, unsaid
 from sentiment_hf.errors import FlagParser, InputError
 
 USAGE = """sentiment-hf compare FOLDER ... [FLAGS]
@@ -22,18 +23,23 @@ DECIDED = {"--model", "--model_name_or_path", "--tuning", "--seed", "--output_di
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model of the comparison: its flags for run.py, and the number of its seeds."""
+    """A model of the comparison: its flags for run.py, the number of its seeds, and where in the grid it stands."""
 
     flags: list[str]
     seeds: int
+    settings: Settings
 
 
 @dataclass(frozen=True)
 class CompareArguments:
-    """`folders` of finished runs, or else `models` by name; `common` are the flags that every run gets."""
+    """`folders` of finished runs, or else `models` by name; `common` are the flags that every run gets.
+
+    `grid` has the values of each setting, or is None; its first key is the axis of the picture.
+    """
 
     folders: list[Path]
     models: dict[str, Candidate]
+    grid: dict[str, list[Value]] | None
     learning_curve: list[float]
     ensembles: dict[str, list[str]]
     output_dir: Path | None
@@ -57,14 +63,17 @@ def parse(argv: Sequence[str]) -> CompareArguments:
     given, rest = parser.parse_known_args(argv[start:])
     if bool(argv[:start]) == bool(given.models):
         raise InputError("name folders of finished runs, or models by --models or --config: one of the two")
+    if given.grid and not given.models:
+        raise InputError("grid: its settings are those of a model; name it in the recipe as `models`")
     if not rest and given.models and not common:
         raise InputError("on which data? Name it as for `sentiment-hf run`: --dataset imdb, or --train_file ...")
     if any(not 0 < share <= 1 for share in given.learning_curve):
         raise InputError(f"--learning_curve {given.learning_curve}: shares of the training rows lie in (0, 1]")
-    models = candidates(given.models, given.seeds) if given.models else {}
+    models = candidates(given.models, given.grid or {}, given.seeds) if given.models else {}
     return CompareArguments(
         folders=[Path(word) for word in argv[:start]],
         models=models,
+        grid=given.grid,
         learning_curve=sorted(set(given.learning_curve)),
         ensembles=read_ensembles(given.ensembles, models),
         output_dir=Path(given.output_dir) if given.output_dir else None,
@@ -98,6 +107,8 @@ def make_parser() -> FlagParser:
     parser.add_argument("--output_dir", help="for the runs, and for the page in comparison/ there")
     parser.add_argument("--rows_file", help="table with a line per test row, whose columns group the rows")
     parser.add_argument("--no_texts", action="store_true", help="name test rows by number, show no text")
+    # Many values by many keys are for a recipe, not for a command line.
+    parser.set_defaults(grid=None)
     return parser
 
 
@@ -111,7 +122,7 @@ def read_recipe(path: Path, parser: argparse.ArgumentParser) -> list[str]:
         raise InputError(f"--config {path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(recipe, dict):
         raise InputError(f"--config {path}: expected lines of the form `flag: value`")
-    own = {action.dest for action in parser._actions}
+    own = {action.dest for action in parser._actions} | {"grid"}
     parser.set_defaults(**{name: value for name, value in recipe.items() if name in own})
     return [word for name, value in recipe.items() if name not in own for word in as_flag(name, value)]
 
@@ -122,25 +133,36 @@ def as_flag(name: str, value) -> list[str]:
     return [f"--{name}", *(str(item).lower() if isinstance(item, bool) else str(item) for item in values)]
 
 
-def candidates(models: list[str] | dict[str, str], seeds: int) -> dict[str, Candidate]:
-    """By name: that of a recipe that names them, else that of the model and its tuning.
+def candidates(models: str | list[str] | dict[str, str], grid: dict, seeds: int) -> dict[str, Candidate]:
+    """By name: that of a recipe that names them, else that of the model and its tuning; then its settings in the grid.
 
     Raises:
-        InputError: two of one name, or flags in a model that compare sets itself.
+        InputError: two of one name, flags in a model that compare sets itself, or a grid that does not fit.
     """
-    named = models.items() if isinstance(models, dict) else ((None, str(model)) for model in models)
+    models = [models] if isinstance(models, str) else models
+    named = list(models.items() if isinstance(models, dict) else ((None, str(model)) for model in models))
+    if grid and len(named) > 1:
+        raise InputError(f"grid: expected one model in `models`, whose {{name}} are filled in, found {len(named)}")
     found: dict[str, Candidate] = {}
-    for name, words in named:
-        default, candidate = read_candidate(str(words), seeds)
-        name = name or default
-        if name in found:
-            raise InputError(
-                f"--models: two are called {name}; give them names in a recipe, `models: {{name: {words}}}`"
-            )
-        if not re.fullmatch(r"[\w.+-]+", name):
-            raise InputError(f"--models {name!r}: a name becomes that of a folder: letters, digits and . _ + - only")
-        found[name] = candidate
+    for name, template in named:
+        for words, settings in expand(str(template), grid):
+            default, candidate = read_candidate(words, seeds)
+            full = name_of(name, settings) if name else name_of(default, unsaid(str(template), settings))
+            add_candidate(found, full, replace(candidate, settings=settings))
     return found
+
+
+def add_candidate(found: dict[str, Candidate], name: str, candidate: Candidate) -> None:
+    """Raises InputError where the name is taken or cannot be that of a folder."""
+    if name in found and candidate.settings:
+        both = " and ".join(str(one.settings) for one in (found[name], candidate))
+        raise InputError(f"grid: two combinations are called {name}: {both}; give them values of different names")
+    if name in found:
+        words = " ".join(candidate.flags[1:])
+        raise InputError(f"--models: two are called {name}; give them names in a recipe, `models: {{name: {words}}}`")
+    if not re.fullmatch(r"[\w.+-]+", name):
+        raise InputError(f"--models {name!r}: a name becomes that of a folder: letters, digits and . _ + - only")
+    found[name] = candidate
 
 
 def read_candidate(text: str, seeds: int) -> tuple[str, Candidate]:
@@ -158,8 +180,8 @@ def read_candidate(text: str, seeds: int) -> tuple[str, Candidate]:
         path, tuning = model, "full"
     words = ["--model", path, *flags]
     if is_fresh(path):
-        return path, Candidate(words, own.seeds)
-    return f"{Path(path).name}-{tuning}".lower(), Candidate([*words, "--tuning", tuning], own.seeds)
+        return path, Candidate(words, own.seeds, {})
+    return f"{Path(path).name}-{tuning}".lower(), Candidate([*words, "--tuning", tuning], own.seeds, {})
 
 
 def read_ensembles(words: list[str], models: dict[str, Candidate]) -> dict[str, list[str]]:

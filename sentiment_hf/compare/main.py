@@ -29,7 +29,7 @@ def compare_main(argv: Sequence[str]) -> None:
     """
     args = parse(argv)
     check_installed()
-    failed, output = [], args.output_dir or Path()
+    failed, settings, output = [], {}, args.output_dir or Path()
     if args.folders:
         folders, rows = args.folders, rows_of(args) if args.common or args.rows_file else None
     else:
@@ -40,9 +40,10 @@ def compare_main(argv: Sequence[str]) -> None:
         failed += measure_all(planned, splits.test["text"][:])
         folders = [run.folder for run in planned if (run.folder / REPORT).is_file()]
         folders += combine(args.ensembles, planned, folders)
+        settings = {run.name: args.models[run.model].settings for run in planned}
         if not folders:
             raise TrainingError(f"no run ended well; the first said: {failed[0]['reason']}")
-    comparison = compare(load_runs(folders), rows) | {"failed": failed}
+    comparison = compare(load_runs(folders, settings), rows) | {"grid": args.grid, "failed": failed}
     write_page(comparison, output / PAGE, args.texts)
     print("\n".join(["", *table(comparison), "", *comparison["advice"], "", f"written to {output / PAGE / HTML}"]))
     if failed:

@@ -9,6 +9,7 @@ from pathlib import Path
 from sentiment_hf.card import plain
 from sentiment_hf.checkpoints import write_json, write_text
 from sentiment_hf.compare import formatting
+from sentiment_hf.compare.grid import as_word
 from sentiment_hf.errors import InputError
 
 HTML, MARKDOWN, CSV, JSON = "report.html", "report.md", "results.csv", "results.json"
@@ -38,6 +39,7 @@ FILTERS = (
     formatting.interval,
     formatting.plural,
     formatting.votes,
+    as_word,
 )
 
 TUNINGS = {
@@ -156,6 +158,7 @@ def by_pair(pairs: list[dict]) -> dict[tuple[str, str], dict]:
 def contents(comparison: dict, drawn: dict) -> dict[str, str]:
     """Anchor to heading of the sections that have something to show, in their order."""
     titles = {
+        "grid": ("What the settings change", drawn["grid"]),
         "better": ("Who is really better", comparison["pairs"]),
         "cost": ("Accuracy and its cost", drawn["cost"]),
         "rows": ("How much training data it takes", drawn["rows"]),

@@ -53,6 +53,7 @@ def compare(runs: Sequence[Run], rows: TestRows | None) -> dict:
         "pareto": fronts(described),
         "disagreements": disagreements(models, rows),
         "label_errors": label_errors(models, rows),
+        "grid": None,
         "failed": [],
     }
     return result | {"advice": advice(result)}
@@ -89,6 +90,7 @@ def describe(model: Model, rows: TestRows | None) -> dict:
     confidence = np.stack([run.probabilities[np.arange(len(run.labels)), run.predictions] for run in model.runs])
     return (
         {"name": model.name, "kind": model.median.kind, "tuning": model.median.tuning}
+        | {"settings": model.median.settings}
         | {"seeds": [run.seed for run in model.runs], "single_seed": len(model.runs) == 1}
         | {"folders": ["/".join(run.folder.resolve().parts[-2:]) for run in model.runs]}
         | scores(model, correct, confidence)

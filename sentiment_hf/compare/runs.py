@@ -1,14 +1,15 @@
 """Finished runs from their folders, all of them on the same test rows and classes."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sentiment_hf.compare.grid import Settings
 from sentiment_hf.errors import InputError
 from sentiment_hf.folder import MODEL_FILES, REPORT
 from sentiment_hf.report import PREDICTIONS
@@ -30,6 +31,7 @@ class Run:
     seed: None for an ensemble of several seeds.
     curve: what was logged on the way, an object a line of metrics.jsonl; empty without that file.
     inference: what inference.json says of speed, or None.
+    settings: where in the grid of a recipe it stands; {} elsewhere.
     """
 
     folder: Path
@@ -44,6 +46,7 @@ class Run:
     probabilities: np.ndarray
     curve: list[dict]
     inference: dict | None
+    settings: Settings = field(default_factory=dict)
 
     @property
     def train_rows(self) -> int:
@@ -51,8 +54,10 @@ class Run:
         return self.report["data"]["rows"]["train"]
 
 
-def load_runs(folders: Sequence[str | Path]) -> list[Run]:
+def load_runs(folders: Sequence[str | Path], settings: Mapping[str, Settings] | None = None) -> list[Run]:
     """The runs in these folders, with the classes of each numbered as in the first.
+
+    `settings` are those of the runs of a grid, by the name of the folder.
 
     Raises:
         InputError: a folder holds no finished run with a scored test part, or two runs cannot be compared.
@@ -67,6 +72,7 @@ def load_runs(folders: Sequence[str | Path]) -> list[Run]:
             "by their own command, or leave the folders out"
         )
     runs = [load_run(folder) for folder in folders]
+    runs = [replace(run, settings=(settings or {}).get(run.name, {})) for run in runs]
     runs = [in_order_of(run, runs[0]) for run in runs]
     for run in runs[1:]:
         require_same_data(runs[0], run)

@@ -38,7 +38,7 @@ class Model:
 
 def recipe(run: Run) -> tuple:
     """What makes two runs points of one learning curve."""
-    return tuple(run.report.get(name) for name in RECIPE)
+    return (*(run.report.get(name) for name in RECIPE), *run.settings.items())
 
 
 def group_seeds(runs: Sequence[Run]) -> list[Model]:

@@ -1,0 +1,90 @@
+"""Tables and pictures of docs/experiments.md: python scripts/experiments.py [out/compare/mask ...]
+
+From the committed results/experiments/<name>/; runs in the folders that are named are taken there first.
+"""
+
+import re
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sentiment_hf.cli import exit_code
+from sentiment_hf.compare.figures import pictures
+from sentiment_hf.compare.flags import parse
+from sentiment_hf.compare.formatting import amount, decimals, interval, percent
+from sentiment_hf.compare.grid import as_word
+from sentiment_hf.compare.results import compare
+from sentiment_hf.compare.runs import load_runs
+from sentiment_hf.errors import InputError
+from sentiment_hf.folder import REPORT
+
+ROOT = Path(__file__).parents[1]
+RECIPES, RESULTS = ROOT / "configs" / "experiments", ROOT / "results" / "experiments"
+PAGE = ROOT / "docs" / "experiments.md"
+KEPT = (REPORT, "predictions.parquet", "metrics.jsonl")
+
+
+def main(folders: Sequence[str]) -> None:
+    """Take over the runs, then draw all there is and put the tables into the page."""
+    for folder in map(Path, folders):
+        take_over(folder)
+    page = PAGE.read_text(encoding="utf-8")
+    for folder in sorted(path for path in RESULTS.glob("*") if path.is_dir()):
+        comparison = experiment(folder)
+        for name, drawn in pictures(comparison).items():
+            if name in ("grid", "rows") and drawn:
+                file = PAGE.parent / "experiments" / f"{folder.name}.svg"
+                file.write_text(drawn[0].svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1) + "\n")
+        page = with_table(page, folder.name, table(comparison))
+    PAGE.write_text(page, encoding="utf-8")
+
+
+def take_over(folder: Path) -> None:
+    """Copy what is published of each finished run of an experiment; raises InputError if the folder is not one."""
+    runs = sorted(path.parent for path in folder.glob(f"*/{REPORT}"))
+    if not (RECIPES / f"{folder.name}.yaml").is_file() or not runs:
+        raise InputError(f"{folder}: expected the finished runs of a recipe of {RECIPES}, in a folder of its name")
+    for run in runs:
+        target = RESULTS / folder.name / run.name
+        target.mkdir(parents=True, exist_ok=True)
+        for name in KEPT:
+            shutil.copyfile(run / name, target / name)
+
+
+def experiment(folder: Path) -> dict:
+    """The comparison of the committed runs of one recipe."""
+    args = parse(["--config", str(RECIPES / f"{folder.name}.yaml")])
+    runs = sorted(path.parent for path in folder.glob(f"*/{REPORT}"))
+    settings = {
+        f"{name}-seed{seed}": candidate.settings
+        for name, candidate in args.models.items()
+        for seed in range(candidate.seeds)
+    }
+    return compare(load_runs(runs, settings), None) | {"grid": args.grid}
+
+
+def table(comparison: dict) -> str:
+    """A Markdown line a model, best accuracy first; scores are those of test, with 95 % intervals."""
+    keys = list(comparison["grid"] or {}) or ["model"]
+    lines = [f"| {' | '.join(keys)} | accuracy (%) | log-loss (nats) | training (minutes) |"]
+    lines += [f"|{'---|' * len(keys)}---:|---:|---:|"]
+    for model in comparison["models"]:
+        cells = [as_word(value) for value in model["settings"].values()] or [model["name"]]
+        cells += [interval(model["accuracy"], percent), interval(model["log_loss"], decimals)]
+        lines.append(f"| {' | '.join([*cells, amount(model['train_minutes'])])} |")
+    return "\n".join(lines)
+
+
+def with_table(page: str, name: str, lines: str) -> str:
+    """The page with these lines between the two marks that the section of the experiment has."""
+    marks = rf"(<!-- table {re.escape(name)} -->\n).*?(<!-- end -->)"
+    if not re.search(marks, page, re.DOTALL):
+        raise InputError(
+            f"{PAGE}: the section of {name} has no place for its table: <!-- table {name} --> <!-- end -->"
+        )
+    return re.sub(marks, lambda found: f"{found[1]}{lines}\n{found[2]}", page, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    sys.exit(exit_code(lambda: main(sys.argv[1:])))
