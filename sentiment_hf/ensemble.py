@@ -11,10 +11,10 @@ import numpy as np
 from scipy.optimize import minimize
 
 from sentiment_hf.checkpoints import fingerprint, write_json
-from sentiment_hf.compare.runs import INFERENCE, Run, in_order_of, load_runs, read_json, read_predictions, size_of
+from sentiment_hf.compare.runs import Run, in_order_of, load_runs, read_json, read_predictions, size_of
 from sentiment_hf.compare.statistics import SMALLEST
 from sentiment_hf.errors import FlagParser, InputError
-from sentiment_hf.folder import REPORT, fingerprint_of
+from sentiment_hf.folder import INFERENCE, REPORT, fingerprint_of
 from sentiment_hf.metrics import full_scores
 from sentiment_hf.report import PREDICTIONS, command, environment, table, write_predictions
 
@@ -24,7 +24,7 @@ ENSEMBLE_FILE = "ensemble.json"
 METHODS = ("weights", "mean", "vote")
 
 # What the members must have in common for their ensemble to have it too.
-OF_ALL = ("dataset", "dataset_id", "labels", "duplicates", "data", "data_hash")
+OF_ALL = ("dataset", "dataset_id", "labels", "duplicates", "data", "data_hash", "test_hash")
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +118,8 @@ def refuse_members(members: list[Run], folder: Path) -> None:
     for member in members:
         if member.folder.resolve() == folder.resolve():
             raise InputError(f"--output_dir {folder} is one of the members; leave it out, or choose another folder")
+        if member.tuning == "none":
+            raise InputError(f"{member.folder} only scored a checkpoint and holds no model; train it, or leave it out")
         if member.train_rows != members[0].train_rows:
             raise InputError(
                 f"{members[0].folder} was trained on {members[0].train_rows:,} rows, {member.folder} on "
@@ -187,6 +189,8 @@ def learned_weights(members: list[Run]) -> np.ndarray:
     sum_is_one = {"type": "eq", "fun": lambda weights: weights.sum() - 1, "jac": np.ones_like}
     settings = {"method": "SLSQP", "bounds": [(0, 1)] * count, "options": {"ftol": 1e-12, "maxiter": 1000}}
     found = minimize(loss, np.full(count, 1 / count), jac=True, constraints=sum_is_one, **settings)
+    if not found.success:
+        raise InputError(f"no weights could be learned ({found.message}); combine by --method mean")
     return found.x.clip(0) / found.x.clip(0).sum()
 
 

@@ -19,7 +19,7 @@ from sentiment_hf.errors import InputError
 from sentiment_hf.report import PREDICTIONS
 from sentiment_hf.tuning import base_of
 
-IDENTITY, REPORT = "run.json", "report.json"
+IDENTITY, REPORT, INFERENCE = "run.json", "report.json", "inference.json"
 
 # What changes neither weights nor scores: where things are written, how much is shown, how batches are fetched.
 NEUTRAL = {"config", "output_dir", "overwrite", "resume_from_checkpoint", "run_name", "num_cpu_threads", "local_rank"}
@@ -39,7 +39,7 @@ MODEL_FILES += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.j
 MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", "adapter_config.json", "labels.json")
 MODEL_FILES += (BASELINE_FILE,)
 
-RESULTS = (REPORT, *PREDICTIONS.values(), "metrics.jsonl", "trainer_state.json", "training_args.bin")
+RESULTS = (REPORT, INFERENCE, *PREDICTIONS.values(), "metrics.jsonl", "trainer_state.json", "training_args.bin")
 RESULTS += (
     CARD,
     f"{EVAL_RESULTS}/*.yaml",
@@ -84,6 +84,13 @@ def files_hash(paths: Iterable[Path]) -> str:
     """SHA-256 over names and contents. A model of the Hub has no files here: its revision says which it is."""
     files = sorted((path.name, fingerprint(path)["sha256"]) for path in paths)
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+
+
+def test_hash(splits: Splits) -> str:
+    """SHA-256 over the test texts and the names of their labels: what runs on any part of train have in common."""
+    names = splits.test.features["label"].int2str(splits.test["label"][:])
+    rows = json.dumps([splits.test["text"][:], names])
+    return hashlib.sha256(rows.encode()).hexdigest()
 
 
 def data_hash(splits: Splits) -> str:

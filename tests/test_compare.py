@@ -18,6 +18,7 @@ from sentiment_hf.cli import compare_command
 from sentiment_hf.compare.flags import parse
 from sentiment_hf.compare.plan import plan
 from sentiment_hf.errors import InputError
+from sentiment_hf.folder import clear
 
 SMALL = "custom-fc --model_config embedding_size=8 hidden_size=8 --min_frequency 1 --max_steps 20 --learning_rate 0.01"
 
@@ -164,6 +165,15 @@ def test_a_comparison_stopped_before_its_run_has_begun_starts_no_other(data, tmp
         (["--models", "custom-fc", "--dataset", "sample", "--learning_curve", "2"], "--learning_curve"),
         (["--models", "no/such/folder/here:lora", "--dataset", "sample"], "no such folder"),
         (["--models", "custom-fc", "--dataset", "sample", "--ensembles", "a=custom-fc,b"], "NAME=MODEL,MODEL"),
+        (["--models", "custom-fc", "--dataset", "sample", "--model", "custom-rnn"], "--model is set by compare"),
+        (["--models", "custom-fc", "--dataset", "sample", "--seed", "5"], "--seed is set by compare"),
+        (["--models", "custom-fc", "--dataset", "sample", "--overwrite"], "give it to one model"),
+        (["--models", "custom-fc", "baseline-svm-bow", "--dataset", "sample", "--max_steps", "5"], "goes into quotes"),
+        (["--models", "custom-fc", "--dataset", "sample", "--do_train", "true"], "compared on test"),
+        (["--models", "out/o'brien", "--dataset", "sample"], "quote"),
+        (["--models", "", "--dataset", "sample"], "expected NAME or FOLDER"),
+        (["--models", "out/my run", "--dataset", "sample"], "quotes inside the quotes"),
+        (["custom-fc-seed0", "--seeds", "2"], "for runs to be made"),
         (["somewhere", "--models", "custom-fc"], "one of the two"),
         ([], "one of the two"),
         (["no-such-run"], "no finished run in no-such-run"),
@@ -213,6 +223,33 @@ def test_a_recipe_names_models_and_the_command_line_overrides_it(data, tmp_path)
     assert [run.folder for run in planned] == [Path(f"out/compare/mine/{name}-seed0") for name in ("short", "long")]
 
 
+def test_a_recipe_may_name_single_values(tmp_path):
+    recipe = tmp_path / "one.yaml"
+    recipe.write_text("models: custom-fc\nlearning_curve: 0.25\nno_texts: true\ndataset: sample\n")
+    args = parse(["--config", str(recipe)])
+    assert (list(args.models), args.learning_curve, args.texts) == (["custom-fc"], [0.25], False)
+    recipe.write_text("models: custom-fc\nno_texts: false\ndataset: sample\n")
+    assert parse(["--config", str(recipe)]).texts
+
+
+def test_models_on_other_rows_are_refused_before_any_is_trained(data, tmp_path, capsys):
+    other = f"custom-rnn --test_file {data / 'validation.csv'}"
+    words = ["--models", "custom-fc", other, *files(data), "--output_dir", str(tmp_path / "out")]
+    # Flags for all models come after those of one, and would win.
+    at = words.index("--test_file")
+    del words[at : at + 2]
+    words[1] = f"custom-fc --test_file {data / 'test.csv'}"
+    assert compare_command(words) == 2
+    assert "its test rows are not those of the first model" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_that_is_made_again_is_measured_again(tmp_path):
+    (tmp_path / "inference.json").write_text("{}")
+    clear(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_first_seed_of_all_models_comes_before_the_second_of_any(data):
     planned, _ = plan(parse(["--models", "custom-fc", "custom-rnn --seeds 1", "--seeds", "2", *files(data)]))
     assert [run.name for run in planned] == ["custom-fc-seed0", "custom-rnn-seed0", "custom-fc-seed1"]
@@ -220,7 +257,17 @@ def test_the_first_seed_of_all_models_comes_before_the_second_of_any(data):
 
 def test_a_recipe_that_is_none_is_refused(tmp_path):
     recipe = tmp_path / "bad.yaml"
-    for text, said in (("- a", "flag: value"), ("a: [", "is not YAML")):
+    refused = [
+        ("- a", "flag: value"),
+        ("a: [", "is not YAML"),
+        ("seeds:", "seeds: expected a value"),
+        ("seeds: 2.5", "2.5"),
+    ]
+    refused += [
+        ("model_config: {a: 1}", "model_config: expected"),
+        ("models: {..: custom-fc}\ndataset: sample", "a name"),
+    ]
+    for text, said in refused:
         recipe.write_text(text)
         with pytest.raises(InputError, match=said):
             parse(["--config", str(recipe)])

@@ -21,8 +21,9 @@ def advice(comparison: dict) -> list[str]:
         alike = [model for model in comparison["models"] if model["name"] in comparison["groups"][0]]
         # On few rows even a coin may not be told apart from the best.
         top = [model for model in alike if best["accuracy"]["value"] - model["accuracy"]["value"] <= NEAR]
-        chosen = cheapest(top)
-        sentences += [standing(comparison), choice(chosen, top, others), *way_out(comparison, chosen, top)]
+        kind = known_cost(comparison["models"])
+        chosen = cheapest(top, kind)
+        sentences += [standing(comparison), choice(chosen, top, others, kind), *way_out(comparison, chosen, top, kind)]
     else:
         sentences.append("There is nothing to choose between: add a cheaper or a larger model.")
     return [*sentences, *crossing(comparison["learning_curve"]), *uncertainty(comparison)]
@@ -69,18 +70,16 @@ def known_cost(models: list[dict]) -> str | None:
     return next((kind for kind in kinds if all(cost(model, kind) is not None for model in models)), None)
 
 
-def cheapest(models: list[dict]) -> dict:
+def cheapest(models: list[dict], kind: str | None) -> dict:
     """The most accurate of those that cost about the least; the first where costs are not known."""
-    kind = known_cost(models)
     if kind is None:
         return models[0]
     least = min(cost(model, kind) for model in models)
     return next(model for model in models if cost(model, kind) <= least * SAME_COST)
 
 
-def saving(cheap: dict, dear: dict) -> str | None:
+def saving(cheap: dict, dear: dict, kind: str | None) -> str | None:
     """How much cheaper the one is than the other, in words; None where it is not, or not known."""
-    kind = known_cost([cheap, dear])
     if kind is None or cost(dear, kind) <= SAME_COST * cost(cheap, kind):
         return None
     if cost(cheap, kind) == 0:
@@ -100,14 +99,14 @@ def duration(model: dict) -> str:
     return f"{count:,.0f} minutes" if count >= 10 else f"{count:.1f} minutes"
 
 
-def choice(chosen: dict, top: list[dict], others: list[dict]) -> str:
+def choice(chosen: dict, top: list[dict], others: list[dict], kind: str | None) -> str:
     """What to take of those that cannot be told apart, and why."""
     if chosen is not top[0]:
         below = f"{points(chosen, top[0])} below {top[0]['name']}"
-        return f"Take {chosen['name']}: it {saving(chosen, top[0])}, and that it is {below} may be chance."
-    if known_cost([chosen, *others]) is None:
+        return f"Take {chosen['name']}: it {saving(chosen, top[0], kind)}, and that it is {below} may be chance."
+    if kind is None:
         return f"Take {chosen['name']}: not all costs are known, so only accuracy speaks."
-    if any(saving(model, chosen) for model in others):
+    if any(saving(model, chosen, kind) for model in others):
         return f"Take {chosen['name']}, unless cost matters more than the difference{'s' if len(others) > 1 else ''}."
     return f"Take {chosen['name']}: nothing here is much cheaper."
 
@@ -118,20 +117,19 @@ def points(lower: dict, higher: dict) -> str:
     return f"{count} point{'' if count == '1.0' else 's'}"
 
 
-def way_out(comparison: dict, chosen: dict, top: list[dict]) -> list[str]:
+def way_out(comparison: dict, chosen: dict, top: list[dict], kind: str | None) -> list[str]:
     """What is lost with models below the top that cost less than the choice: the most accurate, and the cheapest."""
-    outside = [model for model in comparison["models"] if model not in top and saving(model, chosen)]
+    outside = [model for model in comparison["models"] if model not in top and saving(model, chosen, kind)]
     named = outside[:1]
     near = [model for model in outside if chosen["accuracy"]["value"] - model["accuracy"]["value"] <= NEAR]
-    if near and saving(cheapest(near), named[0]):
-        named.append(cheapest(near))
+    if near and saving(cheapest(near, kind), named[0], kind):
+        named.append(cheapest(near, kind))
     clauses = []
     for model in named:
         p = pair_of(comparison, chosen["name"], model["name"])["p_holm"]
         p = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-        clauses.append(
-            f"{model['name']} is {points(model, chosen)} below {chosen['name']} ({p}) and {saving(model, chosen)}"
-        )
+        below = f"{points(model, chosen)} below {chosen['name']} ({p})"
+        clauses.append(f"{model['name']} is {below} and {saving(model, chosen, kind)}")
     return [f"For less, {'; '.join(clauses)}."] if clauses else []
 
 

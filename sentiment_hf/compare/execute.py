@@ -13,7 +13,7 @@ from sentiment_hf.errors import Interrupted
 from sentiment_hf.folder import REPORT
 
 LOGS = "logs"
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def execute(planned: list[Planned]) -> list[dict]:
@@ -48,23 +48,32 @@ def make(run: Planned) -> str | None:
     log = log_of(run)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file:
-        code = call([sys.executable, "-m", "sentiment_hf", "run", *run.argv], file)
-    # Negative where the signal met the run before it could save anything, while it was still importing.
-    number = next((number for number in SIGNALS if code in (128 + number, -number)), None)
-    if number is not None:
-        raise Interrupted(number, f"stopped in {run.name}; the same command goes on from there")
+        code, signals = call([sys.executable, "-m", "sentiment_hf", "run", *run.argv], file)
+    if signals:
+        raise Interrupted(signals[0], f"stopped in {run.name}; the same command goes on from there")
     if code == 0:
         return None
+    if code < 0:
+        return f"killed by signal {-code}"
     said = log.read_text(encoding="utf-8", errors="replace").split("\n")
     return next((line.strip() for line in reversed(said) if line.strip()), f"exit code {code}")
 
 
-def call(command: list[str], output) -> int:
-    """The exit code of the command, which gets the signals that come meanwhile: in a session of its own, so once."""
+def call(command: list[str], output) -> tuple[int, list[int]]:
+    """The exit code of the command, and the signals that came meanwhile.
+
+    They are passed on to it, which is in a session of its own and so gets each once; a lost terminal is the end of it.
+    """
+    received = []
     with subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True) as child:
-        before = {number: signal.signal(number, lambda got, _: child.send_signal(got)) for number in SIGNALS}
+
+        def pass_on(number: int, frame) -> None:
+            received.append(number)
+            child.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
+
+        before = {number: signal.signal(number, pass_on) for number in SIGNALS}
         try:
-            return child.wait()
+            return child.wait(), received
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)

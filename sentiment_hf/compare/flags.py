@@ -17,6 +17,8 @@ USAGE = """sentiment-hf compare FOLDER ... [FLAGS]
        sentiment-hf compare --models MODEL ... [FLAGS] [FLAGS OF sentiment-hf run]
        sentiment-hf compare --config FILE [FLAGS] [FLAGS OF sentiment-hf run]"""
 
+SEEDS = 3
+
 # What names a run apart from its model is written by compare itself.
 DECIDED = {"--model", "--model_name_or_path", "--tuning", "--seed", "--output_dir", "--push_to_hub", "--hub_model_id"}
 
@@ -59,17 +61,11 @@ def parse(argv: Sequence[str]) -> CompareArguments:
     parser = make_parser()
     start = next((place for place, word in enumerate(argv) if word.startswith("-")), len(argv))
     path = parser.parse_known_args(argv[start:])[0].config
-    common = read_recipe(Path(path), parser) if path else []
-    given, rest = parser.parse_known_args(argv[start:])
-    if bool(argv[:start]) == bool(given.models):
-        raise InputError("name folders of finished runs, or models by --models or --config: one of the two")
-    if given.grid and not given.models:
-        raise InputError("grid: its settings are those of a model; name it in the recipe as `models`")
-    if not rest and given.models and not common:
-        raise InputError("on which data? Name it as for `sentiment-hf run`: --dataset imdb, or --train_file ...")
-    if any(not 0 < share <= 1 for share in given.learning_curve):
-        raise InputError(f"--learning_curve {given.learning_curve}: shares of the training rows lie in (0, 1]")
-    models = candidates(given.models, given.grid or {}, given.seeds) if given.models else {}
+    own, common = read_recipe(Path(path), parser) if path else ([], [])
+    given, rest = parser.parse_known_args([*own, *argv[start:]])
+    common = [*common, *rest]
+    check(given, argv[:start], common)
+    models = candidates(given.models, given.grid or {}, given.seeds or SEEDS) if given.models else {}
     return CompareArguments(
         folders=[Path(word) for word in argv[:start]],
         models=models,
@@ -80,8 +76,31 @@ def parse(argv: Sequence[str]) -> CompareArguments:
         name=Path(path).stem if path else None,
         rows_file=given.rows_file,
         texts=not given.no_texts,
-        common=[*common, *rest],
+        common=common,
     )
+
+
+def check(given: argparse.Namespace, folders: Sequence[str], common: list[str]) -> None:
+    """Raises InputError where flags contradict each other, or would make all models one."""
+    if bool(folders) == bool(given.models):
+        raise InputError("name folders of finished runs, or models by --models or --config: one of the two")
+    if folders and (given.seeds or given.learning_curve or given.ensembles):
+        raise InputError("--seeds, --learning_curve and --ensembles are for runs to be made; the folders are finished")
+    if given.grid and not given.models:
+        raise InputError("grid: its settings are those of a model; name it in the recipe as `models`")
+    if given.models and not common:
+        raise InputError("on which data? Name it as for `sentiment-hf run`: --dataset imdb, or --train_file ...")
+    if any(not 0 < share <= 1 for share in given.learning_curve):
+        raise InputError(f"--learning_curve {given.learning_curve}: shares of the training rows lie in (0, 1]")
+    if taken := DECIDED & flags_of(common):
+        raise InputError(f"{min(taken)} is set by compare itself; name models by --models, with FOLDER:lora for LoRA")
+    if "--overwrite" in flags_of(common):
+        raise InputError("--overwrite would undo all runs each time; give it to one model: 'custom-lstm --overwrite'")
+
+
+def flags_of(words: list[str]) -> set[str]:
+    """The names of the flags among these words, with underscores."""
+    return {"--" + word[2:].split("=")[0].replace("-", "_") for word in words if word.startswith("--")}
 
 
 def make_parser() -> FlagParser:
@@ -93,7 +112,7 @@ def make_parser() -> FlagParser:
         nargs="+",
         help="models, each as NAME, FOLDER or FOLDER:lora; in quotes with flags of its own: 'custom-lstm --seeds 1'",
     )
-    parser.add_argument("--seeds", type=int, default=3, help="train each with the seeds 0, 1, ... (default: 3)")
+    parser.add_argument("--seeds", type=int, help=f"train each with the seeds 0, 1, ... (default: {SEEDS})")
     parser.add_argument(
         "--learning_curve",
         type=float,
@@ -104,7 +123,11 @@ def make_parser() -> FlagParser:
     parser.add_argument(
         "--ensembles", nargs="+", default=[], help="of models of each seed: best=custom-gru,custom-textcnn"
     )
-    parser.add_argument("--output_dir", help="for the runs, and for the page in comparison/ there")
+    parser.add_argument(
+        "--output_dir",
+        help="for the runs, and for the page in comparison/ there (default: out/compare/<recipe or data set>, for "
+        "finished folders the current one)",
+    )
     parser.add_argument("--rows_file", help="table with a line per test row, whose columns group the rows")
     parser.add_argument("--no_texts", action="store_true", help="name test rows by number, show no text")
     # Many values by many keys are for a recipe, not for a command line.
@@ -112,8 +135,8 @@ def make_parser() -> FlagParser:
     return parser
 
 
-def read_recipe(path: Path, parser: argparse.ArgumentParser) -> list[str]:
-    """Own flags become defaults of the parser, the rest is returned as words of a command line."""
+def read_recipe(path: Path, parser: argparse.ArgumentParser) -> tuple[list[str], list[str]]:
+    """Words of a command line: own flags, and those of the runs; named models and a grid become defaults."""
     if not path.is_file():
         raise InputError(f"--config {path}: no such file")
     try:
@@ -122,9 +145,18 @@ def read_recipe(path: Path, parser: argparse.ArgumentParser) -> list[str]:
         raise InputError(f"--config {path} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(recipe, dict):
         raise InputError(f"--config {path}: expected lines of the form `flag: value`")
-    own = {action.dest for action in parser._actions} | {"grid"}
-    parser.set_defaults(**{name: value for name, value in recipe.items() if name in own})
-    return [word for name, value in recipe.items() if name not in own for word in as_flag(name, value)]
+    own = {action.dest for action in parser._actions}
+    words: dict[bool, list[str]] = {True: [], False: []}
+    for name, value in recipe.items():
+        if name == "grid" or (name == "models" and isinstance(value, dict)):
+            parser.set_defaults(**{name: value})
+        elif value is None or isinstance(value, dict):
+            raise InputError(f"--config {path}: {name}: expected a value or a list of values, found {value!r}")
+        else:
+            words[name in own] += as_flag(name, value)
+    # The one flag of its own that has no value.
+    given = [word for word in words[True] if word not in ("true", "false")]
+    return (given if recipe.get("no_texts") else [word for word in given if word != "--no_texts"]), words[False]
 
 
 def as_flag(name: str, value) -> list[str]:
@@ -160,15 +192,26 @@ def add_candidate(found: dict[str, Candidate], name: str, candidate: Candidate) 
     if name in found:
         words = " ".join(candidate.flags[1:])
         raise InputError(f"--models: two are called {name}; give them names in a recipe, `models: {{name: {words}}}`")
-    if not re.fullmatch(r"[\w.+-]+", name):
-        raise InputError(f"--models {name!r}: a name becomes that of a folder: letters, digits and . _ + - only")
+    require_name(name, "--models")
     found[name] = candidate
+
+
+def require_name(name: str, flag: str) -> None:
+    """Raises InputError unless it can be that of a folder in the output folder."""
+    if not re.fullmatch(r"[\w+-][\w.+-]*", name):
+        raise InputError(f"{flag} {name!r}: a name becomes that of a folder: letters, digits and . _ + - only")
 
 
 def read_candidate(text: str, seeds: int) -> tuple[str, Candidate]:
     """(custom-lstm, its flags) of custom-lstm; (all-minilm-lora, ...) of out/all-minilm:lora --seeds 1."""
-    model, *flags = shlex.split(text)
-    if taken := DECIDED & {flag.split("=")[0] for flag in flags}:
+    try:
+        model, *flags = shlex.split(text)
+    except ValueError as error:
+        hint = "NAME or FOLDER, then flags; quote what holds a space or a quotation mark twice: \"'my run' --seeds 1\""
+        raise InputError(f"--models {text!r}: expected {hint}") from error
+    if flags and not flags[0].startswith("-"):
+        raise InputError(f"--models {text!r}: a folder with spaces wants quotes inside the quotes: \"'{text}'\"")
+    if taken := DECIDED & flags_of(flags):
         raise InputError(f"--models {text!r}: {min(taken)} is set by compare; write FOLDER:lora for the tuning")
     early = FlagParser(prog="--models", allow_abbrev=False)
     early.add_argument("--seeds", type=int, default=seeds)
@@ -186,13 +229,14 @@ def read_candidate(text: str, seeds: int) -> tuple[str, Candidate]:
 
 def read_ensembles(words: list[str], models: dict[str, Candidate]) -> dict[str, list[str]]:
     """{best: [custom-gru, custom-textcnn]} of best=custom-gru,custom-textcnn; all of them have to be `models`."""
-    found = {}
+    found: dict[str, list[str]] = {}
     for word in words:
         name, _, members = word.partition("=")
-        found[name] = members.split(",")
-        unknown = [member for member in found[name] if member not in models]
-        if unknown or len(found[name]) < 2 or name in models:
+        names = dict.fromkeys(members.split(","))
+        if not names.keys() <= models.keys() or len(names) < 2 or name in models or name in found:
             raise InputError(
                 f"--ensembles {word}: expected NAME=MODEL,MODEL, a new name and at least two of {', '.join(models)}"
             )
+        require_name(name, "--ensembles")
+        found[name] = list(names)
     return found

@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from sentiment_hf.checkpoints import write_json
-from sentiment_hf.compare.runs import INFERENCE, size_of
+from sentiment_hf.compare.runs import size_of
 from sentiment_hf.errors import TrainingError
+from sentiment_hf.folder import INFERENCE
 
 # Enough for two digits; a BERT reads so many reviews in about a minute.
 TEXTS, SINGLE, BATCH = 256, 50, 32
@@ -37,7 +38,8 @@ def measure(folder: Path, texts: list[str]) -> dict:
         text=True,
     )
     if done.returncode:
-        raise TrainingError(f"{folder}: its speed could not be measured: {done.stderr.strip().splitlines()[-1]}")
+        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise TrainingError(f"{folder}: its speed could not be measured: {said[-1]}")
     found = json.loads(done.stdout.splitlines()[-1])
     write_json(folder / INFERENCE, found)
     return found

@@ -11,10 +11,11 @@ from sentiment_hf.compare.page import HTML, check_installed, write_page
 from sentiment_hf.compare.plan import Planned, plan
 from sentiment_hf.compare.results import compare
 from sentiment_hf.compare.rows import TestRows, test_rows
-from sentiment_hf.compare.runs import INFERENCE, load_runs
-from sentiment_hf.ensemble import make_ensemble
-from sentiment_hf.errors import TrainingError
-from sentiment_hf.folder import REPORT
+from sentiment_hf.compare.runs import load_runs
+from sentiment_hf.data import Splits
+from sentiment_hf.ensemble import is_saved_ensemble, load_ensemble, make_ensemble
+from sentiment_hf.errors import InputError, TrainingError
+from sentiment_hf.folder import INFERENCE, REPORT
 
 PAGE = "comparison"
 
@@ -29,25 +30,40 @@ def compare_main(argv: Sequence[str]) -> None:
     """
     args = parse(argv)
     check_installed()
-    failed, settings, output = [], {}, args.output_dir or Path()
     if args.folders:
-        folders, rows = args.folders, rows_of(args) if args.common or args.rows_file else None
+        require_members(args.folders)
+        runs, failed, output = load_runs(args.folders), [], args.output_dir or Path()
+        rows = rows_of(args) if args.common or args.rows_file else None
     else:
         planned, splits = plan(args)
-        output = planned[0].folder.parent
-        rows = rows_of(args)
-        failed = execute(planned)
-        failed += measure_all(planned, splits.test["text"][:])
-        folders = [run.folder for run in planned if (run.folder / REPORT).is_file()]
-        folders += combine(args.ensembles, planned, folders)
-        settings = {run.name: args.models[run.model].settings for run in planned}
-        if not folders:
-            raise TrainingError(f"no run ended well; the first said: {failed[0]['reason']}")
-    comparison = compare(load_runs(folders, settings), rows) | {"grid": args.grid, "failed": failed}
+        output, rows = planned[0].folder.parent, rows_of(args)
+        folders, failed = make(args, planned, splits)
+        runs = load_runs(folders, {run.name: args.models[run.model].settings for run in planned})
+    comparison = compare(runs, rows) | {"grid": args.grid, "failed": failed}
     write_page(comparison, output / PAGE, args.texts)
     print("\n".join(["", *table(comparison), "", *comparison["advice"], "", f"written to {output / PAGE / HTML}"]))
     if failed:
         raise TrainingError(f"{len(failed)} failed: {', '.join(run['name'] for run in failed)}")
+
+
+def make(args: CompareArguments, planned: list[Planned], splits: Splits) -> tuple[list[Path], list[dict]]:
+    """Runs, ensembles and their speeds, what is there excepted: the finished folders, and what failed."""
+    failed = execute(planned)
+    folders = [run.folder for run in planned if (run.folder / REPORT).is_file()]
+    if not folders:
+        raise TrainingError(f"no run ended well; the first said: {failed[0]['reason']}")
+    ensembles, not_combined = combine(args.ensembles, planned, folders)
+    full = max(run.train_rows for run in planned)
+    first = [run.folder for run in planned if run.seed == 0 and run.train_rows == full and run.folder in folders]
+    not_measured = measure_all([*first, *ensembles], splits.test["text"][:])
+    return [*folders, *ensembles], [*failed, *not_combined, *not_measured]
+
+
+def require_members(folders: list[Path]) -> None:
+    """Ensembles among the folders are of their members as these are now; raises InputError."""
+    for folder in folders:
+        if is_saved_ensemble(folder):
+            load_ensemble(str(folder))
 
 
 def rows_of(args: CompareArguments) -> TestRows:
@@ -56,32 +72,49 @@ def rows_of(args: CompareArguments) -> TestRows:
     return test_rows(parse_args([*flags, *args.common])[1], args.rows_file)
 
 
-def measure_all(planned: list[Planned], texts: list[str]) -> list[dict]:
-    """The speed of each model, of its first seed on all rows, where it is not known; returns what failed."""
-    failed, full = [], max(run.train_rows for run in planned)
-    for run in planned:
-        known = not (run.folder / REPORT).is_file() or (run.folder / INFERENCE).is_file()
-        if known or run.seed or run.train_rows < full:
+def measure_all(folders: list[Path], texts: list[str]) -> list[dict]:
+    """The speed of each finished run where it is not known; returns what could not be measured."""
+    failed = []
+    for folder in folders:
+        if (folder / INFERENCE).is_file():
             continue
         try:
-            found = measure(run.folder, texts)
+            found = measure(folder, texts)
         except TrainingError as error:
-            failed.append({"name": run.name, "reason": str(error)})
+            failed.append({"name": f"speed of {folder.name}", "reason": str(error)})
         else:
-            print(f"{run.model}: {found['texts_per_second_one_core']:,.0f} texts/s on one core", flush=True)
+            print(f"{folder.name}: {found['texts_per_second_one_core']:,.0f} texts/s on one core", flush=True)
     return failed
 
 
-def combine(ensembles: dict[str, list[str]], planned: list[Planned], finished: list[Path]) -> list[Path]:
-    """The folders of the ensembles, one for each seed that all members finished on all rows; they take seconds."""
-    folders, full = [], max(run.train_rows for run in planned)
+def combine(
+    ensembles: dict[str, list[str]], planned: list[Planned], finished: list[Path]
+) -> tuple[list[Path], list[dict]]:
+    """An ensemble for each seed that all its members finished on all rows: its folder, or why there is none."""
+    folders, failed, full = [], [], max(run.train_rows for run in planned)
     runs = {(run.model, run.seed): run.folder for run in planned if run.train_rows == full and run.folder in finished}
     for name, members in ensembles.items():
-        for seed in sorted({seed for _, seed in runs}):
-            if all((member, seed) in runs for member in members):
-                folders.append(planned[0].folder.parent / f"{name}-seed{seed}")
-                make_ensemble([runs[member, seed] for member in members], str(folders[-1]), "weights", overwrite=True)
-    return folders
+        seeds = [seed for seed in sorted({seed for _, seed in runs}) if all((m, seed) in runs for m in members)]
+        if not seeds:
+            failed.append({"name": name, "reason": f"no seed was finished by all of {', '.join(members)}"})
+        for seed in seeds:
+            folder = planned[0].folder.parent / f"{name}-seed{seed}"
+            try:
+                make_ensemble([runs[member, seed] for member in members], str(folder), "weights", outdated(folder))
+            except InputError as error:
+                failed.append({"name": folder.name, "reason": str(error)})
+            else:
+                folders.append(folder)
+    return folders, failed
+
+
+def outdated(folder: Path) -> bool:
+    """An ensemble is there, and a member was run again since."""
+    try:
+        require_members([folder])
+    except InputError:
+        return True
+    return False
 
 
 def table(comparison: dict) -> list[str]:

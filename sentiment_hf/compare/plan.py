@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sentiment_hf.args import Arguments, DataArguments, parse_args
+from sentiment_hf.args import DataArguments, parse_args
 from sentiment_hf.compare.flags import CompareArguments
 from sentiment_hf.data import Splits, load_splits
 from sentiment_hf.errors import InputError
@@ -44,6 +44,11 @@ class Data:
             self.known[key] = load_splits(args)
         return self.known[key]
 
+    @property
+    def first(self) -> Splits:
+        """What was read first."""
+        return next(iter(self.known.values()))
+
 
 def plan(args: CompareArguments) -> tuple[list[Planned], Splits]:
     """All runs, those of the first seed first, so that each model is soon there once; and the data of all rows.
@@ -73,16 +78,30 @@ def of_sizes(
         fewer = [] if rows == train_rows else ["--max_train_samples", str(rows)]
         own = ["--seed", str(seed), "--output_dir", str(folder / name), "--disable_tqdm", "true"]
         argv = [*args.models[model].flags, *args.common, *fewer, *own]
-        try:
-            report = report_of(parse_args(argv), data)
-        except InputError as error:
-            raise InputError(f"{name}: {error}") from error
-        yield Planned(model, seed, rows, folder / name, argv, report)
+        yield Planned(model, seed, rows, folder / name, argv, report_of(name, argv, data))
 
 
-def report_of(parsed: Arguments, data: Data) -> dict | None:
-    """Of the run with these flags, if it is finished; raises InputError where its folder holds another."""
-    model_args, data_args, run_args, training_args = parsed
-    require_checkpoints(model_args)
-    known = identify(model_args, data_args, run_args, training_args, data.splits(data_args))
-    return finished_report(Path(training_args.output_dir), known.identity, run_args.overwrite)
+def report_of(name: str, argv: list[str], data: Data) -> dict | None:
+    """Of the run with these flags, if it is finished; raises InputError, with its name, where it cannot be run."""
+    try:
+        model_args, data_args, run_args, training_args = parse_args(argv)
+    except InputError as error:
+        hint = "a flag that not all models take goes into quotes with one: 'custom-lstm --max_steps 500'"
+        raise InputError(f"{name}: {error} ({hint})") from error
+    try:
+        if not training_args.do_predict:
+            raise InputError("models are compared on test: leave out --do_train and --do_eval, or add --do_predict")
+        require_checkpoints(model_args)
+        splits = data.splits(data_args)
+        require_same_rows(data.first, splits)
+        known = identify(model_args, data_args, run_args, training_args, splits)
+        return finished_report(Path(training_args.output_dir), known.identity, run_args.overwrite)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def require_same_rows(first: Splits, splits: Splits) -> None:
+    """Raises InputError where flags in a model lead to other validation or test rows than those of the first."""
+    for part in ("validation", "test"):
+        if any(getattr(first, part)[column][:] != getattr(splits, part)[column][:] for column in ("text", "label")):
+            raise InputError(f"its {part} rows are not those of the first model; name the data once, for all models")

@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 
 from sentiment_hf.compare.grid import Settings
 from sentiment_hf.errors import InputError
-from sentiment_hf.folder import MODEL_FILES, REPORT
+from sentiment_hf.folder import INFERENCE, MODEL_FILES, REPORT
 from sentiment_hf.report import PREDICTIONS
 
-CURVE, INFERENCE = "metrics.jsonl", "inference.json"
+CURVE = "metrics.jsonl"
 
 # What of report["data"] may differ: runs on fewer training rows are points of a learning curve, the same data set can
 # lie on the Hub and in a folder, and older reports do not say where theirs did.
@@ -168,6 +168,9 @@ def require_same_data(first: Run, run: Run) -> None:
             _refuse(first, run, f"{name}: {notes[0][name]!r} in the one, {notes[1][name]!r} in the other")
     if len(first.labels) != len(run.labels):
         _refuse(first, run, f"{len(first.labels)} test rows in the one, {len(run.labels)} in the other")
+    hashes = {one.report.get("test_hash") for one in (first, run)} - {None}
+    if len(hashes) > 1:
+        _refuse(first, run, "their test texts are not the same (test_hash of the reports)")
     if (differs := first.labels != run.labels).any():
         row, count = int(differs.argmax()), int(differs.sum())
         _refuse(first, run, f"{count} test rows have another label, the first of them is row {row}")

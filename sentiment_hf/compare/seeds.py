@@ -44,27 +44,17 @@ def recipe(run: Run) -> tuple:
 def group_seeds(runs: Sequence[Run]) -> list[Model]:
     """Runs of the same recipe, size and training rows are seeds of one model, in the order of the runs.
 
-    A run without a seed, which is an ensemble of several seeds, is a model of its own.
-
-    Where a seed comes twice among them, they differ in something that the report does not say, or are copies; then
-    the name of the folder without -seedN tells them apart.
+    Their folders have to be called alike but for -seedN, since a report does not say every setting. A run without a
+    seed, which is an ensemble of several seeds, is a model of its own.
 
     Raises:
         InputError: two runs are alike in all of this and in their seed.
     """
     alike = defaultdict(list)
     for run in runs:
-        alone = run.folder if run.seed is None else None
+        alone = run.folder if run.seed is None else stem(run.folder)
         alike[recipe(run), run.train_rows, tuple(run.report.get(name) for name in SIZES), alone].append(run)
-    groups = []
-    for members in alike.values():
-        if len({run.seed for run in members}) == len(members):
-            groups.append(members)
-            continue
-        by_name = defaultdict(list)
-        for run in members:
-            by_name[stem(run.folder)].append(run)
-        groups += by_name.values()
+    groups = list(alike.values())
     for group in groups:
         refuse_twin(group)
     groups = [sorted(group, key=lambda run: run.seed) for group in groups]
