@@ -145,6 +145,7 @@ def with_grid(grid: dict) -> dict:
         ({"layers": [0, 10]}, "layers"),
         ({"pooling": ["last", "mean"], "mask": [True, False]}, "pooling"),
         ({"mask": [True, False], "cell": ["rnn", "a" * 60]}, "mask"),
+        ({"checkpoint": ["google/bert", "b" * 20, "c"]}, "checkpoint"),
     ],
 )
 def test_the_picture_of_a_grid_names_its_axis_values_and_lines(grid, label, tmp_path):
@@ -157,7 +158,7 @@ def test_the_picture_of_a_grid_names_its_axis_values_and_lines(grid, label, tmp_
     svg = re.search(r'<svg[^>]*aria-label="Accuracy and cost against.*?</svg>', source, re.DOTALL)[0]
     texts = re.findall(r"<text[^>]*>([^<]*)</text>", svg)
     assert label in texts
-    assert {str(value).lower() for value in next(iter(grid.values()))} <= set(texts)
+    assert {str(value).lower().removeprefix("google/") for value in next(iter(grid.values()))} <= set(texts)
     if "mask" in list(grid)[1:]:
         assert {"mask", "no-mask"} <= set(texts)
 
@@ -171,7 +172,7 @@ def words(path: Path) -> list[str]:
 
 @each_recipe
 def test_a_recipe_opens_with_its_command_and_its_size(path):
-    assert words(path) == ["--config", str(path.relative_to(ROOT))]
+    assert words(path)[:2] == ["--config", str(path.relative_to(ROOT))]
     opening = path.read_text(encoding="utf-8").split("\nmodels:")[0]
     args = parse(["--config", str(path)])
     sizes = 1 + len(args.learning_curve)
