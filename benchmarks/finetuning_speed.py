@@ -44,6 +44,7 @@ def measure(way: str, flags: argparse.Namespace) -> dict:
             *("--model", flags.model, "--dataset", flags.dataset, "--max_seq_length", str(flags.max_seq_length)),
             *("--max_train_samples", str(flags.steps * 16), "--num_train_epochs", "1", "--logging_steps", "1"),
             *("--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false"),
+            *("--learning_rate", str(flags.learning_rate)),
             *("--output_dir", tempfile.mkdtemp(), "--disable_tqdm", "true"),
         ]
     )
@@ -90,6 +91,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="sample", help="as in scripts/run.py")
     parser.add_argument("--max_seq_length", type=int, default=256)
     parser.add_argument("--steps", type=int, default=40, help="training steps of each measurement, 16 texts each")
+    parser.add_argument("--learning_rate", type=float, default=2e-4, help="high, so that few steps show a loss curve")
     parser.add_argument("--rounds", type=int, default=2, help="how often the ways take turns")
     parser.add_argument("--way", choices=WAYS, help="measure this way only, and print JSON")
     flags = parser.parse_args()

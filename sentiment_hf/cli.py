@@ -1,4 +1,4 @@
-"""The command line: sentiment-hf run | compare | predict | push | list, and what the files in scripts/ call."""
+"""The command line: sentiment-hf run | compare | ensemble | predict | push | list; scripts/ call it too."""
 
 import logging
 import sys
@@ -9,11 +9,12 @@ from sentiment_hf.errors import InputError, Interrupted, NotPushedError, Trainin
 
 USAGE = """usage: sentiment-hf COMMAND [FLAGS]
 
-  run      train, validate and test a model     sentiment-hf run --model custom-lstm --dataset sample
-  compare  train several, put them side by side  sentiment-hf compare --models custom-fc custom-lstm --dataset sample
-  predict  classify texts with a trained model  sentiment-hf predict out/sample/custom-lstm "A fine film."
-  push     put a finished run on the Hub        sentiment-hf push out/sample/custom-lstm --hub_model_id me/my-lstm
-  list     show the custom models, the baselines and the recipes
+  run       train, validate and test a model      sentiment-hf run --model custom-lstm --dataset sample
+  compare   train several, put them side by side  sentiment-hf compare --models custom-fc custom-lstm --dataset sample
+  ensemble  make one classifier of several runs   sentiment-hf ensemble out/sample/custom-fc out/sample/custom-lstm
+  predict   classify texts with a trained model   sentiment-hf predict out/sample/custom-lstm "A fine film."
+  push      put a finished run on the Hub         sentiment-hf push out/sample/custom-lstm --hub_model_id me/my-lstm
+  list      show the custom models, the baselines and the recipes
 
 sentiment-hf COMMAND --help lists its flags."""
 
@@ -23,6 +24,7 @@ def main() -> None:
     commands = {
         "run": run_command,
         "compare": compare_command,
+        "ensemble": ensemble_command,
         "predict": predict_command,
         "push": push_command,
         "list": list_command,
@@ -69,6 +71,17 @@ def predict_command(argv: Sequence[str]) -> int:
         from sentiment_hf.predict import predict_main
 
         predict_main(argv)
+
+    return exit_code(work)
+
+
+def ensemble_command(argv: Sequence[str]) -> int:
+    """scripts/ensemble.py"""
+
+    def work():
+        from sentiment_hf.ensemble import ensemble_main
+
+        ensemble_main(argv)
 
     return exit_code(work)
 

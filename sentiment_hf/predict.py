@@ -8,6 +8,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import torch
 from tqdm import tqdm
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
@@ -18,6 +19,7 @@ from sentiment_hf.args import ModelArguments
 from sentiment_hf.baselines import is_saved_baseline, load_baseline
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.files import read_file
+from sentiment_hf.ensemble import is_saved_ensemble, load_ensemble
 from sentiment_hf.errors import FlagParser, InputError
 from sentiment_hf.models import at_its_commit, checkpoint_tokenizer, load_checkpoint, require_checkpoint
 from sentiment_hf.tokenization import encode
@@ -93,12 +95,29 @@ def decoded(lines: Iterable[bytes]) -> Iterator[str]:
 
 
 def load_scorer(args: argparse.Namespace) -> tuple[list[str], Scorer]:
-    """The labels of a checkpoint or a saved baseline, and what scores texts."""
+    """The labels of a checkpoint, a saved baseline or an ensemble, and what scores texts."""
+    if is_saved_ensemble(args.model):
+        return ensemble_scorer(args)
     if is_saved_baseline(args.model):
         estimator, labels = load_baseline(args.model)
         return labels, lambda texts: named(estimator.predict_proba(texts).tolist(), labels)
     model, tokenizer = load(args)
     return list(model.config.id2label.values()), partial(predict_batch, model, tokenizer)
+
+
+def ensemble_scorer(args: argparse.Namespace) -> tuple[list[str], Scorer]:
+    """The labels of an ensemble, and all its members as one."""
+    ensemble = load_ensemble(args.model)
+    wanted = [argparse.Namespace(**vars(args) | {"model": str(folder)}) for folder in ensemble.folders]
+    members = [load_scorer(member)[1] for member in wanted]
+
+    def score(texts: list[str]) -> list[dict[str, float]]:
+        probabilities = np.array(
+            [[[row[label] for label in ensemble.labels] for row in member(texts)] for member in members]
+        )
+        return named(ensemble.combine(probabilities, probabilities.argmax(-1)).tolist(), ensemble.labels)
+
+    return ensemble.labels, score
 
 
 def named(rows: list[list[float]], labels: list[str]) -> list[dict[str, float]]:

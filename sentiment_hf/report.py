@@ -32,11 +32,16 @@ def describe_run(model_args: ModelArguments, run_args: RunArguments, seed: int, 
         "dataset_id": splits.notes["hub_id"],
         "seed": seed,
         "recipe": recipe(run_args),
-        "command": shlex.join([Path(sys.argv[0]).name.replace("__main__.py", "sentiment-hf"), *sys.argv[1:]]),
+        "command": command(),
         "labels": splits.train.features["label"].names,
         "duplicates": splits.notes["duplicates"],
         "data": splits.notes,
     }
+
+
+def command() -> str:
+    """The words that started this process, of the program its name only."""
+    return shlex.join([Path(sys.argv[0]).name.replace("__main__.py", "sentiment-hf"), *sys.argv[1:]])
 
 
 def recipe(run_args: RunArguments) -> str | None:
@@ -71,7 +76,7 @@ def table(report: dict) -> str:
     """The result of a run as aligned text, for the end of the run and for a finished one that is asked again."""
     lines = [
         ("model", f"{report['model']} ({report['tuning']})"),
-        ("dataset", f"{report['dataset']}, seed {report['seed']}"),
+        ("dataset", report["dataset"] if report["seed"] is None else f"{report['dataset']}, seed {report['seed']}"),
         ("parameters", f"{report['parameters']:,}, of them trained {report['trainable_parameters']:,}"),
     ]
     if report["train_seconds"]:

@@ -11,6 +11,7 @@ from transformers.dynamic_module_utils import get_relative_import_files
 from sentiment_hf.args import ADAPTER_CONFIG, ADAPTER_WEIGHTS, is_adapter, is_local
 from sentiment_hf.baselines import is_saved_baseline
 from sentiment_hf.card import CARD, EVAL_RESULTS
+from sentiment_hf.ensemble import is_saved_ensemble
 from sentiment_hf.errors import InputError
 from sentiment_hf.folder import REPORT
 from sentiment_hf.tuning import LABELS, base_of
@@ -28,7 +29,7 @@ def pushed_files(folder: Path) -> list[str]:
     """Names of the files of a finished run that go to the Hub; whatever else lies in the folder stays.
 
     Raises:
-        InputError: the folder is no finished run, one of a baseline, or a file that a loader needs is missing.
+        InputError: the folder is no finished run, one of a baseline, an ensemble, or lacks a file that a loader needs.
     """
     report = folder / REPORT
     if not report.is_file():
@@ -37,6 +38,11 @@ def pushed_files(folder: Path) -> list[str]:
         raise InputError(
             f"{folder} holds a baseline, which is no checkpoint of transformers and loads in no `pipeline()`; train "
             "custom-ngram, which does"
+        )
+    if is_saved_ensemble(folder):
+        raise InputError(
+            f"{folder} holds an ensemble, which is no checkpoint of transformers and loads in no `pipeline()`; push "
+            "its members, each by itself"
         )
     if not any((folder / name).is_file() for name in (CONFIG, ADAPTER_CONFIG)):
         raise InputError(f"{folder} holds no model: it is a run that only scored one; push the folder of that one")

@@ -1,5 +1,6 @@
 """The command compare: what it makes, what it leaves, how it goes on, and what it refuses before the first run."""
 
+import dataclasses
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from helpers import read_report, write_data
 
+from sentiment_hf.args import parse_args
 from sentiment_hf.cli import compare_command
 from sentiment_hf.compare.flags import parse
 from sentiment_hf.compare.plan import plan
@@ -161,6 +163,7 @@ def test_a_comparison_stopped_before_its_run_has_begun_starts_no_other(data, tmp
         (["--models", "custom-fc", "baseline-svm-bow", "--dataset", "sample", "--learning_rate", "1"], "baseline"),
         (["--models", "custom-fc", "--dataset", "sample", "--learning_curve", "2"], "--learning_curve"),
         (["--models", "no/such/folder/here:lora", "--dataset", "sample"], "no such folder"),
+        (["--models", "custom-fc", "--dataset", "sample", "--ensembles", "a=custom-fc,b"], "NAME=MODEL,MODEL"),
         (["somewhere", "--models", "custom-fc"], "one of the two"),
         ([], "one of the two"),
         (["no-such-run"], "no finished run in no-such-run"),
@@ -172,6 +175,14 @@ def test_what_cannot_be_run_is_refused_before_anything_is(words, said, tmp_path,
     assert compare_command(words) == 2
     assert said in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
+
+
+def test_an_ensemble_is_one_more_row_for_each_seed_that_all_members_have(made, data, tmp_path):
+    output = shutil.copytree(made, tmp_path / "out")
+    assert compare_command(command(data, output, "--ensembles", "both=custom-fc,baseline-majority")) == 0
+    models = {model["name"]: model for model in results(output)["models"]}
+    assert models.keys() == {"custom-fc", "baseline-majority", "both"}
+    assert (models["both"]["kind"], models["both"]["seeds"]) == ("ensemble", [0])
 
 
 def test_a_folder_with_a_run_on_other_data_is_refused(made, data, tmp_path, capsys):
@@ -213,3 +224,34 @@ def test_a_recipe_that_is_none_is_refused(tmp_path):
         recipe.write_text(text)
         with pytest.raises(InputError, match=said):
             parse(["--config", str(recipe)])
+
+
+RECIPES = sorted((Path(__file__).parents[1] / "configs" / "compare").glob("*.yaml"))
+assert RECIPES
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_of_the_project_opens_with_its_command_and_is_understood(path, data, tmp_path):
+    opening = path.read_text(encoding="utf-8").splitlines()[0]
+    assert opening.startswith(f"# python scripts/compare.py --config configs/compare/{path.name}")
+    args = parse(["--config", str(path), "--output_dir", str(tmp_path / "out")])
+    without_data = [word for word in args.common if word not in ("--dataset", "imdb", "sample")]
+    # A checkpoint that this machine need not have is left out; its flags are looked at all the same.
+    here = {name: one for name, one in args.models.items() if one.flags[1].startswith(("custom-", "baseline-"))}
+    for candidate in args.models.values():
+        parse_args([*candidate.flags, *args.common])
+    planned, _ = plan(dataclasses.replace(args, models=here, common=[*without_data, *files(data)]))
+    assert len({run.model for run in planned}) == len(here) > 5
+
+
+def test_what_is_kept_of_the_runs_makes_the_same_page_without_weights(made, tmp_path):
+    script = Path(__file__).parents[1] / "scripts" / "keep_results.py"
+    done = subprocess.run([sys.executable, script, tmp_path / "kept", *made.iterdir()], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("no finished run")) == (0, 2)
+    kept = sorted((tmp_path / "kept").iterdir())
+    assert not list((tmp_path / "kept").rglob("*.safetensors"))
+    assert compare_command([*map(str, kept), "--output_dir", str(tmp_path)]) == 0
+    without_rows = [{**model, "by_length": []} for model in results(made)["models"]]
+    assert [{**model, "folders": None} for model in results(tmp_path)["models"]] == [
+        {**model, "folders": None} for model in without_rows
+    ]

@@ -160,7 +160,7 @@ def test_models_of_one_name_get_the_folder_above(copies, tmp_path):
 
 def test_speed_is_read_where_it_was_measured(copies):
     speed = {"texts_per_second_one_core": 120.0, "texts_per_second_all_cores": 200.0, "cores": 2}
-    speed |= {"latency_p50_ms": 5.0, "latency_p95_ms": 9.0, "rows": 1000}
+    speed |= {"latency_p50_ms": 5.0, "latency_p95_ms": 9.0, "rows": 1000, "bytes_on_disk": 4321}
     (copies[-1] / "inference.json").write_text(json.dumps(speed))
     result = compare(load_runs(copies), None)
     assert {model["name"]: model["inference"] for model in result["models"]} == {
@@ -168,6 +168,7 @@ def test_speed_is_read_where_it_was_measured(copies):
         "custom-fc": None,
     }
     assert result["pareto"]["inference"] == ["custom-gru"]
+    assert {model["name"]: model["bytes_on_disk"] for model in result["models"]}["custom-gru"] == 4321
 
 
 def test_classes_in_another_order_are_matched_by_name(folders, copies):

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sentiment_hf import push
-from sentiment_hf.args import parse_args
+from sentiment_hf import ensemble, push
+from sentiment_hf.args import is_baseline, parse_args
+from sentiment_hf.compare import flags
 from sentiment_hf.predict import parse
 
 ROOT = Path(__file__).parents[1]
@@ -32,8 +33,8 @@ def words_after(command: str, program: str) -> list[str]:
 def test_every_run_command_is_understood(command, monkeypatch):
     monkeypatch.chdir(ROOT)
     program = "run" if command.startswith("sentiment-hf") else "scripts/run.py"
-    _, _, run_args, _ = parse_args(words_after(command, program))
-    assert run_args.config
+    model_args, _, run_args, _ = parse_args(words_after(command, program))
+    assert run_args.config or is_baseline(model_args.model_name_or_path)
 
 
 @pytest.mark.parametrize("command", [line for line in SHELL if line.startswith(PREDICT)])
@@ -45,6 +46,20 @@ def test_every_predict_command_is_understood(command):
 @pytest.mark.parametrize("command", [line for line in SHELL if line.startswith("python scripts/push.py")])
 def test_every_push_command_is_understood(command):
     assert push.parse(words_after(command, "scripts/push.py")).hub_model_id
+
+
+@pytest.mark.parametrize("command", [line for line in SHELL if line.startswith("python scripts/compare.py")])
+def test_every_compare_command_is_understood(command, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    args = flags.parse(words_after(command, "scripts/compare.py"))
+    assert args.folders or args.models
+    for candidate in args.models.values():
+        assert parse_args([*candidate.flags, *args.common])
+
+
+@pytest.mark.parametrize("command", [line for line in SHELL if line.startswith("python scripts/ensemble.py")])
+def test_every_ensemble_command_is_understood(command):
+    assert len(ensemble.parse(words_after(command, "scripts/ensemble.py")).folders) > 1
 
 
 def test_every_make_target_exists():

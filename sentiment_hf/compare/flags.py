@@ -41,6 +41,7 @@ class CompareArguments:
     models: dict[str, Candidate]
     grid: dict[str, list[Value]] | None
     learning_curve: list[float]
+    ensembles: dict[str, list[str]]
     output_dir: Path | None
     name: str | None
     rows_file: str | None
@@ -68,11 +69,13 @@ def parse(argv: Sequence[str]) -> CompareArguments:
         raise InputError("on which data? Name it as for `sentiment-hf run`: --dataset imdb, or --train_file ...")
     if any(not 0 < share <= 1 for share in given.learning_curve):
         raise InputError(f"--learning_curve {given.learning_curve}: shares of the training rows lie in (0, 1]")
+    models = candidates(given.models, given.grid or {}, given.seeds) if given.models else {}
     return CompareArguments(
         folders=[Path(word) for word in argv[:start]],
-        models=candidates(given.models, given.grid or {}, given.seeds) if given.models else {},
+        models=models,
         grid=given.grid,
         learning_curve=sorted(set(given.learning_curve)),
+        ensembles=read_ensembles(given.ensembles, models),
         output_dir=Path(given.output_dir) if given.output_dir else None,
         name=Path(path).stem if path else None,
         rows_file=given.rows_file,
@@ -97,6 +100,9 @@ def make_parser() -> FlagParser:
         nargs="+",
         default=[],
         help="train on these shares of the training rows too: 0.01 0.1",
+    )
+    parser.add_argument(
+        "--ensembles", nargs="+", default=[], help="of models of each seed: best=custom-gru,custom-textcnn"
     )
     parser.add_argument("--output_dir", help="for the runs, and for the page in comparison/ there")
     parser.add_argument("--rows_file", help="table with a line per test row, whose columns group the rows")
@@ -176,3 +182,17 @@ def read_candidate(text: str, seeds: int) -> tuple[str, Candidate]:
     if is_fresh(path):
         return path, Candidate(words, own.seeds, {})
     return f"{Path(path).name}-{tuning}".lower(), Candidate([*words, "--tuning", tuning], own.seeds, {})
+
+
+def read_ensembles(words: list[str], models: dict[str, Candidate]) -> dict[str, list[str]]:
+    """{best: [custom-gru, custom-textcnn]} of best=custom-gru,custom-textcnn; all of them have to be `models`."""
+    found = {}
+    for word in words:
+        name, _, members = word.partition("=")
+        found[name] = members.split(",")
+        unknown = [member for member in found[name] if member not in models]
+        if unknown or len(found[name]) < 2 or name in models:
+            raise InputError(
+                f"--ensembles {word}: expected NAME=MODEL,MODEL, a new name and at least two of {', '.join(models)}"
+            )
+    return found

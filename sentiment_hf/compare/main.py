@@ -12,6 +12,7 @@ from sentiment_hf.compare.plan import Planned, plan
 from sentiment_hf.compare.results import compare
 from sentiment_hf.compare.rows import TestRows, test_rows
 from sentiment_hf.compare.runs import INFERENCE, load_runs
+from sentiment_hf.ensemble import make_ensemble
 from sentiment_hf.errors import TrainingError
 from sentiment_hf.folder import REPORT
 
@@ -38,6 +39,7 @@ def compare_main(argv: Sequence[str]) -> None:
         failed = execute(planned)
         failed += measure_all(planned, splits.test["text"][:])
         folders = [run.folder for run in planned if (run.folder / REPORT).is_file()]
+        folders += combine(args.ensembles, planned, folders)
         settings = {run.name: args.models[run.model].settings for run in planned}
         if not folders:
             raise TrainingError(f"no run ended well; the first said: {failed[0]['reason']}")
@@ -68,6 +70,18 @@ def measure_all(planned: list[Planned], texts: list[str]) -> list[dict]:
         else:
             print(f"{run.model}: {found['texts_per_second_one_core']:,.0f} texts/s on one core", flush=True)
     return failed
+
+
+def combine(ensembles: dict[str, list[str]], planned: list[Planned], finished: list[Path]) -> list[Path]:
+    """The folders of the ensembles, one for each seed that all members finished on all rows; they take seconds."""
+    folders, full = [], max(run.train_rows for run in planned)
+    runs = {(run.model, run.seed): run.folder for run in planned if run.train_rows == full and run.folder in finished}
+    for name, members in ensembles.items():
+        for seed in sorted({seed for _, seed in runs}):
+            if all((member, seed) in runs for member in members):
+                folders.append(planned[0].folder.parent / f"{name}-seed{seed}")
+                make_ensemble([runs[member, seed] for member in members], str(folders[-1]), "weights", overwrite=True)
+    return folders
 
 
 def table(comparison: dict) -> list[str]:

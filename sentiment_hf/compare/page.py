@@ -107,7 +107,7 @@ def csv_table(models: list[dict]) -> str:
 def csv_line(model: dict) -> dict:
     """Column to text or plain number; an interval is three columns, and what is unknown is empty."""
     line = {key: cell(model[key]) for key in ("name", "kind", "tuning")}
-    line["seeds"] = " ".join(map(str, model["seeds"]))
+    line["seeds"] = " ".join(str(seed) for seed in model["seeds"] if seed is not None)
     for key in SCORES:
         interval = model[key] or dict.fromkeys(("value", "low", "high"))
         line |= {key: interval["value"], f"{key}_low": interval["low"], f"{key}_high": interval["high"]}

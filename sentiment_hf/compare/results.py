@@ -130,12 +130,17 @@ def costs(model: Model) -> dict:
     return {
         "parameters": report.get("parameters"),
         "trained_parameters": report.get("trainable_parameters"),
-        "bytes_on_disk": measured[0]["bytes_on_disk"] if measured else size_of(model.median.folder) or None,
+        "bytes_on_disk": report.get("bytes_on_disk") or known_size(model, measured),
         "train_minutes": None if seconds is None else seconds / 60,
         "train_tokens_per_second": median(run.report.get("train_tokens_per_second") for run in model.runs),
         "peak_memory_bytes": median(run.report.get("peak_memory_bytes") for run in model.runs),
         "inference": measured[0] if measured else None,
     }
+
+
+def known_size(model: Model, measured: list[dict]) -> int | None:
+    """Bytes as they were when the speed was measured, or as they are; None where only the report is kept."""
+    return measured[0]["bytes_on_disk"] if measured else size_of(model.median.folder) or None
 
 
 def median(values: Sequence[float | None]) -> float | None:

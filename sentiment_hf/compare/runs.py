@@ -28,6 +28,7 @@ class Run:
     classes: their names in the order of the class ids here, the same in all runs; report["labels"] is as it was saved.
     labels, predictions: (rows,) class ids, in the order of the test rows.
     probabilities: (rows, classes), saved as float16 and rescaled to sum to 1.
+    seed: None for an ensemble of several seeds.
     curve: what was logged on the way, an object a line of metrics.jsonl; empty without that file.
     inference: what inference.json says of speed, or None.
     settings: where in the grid of a recipe it stands; {} elsewhere.
@@ -37,7 +38,7 @@ class Run:
     name: str
     kind: str
     tuning: str
-    seed: int
+    seed: int | None
     report: dict
     classes: list[str]
     labels: np.ndarray

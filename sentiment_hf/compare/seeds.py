@@ -44,6 +44,8 @@ def recipe(run: Run) -> tuple:
 def group_seeds(runs: Sequence[Run]) -> list[Model]:
     """Runs of the same recipe, size and training rows are seeds of one model, in the order of the runs.
 
+    A run without a seed, which is an ensemble of several seeds, is a model of its own.
+
     Where a seed comes twice among them, they differ in something that the report does not say, or are copies; then
     the name of the folder without -seedN tells them apart.
 
@@ -52,7 +54,8 @@ def group_seeds(runs: Sequence[Run]) -> list[Model]:
     """
     alike = defaultdict(list)
     for run in runs:
-        alike[recipe(run), run.train_rows, tuple(run.report.get(name) for name in SIZES)].append(run)
+        alone = run.folder if run.seed is None else None
+        alike[recipe(run), run.train_rows, tuple(run.report.get(name) for name in SIZES), alone].append(run)
     groups = []
     for members in alike.values():
         if len({run.seed for run in members}) == len(members):
