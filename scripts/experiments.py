@@ -1,12 +1,7 @@
-"""Tables and pictures of docs/experiments.md: python scripts/experiments.py [out/compare/mask ...]
-
-From the committed results/experiments/<name>/; runs in the folders that are named are taken there first.
-"""
+"""Tables and pictures of docs/experiments.md from results/experiments/<name>/: python scripts/experiments.py"""
 
 import re
-import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from sentiment_hf.cli import exit_code
@@ -22,34 +17,20 @@ from sentiment_hf.folder import REPORT
 ROOT = Path(__file__).parents[1]
 RECIPES, RESULTS = ROOT / "configs" / "experiments", ROOT / "results" / "experiments"
 PAGE = ROOT / "docs" / "experiments.md"
-KEPT = (REPORT, "predictions.parquet", "metrics.jsonl")
 
 
-def main(folders: Sequence[str]) -> None:
-    """Take over the runs, then draw all there is and put the tables into the page."""
-    for folder in map(Path, folders):
-        take_over(folder)
+def main() -> None:
+    """Draw all there is and put the tables into the page; raises InputError where the page has no place for one."""
     page = PAGE.read_text(encoding="utf-8")
     for folder in sorted(path for path in RESULTS.glob("*") if path.is_dir()):
         comparison = experiment(folder)
         for name, drawn in pictures(comparison).items():
             if name in ("grid", "rows") and drawn:
                 file = PAGE.parent / "experiments" / f"{folder.name}.svg"
+                file.parent.mkdir(exist_ok=True)
                 file.write_text(drawn[0].svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1) + "\n")
         page = with_table(page, folder.name, table(comparison))
     PAGE.write_text(page, encoding="utf-8")
-
-
-def take_over(folder: Path) -> None:
-    """Copy what is published of each finished run of an experiment; raises InputError if the folder is not one."""
-    runs = sorted(path.parent for path in folder.glob(f"*/{REPORT}"))
-    if not (RECIPES / f"{folder.name}.yaml").is_file() or not runs:
-        raise InputError(f"{folder}: expected the finished runs of a recipe of {RECIPES}, in a folder of its name")
-    for run in runs:
-        target = RESULTS / folder.name / run.name
-        target.mkdir(parents=True, exist_ok=True)
-        for name in KEPT:
-            shutil.copyfile(run / name, target / name)
 
 
 def experiment(folder: Path) -> dict:
@@ -87,4 +68,4 @@ def with_table(page: str, name: str, lines: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(lambda: main(sys.argv[1:])))
+    sys.exit(exit_code(main))

@@ -45,7 +45,7 @@ def grid_picture(comparison: dict) -> list[Picture]:
     lines = lines_of(models, grid)
     scores = [name for name in ("accuracy", "log_loss", "train_minutes") if any(model[name] for model in models)]
     probe, _ = canvas(PLOT, PLOT, 0, 0)
-    widths = [size_of(probe, clipped(as_word(value), NAME), 10)[0] for value in values]
+    widths = [size_of(probe, tick(value), 10)[0] for value in values]
     upright = max(widths) > PLOT / len(values) - 6
     bottom = 30 + (math.ceil(max(widths)) if upright else LINE)
     right = 24 + math.ceil(max(size_of(probe, clipped(name, NAME), 10)[0] for name, _ in lines))
@@ -86,6 +86,11 @@ def places(values: list[Value]) -> list[float]:
     return list(values) if numeric(values) else list(range(len(values)))
 
 
+def tick(value: Value) -> str:
+    """A value on the axis; of a Hub id or a path the last part."""
+    return clipped(as_word(value).rpartition("/")[2], NAME)
+
+
 def settings_axis(ax: Axes, key: str, values: list[Value], upright: bool, last: bool) -> None:
     """A tick at each value; only the `last` axis, below the others, names them and the key."""
     at = places(values)
@@ -99,7 +104,7 @@ def settings_axis(ax: Axes, key: str, values: list[Value], upright: bool, last: 
         ax.set_xlim(min(at) - room, max(at) + room)
     ax.xaxis.set_major_locator(FixedLocator(at))
     ax.xaxis.set_minor_locator(NullLocator())
-    ax.xaxis.set_major_formatter(FixedFormatter([clipped(as_word(value), NAME) for value in values]))
+    ax.xaxis.set_major_formatter(FixedFormatter([tick(value) for value in values]))
     ax.tick_params("x", labelbottom=last, labelrotation=90 if upright else 0)
     if last:
         ax.set_xlabel(f"{key} (log scale)" if wide else key)
