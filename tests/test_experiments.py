@@ -35,7 +35,8 @@ each_recipe = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.ste
 def recipe(folder: Path, models: object, grid: object, **more) -> Path:
     """A recipe of compare."""
     path = folder / "mine.yaml"
-    path.write_text(yaml.safe_dump({"models": models, "grid": grid} | more, sort_keys=False))
+    named = {} if models is None else {"models": models}
+    path.write_text(yaml.safe_dump(named | {"grid": grid} | more, sort_keys=False))
     return path
 
 
