@@ -8,17 +8,15 @@ from pathlib import Path
 from sentiment_hf.cli import exit_code
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.files import read_file
-from sentiment_hf.errors import FlagParser, InputError
+from sentiment_hf.errors import FlagParser, InputError, extra_explained
 from sentiment_hf.tokenization import split_words
 
 
 def main(argv: Sequence[str]) -> None:
     """Read, train, write; raises InputError for files that cannot be read and where gensim is not installed."""
     args = parser().parse_args(argv)
-    try:
+    with extra_explained("vectors"):
         from gensim.models import Word2Vec
-    except ModuleNotFoundError as error:
-        raise InputError("this needs gensim; install it with pip install 'sentiment-hf[vectors]'") from error
     texts = [text for path in args.files for text in texts_of(path, args.text_column_names)]
     # Skip-gram with negative sampling (Mikolov et al. 2013). One worker: with more, each run gives other vectors.
     model = Word2Vec(
