@@ -1,39 +1,52 @@
-"""The README's table from the committed reports: python scripts/results_table.py results/imdb"""
+"""The README's tables from the committed runs, a row for each model: python scripts/results_table.py results/imdb"""
 
-import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import mean
 
-HEADER = """\
-| run | test | 95 % interval | macro F1 | validation | parameters | trained | minutes | tokens/s | MiB | threads |
-|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|
-"""
+from sentiment_hf.compare.formatting import amount, count, percent
+from sentiment_hf.compare.results import describe
+from sentiment_hf.compare.runs import load_run
+from sentiment_hf.compare.seeds import Model, group_seeds
+from sentiment_hf.folder import REPORT
+
+SCORES = ("model", "seeds", "test (%)", "95 % interval", "macro F1 (%)", "validation (%)", "parameters", "trained")
+COSTS = ("minutes", "tokens/s", "texts/s", "MiB", "threads")
 
 
 def results_table(folder: Path) -> str:
-    """A Markdown line per report.json in the sub-folders, best test accuracy first."""
-    reports = [(path.parent.name, json.loads(path.read_text())) for path in folder.glob("*/report.json")]
-    reports.sort(key=lambda named: -named[1]["test"]["accuracy"])
-    return HEADER + "".join(line(name, report) for name, report in reports)
+    """A Markdown line per model, best test accuracy first."""
+    models = group_seeds([load_run(path.parent) for path in sorted(folder.glob(f"*/{REPORT}"))])
+    models.sort(key=lambda model: (-model.accuracy, model.name))
+    header = as_line((*SCORES, *COSTS)) + f"|---|{'---:|' * (len(SCORES) + len(COSTS) - 1)}\n"
+    return header + "".join(map(line, models))
 
 
-def line(name: str, report: dict) -> str:
-    """Accuracies in percent."""
-    test, validation = report["test"], report["validation"]
-    low, high = test["accuracy_interval"]
+def line(model: Model) -> str:
+    """Scores are means over the seeds, the interval is over seeds and test rows; costs are medians."""
+    known, reports = describe(model, None), [run.report for run in model.runs]
+    score, speed = known["accuracy"], known["inference"] or {}
     cells = [
-        f"`{name}`",
-        f"{test['accuracy']:.2%}",
-        f"{low:.1%} to {high:.1%}",
-        f"{test['f1_macro']:.2%}",
-        f"{validation['accuracy']:.1%}",
-        f"{report['parameters']:,}",
-        f"{report['trainable_parameters']:,}",
-        f"{report['train_seconds'] / 60:.1f}",
-        f"{report['train_tokens_per_second']:,.0f}",
-        f"{report['peak_memory_bytes'] / 2**20:,.0f}",
-        str(report["threads"]),
+        f"`{model.name}`",
+        str(len(reports)),
+        percent(score["value"]),
+        f"{score['low']:.1%} to {score['high']:.1%}".replace("%", ""),
+        percent(known["f1_macro"]["value"]),
+        percent(mean(report["validation"]["accuracy"] for report in reports)),
+        count(known["parameters"]),
+        count(known["trained_parameters"]),
+        amount(known["train_minutes"]),
+        amount(known["train_tokens_per_second"]),
+        amount(speed.get("texts_per_second_one_core")),
+        f"{known['peak_memory_bytes'] / 2**20:,.0f}",
+        str(max(report["threads"] for report in reports)),
     ]
+    return as_line(cells)
+
+
+def as_line(cells: Sequence[str]) -> str:
+    """Of Markdown."""
     return f"| {' | '.join(cells)} |\n"
 
 

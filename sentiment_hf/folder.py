@@ -63,7 +63,7 @@ def identity(
     kept = {name: value for name, value in settings.items() if name not in NEUTRAL}
     # `accelerate config` sets the precision without a flag.
     kept |= {"processes": training_args.world_size, "mixed_precision": training_args.mixed_precision}
-    kept["data"] = data_hash(splits)
+    kept["data"] = splits.data_hash
     name = model_args.embed_with or model_args.model_name_or_path
     if not is_fresh(name):
         folders = [Path(name), Path(base_of(name)[0])] if is_adapter(name) else [Path(name)]
@@ -84,23 +84,6 @@ def files_hash(paths: Iterable[Path]) -> str:
     """SHA-256 over names and contents. A model of the Hub has no files here: its revision says which it is."""
     files = sorted((path.name, fingerprint(path)["sha256"]) for path in paths)
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
-
-
-def test_hash(splits: Splits) -> str:
-    """SHA-256 over the test texts and the names of their labels: what runs on any part of train have in common."""
-    names = splits.test.features["label"].int2str(splits.test["label"][:])
-    rows = json.dumps([splits.test["text"][:], names])
-    return hashlib.sha256(rows.encode()).hexdigest()
-
-
-def data_hash(splits: Splits) -> str:
-    """SHA-256 over texts and labels in their order."""
-    digest = hashlib.sha256()
-    for part in (splits.train, splits.validation, splits.test):
-        for text, label in zip(part["text"][:], part["label"][:], strict=True):
-            digest.update(f"{label}\0{text}\1".encode("utf-8", "surrogatepass"))
-        digest.update(b"\2")
-    return digest.hexdigest()
 
 
 def finished_report(folder: Path, this_run: dict, overwrite: bool) -> dict | None:

@@ -28,7 +28,7 @@ from sentiment_hf.card import license_of, write_card
 from sentiment_hf.checkpoints import write_json
 from sentiment_hf.data import Splits, load_splits
 from sentiment_hf.errors import InputError, Interrupted, NotPushedError, TrainingError
-from sentiment_hf.folder import claim, fingerprint_of, finished_report, identity, test_hash
+from sentiment_hf.folder import claim, fingerprint_of, finished_report, identity
 from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
 from sentiment_hf.metrics import full_scores
 from sentiment_hf.models import at_its_commit, is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
@@ -124,7 +124,7 @@ def facts_of(known: Known, run_args: RunArguments, training_args: TrainingArgume
     how = tuning(known.model_args, training_args)
     facts = describe_run(known.model_args, run_args, training_args.seed, known.splits, how)
     facts |= {"fingerprint": fingerprint_of(known.identity), "data_hash": known.identity["data"]}
-    facts |= {"test_hash": test_hash(known.splits)}
+    facts |= {"test_hash": known.splits.test_hash}
     return facts | origin(known.source, run_args)
 
 

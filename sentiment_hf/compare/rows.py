@@ -10,7 +10,6 @@ from sentiment_hf.compare.runs import Run
 from sentiment_hf.data import load_test_columns
 from sentiment_hf.data.columns import NUMBER
 from sentiment_hf.errors import InputError
-from sentiment_hf.folder import data_hash
 
 LARGEST_GROUPING = 20
 
@@ -53,7 +52,7 @@ def test_rows(args: DataArguments, rows_file: str | None) -> TestRows:
         characters=np.array([len(text) for text in texts]),
         columns={name: values for name, values in columns.items() if groups(values)},
         texts=texts,
-        data_hash=data_hash(splits),
+        data_hash=splits.data_hash,
         classes=label.names,
         train_rows=len(splits.train),
     )

@@ -1,9 +1,11 @@
 """From tables to train, validation and test: carved where missing, counted, sampled, in the order of the source."""
 
 import hashlib
+import json
 import logging
 from collections import Counter
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,22 @@ class Splits:
     test: Dataset
     name: str
     notes: dict
+
+    @cached_property
+    def data_hash(self) -> str:
+        """SHA-256 over texts and labels in their order."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.validation, self.test):
+            for text, label in zip(part["text"][:], part["label"][:], strict=True):
+                digest.update(f"{label}\0{text}\1".encode("utf-8", "surrogatepass"))
+            digest.update(b"\2")
+        return digest.hexdigest()
+
+    @cached_property
+    def test_hash(self) -> str:
+        """SHA-256 over the test texts and the names of their labels: what runs on any part of train have in common."""
+        names = self.test.features["label"].int2str(self.test["label"][:])
+        return hashlib.sha256(json.dumps([self.test["text"][:], names]).encode()).hexdigest()
 
 
 def load_splits(args: DataArguments) -> Splits:
