@@ -10,7 +10,7 @@ from sentiment_hf.card import plain
 from sentiment_hf.checkpoints import write_json, write_text
 from sentiment_hf.compare import formatting
 from sentiment_hf.compare.grid import as_word
-from sentiment_hf.errors import InputError
+from sentiment_hf.errors import extra_explained
 
 HTML, MARKDOWN, CSV, JSON = "report.html", "report.md", "results.csv", "results.json"
 
@@ -79,12 +79,9 @@ def write_page(comparison: dict, folder: Path, texts: bool) -> None:
 
 def check_installed() -> None:
     """Raises InputError where a package of the extra `report` is missing: to be asked before hours of training."""
-    try:
+    with extra_explained("report"):
         import jinja2  # noqa: F401
         import matplotlib  # noqa: F401
-    except ModuleNotFoundError as error:
-        hint = "install it with pip install 'sentiment-hf[report]'"
-        raise InputError(f"the comparison page needs {error.name}, which is not there; {hint}") from error
 
 
 def without_texts(comparison: dict) -> dict:
