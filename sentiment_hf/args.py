@@ -1,13 +1,10 @@
 """Flags, named as in the Hugging Face examples: a recipe (YAML) sets the defaults, the command line overrides them."""
 
 import argparse
-import json
 from collections.abc import Sequence, Set
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 
 import torch
-import yaml
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.hf_argparser import HfArg, string_to_bool
 from transformers.trainer_utils import HubStrategy
@@ -15,10 +12,8 @@ from transformers.trainer_utils import HubStrategy
 from custom_models import MODEL_NAMES
 from sentiment_hf.baselines import BASELINES
 from sentiment_hf.errors import InputError, did_you_mean, suggestion
-
-# In a checkout the recipes stand beside the package, in an installed wheel inside it.
-PACKAGE = Path(__file__).parent
-CONFIGS = PACKAGE / "configs" if (PACKAGE / "configs").is_dir() else PACKAGE.parent / "configs"
+from sentiment_hf.names import is_adapter, is_baseline, is_fresh
+from sentiment_hf.recipes import as_default, find_recipe, joined, read_recipe
 
 # Where this project's defaults differ from those of TrainingArguments: the checkpoint is chosen by validation, a
 # resumed run keeps its count for early stopping, a loss that is not finite is seen, the run ends with one checkpoint.
@@ -84,7 +79,6 @@ OF_A_NEW_ADAPTER = ("lora_r", "lora_alpha", "lora_dropout", "lora_target_modules
 OF_A_NEW_ADAPTER += ("use_dora", "use_rslora")
 
 NO_ADAPTER = "--merge_adapter wants an adapter: one trained by --tuning lora, or a finished one as --model"
-ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 TUNINGS = ("full", "head", "lora")
 TRUNCATIONS = ("head", "tail", "head-tail")
 
@@ -278,7 +272,7 @@ def parse_args(argv: Sequence[str]) -> Arguments:
     """
     parser = Parser()
     recipe = find_recipe(argv)
-    named = read_recipe(recipe, parser) if recipe else {}
+    named = read_recipe(recipe, parser.flags) if recipe else {}
     given = {word.lstrip("-").replace("-", "_").split("=")[0] for word in argv if word.startswith("--")}
     if "num_train_epochs" in given:
         # For TrainingArguments steps go before epochs, but a flag goes before a recipe.
@@ -341,121 +335,6 @@ def choose_parts(training_args: TrainingArguments, named: Set[str]) -> None:
         training_args.do_eval = False
     if not any(getattr(training_args, part) for part in parts):
         raise InputError("nothing is left to do: give --do_train, --do_eval, --do_predict, or none of them for all")
-
-
-def find_recipe(argv: Sequence[str]) -> Path | None:
-    """The file named by --config, else a custom model's own, or the one of --tuning for a checkpoint.
-
-    A baseline has none of its own: all there is to set is chosen on validation.
-    """
-    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    # A flag without its value is the business of the full parser.
-    early.add_argument("--config", nargs="?")
-    early.add_argument("--model", "--model_name_or_path", "--model-name-or-path", nargs="?")
-    early.add_argument("--tuning", nargs="?", default="full")
-    given, _ = early.parse_known_args(argv)
-    if given.config:
-        path = Path(given.config)
-        if not path.is_file():
-            raise InputError(f"--config {given.config}: no such file{did_you_mean(path.stem, recipes())}")
-        return path
-    if not given.model or is_baseline(given.model):
-        return None
-    return CONFIGS / f"{recipe_name(given.model, given.tuning)}.yaml"
-
-
-def is_fresh(name: str) -> bool:
-    """True for a custom model or a baseline by name: its weights and its tokenizer are still to be made.
-
-    Anything else is a checkpoint, and so is a folder with the name of a model, written as ./custom-lstm.
-
-    Raises:
-        InputError: a name that begins as those of the custom models or of the baselines do and is none.
-    """
-    for kind, prefix, known in (("custom model", "custom-", MODEL_NAMES), ("baseline", "baseline-", BASELINES)):
-        if name.startswith(prefix) and "/" not in name and name not in known:
-            raise InputError(
-                f"--model {name}: no {kind} has this name{did_you_mean(name, known)}; a folder is ./{name}"
-            )
-    return name in MODEL_NAMES or name in BASELINES
-
-
-def is_baseline(name: str) -> bool:
-    """True for a baseline by name."""
-    return is_fresh(name) and name in BASELINES
-
-
-def is_adapter(name: str) -> bool:
-    """True for a folder that holds an adapter and not the model around it."""
-    return (Path(name) / ADAPTER_CONFIG).is_file()
-
-
-def is_local(model: str) -> bool:
-    """A folder, also one that is gone."""
-    return Path(model).is_absolute() or Path(model).exists()
-
-
-def recipes() -> list[str]:
-    """Names of the recipes that come with the project."""
-    return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
-
-
-def recipe_name(model: str, tuning: str) -> str:
-    """custom-lstm for that name and for a folder where one was saved, if all is tuned; else full, head or lora."""
-    if is_fresh(model):
-        return model
-    if tuning in ("head", "lora"):
-        return tuning
-    path = Path(model) / "config.json"
-    if not path.is_file():
-        return "full"
-    try:
-        model_type = json.loads(path.read_text(encoding="utf-8")).get("model_type")
-    except (ValueError, AttributeError) as error:
-        raise InputError(f"--model {model}: expected a JSON object in {path}") from error
-    return model_type if model_type in MODEL_NAMES else "full"
-
-
-def read_recipe(path: Path, parser: Parser) -> dict:
-    """The keys of a YAML recipe are flags without their dashes; an unknown one is refused."""
-    try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"--config {path} is not YAML: {error}") from error
-    if not isinstance(recipe, dict):
-        raise InputError(f"--config {path}: expected lines of the form `flag: value`, found a {type(recipe).__name__}")
-    for name in recipe:
-        if name not in parser.flags:
-            raise InputError(f"--config {path}: no flag is called {name!r}{suggestion(str(name), parser.flags)}")
-        check_recipe_value(path, name, recipe[name], parser.flags[name])
-    return {parser.flags[name].dest: value for name, value in recipe.items()}
-
-
-def check_recipe_value(path: Path, name: str, value, action: argparse.Action) -> None:
-    """What argparse checks on the command line but not in a default."""
-    if value is None and action.default is not None:
-        raise InputError(f"--config {path}: {name} has no value; leave the line out for its default")
-    if isinstance(value, list | dict) and action.type in (int, float):
-        raise InputError(f"--config {path}: {name} is one number, found a {type(value).__name__}")
-    if name == "model_config" and not (isinstance(value, list) and all(isinstance(item, str) for item in value)):
-        raise InputError(f"--config {path}: model_config is a list, as in [hidden_size=256, num_layers=2]")
-    if isinstance(value, bool) and action.type is not string_to_bool and action.nargs != 0:
-        raise InputError(f"--config {path}: {name} is not a yes/no setting; put a word such as 'no' in quotes")
-    if action.choices and value not in action.choices:
-        raise InputError(f"--config {path}: {name}: {value!r} is not one of {', '.join(map(str, action.choices))}")
-
-
-def as_default(value):
-    """As text, since argparse converts defaults that are strings; YAML takes 1e-3 for one."""
-    return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-def joined(recipe: list[str], flags: list[str]) -> list[str]:
-    """`name=value` settings of the recipe, then of the command line, which win name by name."""
-    for setting in [*recipe, *flags]:
-        if "=" not in setting:
-            raise InputError(f"--model_config {setting}: expected name=value, as in hidden_size=256")
-    return [f"{name}={value}" for name, value in dict(setting.split("=", 1) for setting in [*recipe, *flags]).items()]
 
 
 def refuse_unknown(unknown: list[str], parser: Parser) -> None:

@@ -11,8 +11,8 @@ from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, ModelCardDat
 from transformers.utils import cached_file
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import ADAPTER_CONFIG, is_local
 from sentiment_hf.checkpoints import write_text
+from sentiment_hf.names import ADAPTER_CONFIG, is_local
 
 logger = logging.getLogger(__name__)
 

@@ -102,8 +102,8 @@ def list_command(argv: Sequence[str]) -> int:
 
     def work():
         from custom_models import MODELS
-        from sentiment_hf.args import CONFIGS, recipes
         from sentiment_hf.baselines import BASELINES
+        from sentiment_hf.recipes import CONFIGS, recipes
 
         print("custom models (--model NAME):")
         for config, _ in MODELS:

@@ -10,12 +10,13 @@ from pathlib import Path
 from transformers import TrainingArguments
 
 import custom_models
-from sentiment_hf.args import DataArguments, ModelArguments, RunArguments, is_adapter, is_fresh
+from sentiment_hf.args import DataArguments, ModelArguments, RunArguments
 from sentiment_hf.baselines import BASELINE_FILE
 from sentiment_hf.card import CARD, EVAL_RESULTS
 from sentiment_hf.checkpoints import fingerprint, newest_whole, write_json
 from sentiment_hf.data import Splits
 from sentiment_hf.errors import InputError
+from sentiment_hf.names import is_adapter, is_fresh
 from sentiment_hf.report import PREDICTIONS
 from sentiment_hf.tuning import base_of
 

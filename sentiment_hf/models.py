@@ -26,9 +26,10 @@ from transformers.utils.peft_utils import find_adapter_config_file
 
 from custom_models import MODEL_NAMES, MODELS
 from custom_models.base import TextClassifierConfig
-from sentiment_hf.args import NO_ADAPTER, OF_A_NEW_ADAPTER, ModelArguments, is_adapter, is_fresh
+from sentiment_hf.args import NO_ADAPTER, OF_A_NEW_ADAPTER, ModelArguments
 from sentiment_hf.errors import InputError, did_you_mean, failure_explained
 from sentiment_hf.hub import require_hub
+from sentiment_hf.names import is_adapter, is_fresh
 from sentiment_hf.tokenization import set_truncation, train_tokenizer
 from sentiment_hf.tuning import adapter_labels, base_of, load_adapter, saved_with_adapter, tune
 

@@ -14,10 +14,11 @@ from huggingface_hub.utils import validate_repo_id
 from transformers import TrainingArguments
 from transformers.hf_argparser import string_to_bool
 
-from sentiment_hf.args import ADAPTER_CONFIG, ModelArguments, is_adapter, is_local
+from sentiment_hf.args import ModelArguments
 from sentiment_hf.card import CARD, pinned
 from sentiment_hf.errors import FlagParser, InputError, NotPushedError
 from sentiment_hf.hub import why_unreachable
+from sentiment_hf.names import ADAPTER_CONFIG, is_adapter, is_local
 from sentiment_hf.shipment import card_of, is_ours, pushed_files, refuse_local_base
 from sentiment_hf.tuning import base_of
 

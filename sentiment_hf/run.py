@@ -22,7 +22,7 @@ from transformers import (
     set_seed,
 )
 
-from sentiment_hf.args import AUTO, DataArguments, ModelArguments, RunArguments, is_adapter, is_baseline
+from sentiment_hf.args import AUTO, DataArguments, ModelArguments, RunArguments
 from sentiment_hf.baselines.fitting import prepare_baseline
 from sentiment_hf.card import license_of, write_card
 from sentiment_hf.checkpoints import write_json
@@ -32,6 +32,7 @@ from sentiment_hf.folder import claim, fingerprint_of, finished_report, identity
 from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
 from sentiment_hf.metrics import full_scores
 from sentiment_hf.models import at_its_commit, is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
+from sentiment_hf.names import is_adapter, is_baseline
 from sentiment_hf.push import push, require_pushable
 from sentiment_hf.report import PREDICTIONS, describe_run, environment, recipe, table, write_predictions
 from sentiment_hf.sampling import FewLengthsCollator

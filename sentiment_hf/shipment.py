@@ -8,12 +8,12 @@ import yaml
 from huggingface_hub import ModelCard
 from transformers.dynamic_module_utils import get_relative_import_files
 
-from sentiment_hf.args import ADAPTER_CONFIG, ADAPTER_WEIGHTS, is_adapter, is_local
 from sentiment_hf.baselines import is_saved_baseline
 from sentiment_hf.card import CARD, EVAL_RESULTS
 from sentiment_hf.ensemble import is_saved_ensemble
 from sentiment_hf.errors import InputError
 from sentiment_hf.folder import REPORT
+from sentiment_hf.names import ADAPTER_CONFIG, ADAPTER_WEIGHTS, is_adapter, is_local
 from sentiment_hf.tuning import LABELS, base_of
 
 CONFIG, TOKENIZER_CONFIG = "config.json", "tokenizer_config.json"

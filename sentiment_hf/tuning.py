@@ -12,9 +12,10 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import ADAPTER_CONFIG, ADAPTER_WEIGHTS, ModelArguments, is_adapter
+from sentiment_hf.args import ModelArguments
 from sentiment_hf.checkpoints import write_json
 from sentiment_hf.errors import InputError, did_you_mean, failure_explained
+from sentiment_hf.names import ADAPTER_CONFIG, ADAPTER_WEIGHTS, is_adapter
 
 logger = logging.getLogger(__name__)
 

@@ -7,9 +7,10 @@ import pytest
 from transformers import TrainingArguments
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import CONFIGS, DataArguments, ModelArguments, RunArguments, parse_args
+from sentiment_hf.args import DataArguments, ModelArguments, RunArguments, parse_args
 from sentiment_hf.errors import InputError
 from sentiment_hf.models import load_model
+from sentiment_hf.recipes import CONFIGS
 from sentiment_hf.tokenization import train_tokenizer
 
 

@@ -14,13 +14,14 @@ from helpers import write_csv, write_data
 from test_compare import files, results
 from test_page import around, comparison, read
 
-from sentiment_hf.args import is_fresh, parse_args
+from sentiment_hf.args import parse_args
 from sentiment_hf.cli import compare_command
 from sentiment_hf.compare.flags import parse
 from sentiment_hf.compare.grid import expand
 from sentiment_hf.compare.page import write_page
 from sentiment_hf.compare.plan import plan
 from sentiment_hf.errors import InputError
+from sentiment_hf.names import is_fresh
 from sentiment_hf.word_vectors import load_word_vectors
 
 ROOT = Path(__file__).parents[1]

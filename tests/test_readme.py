@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from sentiment_hf import ensemble, push
-from sentiment_hf.args import is_baseline, parse_args
+from sentiment_hf.args import parse_args
 from sentiment_hf.compare import flags
+from sentiment_hf.names import is_baseline
 from sentiment_hf.predict import parse
 
 ROOT = Path(__file__).parents[1]

@@ -20,10 +20,11 @@ from transformers import (
 )
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import CONFIGS, ModelArguments, parse_args
+from sentiment_hf.args import ModelArguments, parse_args
 from sentiment_hf.cli import run_command
 from sentiment_hf.errors import InputError
 from sentiment_hf.predict import load, parse, predict_batch
+from sentiment_hf.recipes import CONFIGS
 from sentiment_hf.run import run
 from sentiment_hf.tuning import head_modules, tune
 

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import yaml
 
-from sentiment_hf.args import TUNINGS, is_fresh
+from sentiment_hf.args import TUNINGS
 from sentiment_hf.compare.grid import Settings, Value, expand, name_of, unsaid
 from sentiment_hf.errors import FlagParser, InputError
+from sentiment_hf.names import is_fresh
 
 USAGE = """sentiment-hf compare FOLDER ... [FLAGS]
        sentiment-hf compare --models MODEL ... [FLAGS] [FLAGS OF sentiment-hf run]
