@@ -195,7 +195,7 @@ def carve(train: Dataset, size: float, seed: int, split: str) -> tuple[Dataset, 
             f"the class {train.features['label'].int2str(rarest)!r} has a count of {counts[rarest]} ({reason}). "
             f"Add rows, merge classes, name a --{split}_file or raise --{split}_size."
         )
-    return train.select(sorted(halves["train"]["row"])), train.select(sorted(halves["test"]["row"]))
+    return train.select(sorted(halves["train"]["row"][:])), train.select(sorted(halves["test"]["row"][:]))
 
 
 def find_duplicates(train: Dataset, test: Dataset, remove: bool) -> tuple[Dataset, dict]:
