@@ -11,6 +11,7 @@ from transformers.trainer_utils import HubStrategy
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.baselines import BASELINES
+from sentiment_hf.checkpoints import VERIFY
 from sentiment_hf.errors import InputError, did_you_mean, suggestion
 from sentiment_hf.names import is_adapter, is_baseline, is_fresh
 from sentiment_hf.recipes import as_default, find_recipe, joined, read_recipe
@@ -216,6 +217,19 @@ class RunArguments:
         default=None, metadata={"help": "Threads per process; default: all cores, shared."}
     )
     overwrite: bool = field(default=False, metadata={"help": "Replace another run in the output folder."})
+    force_resume: bool = field(
+        default=False,
+        metadata={
+            "help": "Go on from the checkpoint in the output folder although data, model or flags have changed."
+        },
+    )
+    checkpoint_verify: str = field(
+        default="sha256",
+        metadata={
+            "help": "What must be true of a checkpoint's files: their SHA-256, or their size.",
+            "choices": [*VERIFY],
+        },
+    )
     license: str | None = field(
         default=None, metadata={"help": "For the model card, as the Hub names it: apache-2.0, mit, cc-by-4.0, ..."}
     )

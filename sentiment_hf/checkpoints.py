@@ -5,48 +5,149 @@ fresh optimizer.
 """
 
 import hashlib
+import importlib.metadata
 import json
 import logging
 import os
+import platform
+import shutil
 from pathlib import Path
+
+from sentiment_hf.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-MANIFEST = "manifest.json"
+MANIFEST, TRAINER_STATE = "manifest.json", "trainer_state.json"
+VERIFY = ("sha256", "size")
+
+# What writes and reads the weights, the optimizer and the order of the rows.
+VERSIONS_OF = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "peft", "scikit-learn", "sentiment-hf")
 
 
-def write_manifest(folder: Path) -> None:
-    """Size and SHA-256 of every file of a checkpoint, put in place in one step."""
-    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST]
-    write_json(folder / MANIFEST, {str(path.relative_to(folder)): fingerprint(path) for path in files})
+def versions() -> dict[str, str]:
+    """Of Python, of this package and of those that a run depends on."""
+    return {name: importlib.metadata.version(name) for name in VERSIONS_OF} | {"python": platform.python_version()}
 
 
-def newest_whole(output_dir: Path) -> Path | None:
-    """The latest checkpoint whose files are what its manifest says; older ones are tried in turn."""
+def write_manifest(folder: Path, verify: str = "sha256") -> None:
+    """Size and, by `verify`, SHA-256 of every file of a checkpoint, put in place in one step.
+
+    The files are on the disk before it is: a machine that loses power leaves no manifest of files that are not there.
+    """
+    paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST]
+    for path in paths:
+        sync(path)
+    files = {str(path.relative_to(folder)): fingerprint(path, verify) for path in paths}
+    write_json(folder / MANIFEST, {"versions": versions(), "files": files})
+    sync(folder.parent)
+
+
+def newest_whole(output_dir: Path, verify: str = "sha256") -> Path | None:
+    """The latest checkpoint whose files are what its manifest says; older ones are tried in turn.
+
+    Raises:
+        InputError: `verify` is sha256, and the newest checkpoint was written with sizes only.
+    """
+    return next((folder for folder in newest_first(output_dir) if damage(folder, verify) is None), None)
+
+
+def set_aside(output_dir: Path, verify: str = "sha256") -> None:
+    """Rename what is newer than the newest whole checkpoint to checkpoint-N.invalid, and say why."""
+    for folder in newest_first(output_dir):
+        reason = damage(folder, verify)
+        if reason is None:
+            return
+        aside = folder.with_name(f"{folder.name}.invalid")
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+        logger.warning("%s is not whole (%s) and is now %s", folder, reason, aside.name)
+
+
+def newest_first(output_dir: Path) -> list[Path]:
+    """All checkpoint-N, by number."""
     folders = [path for path in output_dir.glob("checkpoint-*") if path.name.split("-")[1].isdigit()]
-    for folder in sorted(folders, key=lambda path: int(path.name.split("-")[1]), reverse=True):
-        if is_whole(folder):
-            return folder
-        logger.warning("%s is not whole (interrupted while saving, or damaged) and is left out", folder)
+    return sorted(folders, key=step_of, reverse=True)
+
+
+def step_of(folder: Path) -> int:
+    """7 of checkpoint-7"""
+    return int(folder.name.split("-")[1])
+
+
+def damage(folder: Path, verify: str) -> str | None:
+    """What is wrong with the checkpoint, or with the best one, which the run may end with; None if both are whole."""
+    reason = own_damage(folder, verify)
+    if reason is None and (best := best_of(folder)) and best != folder:
+        reason = own_damage(best, verify)
+        return reason and f"the best checkpoint until then, {best.name}, is not: {reason}"
+    return reason
+
+
+def own_damage(folder: Path, verify: str) -> str | None:
+    """The first file that is not as the manifest says."""
+    if not (folder / MANIFEST).is_file():
+        return f"interrupted before {MANIFEST} was written"
+    try:
+        listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
+        expected = {name: (known["bytes"], known.get("sha256")) for name, known in listed.items()}
+        expected[TRAINER_STATE]
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return f"{MANIFEST} is damaged"
+    for name, (size, digest) in expected.items():
+        if not (folder / name).is_file():
+            return f"{name} is missing"
+        if verify == "sha256" and digest is None:
+            raise InputError(f"{folder} was written by --checkpoint_verify size; give it again to go on from there")
+        found = fingerprint(folder / name, verify)
+        if found["bytes"] != size:
+            return f"{name} has {found['bytes']:,} bytes, not {size:,}"
+        if found.get("sha256", digest) != digest:
+            return f"{name} has other bytes than were written"
     return None
 
 
-def is_whole(folder: Path) -> bool:
-    """Every file of the manifest is there with its size and SHA-256."""
-    manifest = folder / MANIFEST
-    if not manifest.is_file():
-        return False
-    try:
-        expected = json.loads(manifest.read_text(encoding="utf-8"))
-    except ValueError:
-        return False
-    return all((folder / name).is_file() and fingerprint(folder / name) == found for name, found in expected.items())
+def best_of(folder: Path) -> Path | None:
+    """The best checkpoint until this one, which lies beside it wherever both were moved to."""
+    best = json.loads((folder / TRAINER_STATE).read_text(encoding="utf-8"))["best_model_checkpoint"]
+    return folder.with_name(Path(best).name) if best else None
 
 
-def fingerprint(path: Path) -> dict:
-    """Size in bytes and SHA-256."""
+def warn_of_versions(folder: Path) -> None:
+    """The weights need not come out the same where the packages are not."""
+    there, here = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["versions"], versions()
+    changed = [f"{name} {there.get(name)} is now {here[name]}" for name in here if there.get(name) != here[name]]
+    if changed:
+        logger.warning("%s was written by other versions: %s", folder, ", ".join(changed))
+
+
+def rotate(output_dir: Path, limit: int | None, best: Path | None) -> None:
+    """Delete the oldest checkpoints but for `limit` (None: all stay), the newest, and the best.
+
+    `rotate_checkpoints` of transformers counts what was set aside among them.
+    """
+    folders = newest_first(output_dir)
+    kept = folders[:1] + [folder for folder in folders[1:] if best and folder.name == best.name]
+    others = [folder for folder in folders if folder not in kept]
+    for folder in others[max(limit - len(kept), 0) :] if limit else []:
+        shutil.rmtree(folder)
+
+
+def fingerprint(path: Path, verify: str = "sha256") -> dict:
+    """Size in bytes and, unless `verify` is size, SHA-256."""
+    size = {"bytes": path.stat().st_size}
+    if verify == "size":
+        return size
     with path.open("rb") as file:
-        return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+        return size | {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def sync(path: Path) -> None:
+    """A file, or the names in a folder, from the memory of the operating system to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_json(path: Path, content: dict) -> None:
@@ -62,3 +163,4 @@ def write_text(path: Path, content: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    sync(path.parent)

@@ -1,11 +1,17 @@
 """Whose the output folder is: nobody's, this run's (finished or not), or another's, which stays."""
 
 import dataclasses
+import fcntl
 import hashlib
 import json
+import logging
+import os
 import shutil
-from collections.abc import Iterable
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TextIO
 
 from transformers import TrainingArguments
 
@@ -13,17 +19,23 @@ import custom_models
 from sentiment_hf.args import DataArguments, ModelArguments, RunArguments
 from sentiment_hf.baselines import BASELINE_FILE
 from sentiment_hf.card import CARD, EVAL_RESULTS
-from sentiment_hf.checkpoints import fingerprint, newest_whole, write_json
+from sentiment_hf.checkpoints import fingerprint, newest_whole, set_aside, write_json
 from sentiment_hf.data import Splits
 from sentiment_hf.errors import InputError
 from sentiment_hf.names import is_adapter, is_fresh
 from sentiment_hf.report import PREDICTIONS
 from sentiment_hf.tuning import base_of
 
-IDENTITY, REPORT, INFERENCE = "run.json", "report.json", "inference.json"
+logger = logging.getLogger(__name__)
+
+IDENTITY, REPORT, INFERENCE, LOCK = "run.json", "report.json", "inference.json", ".lock"
+
+# What a run leaves that is killed before it has said whose the folder is.
+BEGUN = {LOCK, f"{IDENTITY}.tmp"}
 
 # What changes neither weights nor scores: where things are written, how much is shown, how batches are fetched.
 NEUTRAL = {"config", "output_dir", "overwrite", "resume_from_checkpoint", "run_name", "num_cpu_threads", "local_rank"}
+NEUTRAL |= {"force_resume", "checkpoint_verify"}
 NEUTRAL |= {"save_total_limit", "per_device_eval_batch_size", "disable_tqdm", "report_to", "project"}
 NEUTRAL |= {"log_level", "log_level_replica", "log_on_each_node"}
 NEUTRAL |= {"logging_first_step", "logging_nan_inf_filter", "logging_steps", "logging_strategy"}
@@ -87,22 +99,25 @@ def files_hash(paths: Iterable[Path]) -> str:
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
-def finished_report(folder: Path, this_run: dict, overwrite: bool) -> dict | None:
+def finished_report(folder: Path, this_run: dict, args: RunArguments) -> dict | None:
     """The report, which is written last, where this run is finished and not to be replaced; nothing is changed.
 
     Raises:
-        InputError: the folder holds something that is no run, or another run without --overwrite.
+        InputError: the folder holds something that is no run, or another run without --overwrite or --force_resume,
+            or a run that is going on right now.
     """
-    if not folder.exists() or not any(folder.iterdir()):
+    if not folder.exists() or {path.name for path in folder.iterdir()} <= BEGUN:
         return None
     if not (folder / IDENTITY).is_file():
         raise InputError(f"--output_dir {folder} is not empty and holds no run of this program; choose another folder")
-    if overwrite or not has_results(folder):
+    if args.overwrite or not has_results(folder):
         refuse_own_model(folder, this_run["embed_with"] or this_run["model_name_or_path"])
-        return None
-    refuse_other_run(folder, this_run)
-    report = folder / REPORT
-    return json.loads(report.read_text(encoding="utf-8")) if report.is_file() else None
+    elif changed := changes(folder, this_run):
+        refuse_other_run(folder, changed, args.force_resume)
+    elif (folder / REPORT).is_file():
+        return json.loads((folder / REPORT).read_text(encoding="utf-8"))
+    refuse_locked(folder)
+    return None
 
 
 def has_results(folder: Path) -> bool:
@@ -119,28 +134,72 @@ def refuse_own_model(folder: Path, model: str) -> None:
             )
 
 
-def refuse_other_run(folder: Path, this_run: dict) -> None:
-    """The run in the folder must have the same identity."""
+def changes(folder: Path, this_run: dict) -> list[str]:
+    """How the run in the folder differs from this one."""
     there = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
     names = [name for name in {**there, **this_run} if there.get(name) != this_run.get(name)]
-    if names:
-        shown = ", ".join(f"{name}: {there.get(name)!r} there, {this_run.get(name)!r} here" for name in names[:4])
+    return [f"{name}: {there.get(name)!r} there, {this_run.get(name)!r} here" for name in names]
+
+
+def refuse_other_run(folder: Path, changed: list[str], force_resume: bool) -> None:
+    """What has changed is said, and is the end of it unless --force_resume."""
+    shown = ", ".join(changed[:4])
+    if not force_resume:
         raise InputError(
-            f"--output_dir {folder} holds another run ({shown}); choose another folder, or give --overwrite"
+            f"--output_dir {folder} holds another run ({shown}); choose another folder, give --overwrite to "
+            "replace it, or --force_resume to go on from its last checkpoint nevertheless"
         )
+    logger.warning("--force_resume: %s goes on with other settings (%s)", folder, shown)
 
 
-def claim(folder: Path, this_run: dict, overwrite: bool, writes: bool) -> Path | None:
+def claim(folder: Path, this_run: dict, args: RunArguments, writes: bool) -> Path | None:
     """Make the folder this run's, and return the checkpoint to go on from, if there is one.
 
-    `writes` is true in one process only; the others look on after it is done.
+    `writes` is true in one process only, which has `locked` the folder; the others look on after it is done.
     """
     if writes:
-        if overwrite or not has_results(folder):
+        if args.overwrite or not has_results(folder):
             clear(folder)
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / REPORT).unlink(missing_ok=True)
         write_json(folder / IDENTITY, this_run)
-    return newest_whole(folder)
+        set_aside(folder, args.checkpoint_verify)
+    return newest_whole(folder, args.checkpoint_verify)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """One run per folder. A process that ends, in whatever way, is unlocked by the operating system.
+
+    Raises:
+        InputError: another process has the lock.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("a+", encoding="utf-8") as file:
+        take(file, fcntl.LOCK_EX)
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {socket.gethostname()}")
+        file.flush()
+        yield
+
+
+def refuse_locked(folder: Path) -> None:
+    """Raises InputError where another process has the lock now."""
+    if (folder / LOCK).is_file():
+        with (folder / LOCK).open(encoding="utf-8") as file:
+            # Shared: the processes of one run may all look at once.
+            take(file, fcntl.LOCK_SH)
+
+
+def take(file: TextIO, kind: int) -> None:
+    """The lock on an open lock file, until it is closed."""
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.seek(0)
+        raise InputError(
+            f"--output_dir {Path(file.name).parent} is in use by {file.read()}; wait for it or stop it, or choose "
+            "another folder"
+        ) from error
 
 
 def clear(folder: Path) -> None:

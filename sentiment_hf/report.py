@@ -1,6 +1,5 @@
 """What a run leaves behind in words and numbers: report.json, predictions.parquet, and the table on the screen."""
 
-import importlib.metadata
 import platform
 import resource
 import shlex
@@ -13,12 +12,11 @@ import pyarrow.parquet as pq
 import torch
 
 from sentiment_hf.args import ModelArguments, RunArguments
+from sentiment_hf.checkpoints import versions
 from sentiment_hf.data import Splits
 
 # Of each part that is scored.
 PREDICTIONS = {"validation": "validation_predictions.parquet", "test": "predictions.parquet"}
-
-VERSIONS_OF = ("torch", "transformers", "datasets", "tokenizers", "accelerate", "peft", "scikit-learn", "sentiment-hf")
 
 
 def describe_run(model_args: ModelArguments, run_args: RunArguments, seed: int, splits: Splits, tuning: str) -> dict:
@@ -58,8 +56,7 @@ def environment() -> dict:
         "device": torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
         "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if cuda else 0,
-        "versions": {name: importlib.metadata.version(name) for name in VERSIONS_OF}
-        | {"python": platform.python_version()},
+        "versions": versions(),
     }
 
 

@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -25,10 +25,10 @@ from transformers import (
 from sentiment_hf.args import AUTO, DataArguments, ModelArguments, RunArguments
 from sentiment_hf.baselines.fitting import prepare_baseline
 from sentiment_hf.card import license_of, write_card
-from sentiment_hf.checkpoints import write_json
+from sentiment_hf.checkpoints import warn_of_versions, write_json
 from sentiment_hf.data import Splits, load_splits
 from sentiment_hf.errors import InputError, Interrupted, NotPushedError, TrainingError
-from sentiment_hf.folder import claim, fingerprint_of, finished_report, identity
+from sentiment_hf.folder import claim, fingerprint_of, finished_report, identity, locked
 from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
 from sentiment_hf.metrics import full_scores
 from sentiment_hf.models import at_its_commit, is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
@@ -68,7 +68,7 @@ def run(
     known = identify(model_args, data_args, run_args, training_args, load_splits(data_args))
     folder = Path(training_args.output_dir)
     with training_args.main_process_first(local=False, desc="looking at the output folder"):
-        report = finished_report(folder, known.identity, run_args.overwrite)
+        report = finished_report(folder, known.identity, run_args)
     if report:
         logger.warning("%s holds this run already, finished; its result:", folder)
     else:
@@ -76,9 +76,11 @@ def run(
         facts = facts_of(known, run_args, training_args)
         train_and_test = prepare(known.source, data_args, run_args, training_args, known.splits, facts)
         # Only now, when nothing can be refused any more, is anything written or replaced.
-        with training_args.main_process_first(local=False, desc="claiming the output folder"):
-            checkpoint = claim(folder, known.identity, run_args.overwrite, writes=training_args.process_index == 0)
-        report = train_and_test(checkpoint)
+        writes = training_args.process_index == 0
+        with locked(folder) if writes else nullcontext():
+            with training_args.main_process_first(local=False, desc="claiming the output folder"):
+                checkpoint = claim(folder, known.identity, run_args, writes)
+            report = train_and_test(checkpoint)
     if training_args.process_index == 0:
         print(table(report), flush=True)
         if pushes:
@@ -272,6 +274,7 @@ def build_trainer(
             data_collator=collator,
             class_weights=balanced_weights(splits.train) if run_args.class_weights else None,
             length_bucketing=run_args.length_bucketing,
+            checkpoint_verify=run_args.checkpoint_verify,
             callbacks=callbacks(run_args, training_args),
         )
     # With --disable_tqdm nothing is printed before the result; metrics.jsonl has it all.
@@ -324,6 +327,7 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) 
     """From the start or from a whole checkpoint; ends with the best weights by validation, saved."""
     if checkpoint:
         logger.warning("going on from %s", checkpoint)
+        warn_of_versions(checkpoint)
         trainer.restore_clock(checkpoint)
     stop = next(c for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
     with stop, refusals_explained(lambda: trainer.resumed_at is not None), memory_explained():

@@ -13,9 +13,8 @@ from peft import PeftModel
 from torch import Tensor, nn
 from torch.utils.data import SequentialSampler
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
-from transformers.trainer_utils import rotate_checkpoints
 
-from sentiment_hf.checkpoints import write_json, write_manifest
+from sentiment_hf.checkpoints import own_damage, rotate, write_json, write_manifest
 from sentiment_hf.errors import TrainingError
 from sentiment_hf.launch import launcher
 from sentiment_hf.metrics import compute_metrics, cross_entropy
@@ -48,7 +47,7 @@ def only_logits(outputs: Tensor | tuple[Tensor, ...], labels: Tensor) -> Tensor:
 class ClassificationTrainer(Trainer):
     """`Trainer` with its own loss, length-bucketed batches, true evaluation loss, clock and checkpoint manifests."""
 
-    def __init__(self, *args, class_weights: Tensor | None, length_bucketing: bool, **kwargs):
+    def __init__(self, *args, class_weights: Tensor | None, length_bucketing: bool, checkpoint_verify: str, **kwargs):
         label_smoothing = kwargs["args"].label_smoothing_factor
         super().__init__(
             *args,
@@ -60,6 +59,7 @@ class ClassificationTrainer(Trainer):
         # The loss takes `num_items_in_batch` itself; the models need not.
         self.model_accepts_loss_kwargs = False
         self.length_bucketing = length_bucketing
+        self.checkpoint_verify = checkpoint_verify
         # Counted now, for adapters may be gone after training, merged into what they adapt.
         self.num_parameters = sum(weight.numel() for weight in self.model.parameters())
         self.num_trained = sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
@@ -133,10 +133,32 @@ class ClassificationTrainer(Trainer):
         self.accelerator.wait_for_everyone()
         clock = self.total_clock()
         if self.args.should_save:
-            folder = Path(self.args.output_dir, f"checkpoint-{self.state.global_step}")
+            folder = self.checkpoint_at(self.state.global_step)
             write_json(folder / "clock.json", clock)
-            write_manifest(folder)
-            rotate_checkpoints(self.args.output_dir, limit, best_model_checkpoint=self.state.best_model_checkpoint)
+            write_manifest(folder, self.checkpoint_verify)
+            best = self.state.best_model_checkpoint
+            rotate(folder.parent, limit, Path(best) if best else None)
+
+    def _init_training_state(self, *args, **kwargs) -> tuple[int, int]:
+        """The best checkpoint lies in the output folder, wherever that has been moved to since."""
+        begun = super()._init_training_state(*args, **kwargs)
+        if self.state.best_global_step and self.checkpoint_at(self.state.best_global_step).is_dir():
+            self.state.best_model_checkpoint = str(self.checkpoint_at(self.state.best_global_step))
+        return begun
+
+    def _load_best_model(self) -> None:
+        """Raises TrainingError where it is not what was written: `Trainer` would load a flipped bit."""
+        best = Path(self.state.best_model_checkpoint)
+        if reason := own_damage(best, self.checkpoint_verify):
+            raise TrainingError(
+                f"{best}, the best checkpoint, was damaged since it was written ({reason}); the same command goes on "
+                "from an older one, or from the start"
+            )
+        super()._load_best_model()
+
+    def checkpoint_at(self, step: int) -> Path:
+        """Its folder."""
+        return Path(self.args.output_dir, f"checkpoint-{step}")
 
     def _save(self, output_dir: str | None = None, state_dict: dict | None = None) -> None:
         """An adapter is saved without the config of its model, and so without the names of the classes."""

@@ -1,15 +1,23 @@
 """A checkpoint that is not whole is never gone on from."""
 
 import json
+import os
 import shutil
+import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from helpers import Stop, flags, run_until, weights, write_data
 
 from sentiment_hf.args import parse_args
-from sentiment_hf.checkpoints import MANIFEST, is_whole, newest_whole, write_manifest
+from sentiment_hf.checkpoints import MANIFEST, newest_whole, own_damage, rotate, set_aside, write_manifest
+from sentiment_hf.cli import run_command
+from sentiment_hf.errors import InputError, TrainingError
+from sentiment_hf.folder import LOCK, locked
 from sentiment_hf.run import run
+from sentiment_hf.trainer import ClassificationTrainer
 
 DROPOUT = ("embedding_size=8", "hidden_size=8", "dropout=0.3")
 
@@ -32,13 +40,24 @@ def test_the_manifest_is_written_last_and_names_every_other_file(stopped):
     _, folder = stopped
     for checkpoint in folder.glob("checkpoint-*"):
         others = [path for path in files(checkpoint) if path.name != MANIFEST]
-        named = json.loads((checkpoint / MANIFEST).read_text())
+        named = json.loads((checkpoint / MANIFEST).read_text())["files"]
         assert {str(path.relative_to(checkpoint)) for path in others} == set(named)
         assert {"model.safetensors", "optimizer.pt", "scheduler.pt", "rng_state.pth", "trainer_state.json"} <= set(
             named
         )
         assert (checkpoint / MANIFEST).stat().st_mtime_ns >= max(path.stat().st_mtime_ns for path in others)
-        assert is_whole(checkpoint)
+        assert own_damage(checkpoint, "sha256") is None
+
+
+def checkpoint(folder: Path, step: int, best: int | None = None, verify: str = "sha256") -> Path:
+    """The least that is one."""
+    made = folder / f"checkpoint-{step}"
+    made.mkdir(exist_ok=True)
+    (made / "weights").write_text("x")
+    named = f"/elsewhere/checkpoint-{best}" if best else None
+    (made / "trainer_state.json").write_text(json.dumps({"best_model_checkpoint": named}))
+    write_manifest(made, verify)
+    return made
 
 
 def damaged_copies(folder: Path, target: Path) -> list[Path]:
@@ -73,26 +92,172 @@ def test_no_whole_checkpoint_is_none(tmp_path):
     (tmp_path / "checkpoint-3").mkdir()
     (tmp_path / "checkpoint-best").mkdir()
     assert newest_whole(tmp_path) is None
-    (tmp_path / "checkpoint-3" / "weights").write_text("x")
-    write_manifest(tmp_path / "checkpoint-3")
+    checkpoint(tmp_path, 3)
     assert newest_whole(tmp_path) == tmp_path / "checkpoint-3"
 
 
 def test_the_newest_is_by_number_and_not_by_name(tmp_path):
     for step in (9, 10):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        write_manifest(tmp_path / f"checkpoint-{step}")
+        checkpoint(tmp_path, step)
     assert newest_whole(tmp_path).name == "checkpoint-10"
 
 
 def test_a_run_goes_on_from_the_older_checkpoint_to_the_same_weights(stopped, tmp_path, caplog):
-    argv, folder = stopped
+    argv, folder = stopped_copy(stopped, tmp_path)
     (folder / "checkpoint-7" / "optimizer.pt").unlink()
     run(*parse_args(argv))
-    assert "checkpoint-7 is not whole" in caplog.text
+    assert "checkpoint-7 is not whole (optimizer.pt is missing) and is now checkpoint-7.invalid" in caplog.text
     assert "going on from" in caplog.text
     undisturbed = list(argv)
-    undisturbed[undisturbed.index("--output_dir") + 1] = str(tmp_path)
+    undisturbed[undisturbed.index("--output_dir") + 1] = str(tmp_path / "undisturbed")
     run(*parse_args(undisturbed))
-    found, expected = weights(folder), weights(tmp_path)
+    found, expected = weights(folder), weights(tmp_path / "undisturbed")
     assert all(found[name].equal(expected[name]) for name in expected)
+
+
+def test_a_checkpoint_whose_best_one_is_damaged_does_not_count_and_both_are_set_aside(tmp_path, caplog):
+    for step, best in ((2, 2), (4, 4), (6, 4)):
+        checkpoint(tmp_path, step, best)
+    assert newest_whole(tmp_path).name == "checkpoint-6"
+    (tmp_path / "checkpoint-4" / "weights").write_text("y")
+    assert newest_whole(tmp_path).name == "checkpoint-2"
+    set_aside(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "checkpoint-2",
+        "checkpoint-4.invalid",
+        "checkpoint-6.invalid",
+    ]
+    assert "the best checkpoint until then, checkpoint-4, is not: weights has other bytes" in caplog.text
+
+
+def test_with_size_alone_nothing_is_hashed_and_sha256_is_not_pretended(tmp_path):
+    made = checkpoint(tmp_path, 2, verify="size")
+    assert "sha256" not in (made / MANIFEST).read_text()
+    (made / "weights").write_text("y")
+    assert newest_whole(tmp_path, "size") == made
+    with pytest.raises(InputError, match="--checkpoint_verify size; give it again"):
+        newest_whole(tmp_path, "sha256")
+    (made / "weights").write_text("longer")
+    assert newest_whole(tmp_path, "size") is None
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"files": []}', '{"files": {}}', '{"files": {"weights": 3}}'])
+def test_a_manifest_that_is_none_makes_no_checkpoint(tmp_path, content):
+    (checkpoint(tmp_path, 2) / MANIFEST).write_text(content)
+    assert newest_whole(tmp_path) is None
+
+
+def test_the_newest_and_the_best_stay_within_the_limit_and_what_was_set_aside_does_not_count(tmp_path):
+    for step in (2, 4, 6, 8):
+        checkpoint(tmp_path, step)
+    (tmp_path / "checkpoint-10.invalid").mkdir()
+    rotate(tmp_path, None, None)
+    assert len(list(tmp_path.iterdir())) == 5
+    rotate(tmp_path, 3, tmp_path / "checkpoint-2")
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "checkpoint-2",
+        "checkpoint-6",
+        "checkpoint-8",
+        "checkpoint-10.invalid",
+    }
+    rotate(tmp_path, 1, tmp_path / "checkpoint-2")
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2", "checkpoint-8", "checkpoint-10.invalid"}
+
+
+def test_other_versions_are_named_and_go_on(stopped, tmp_path, caplog):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    manifest = folder / "checkpoint-7" / MANIFEST
+    content = json.loads(manifest.read_text())
+    content["versions"]["torch"] = "1.0"
+    manifest.write_text(json.dumps(content))
+    run(*parse_args(argv))
+    assert "written by other versions: torch 1.0 is now" in caplog.text
+
+
+def test_force_resume_goes_on_with_changed_flags_and_says_which(stopped, tmp_path, caplog):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    changed = [*argv, "--weight_decay", "0.1"]
+    with pytest.raises(InputError, match=r"weight_decay: 0.0 there, 0.1 here.*--force_resume"):
+        run(*parse_args(changed))
+    run(*parse_args([*changed, "--force_resume"]))
+    assert "goes on with other settings (weight_decay: 0.0 there, 0.1 here)" in caplog.text
+    assert f"going on from {folder / 'checkpoint-7'}" in caplog.text
+    report = (folder / "report.json").read_bytes()
+    run(*parse_args(changed))
+    assert (folder / "report.json").read_bytes() == report
+
+
+def test_force_resume_trains_a_finished_run_for_longer(stopped, tmp_path):
+    argv, _ = stopped_copy(stopped, tmp_path)
+    assert run(*parse_args(argv))["steps"] == 10
+    assert run(*parse_args([*argv, "--num_train_epochs", "3", "--force_resume"]))["steps"] == 15
+
+
+def test_the_best_checkpoint_is_verified_before_it_is_the_result(stopped, tmp_path, monkeypatch):
+    argv, folder = stopped_copy(stopped, tmp_path)
+
+    def spoil(trainer, *args, **kwargs):
+        best = Path(trainer.state.best_model_checkpoint) / "model.safetensors"
+        best.write_bytes(best.read_bytes()[:-1] + b"?")
+        return finalize(trainer, *args, **kwargs)
+
+    finalize = ClassificationTrainer._finalize_training
+    monkeypatch.setattr(ClassificationTrainer, "_finalize_training", spoil)
+    with pytest.raises(TrainingError, match=r"the best checkpoint, was damaged.*model.safetensors has other bytes"):
+        run(*parse_args(argv))
+    monkeypatch.undo()
+    assert run(*parse_args(argv))["steps"] == 10
+    assert not (folder / "model.safetensors").read_bytes().endswith(b"?")
+
+
+def test_a_run_moved_between_training_and_test_ends_with_its_best_checkpoint(stopped, tmp_path):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    report, expected = run(*parse_args(argv)), weights(folder)
+    assert report["best_step"] < report["steps"]
+    for name in ("report.json", "model.safetensors"):
+        (folder / name).unlink()
+    argv[argv.index("--output_dir") + 1] = str(folder.rename(tmp_path / "moved"))
+    assert run(*parse_args(argv))["best_step"] == report["best_step"]
+    found = weights(tmp_path / "moved")
+    assert all(found[name].equal(expected[name]) for name in expected)
+
+
+def test_two_runs_do_not_share_a_folder(stopped, tmp_path, capsys):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    with locked(folder):
+        assert run_command(argv) == 2
+        said = capsys.readouterr().err
+        assert f"is in use by process {os.getpid()} on {socket.gethostname()}" in said
+        assert not (folder / "report.json").exists()
+    assert run_command(argv) == 0
+
+
+def test_what_a_killed_process_has_locked_is_free(stopped, tmp_path):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    code = "import sys, time, pathlib; from sentiment_hf.folder import locked\n"
+    code += "with locked(pathlib.Path(sys.argv[1])): print('locked', flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout.readline() == "locked\n"
+        assert f"process {holder.pid} on" in (folder / LOCK).read_text()
+        assert run_command(argv) == 2
+        holder.kill()
+    assert run_command(argv) == 0
+
+
+@pytest.mark.parametrize("left", [[], [LOCK], [LOCK, "run.json.tmp"], [LOCK, "run.json"]])
+def test_a_run_that_was_killed_before_its_first_checkpoint_starts_anew(stopped, tmp_path, left):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    identity = (folder / "run.json").read_bytes()
+    shutil.rmtree(folder)
+    folder.mkdir()
+    for name in left:
+        (folder / name).write_bytes(identity if name == "run.json" else b"")
+    assert run(*parse_args(argv))["steps"] == 10
+
+
+def stopped_copy(stopped: tuple[list[str], Path], target: Path) -> tuple[list[str], Path]:
+    """The flags and the folder of a copy of the stopped run."""
+    argv, folder = list(stopped[0]), target / "copy"
+    shutil.copytree(stopped[1], folder)
+    argv[argv.index("--output_dir") + 1] = str(folder)
+    return argv, folder

@@ -362,7 +362,7 @@ def test_a_checkpoint_or_word_vectors_with_other_content_are_another_run(finishe
 
 def test_an_interrupted_overwrite_leaves_nothing_of_the_old_model(data, copy):
     run_until(Stop(2), relearn(data, copy, "--seed", 7, "--overwrite"))
-    assert {path.name for path in copy.iterdir()} == {"checkpoint-2", "metrics.jsonl", "run.json"}
+    assert {path.name for path in copy.iterdir()} == {".lock", "checkpoint-2", "metrics.jsonl", "run.json"}
 
 
 def test_a_run_does_not_overwrite_the_model_that_it_starts_from(data, copy):

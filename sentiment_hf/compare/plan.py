@@ -95,7 +95,7 @@ def report_of(name: str, argv: list[str], data: Data) -> dict | None:
         splits = data.splits(data_args)
         require_same_rows(data.first, splits)
         known = identify(model_args, data_args, run_args, training_args, splits)
-        return finished_report(Path(training_args.output_dir), known.identity, run_args.overwrite)
+        return finished_report(Path(training_args.output_dir), known.identity, run_args)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 
