@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 
 IDENTITY, REPORT, INFERENCE, LOCK = "run.json", "report.json", "inference.json", ".lock"
 
+# The rows of the step at which training stopped because it could not go on.
+BROKEN_BATCH = "broken_batch.json"
+
 # What a run leaves that is killed before it has said whose the folder is.
 BEGUN = {LOCK, f"{IDENTITY}.tmp"}
 
@@ -52,7 +55,15 @@ MODEL_FILES += ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.j
 MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", "adapter_config.json", "labels.json")
 MODEL_FILES += (BASELINE_FILE,)
 
-RESULTS = (REPORT, INFERENCE, *PREDICTIONS.values(), "metrics.jsonl", "trainer_state.json", "training_args.bin")
+RESULTS = (
+    REPORT,
+    INFERENCE,
+    BROKEN_BATCH,
+    *PREDICTIONS.values(),
+    "metrics.jsonl",
+    "trainer_state.json",
+    "training_args.bin",
+)
 RESULTS += (
     CARD,
     f"{EVAL_RESULTS}/*.yaml",
@@ -160,7 +171,8 @@ def claim(folder: Path, this_run: dict, args: RunArguments, writes: bool) -> Pat
     if writes:
         if args.overwrite or not has_results(folder):
             clear(folder)
-        (folder / REPORT).unlink(missing_ok=True)
+        for name in (REPORT, BROKEN_BATCH):
+            (folder / name).unlink(missing_ok=True)
         write_json(folder / IDENTITY, this_run)
         set_aside(folder, args.checkpoint_verify)
     return newest_whole(folder, args.checkpoint_verify)

@@ -290,7 +290,7 @@ def labelled_batches(train: Dataset, collator: FewLengthsCollator) -> Iterator[t
 
 def callbacks(run_args: RunArguments, training_args: TrainingArguments) -> list[TrainerCallback]:
     """Ours, and early stopping where there is a patience, as in most recipes, and something is evaluated."""
-    chosen = [StopOnSignal(), StopOnBrokenLoss(), MetricsFile(Path(training_args.output_dir, "metrics.jsonl"))]
+    chosen = [StopOnSignal(), MetricsFile(Path(training_args.output_dir, "metrics.jsonl")), StopOnBrokenLoss()]
     if run_args.early_stopping_patience is not None and training_args.eval_strategy != "no":
         chosen.append(EarlyStoppingCallback(run_args.early_stopping_patience))
     return chosen

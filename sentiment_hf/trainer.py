@@ -8,7 +8,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
+from accelerate.utils import gather_object
 from peft import PeftModel
 from torch import Tensor, nn
 from torch.utils.data import SequentialSampler
@@ -16,10 +18,14 @@ from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 
 from sentiment_hf.checkpoints import own_damage, rotate, write_json, write_manifest
 from sentiment_hf.errors import TrainingError
+from sentiment_hf.folder import BROKEN_BATCH
 from sentiment_hf.launch import launcher
 from sentiment_hf.metrics import compute_metrics, cross_entropy
 from sentiment_hf.sampling import LengthBucketSampler
 from sentiment_hf.tuning import write_labels
+
+# Tokens of a text that are shown where its batch failed.
+BEGINNING = 30
 
 
 def classification_loss(class_weights: Tensor | None, label_smoothing: float) -> Callable:
@@ -47,7 +53,9 @@ def only_logits(outputs: Tensor | tuple[Tensor, ...], labels: Tensor) -> Tensor:
 class ClassificationTrainer(Trainer):
     """`Trainer` with its own loss, length-bucketed batches, true evaluation loss, clock and checkpoint manifests."""
 
-    def __init__(self, *args, class_weights: Tensor | None, length_bucketing: bool, checkpoint_verify: str, **kwargs):
+    def __init__(
+        self, *args, class_weights: Tensor | None, length_bucketing: bool, checkpoint_verify: str = "sha256", **kwargs
+    ):
         label_smoothing = kwargs["args"].label_smoothing_factor
         super().__init__(
             *args,
@@ -60,6 +68,11 @@ class ClassificationTrainer(Trainer):
         self.model_accepts_loss_kwargs = False
         self.length_bucketing = length_bucketing
         self.checkpoint_verify = checkpoint_verify
+        if self.train_dataset is not None:
+            self.train_dataset = self.train_dataset.add_column("row", np.arange(len(self.train_dataset)))
+        # Of the optimizer step that is being made.
+        self.step_rows: list[Tensor] = []
+        self.step_loss = torch.tensor(0.0, device=self.args.device)
         # Counted now, for adapters may be gone after training, merged into what they adapt.
         self.num_parameters = sum(weight.numel() for weight in self.model.parameters())
         self.num_trained = sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
@@ -102,6 +115,7 @@ class ClassificationTrainer(Trainer):
         """Count the tokens and texts of the step (padding is not one), and start the clock at the first."""
         if self.resumed_at is None:
             self.resumed_at = time.perf_counter()
+        self.step_rows.append(inputs.pop("row"))
         if "attention_mask" in inputs:
             mask = inputs["attention_mask"]
         else:
@@ -109,7 +123,42 @@ class ClassificationTrainer(Trainer):
             mask = inputs["input_ids"] != self.processing_class.pad_token_id
         self.clock["tokens"] += mask.sum()
         self.clock["texts"] += len(mask)
-        return super().training_step(model, inputs, num_items_in_batch)
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        self.step_loss = self.step_loss + loss
+        return loss
+
+    def _set_signature_columns_if_needed(self) -> None:
+        """A training batch also has the numbers of its rows, which are not for the model."""
+        super()._set_signature_columns_if_needed()
+        if "row" not in self._signature_columns:
+            self._signature_columns.append("row")
+
+    def _get_grad_norm(self, model: nn.Module, grad_norm: Tensor | None = None) -> Tensor | float:
+        """Called before each optimizer step: one that would ruin the weights is not made.
+
+        In fp16 gradients overflow now and then; its scaler leaves out such a step and goes on.
+        """
+        norm = super()._get_grad_norm(model, grad_norm)
+        if self.accelerator.scaler is None and not math.isfinite(norm):
+            self._stop_before_step(float(norm))
+        self.step_rows.clear()
+        self.step_loss = torch.zeros_like(self.step_loss)
+        return norm
+
+    def _stop_before_step(self, norm: float) -> None:
+        """Raises TrainingError, once the rows of the step are written; all processes come here, at the same step."""
+        rows = gather_object(torch.cat(self.step_rows).tolist())
+        loss = float(self.accelerator.reduce(self.step_loss))
+        step, file = self.state.global_step + 1, Path(self.args.output_dir, BROKEN_BATCH)
+        if self.is_world_process_zero():
+            ids = self.train_dataset.select(rows)["input_ids"][:]
+            texts = self.processing_class.batch_decode([text[:BEGINNING] for text in ids], skip_special_tokens=True)
+            found = [{"row": row, "begins": text} for row, text in zip(rows, texts, strict=True)]
+            write_json(file, {"step": step, "loss": repr(loss), "grad_norm": repr(norm), "rows": found})
+        raise TrainingError(
+            f"at step {step} the loss is {loss} and the norm of its gradient {norm}: the step was not made, and its "
+            f"rows are in {file}; lower --learning_rate or --max_grad_norm, or look at these rows"
+        )
 
     def _maybe_log_save_evaluate(self, *args, **kwargs) -> None:
         """The clock stands still while metrics are logged, validation runs and checkpoints are written."""
@@ -222,7 +271,7 @@ class StopOnSignal(TrainerCallback):
 
 
 class StopOnBrokenLoss(TrainerCallback):
-    """A loss that is not finite has already ruined the weights; `Trainer` alone would go on to the end."""
+    """A loss that is logged and not finite: in validation, or in fp16; `Trainer` alone would go on to the end."""
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         """Raises TrainingError at the first such loss, in training or validation."""

@@ -1,12 +1,14 @@
 """Training is the same however its batches are divided and however often it is interrupted; its figures are true."""
 
 import json
+import math
 import signal
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 from helpers import Stop, flags, read_report, reviews, run_flags, run_until, save_bert, weights, write_csv, write_data
+from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BartConfig, FNetConfig
 
@@ -161,13 +163,40 @@ def test_predictions_come_back_in_the_order_of_the_rows(data, tmp_path, more):
     assert len({round(value, 3) for value in written["probability_positive"]}) > 10
 
 
-@pytest.mark.parametrize("logging_steps", [1, 50])
-def test_a_loss_that_is_not_finite_ends_the_training(data, tmp_path, logging_steps):
-    broken = ["--learning_rate", 1e30, "--max_grad_norm", 0, "--optim", "sgd", "--logging_steps", logging_steps]
+@pytest.mark.parametrize("accumulation", [1, 2])
+def test_a_loss_that_is_not_finite_ends_the_training_before_the_step(data, tmp_path, accumulation):
+    broken = ["--learning_rate", 1e30, "--max_grad_norm", 0, "--optim", "sgd", "--save_strategy", "steps"]
+    broken += ["--eval_strategy", "no", "--save_steps", 1, "--save_total_limit", 99, "--num_train_epochs", 9]
+    broken += ["--gradient_accumulation_steps", accumulation]
+    folder = tmp_path / "run"
     with pytest.raises(TrainingError, match="--learning_rate"):
-        run_flags(data, tmp_path / "run", *broken, model="custom-fc", settings=(*EXACT, "num_layers=2"))
-    assert not (tmp_path / "run" / "report.json").exists()
-    assert not (tmp_path / "run" / "model.safetensors").exists()
+        run_flags(data, folder, *broken, model="custom-fc", settings=(*EXACT, "num_layers=2"))
+    assert not (folder / "report.json").exists()
+    assert not (folder / "model.safetensors").exists()
+    saved = sorted(int(path.name.split("-")[1]) for path in folder.glob("checkpoint-*"))
+    said = json.loads((folder / "broken_batch.json").read_text())
+    assert said["step"] == len(saved) + 1
+    assert 4 <= len(said["rows"]) <= 8 * accumulation
+    assert said["loss"] in ("nan", "inf") or said["grad_norm"] in ("nan", "inf")
+    for step in saved:
+        assert all(tensor.isfinite().all() for tensor in weights(folder / f"checkpoint-{step}").values())
+
+
+def test_the_row_that_breaks_a_step_is_among_those_that_are_named(data, tmp_path):
+    rows = reviews(44, seed=0)
+    rows[29] = ("poison " * 9, rows[29][1])
+    write_csv(data / "train.csv", rows)
+    first = tmp_path / "first"
+    run_flags(data, first, model="custom-gru", settings=EXACT)
+    tensors = weights(first)
+    tensors["embedding.weight"][AutoTokenizer.from_pretrained(first).get_vocab()["poison"]] = math.nan
+    save_file(tensors, first / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(TrainingError, match=r"the step was not made, and its rows are in .*broken_batch.json"):
+        run_flags(data, tmp_path / "run", model=first, settings=())
+    said = json.loads((tmp_path / "run" / "broken_batch.json").read_text())["rows"]
+    assert 4 <= len(said) <= 8
+    assert [found["begins"] for found in said if found["row"] == 29] == ["poison " * 8 + "poison"]
+    assert all(rows[found["row"]][0].split()[0] == found["begins"].split()[0] for found in said)
 
 
 def test_training_stops_when_validation_improves_no_more(data, tmp_path):
