@@ -394,6 +394,8 @@ def check(model_args: ModelArguments, run_args: RunArguments, training_args: Tra
     check_values(vars(model_args) | vars(run_args) | vars(training_args))
     check_model(model_args, training_args.do_train)
     check_push(model_args, training_args)
+    if training_args.auto_find_batch_size and training_args.world_size > 1:
+        raise InputError("--auto_find_batch_size is for one process: others would wait for one that begins anew")
     metric = training_args.metric_for_best_model or "loss"
     if metric.removeprefix("eval_") not in METRICS:
         raise InputError(f"--metric_for_best_model {metric} is not logged{did_you_mean(metric, METRICS)}")

@@ -25,11 +25,12 @@ from transformers import (
 from sentiment_hf.args import AUTO, DataArguments, ModelArguments, RunArguments
 from sentiment_hf.baselines.fitting import prepare_baseline
 from sentiment_hf.card import license_of, write_card
-from sentiment_hf.checkpoints import warn_of_versions, write_json
+from sentiment_hf.checkpoints import newest_whole, warn_of_versions, write_json
 from sentiment_hf.data import Splits, load_splits
 from sentiment_hf.errors import InputError, Interrupted, NotPushedError, TrainingError
 from sentiment_hf.folder import claim, fingerprint_of, finished_report, identity, locked
 from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
+from sentiment_hf.memory import memory_explained, train_to_fit
 from sentiment_hf.metrics import full_scores
 from sentiment_hf.models import at_its_commit, is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
 from sentiment_hf.names import is_adapter, is_baseline
@@ -61,6 +62,8 @@ def run(
     require_pushable(model_args, training_args)
     # `Trainer` would make the repository before anything is trained, and push what is half done.
     pushes, training_args.push_to_hub = training_args.push_to_hub, False
+    # `Trainer` would make smaller batches and larger steps of them, or rather more and smaller steps.
+    finds, training_args.auto_find_batch_size = training_args.auto_find_batch_size, False
     show_progress(not training_args.disable_tqdm)
     use_all_cores(training_args, run_args.num_cpu_threads)
     refuse_fewer_processes(training_args)
@@ -72,20 +75,35 @@ def run(
     if report:
         logger.warning("%s holds this run already, finished; its result:", folder)
     else:
-        # Asked now: after hours of training the network may be gone.
-        facts = facts_of(known, run_args, training_args)
-        train_and_test = prepare(known.source, data_args, run_args, training_args, known.splits, facts)
-        # Only now, when nothing can be refused any more, is anything written or replaced.
-        writes = training_args.process_index == 0
-        with locked(folder) if writes else nullcontext():
-            with training_args.main_process_first(local=False, desc="claiming the output folder"):
-                checkpoint = claim(folder, known.identity, run_args, writes)
-            report = train_and_test(checkpoint)
+        report = train_and_test_in(folder, known, data_args, run_args, training_args, finds)
     if training_args.process_index == 0:
         print(table(report), flush=True)
         if pushes:
             publish(folder, training_args, run_args.license)
     return report
+
+
+def train_and_test_in(
+    folder: Path,
+    known: "Known",
+    data_args: DataArguments,
+    run_args: RunArguments,
+    training_args: TrainingArguments,
+    finds_batch_size: bool,
+) -> dict:
+    """The report of a run that is not finished; the folder is its own from when nothing can be refused any more."""
+    # Asked now: after hours of training the network may be gone.
+    facts = facts_of(known, run_args, training_args)
+    ready = partial(prepare, known.source, data_args, run_args, training_args, known.splits, facts)
+    begin = ready()
+    writes = training_args.process_index == 0
+    with locked(folder) if writes else nullcontext():
+        with training_args.main_process_first(local=False, desc="claiming the output folder"):
+            checkpoint = claim(folder, known.identity, run_args, writes)
+        if not finds_batch_size:
+            return begin(checkpoint)
+        newest = partial(newest_whole, folder, run_args.checkpoint_verify)
+        return train_to_fit(begin, checkpoint, lambda: (ready(), newest()), training_args)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -346,21 +364,6 @@ def save(trainer: ClassificationTrainer, merge: bool) -> None:
     if merge:
         trainer.model = trainer.model_wrapped = trainer.model.merge_and_unload()
     trainer.save_model()
-
-
-@contextmanager
-def memory_explained() -> Iterator[None]:
-    """Says which flags a batch that does not fit into memory depends on."""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
-            raise
-        raise InputError(
-            "a batch does not fit into memory: lower --max_seq_length, or --per_device_train_batch_size (raise "
-            "--gradient_accumulation_steps by the same factor to train alike), or --per_device_eval_batch_size if it "
-            f"was being scored ({' '.join(str(error).split())[:200]})"
-        ) from error
 
 
 def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:

@@ -14,9 +14,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Bart
 
 from sentiment_hf.args import parse_args
 from sentiment_hf.data.files import read_csv
-from sentiment_hf.errors import TrainingError
+from sentiment_hf.errors import InputError, TrainingError
 from sentiment_hf.run import run
-from sentiment_hf.trainer import classification_loss
+from sentiment_hf.trainer import ClassificationTrainer, classification_loss
 
 EXACT = ("embedding_size=8", "hidden_size=8", "dropout=0", "embedding_dropout=0")
 RANDOM = ("embedding_size=8", "hidden_size=8", "dropout=0.3", "embedding_dropout=0.2")
@@ -197,6 +197,39 @@ def test_the_row_that_breaks_a_step_is_among_those_that_are_named(data, tmp_path
     assert 4 <= len(said) <= 8
     assert [found["begins"] for found in said if found["row"] == 29] == ["poison " * 8 + "poison"]
     assert all(rows[found["row"]][0].split()[0] == found["begins"].split()[0] for found in said)
+
+
+def test_batches_that_do_not_fit_are_made_smaller_and_the_steps_stay_the_same(data, tmp_path, monkeypatch, caplog):
+    """Memory that holds four texts, and overflows in the first step and once more after a checkpoint."""
+    training_step, seen = ClassificationTrainer.training_step, []
+
+    def step(trainer, model, inputs, *args):
+        seen.append(len(inputs["input_ids"]))
+        if seen[-1] > 4 or len(seen) == 16:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return training_step(trainer, model, inputs, *args)
+
+    same = flags(data, tmp_path / "same", "--gradient_accumulation_steps", 4, settings=EXACT)
+    run(*parse_args([*same, "--per_device_train_batch_size", "2"]))
+    monkeypatch.setattr(ClassificationTrainer, "training_step", step)
+    argv = flags(data, tmp_path / "run", settings=EXACT)
+    with pytest.raises(InputError, match="--auto_find_batch_size"):
+        run(*parse_args(argv))
+    report = run(*parse_args([*argv, "--auto_find_batch_size"]))
+    assert "2 batches of 4 texts, and 32 are scored at once" in caplog.text
+    assert "4 batches of 2 texts, and 16 are scored at once" in caplog.text
+    assert f"going on from {tmp_path / 'run' / 'checkpoint-6'}" in caplog.text
+    assert report["steps"] == 12
+    assert_same(tmp_path / "run", tmp_path / "same", rtol=1e-4, atol=1e-6)
+
+
+def test_a_batch_that_cannot_be_made_smaller_is_refused(data, tmp_path, monkeypatch):
+    def step(*args):
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(ClassificationTrainer, "training_step", step)
+    with pytest.raises(InputError, match="does not fit into memory"):
+        run_flags(data, tmp_path / "run", "--auto_find_batch_size", settings=EXACT)
 
 
 def test_training_stops_when_validation_improves_no_more(data, tmp_path):
