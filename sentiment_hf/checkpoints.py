@@ -11,6 +11,8 @@ import logging
 import os
 import platform
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sentiment_hf.errors import InputError
@@ -156,11 +158,16 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Whole or not at all: a reader never sees half a file."""
+    """Whole or not at all."""
+    with whole(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary file to write to, which then takes the place of `path`: a reader never sees half a file."""
     temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
+    yield temporary
+    sync(temporary)
     temporary.replace(path)
     sync(path.parent)

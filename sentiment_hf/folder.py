@@ -24,6 +24,7 @@ from sentiment_hf.data import Splits
 from sentiment_hf.errors import InputError
 from sentiment_hf.names import is_adapter, is_fresh
 from sentiment_hf.report import PREDICTIONS
+from sentiment_hf.space import require_writable
 from sentiment_hf.tuning import base_of
 
 logger = logging.getLogger(__name__)
@@ -117,6 +118,7 @@ def finished_report(folder: Path, this_run: dict, args: RunArguments) -> dict | 
         InputError: the folder holds something that is no run, or another run without --overwrite or --force_resume,
             or a run that is going on right now.
     """
+    require_writable(folder)
     if not folder.exists() or {path.name for path in folder.iterdir()} <= BEGUN:
         return None
     if not (folder / IDENTITY).is_file():

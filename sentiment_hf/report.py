@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 import torch
 
 from sentiment_hf.args import ModelArguments, RunArguments
-from sentiment_hf.checkpoints import versions
+from sentiment_hf.checkpoints import versions, whole
 from sentiment_hf.data import Splits
 
 # Of each part that is scored.
@@ -66,7 +66,8 @@ def write_predictions(path: Path, logits: np.ndarray, labels: np.ndarray, names:
     columns = {"row": np.arange(len(labels), dtype=np.int32), "label": labels.astype(np.int16)}
     columns["prediction"] = logits.argmax(-1).astype(np.int16)
     columns |= {f"probability_{name}": probabilities[:, index] for index, name in enumerate(names)}
-    pq.write_table(pa.table(columns), path)
+    with whole(path) as temporary:
+        pq.write_table(pa.table(columns), temporary)
 
 
 def table(report: dict) -> str:

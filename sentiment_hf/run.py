@@ -37,6 +37,7 @@ from sentiment_hf.names import is_adapter, is_baseline
 from sentiment_hf.push import push, require_pushable
 from sentiment_hf.report import PREDICTIONS, describe_run, environment, recipe, table, write_predictions
 from sentiment_hf.sampling import FewLengthsCollator
+from sentiment_hf.space import require_space
 from sentiment_hf.tokenization import tokenize, truncation
 from sentiment_hf.trainer import ClassificationTrainer, MetricsFile, StopOnBrokenLoss, StopOnSignal
 from sentiment_hf.tuning import base_of
@@ -172,6 +173,7 @@ def prepare(
     if is_baseline(model_args.model_name_or_path):
         return prepare_baseline(model_args, training_args, splits, facts)
     trainer = build_trainer(model_args, data_args, run_args, training_args, splits)
+    require_space(trainer)
     return partial(train_and_test, trainer, splits, model_args.merge_adapter, facts)
 
 
@@ -321,7 +323,7 @@ def refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[No
         yield
     except (InputError, TrainingError):
         raise
-    except (ValueError, ImportError, AssertionError, KeyError, RuntimeError) as error:
+    except (ValueError, ImportError, AssertionError, KeyError, RuntimeError, OSError) as error:
         if begun():
             raise
         reason = " ".join(str(error).split())

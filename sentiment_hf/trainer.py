@@ -16,12 +16,13 @@ from torch import Tensor, nn
 from torch.utils.data import SequentialSampler
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 
-from sentiment_hf.checkpoints import own_damage, rotate, write_json, write_manifest
+from sentiment_hf.checkpoints import own_damage, rotate, write_json, write_manifest, write_text
 from sentiment_hf.errors import TrainingError
 from sentiment_hf.folder import BROKEN_BATCH
 from sentiment_hf.launch import launcher
 from sentiment_hf.metrics import compute_metrics, cross_entropy
 from sentiment_hf.sampling import LengthBucketSampler
+from sentiment_hf.space import full_disk_explained
 from sentiment_hf.tuning import write_labels
 
 # Tokens of a text that are shown where its batch failed.
@@ -177,14 +178,16 @@ class ClassificationTrainer(Trainer):
     def _save_checkpoint(self, model: nn.Module, trial) -> None:
         """The manifest comes last, and only then are older checkpoints deleted."""
         limit, self.args.save_total_limit = self.args.save_total_limit, None
-        super()._save_checkpoint(model, trial)
+        folder = self.checkpoint_at(self.state.global_step)
+        with full_disk_explained(folder):
+            super()._save_checkpoint(model, trial)
+            self.accelerator.wait_for_everyone()
+            clock = self.total_clock()
+            if self.args.should_save:
+                write_json(folder / "clock.json", clock)
+                write_manifest(folder, self.checkpoint_verify)
         self.args.save_total_limit = limit
-        self.accelerator.wait_for_everyone()
-        clock = self.total_clock()
         if self.args.should_save:
-            folder = self.checkpoint_at(self.state.global_step)
-            write_json(folder / "clock.json", clock)
-            write_manifest(folder, self.checkpoint_verify)
             best = self.state.best_model_checkpoint
             rotate(folder.parent, limit, Path(best) if best else None)
 
@@ -291,7 +294,7 @@ class MetricsFile(TrainerCallback):
     def on_train_begin(self, args, state, control, **kwargs):
         """Lines of an earlier session that lie after the checkpoint are written again."""
         if state.is_world_process_zero:
-            self.path.write_text("".join(json.dumps(entry) + "\n" for entry in state.log_history))
+            write_text(self.path, "".join(json.dumps(entry) + "\n" for entry in state.log_history))
 
     def on_log(self, args, state, control, logs=None, **kwargs):
         """One line."""

@@ -222,6 +222,55 @@ def test_a_run_moved_between_training_and_test_ends_with_its_best_checkpoint(sto
     assert all(found[name].equal(expected[name]) for name in expected)
 
 
+FULL = """
+import resource, sys
+from transformers import TrainerCallback
+from sentiment_hf import run
+from sentiment_hf.cli import run_command
+
+class Full(TrainerCallback):
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == 9:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
+
+before = run.callbacks
+run.callbacks = lambda *given: [Full(), *before(*given)]
+sys.exit(run_command(sys.argv[1:]))
+"""
+
+
+def test_a_disk_that_is_full_costs_the_checkpoint_that_is_written_and_no_other(stopped, tmp_path):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    done = subprocess.run([sys.executable, "-c", FULL, *argv], capture_output=True, text=True, check=False)
+    assert done.returncode == 3
+    assert "Traceback" not in done.stderr
+    assert "checkpoint-10 could not be written" in done.stderr.splitlines()[-1]
+    assert sorted(path.name for path in folder.glob("checkpoint-*")) == ["checkpoint-5", "checkpoint-7"]
+    assert run(*parse_args(argv))["steps"] == 10
+
+
+def test_a_run_that_the_disk_cannot_hold_is_refused_before_it_begins(stopped, tmp_path, monkeypatch):
+    argv, _ = stopped_copy(stopped, tmp_path)
+    argv[argv.index("--output_dir") + 1] = str(tmp_path / "new" / "run")
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=9 * 2**20))
+    with pytest.raises(InputError, match=r"needs about 0.0 GB, and 0.0 GB are free; make room"):
+        run(*parse_args(argv))
+    assert not any((tmp_path / "new" / "run").iterdir())
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused_before_training(stopped, tmp_path, capsys):
+    argv, _ = stopped_copy(stopped, tmp_path)
+    (tmp_path / "file").write_text("")
+    for place, reason in (
+        (tmp_path / "file" / "run", "file is a file"),
+        (Path("/proc/run"), "No such file or directory"),
+    ):
+        argv[argv.index("--output_dir") + 1] = str(place)
+        assert run_command(argv) == 2
+        assert reason in capsys.readouterr().err
+
+
 def test_two_runs_do_not_share_a_folder(stopped, tmp_path, capsys):
     argv, folder = stopped_copy(stopped, tmp_path)
     with locked(folder):
