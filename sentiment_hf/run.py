@@ -28,6 +28,7 @@ from sentiment_hf.card import license_of, write_card
 from sentiment_hf.checkpoints import newest_whole, warn_of_versions, write_json
 from sentiment_hf.data import Splits, load_splits
 from sentiment_hf.errors import InputError, Interrupted, NotPushedError, TrainingError
+from sentiment_hf.failures import lost_processes_explained
 from sentiment_hf.folder import claim, fingerprint_of, finished_report, identity, locked
 from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
 from sentiment_hf.memory import memory_explained, train_to_fit
@@ -350,7 +351,8 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) 
         warn_of_versions(checkpoint)
         trainer.restore_clock(checkpoint)
     stop = next(c for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
-    with stop, refusals_explained(lambda: trainer.resumed_at is not None), memory_explained():
+    begun = refusals_explained(lambda: trainer.resumed_at is not None)
+    with stop, begun, lost_processes_explained(), memory_explained():
         result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signum is not None:
         raise Interrupted(

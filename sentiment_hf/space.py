@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from transformers import Trainer
 
 from sentiment_hf.errors import InputError, TrainingError
+from sentiment_hf.failures import LOST_WORKER
 
 # AdamW keeps two numbers for each that is trained; what else is written is small.
 OPTIMIZER = 2
@@ -68,6 +69,9 @@ def full_disk_explained(checkpoint: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
+        if LOST_WORKER in str(error):
+            # Raised by a signal handler, wherever the process happens to be.
+            raise
         shutil.rmtree(checkpoint, ignore_errors=True)
         raise TrainingError(
             f"{checkpoint} could not be written ({' '.join(str(error).split())[:200]}); those before it are whole: "

@@ -1,15 +1,19 @@
 """A checkpoint that is not whole is never gone on from."""
 
 import json
+import multiprocessing
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
+import transformers.trainer
 from helpers import Stop, flags, run_until, weights, write_data
+from transformers import TrainerCallback
 
 from sentiment_hf.args import parse_args
 from sentiment_hf.checkpoints import MANIFEST, newest_whole, own_damage, rotate, set_aside, write_manifest
@@ -269,6 +273,28 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_training(stopped, 
         argv[argv.index("--output_dir") + 1] = str(place)
         assert run_command(argv) == 2
         assert reason in capsys.readouterr().err
+
+
+class KillWorker(TrainerCallback):
+    """The process that fetches the batches, after the first step of the second epoch."""
+
+    def on_step_end(self, args, state, control, **kwargs):
+        if state.global_step == 6:
+            for worker in multiprocessing.active_children():
+                worker.kill()
+            # Until the handler of its end is called.
+            time.sleep(60)
+
+
+def test_a_data_worker_that_is_killed_is_named_and_the_same_command_goes_on(stopped, tmp_path, monkeypatch, capsys):
+    argv = [*stopped[0], "--dataloader_num_workers", "1"]
+    argv[argv.index("--output_dir") + 1] = str(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(transformers.trainer, "DEFAULT_CALLBACKS", [*transformers.trainer.DEFAULT_CALLBACKS, KillWorker])
+        assert run_command(argv) == 3
+    assert "a process that fetches batches is gone" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-5"]
+    assert run(*parse_args(argv))["steps"] == 10
 
 
 def test_two_runs_do_not_share_a_folder(stopped, tmp_path, capsys):
