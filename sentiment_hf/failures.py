@@ -7,24 +7,27 @@ import torch
 
 from sentiment_hf.errors import TrainingError
 
-# As PyTorch says it; it has no type of its own for either.
-LOST_WORKER = "DataLoader worker"
+# As PyTorch says it, whose errors for them have no types of their own.
 LOST_PEER = ("closed by peer", "reset by peer", "Broken pipe", "remote process exited")
 
 
 @contextmanager
 def lost_processes_explained() -> Iterator[None]:
-    """Raises TrainingError where a data worker or another process of the run is gone."""
+    """Raises TrainingError where another process is gone."""
     try:
         yield
     except RuntimeError as error:
-        said = " ".join(str(error).split())[:200]
-        go_on = "the same command goes on from the last checkpoint"
-        if LOST_WORKER in said:
-            raise TrainingError(
-                f"a process that fetches batches is gone, often for want of memory ({said}): lower "
-                f"--dataloader_num_workers; {go_on}"
-            ) from error
-        if isinstance(error, torch.distributed.DistError) or any(words in said for words in LOST_PEER):
-            raise TrainingError(f"another process of this run is gone ({said}); {go_on}") from error
+        if found := lost_process(error):
+            said = " ".join(str(error).split())[:200]
+            message = f"{found} ({said}); the same command goes on from the last checkpoint"
+            raise TrainingError(message) from error
         raise
+
+
+def lost_process(error: Exception) -> str | None:
+    """Which one the error means. That of a data worker comes from a signal handler, wherever the process then is."""
+    if "DataLoader worker" in str(error):
+        return "a process that fetches batches is gone, often for want of memory: lower --dataloader_num_workers"
+    if isinstance(error, torch.distributed.DistError) or any(words in str(error) for words in LOST_PEER):
+        return "another process of this run is gone"
+    return None

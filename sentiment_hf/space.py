@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from transformers import Trainer
 
 from sentiment_hf.errors import InputError, TrainingError
-from sentiment_hf.failures import LOST_WORKER
+from sentiment_hf.failures import lost_process
 
 # AdamW keeps two numbers for each that is trained; what else is written is small.
 OPTIMIZER = 2
@@ -20,17 +20,22 @@ SMALL_FILES = 10 * 2**20
 
 def require_writable(folder: Path) -> None:
     """Raises InputError where the output folder cannot be made or written to."""
-    home = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    home = existing(folder)
     if not home.is_dir():
         raise InputError(f"--output_dir {folder}: {home} is a file; choose another folder")
     if not os.access(home, os.W_OK):
         raise InputError(f"--output_dir {folder}: {home} cannot be written to; choose another folder")
 
 
+def existing(folder: Path) -> Path:
+    """The folder, or what there is of the path to it."""
+    return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+
+
 def require_space(trainer: Trainer) -> None:
     """Raises InputError where the disk of the output folder cannot hold the run."""
     folder = Path(trainer.args.output_dir)
-    free, needed = shutil.disk_usage(folder).free, space_needed(trainer)
+    free, needed = shutil.disk_usage(existing(folder)).free, space_needed(trainer)
     if free < needed:
         raise InputError(
             f"--output_dir {folder}: the run needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; "
@@ -69,8 +74,7 @@ def full_disk_explained(checkpoint: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        if LOST_WORKER in str(error):
-            # Raised by a signal handler, wherever the process happens to be.
+        if lost_process(error):
             raise
         shutil.rmtree(checkpoint, ignore_errors=True)
         raise TrainingError(

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import psutil
 import pytest
@@ -112,30 +113,45 @@ def test_a_launch_that_came_down_to_one_process_is_refused(data, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_the_end_of_the_launcher_ends_the_run_with_a_checkpoint(data, tmp_path):
-    endless = [
-        "--max_steps",
-        10**6,
-        "--eval_strategy",
-        "no",
-        "--load_best_model_at_end",
-        "false",
-        "--logging_steps",
-        1,
-    ]
-    argv = flags(data, tmp_path / "run", *endless, "--save_strategy", "no")
-    command = [*ACCELERATE, "--cpu", "--num_processes", "1", str(ROOT / "scripts" / "run.py"), *argv]
-    launcher = subprocess.Popen(command, env=environment(), cwd=ROOT, stderr=subprocess.DEVNULL)
-    metrics = tmp_path / "run" / "metrics.jsonl"
+ENDLESS = ["--max_steps", 10**6, "--eval_strategy", "no", "--load_best_model_at_end", "false", "--logging_steps", 1]
+
+
+def begun(command: list[str], folder: Path, stderr: int | IO = subprocess.DEVNULL) -> subprocess.Popen:
+    """The launcher of a run that has made its first steps."""
+    launcher = subprocess.Popen(command, env=environment(), cwd=ROOT, stderr=stderr)
+    metrics = folder / "metrics.jsonl"
     while not (metrics.is_file() and metrics.read_text()):
         assert launcher.poll() is None
         time.sleep(0.2)
+    return launcher
+
+
+def test_the_end_of_the_launcher_ends_the_run_with_a_checkpoint(data, tmp_path):
+    argv = flags(data, tmp_path / "run", *ENDLESS, "--save_strategy", "no")
+    command = [*ACCELERATE, "--cpu", "--num_processes", "1", str(ROOT / "scripts" / "run.py"), *argv]
+    launcher = begun(command, tmp_path / "run")
     (trains,) = psutil.Process(launcher.pid).children()
     launcher.terminate()
     launcher.wait(60)
     trains.wait(60)
     assert newest_whole(tmp_path / "run")
     assert not (tmp_path / "run" / "report.json").exists()
+
+
+def test_a_second_process_that_is_killed_ends_the_run_and_is_named(data, tmp_path):
+    argv = flags(data, tmp_path / "run", *ENDLESS, "--save_strategy", "steps", "--save_steps", 1)
+    config = str(ROOT / "configs" / "accelerate" / "cpu-2.yaml")
+    command = [*ACCELERATE, "--config_file", config, str(ROOT / "scripts" / "run.py"), *argv]
+    with (tmp_path / "stderr").open("w") as stderr:
+        launcher = begun(command, tmp_path / "run", stderr)
+        ranks = {child.environ()["RANK"]: child for child in psutil.Process(launcher.pid).children()}
+        while newest_whole(tmp_path / "run") is None:
+            time.sleep(0.2)
+        ranks["1"].kill()
+        assert launcher.wait(120) != 0
+    ranks["0"].wait(60)
+    assert "training failed: another process of this run is gone" in (tmp_path / "stderr").read_text()
+    assert newest_whole(tmp_path / "run")
 
 
 def test_the_cores_are_shared_by_the_processes_of_this_machine_only(tmp_path, monkeypatch):
