@@ -39,6 +39,7 @@ LOWEST = {
     "gradient_accumulation_steps": 1,
     "eval_accumulation_steps": 1,
     "num_cpu_threads": 1,
+    "max_data_bytes": 1,
     "early_stopping_patience": 1,
     "dataloader_num_workers": 0,
     "num_train_epochs": 0,
@@ -176,6 +177,9 @@ class DataArguments:
     max_train_samples: int | None = field(default=None, metadata={"help": "Stratified sample of train."})
     max_eval_samples: int | None = field(default=None, metadata={"help": "Stratified sample of validation."})
     max_predict_samples: int | None = field(default=None, metadata={"help": "Stratified sample of test."})
+    max_data_bytes: int = field(
+        default=10**9, metadata={"help": "What the files may hold, unpacked; more is refused before it is read."}
+    )
     max_seq_length: int | None = field(
         default=400,
         metadata={
@@ -312,7 +316,7 @@ def parse_args(argv: Sequence[str]) -> Arguments:
     if scored_only and "max_seq_length" not in given:
         # A recipe is for training: what is only scored or merged reads as much as it was trained to read.
         data_args.max_seq_length = None
-    check(model_args, run_args, training_args)
+    check(model_args, data_args, run_args, training_args)
     return parsed
 
 
@@ -389,9 +393,11 @@ def check_baseline(args: ModelArguments, named: Set[str]) -> None:
         raise InputError(f"--tokenizer bpe: {name} counts words or characters; expected word or char")
 
 
-def check(model_args: ModelArguments, run_args: RunArguments, training_args: TrainingArguments) -> None:
+def check(
+    model_args: ModelArguments, data_args: DataArguments, run_args: RunArguments, training_args: TrainingArguments
+) -> None:
     """Ranges, and what no single flag can say about itself."""
-    check_values(vars(model_args) | vars(run_args) | vars(training_args))
+    check_values(vars(model_args) | vars(data_args) | vars(run_args) | vars(training_args))
     check_model(model_args, training_args.do_train)
     check_push(model_args, training_args)
     if training_args.auto_find_batch_size and training_args.world_size > 1:

@@ -39,7 +39,7 @@ BEGUN = {LOCK, f"{IDENTITY}.tmp"}
 
 # What changes neither weights nor scores: where things are written, how much is shown, how batches are fetched.
 NEUTRAL = {"config", "output_dir", "overwrite", "resume_from_checkpoint", "run_name", "num_cpu_threads", "local_rank"}
-NEUTRAL |= {"force_resume", "checkpoint_verify", "auto_find_batch_size"}
+NEUTRAL |= {"force_resume", "checkpoint_verify", "auto_find_batch_size", "max_data_bytes"}
 NEUTRAL |= {"save_total_limit", "per_device_eval_batch_size", "disable_tqdm", "report_to", "project"}
 NEUTRAL |= {"log_level", "log_level_replica", "log_on_each_node"}
 NEUTRAL |= {"logging_first_step", "logging_nan_inf_filter", "logging_steps", "logging_strategy"}

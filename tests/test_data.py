@@ -3,6 +3,8 @@
 import json
 import logging
 import socket
+import subprocess
+import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +12,8 @@ from pathlib import Path
 import datasets
 import huggingface_hub
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
@@ -556,3 +560,45 @@ def test_offline_without_a_copy_is_said(monkeypatch):
     monkeypatch.setattr(datasets.config, "HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match=r"no copy of it is in the cache.*--dataset sample"):
         load_splits(DataArguments(dataset_name="someone/reviews-that-nobody-has"))
+
+
+def bomb(path: Path, as_text: bool) -> Path:
+    """A few kilobytes that unpack to 1 GB, as a column of texts or as one of categories."""
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), ["good " * 200_000])
+    labels = pa.array(["positive", "negative"] * 500)
+    pq.write_table(pa.table({"text": texts, "label": labels}), path, compression="zstd", store_schema=not as_text)
+    assert path.stat().st_size < 50_000
+    return path
+
+
+def test_files_that_unpack_to_more_than_is_allowed_are_refused_before_they_are_read(tmp_path):
+    code = "import resource, sys; from sentiment_hf.cli import run_command; "
+    code += "resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30)); sys.exit(run_command(sys.argv[1:]))"
+    path = tmp_path / "train.parquet"
+    flags = ["--model", "custom-fc", "--output_dir", str(tmp_path / "run")]
+    for as_text, named in ((True, ["--train_file", path]), (False, ["--dataset", tmp_path])):
+        bomb(path, as_text)
+        done = subprocess.run([sys.executable, "-c", code, *flags, *map(str, named)], capture_output=True, text=True)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False), done.stderr
+        assert f"{path}: with it the data take more than 1,000,000,000 bytes" in done.stderr
+        assert "--max_data_bytes" in done.stderr
+
+
+def test_the_limit_counts_all_files(tmp_path):
+    rows = "text,label\n" + "good,1\nbad,0\n" * 50
+    files = {f"{split}_file": write(tmp_path / f"{split}.csv", rows) for split in ("train", "validation", "test")}
+    size = len(rows)
+    assert len(load_splits(DataArguments(**files, max_data_bytes=3 * size)).train) == 100
+    with pytest.raises(InputError, match=r"test.csv: with it the data take more than"):
+        load_splits(DataArguments(**files, max_data_bytes=3 * size - 1))
+
+
+def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path):
+    for name in ("train/neg/0.txt", "train/pos/0.txt"):
+        (tmp_path / "data" / name).parent.mkdir(parents=True)
+        write(tmp_path / "data" / name, "a film")
+    (tmp_path / "data" / "train" / "pos" / "1.txt").symlink_to("/etc/hostname")
+    with pytest.raises(InputError, match=r"1.txt is a link to /etc/hostname, outside of"):
+        load_splits(DataArguments(dataset_name=str(tmp_path / "data")))
+    with pytest.raises(InputError, match=r"1.txt is a link to /etc/hostname, outside of"):
+        load_splits(DataArguments(train_file=str(tmp_path / "data" / "train")))

@@ -27,6 +27,7 @@ from sentiment_hf.data.files import (
     read_file,
     read_json,
 )
+from sentiment_hf.data.limits import require_inside, require_size
 from sentiment_hf.errors import InputError
 from sentiment_hf.hub import require_hub
 
@@ -66,7 +67,7 @@ def find_tables(args: DataArguments) -> tuple[str, str | None, Tables]:
         return hub_id.rpartition("/")[2], hub_id, _from_hub(hub_id, args.dataset_config_name)
     if path.is_file():
         raise InputError(f"--dataset {name} is a file; a data set in files is named by --train_file {name}")
-    return path.resolve().name, None, _from_folder(path, args.dataset_config_name)
+    return path.resolve().name, None, _from_folder(path, args)
 
 
 def _refuse_missing_path(name: str) -> None:
@@ -82,7 +83,18 @@ def _from_files(args: DataArguments) -> Tables:
             "one of the flags."
         )
     files = {"train": args.train_file, "validation": args.validation_file, "test": args.test_file}
-    return {split: [read_file(Path(file), f"--{split}_file")] for split, file in files.items() if file is not None}
+    paths = {split: Path(file) for split, file in files.items() if file is not None}
+    require_size((part for path in paths.values() for part in parts_of(path)), args.max_data_bytes)
+    return {split: [read_file(path, f"--{split}_file")] for split, path in paths.items()}
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The file, or the files in a folder that texts are read from."""
+    if path.is_file():
+        return [path]
+    parts = [part for part in sorted(path.rglob("*")) if part.suffix.lower() in (*SUFFIXES, ".txt", ".arrow")]
+    require_inside(parts, path)
+    return parts
 
 
 def _from_hub(hub_id: str, config: str | None) -> Tables:
@@ -103,8 +115,9 @@ def _from_hub(hub_id: str, config: str | None) -> Tables:
         ) from error
 
 
-def _from_folder(folder: Path, config: str | None) -> Tables:
+def _from_folder(folder: Path, args: DataArguments) -> Tables:
     """A `save_to_disk` folder, train/CLASS/*.txt (an extracted aclImdb is one), or what the Hub would show of it."""
+    require_size(parts_of(folder), args.max_data_bytes)
     if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
         try:
             return _from_dataset(load_from_disk(str(folder)), str(folder))
@@ -113,7 +126,7 @@ def _from_folder(folder: Path, config: str | None) -> Tables:
     if any(folder.glob("train/*/*.txt")):
         parts = _usual_splits({path.name: path for path in folder.iterdir() if any(path.glob("*/*.txt"))}, str(folder))
         return {split: [read_class_folders(path)] for split, path in parts.items()}
-    return _from_layout(str(folder.resolve()), config, str(folder))
+    return _from_layout(str(folder.resolve()), args.dataset_config_name, str(folder))
 
 
 def _from_layout(where: str, config: str | None, source: str) -> Tables:
