@@ -9,10 +9,10 @@ DISK_GB := 5
 RUN := out/sample/custom-lstm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint style clean check
+.PHONY: help demo test faults faults-plain lint style clean check
 
 help:  ## Show what can be made
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-7s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: $(VENV)/.installed-demo  ## Install, train custom-lstm on the built-in sample, classify two sentences
 	$(BIN)/accelerate launch scripts/run.py --model custom-lstm --dataset sample --output_dir $(RUN)
@@ -20,6 +20,12 @@ demo: $(VENV)/.installed-demo  ## Install, train custom-lstm on the built-in sam
 
 test: $(VENV)/.installed-test  ## Install with the test extras, run the tests
 	$(BIN)/python -m pytest
+
+faults: $(VENV)/.installed-test  ## Inject every fault, kill 200 runs, write FAULTS.md
+	PYTHONPATH=tests $(BIN)/python -m faults.main
+
+faults-plain: $(VENV)/.installed-test  ## The same faults in a plain Trainer, for the last column of FAULTS.md
+	PYTHONPATH=tests $(BIN)/python -m faults.main --program plain
 
 lint: $(VENV)/.installed-test  ## Check style and formatting
 	$(BIN)/ruff check
