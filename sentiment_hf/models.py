@@ -54,12 +54,23 @@ def require_checkpoint(name: str, flag: str = "--model") -> None:
             require_checkpoint(base_of(name)[0])
         elif not (path / "config.json").is_file():
             raise InputError(f"{flag} {name}: this folder is no checkpoint, it has no config.json")
+        refuse_pickles(path, flag)
     elif path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise InputError(
             f"{flag} {name}: no such folder; expected one with a checkpoint (config.json, model.safetensors)"
         )
     else:
         require_hub(f"the model {name!r}")
+
+
+def refuse_pickles(folder: Path, flag: str) -> None:
+    """Raises InputError where the weights are in a pickle, which is a program, and not in safetensors."""
+    pickles = [path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in sorted(folder.glob(pattern))]
+    if pickles and not any(folder.glob("*.safetensors")):
+        raise InputError(
+            f"{flag} {folder}: its weights are in {pickles[0]}, a pickle, which can hold any program; "
+            "if you trust it, save it anew with transformers, which writes model.safetensors"
+        )
 
 
 def at_its_commit(args: ModelArguments) -> ModelArguments:
@@ -237,6 +248,7 @@ def load_checkpoint(
         base_args(args),
         output_loading_info=True,
         ignore_mismatched_sizes=True,
+        use_safetensors=True,
         **settings,
     )
     fresh = sorted(info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]})
@@ -302,7 +314,7 @@ def takes_vectors(model_type: str) -> bool:
 def pretrained_encoder(name: str) -> PreTrainedModel:
     """The model of --embed_with, without head and pooler; the code that a checkpoint brings is not run for this."""
     with failure_explained(name, "--embed_with"):
-        model = AutoModel.from_pretrained(name, dtype=torch.float32, trust_remote_code=False)
+        model = AutoModel.from_pretrained(name, dtype=torch.float32, trust_remote_code=False, use_safetensors=True)
         if model.config.is_encoder_decoder:
             raise ValueError("it is an encoder with a decoder, and a vector for each token of a text is wanted")
     model.pooler = None

@@ -13,12 +13,16 @@ SURVIVED, REFUSED = "survived", "refused"
 
 @dataclass(frozen=True)
 class Fault:
-    """A row of the matrix: `check` injects it, in a folder of its own, and returns the verdict of each shot."""
+    """A row of the matrix: `check` injects it, in a folder of its own, and returns the verdict of each shot.
+
+    Unless it is of something that a `plain` Trainer has too, it is not injected there.
+    """
 
     id: str
     what: str
     expected: str
     check: Callable[[Ground, Path], list[str]] = field(compare=False)
+    plain: bool = True
 
 
 def run_again(ground: Ground, folder: Path) -> Ended:
