@@ -17,6 +17,8 @@ from transformers.utils import logging
 import custom_models  # noqa: F401  registers the custom models
 from sentiment_hf.args import ModelArguments
 from sentiment_hf.baselines import is_saved_baseline, load_baseline
+from sentiment_hf.cells import cell
+from sentiment_hf.checkpoints import whole
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.files import read_file
 from sentiment_hf.ensemble import is_saved_ensemble, load_ensemble
@@ -35,6 +37,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("texts", nargs="*", help="texts to classify; without any, lines from standard input")
     parser.add_argument("--file", help="csv, tsv, json, jsonl or parquet with a text column")
     parser.add_argument("--output", help="csv file for the rows of --file with label and probabilities")
+    parser.add_argument(
+        "--csv_raw",
+        action="store_true",
+        help="no apostrophe before what a spreadsheet takes for a formula",
+    )
     parser.add_argument("--text_column_names", help="comma-separated text columns of --file")
     parser.add_argument("--text_column_delimiter", default=" ", help="put between several text columns")
     parser.add_argument(
@@ -173,9 +180,10 @@ def predict_file(args: argparse.Namespace, labels: list[str], score: Scorer) -> 
         [*row, max(p, key=p.get), *(f"{p[label]:.6f}" for label in labels)]
         for *row, p in zip(*table.columns.values(), results, strict=True)
     )
+    shown = ([value if args.csv_raw else cell(value) for value in row] for row in [header, *rows])
     if args.output:
-        with open(args.output, "w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows([header, *rows])
+        with whole(Path(args.output)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows(shown)
         print(f"{len(texts)} rows written to {args.output}", file=sys.stderr)
     else:
-        csv.writer(sys.stdout).writerows([header, *rows])
+        csv.writer(sys.stdout).writerows(shown)

@@ -3,10 +3,10 @@
 import csv
 import io
 import math
-import re
 from pathlib import Path
 
 from sentiment_hf.card import plain
+from sentiment_hf.cells import cell
 from sentiment_hf.checkpoints import write_json, write_text
 from sentiment_hf.compare import formatting
 from sentiment_hf.compare.grid import as_word
@@ -18,9 +18,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 # Columns of a matrix of pairs that fit side by side on a printed page.
 ABREAST = 12
-
-# How a cell begins that a spreadsheet takes for a formula (owasp.org, CSV Injection).
-FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
 
 SCORES = ("accuracy", "f1_macro", "log_loss", "calibration_error")
 SIZES = ("parameters", "trained_parameters", "bytes_on_disk")
@@ -110,11 +107,6 @@ def csv_line(model: dict) -> dict:
         line |= {key: interval["value"], f"{key}_low": interval["low"], f"{key}_high": interval["high"]}
     line |= {key: model[key] for key in (*SIZES, *TRAINING)}
     return line | {key: (model["inference"] or {}).get(key) for key in INFERENCE}
-
-
-def cell(text: str) -> str:
-    """Text that a spreadsheet does not take for a formula."""
-    return f"'{text}" if FORMULA.match(text) else text
 
 
 def rendered(template: str, comparison: dict, settings: dict, **more) -> str:

@@ -68,6 +68,8 @@ def scores(folder: Path) -> dict:
     report, plain = folder / "report.json", folder / "test.json"
     if report.is_file():
         return json.loads(report.read_text())["test"] | {"predictions": digest(folder / "predictions.parquet")}
+    if not plain.is_file():
+        return {"scores": "missing"}
     times = ("runtime", "per_second")
     return {name: value for name, value in json.loads(plain.read_text()).items() if not name.endswith(times)}
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 # Imported here, so that no shot has to do it.
 import sentiment_hf.run  # noqa: F401
-from faults import checkpoint_faults, data_faults, kill_faults, run_faults, security_faults
+from faults import checkpoint_faults, data_faults, hub_faults, kill_faults, output_faults, run_faults, security_faults
 from faults.fault import Fault
 from faults.ground import Ground, prepare
 from faults.programs import OURS, PLAIN
@@ -36,12 +36,13 @@ What was injected, and what came of it when the same command was given again. `m
 * stuck: the command ends in a traceback, and will each time until a person deletes files."""
 
 # Of every block a few rows, for `make test`.
-SAMPLE = {"C01", "C08", "C15", "C21", "C22", "C24", "D01", "D12", "R01", "R09", "S01", "S06", "K1", "K2", "K3", "K4"}
+SAMPLE = {"C01", "C08", "C15", "C21", "C22", "C24", "D01", "D12", "R01", "R09", "S01", "S06", "U01", "U07"}
+SAMPLE |= {"H02", "H09", "K1", "K2", "K3", "K4"}
 
 
 def faults(shots: int) -> list[Fault]:
     """All rows; each of block K has so many shots."""
-    once = (checkpoint_faults, run_faults, data_faults, security_faults)
+    once = (checkpoint_faults, run_faults, data_faults, security_faults, output_faults, hub_faults)
     return [*(fault for block in once for fault in block.FAULTS), *kill_faults.faults(shots)]
 
 
