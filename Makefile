@@ -23,6 +23,7 @@ test: $(VENV)/.installed-test  ## Install with the test extras, run the tests
 
 faults: $(VENV)/.installed-test  ## Inject every fault, kill 200 runs, write FAULTS.md
 	PYTHONPATH=tests $(BIN)/python -m faults.main
+	$(BIN)/python -m pytest --hypothesis-profile=faults tests/test_properties.py
 
 faults-plain: $(VENV)/.installed-test  ## The same faults in a plain Trainer, for the last column of FAULTS.md
 	PYTHONPATH=tests $(BIN)/python -m faults.main --program plain

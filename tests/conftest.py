@@ -17,6 +17,7 @@ import dataclasses
 import datasets
 import pytest
 from huggingface_hub import constants
+from hypothesis import settings
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -27,6 +28,11 @@ from transformers import (
 
 import custom_models  # noqa: F401, which registers the custom models
 from sentiment_hf.tokenization import train_tokenizer
+
+# How long an example takes is no promise; `make faults` tries more of them.
+settings.register_profile("default", deadline=None)
+settings.register_profile("faults", deadline=None, max_examples=10_000)
+settings.load_profile("default")
 
 VOCABULARY = 50
 LABELS = {0: "bad", 1: "so-so", 2: "good"}

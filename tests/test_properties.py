@@ -1,0 +1,94 @@
+"""Whatever bytes and texts come: no crash, probabilities that sum to one, and texts that stay as they are.
+
+`make test` tries some hundred of each, `make faults` ten thousand (--hypothesis-profile=faults).
+"""
+
+import re
+
+import pytest
+import torch
+from conftest import LABELS, small_model
+from helpers import write_csv
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from transformers import DataCollatorWithPadding
+
+from custom_models import MODEL_NAMES
+from sentiment_hf.card import plain
+from sentiment_hf.cells import FORMULA, cell
+from sentiment_hf.data.files import SUFFIXES, Table, read_csv, read_file
+from sentiment_hf.errors import InputError
+from sentiment_hf.tokenization import encode
+
+TEXTS_AT_ONCE = 20
+
+texts = st.text(max_size=300)
+# What files are made of, and what breaks them.
+LINE = b'{"text": "a", "label": 1}\n'
+BYTES = [b"text,label\n", b'"', b",", b"\n", b"\r", b"\0", b"\xff\xfe", LINE, b"[", b"PAR1"]
+pieces = st.one_of(st.binary(max_size=60), st.sampled_from(BYTES))
+contents = st.lists(pieces, max_size=12).map(b"".join)
+
+
+@given(content=contents, suffix=st.sampled_from(SUFFIXES))
+def test_any_bytes_are_a_table_or_are_refused(tmp_path_factory, content, suffix):
+    path = tmp_path_factory.getbasetemp() / f"any{suffix}"
+    path.write_bytes(content)
+    try:
+        table = read_file(path, "--train_file")
+    except InputError as error:
+        said = str(error)
+    else:
+        assert isinstance(table, Table)
+        assert len({len(column) for column in table.columns.values()}) == 1
+        said = table.place(0)
+    assert str(path) in said
+
+
+@given(rows=st.lists(st.tuples(texts, texts), min_size=1, max_size=5))
+def test_a_csv_file_is_read_as_it_was_written(tmp_path_factory, rows):
+    try:
+        path = write_csv(tmp_path_factory.getbasetemp() / "round.csv", rows)
+    except UnicodeEncodeError:
+        # A lone surrogate is no text of any file.
+        return
+    columns = read_csv(path).columns
+    assert list(zip(columns["text"], columns["label"], strict=True)) == rows
+
+
+@given(text=texts)
+def test_any_text_is_cut_to_the_length_that_the_model_takes(tokenizer, text):
+    ids = encode([text], tokenizer)["input_ids"][0]
+    assert 1 <= len(ids) <= tokenizer.model_max_length
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, torch.nn.Module]:
+    return {name: small_model(name) for name in MODEL_NAMES}
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+@settings(max_examples=settings().max_examples // TEXTS_AT_ONCE)
+@given(batch=st.lists(texts, min_size=TEXTS_AT_ONCE, max_size=TEXTS_AT_ONCE))
+def test_any_text_has_probabilities(models, tokenizer, name, batch):
+    inputs = DataCollatorWithPadding(tokenizer)(encode(batch, tokenizer))
+    with torch.inference_mode():
+        probabilities = models[name](**inputs).logits.softmax(-1)
+    assert probabilities.shape == (TEXTS_AT_ONCE, len(LABELS))
+    assert probabilities.isfinite().all()
+    torch.testing.assert_close(probabilities.sum(-1), torch.ones(TEXTS_AT_ONCE))
+
+
+@given(text=texts)
+def test_any_text_is_no_markup_in_a_card_and_one_line(text):
+    shown = plain(text)
+    assert not re.search(r"(?<!\\)[*_`\[\]#|~$]", shown)
+    assert "<" not in shown
+    assert len(shown.splitlines()) <= 1
+
+
+@given(text=texts)
+def test_any_text_is_no_formula_in_a_cell(text):
+    shown = cell(text)
+    assert shown == text or shown == f"'{text}"
+    assert not FORMULA.match(shown)
