@@ -1,8 +1,8 @@
 """What texts of 1 MB cost: python benchmarks/hostile_text.py out/imdb/custom-lstm
 
 Classifies an ordinary text, then one text of a million characters in words, one word of a million, and as many
-bytes of emoji, each in a process of its own, and prints the seconds beyond the ordinary one and the memory
-that it took more.
+bytes of emoji, each in a process of its own, and prints the seconds and how much more memory it took than the
+ordinary one.
 """
 
 import argparse

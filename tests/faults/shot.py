@@ -29,6 +29,8 @@ def shoot(
     meanwhile: Callable[[int], None] = lambda pid: None,
 ) -> Ended:
     """Run `main`, in the new process after `before`, here beside `meanwhile`, which is given its number."""
+    # There also where the process is killed before it has said anything.
+    log.write_bytes(b"")
     pid = os.fork()
     if pid == 0:
         _child(main, argv, log, before)
