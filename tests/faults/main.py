@@ -33,7 +33,10 @@ What was injected, and what came of it when the same command was given again. `m
   undisturbed run.
 * **refused**: exit code 2, a line that says what is wrong, and nothing is changed.
 * WRONG: exit code 0, and other weights or scores.
-* stuck: the command ends in a traceback, and will each time until a person deletes files."""
+* stuck: the command ends in a traceback, and will each time until a person deletes files.
+* traceback: it ends in one that names neither file and row nor flag, and nothing is lost.
+
+Rows without a second verdict are of things that a plain `Trainer` does not have."""
 
 # Of every block a few rows, for `make test`.
 SAMPLE = {"C01", "C08", "C15", "C21", "C22", "C24", "D01", "D12", "R01", "R09", "S01", "S06", "U01", "U07"}
@@ -116,7 +119,7 @@ def page(rows: list[Fault], kept: dict[str, dict]) -> str:
         good = sum(set(verdicts.get(row.id, [])) == {row.expected} for row in rows)
         torch, transformers = (result["versions"][name] for name in ("torch", "transformers"))
         lines += [
-            f"{NAMES[program]}: **{good} of {len(rows)}** rows, {sum(map(len, verdicts.values()))} shots, "
+            f"{NAMES[program]}: **{good} of {len(verdicts)}** rows, {sum(map(len, verdicts.values()))} shots, "
             f"{result['seconds']} s (torch {torch}, transformers {transformers}).",
             "",
         ]
