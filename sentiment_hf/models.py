@@ -38,6 +38,9 @@ logger = logging.getLogger(__name__)
 # Where a checkpoint knows no limit: tokenizers wants a number.
 LONGEST = 100_000
 
+# Weights as they were saved before safetensors.
+PICKLES = ("pytorch_model*.bin", "adapter_model*.bin")
+
 # What configs call the dropout on attention weights.
 ATTENTION_DROPOUT = {"attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"}
 
@@ -65,7 +68,7 @@ def require_checkpoint(name: str, flag: str = "--model") -> None:
 
 def refuse_pickles(folder: Path, flag: str) -> None:
     """Raises InputError where the weights are in a pickle, which is a program, and not in safetensors."""
-    pickles = [path.name for pattern in ("*.bin", "*.pt", "*.pth") for path in sorted(folder.glob(pattern))]
+    pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
     if pickles and not any(folder.glob("*.safetensors")):
         raise InputError(
             f"{flag} {folder}: its weights are in {pickles[0]}, a pickle, which can hold any program; "

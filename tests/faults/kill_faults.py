@@ -2,6 +2,9 @@
 
 import random
 import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -10,7 +13,9 @@ from faults.fault import SURVIVED, Fault, run_again, verdict
 from faults.ground import Ground
 from faults.shot import kill_after, kill_at_write, shoot
 
-SHOTS = 50
+SHOTS, WHOLE = 50, 8
+
+ROOT = Path(__file__).parents[2]
 
 # The first run is killed, the one that goes on too, and the third ends.
 KILLS = 2
@@ -41,12 +46,29 @@ def at_writes(shots: int, ground: Ground, home: Path) -> Iterator[str]:
         yield verdict(ground, folder, run_again(ground, folder))
 
 
+def whole_program(shots: int, ground: Ground, home: Path) -> Iterator[str]:
+    """`python scripts/run.py`, started as a user starts it, some time after its first step."""
+    chance = random.Random(0)
+    for shot in range(shots):
+        folder = home / str(shot)
+        command = [sys.executable, str(ROOT / "scripts" / "run.py"), *ground.program.argv(ground.data, folder)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as program:
+            while not (folder / "metrics.jsonl").is_file():
+                assert program.poll() is None, "it ended before it trained"
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0, ground.seconds / 2))
+            program.kill()
+        yield verdict(ground, folder, run_again(ground, folder))
+
+
 def faults(shots: int) -> list[Fault]:
-    """Four rows."""
+    """Five rows; a start of the whole program takes ten times as long as a fork, so that one has few shots."""
     rows = [("K1", "SIGKILL", signal.SIGKILL), ("K3", "SIGTERM", signal.SIGTERM), ("K4", "SIGINT", signal.SIGINT)]
     found = [
         Fault(id, f"{name} twice at random moments", SURVIVED, partial(at_random, signum, shots))
         for id, name, signum in rows
     ]
     inside = Fault("K2", "SIGKILL at the n-th write to a file of the run", SURVIVED, partial(at_writes, shots))
-    return sorted([*found, inside], key=lambda fault: fault.id)
+    whole = partial(whole_program, min(shots, WHOLE))
+    found += [inside, Fault("K5", "SIGKILL of python scripts/run.py", SURVIVED, whole, plain=False)]
+    return sorted(found, key=lambda fault: fault.id)
