@@ -66,8 +66,8 @@ def prepare(flags: argparse.Namespace):
     return args, texts, tokenizer, lambda: load_model(model_args, labels, tokenizer)
 
 
-def in_pipeline(args: TrainingArguments, texts: Dataset, tokenizer, model: nn.Module) -> float:
-    """Tokens/s as report.json has them."""
+def trained(args: TrainingArguments, texts: Dataset, tokenizer, model: nn.Module) -> ClassificationTrainer:
+    """After its steps."""
     trainer = ClassificationTrainer(
         model=model,
         args=args,
@@ -79,7 +79,12 @@ def in_pipeline(args: TrainingArguments, texts: Dataset, tokenizer, model: nn.Mo
     )
     trainer.remove_callback(PrinterCallback)
     trainer.train()
-    clock = trainer.total_clock()
+    return trainer
+
+
+def in_pipeline(args: TrainingArguments, texts: Dataset, tokenizer, model: nn.Module) -> float:
+    """Tokens/s as report.json has them."""
+    clock = trained(args, texts, tokenizer, model).total_clock()
     return clock["tokens"] / clock["seconds"]
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from faults.ground import Ground, contents, result
+from faults.ground import Ground, result
 from faults.shot import Ended, shoot
 
 SURVIVED, REFUSED = "survived", "refused"
@@ -30,8 +30,8 @@ def run_again(ground: Ground, folder: Path) -> Ended:
     return shoot(ground.program.main, ground.program.argv(ground.data, folder), folder.with_name(f"{folder.name}.log"))
 
 
-def verdict(ground: Ground, folder: Path, ended: Ended, before: dict[str, str] | None = None) -> str:
-    """Survived: it ended well, and as an undisturbed run. Refused: exit code 2, no traceback, nothing touched."""
+def verdict(ground: Ground, folder: Path, ended: Ended) -> str:
+    """Survived: it ended well, and as an undisturbed run. Refused: exit code 2, no traceback."""
     if ended.code is None:
         return "hangs"
     if ended.code == 0:
@@ -41,7 +41,7 @@ def verdict(ground: Ground, folder: Path, ended: Ended, before: dict[str, str] |
     if "Traceback (most recent call last)" in ended.stderr:
         return f"stuck: {ended.stderr.strip().splitlines()[-1].split(':')[0]}"
     if ended.code == 2:
-        return REFUSED if before is None or before == contents(folder) else "refused, but the folder is changed"
+        return REFUSED
     return f"exit code {ended.code}"
 
 

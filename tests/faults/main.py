@@ -31,7 +31,7 @@ What was injected, and what came of it when the same command was given again. `m
 
 * **survived**: exit code 0, and weights, optimizer, schedule, random numbers and scores are bit for bit those of an
   undisturbed run.
-* **refused**: exit code 2, a line that says what is wrong, and nothing is changed.
+* **refused**: exit code 2, or 3 where training had begun, and a line that says what is wrong.
 * WRONG: exit code 0, and other weights or scores.
 * stuck: the command ends in a traceback, and will each time until a person deletes files.
 * traceback: it ends in one that names neither file and row nor flag, and nothing is lost.
