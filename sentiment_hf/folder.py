@@ -148,9 +148,9 @@ def refuse_own_model(folder: Path, model: str) -> None:
 
 
 def changes(folder: Path, this_run: dict) -> list[str]:
-    """How the run in the folder differs from this one."""
+    """How the run in the folder differs from this one; an older version may have written down what is neutral now."""
     there = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
-    names = [name for name in {**there, **this_run} if there.get(name) != this_run.get(name)]
+    names = [name for name in {**there, **this_run} if there.get(name) != this_run.get(name) and name not in NEUTRAL]
     return [f"{name}: {there.get(name)!r} there, {this_run.get(name)!r} here" for name in names]
 
 
