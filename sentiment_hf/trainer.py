@@ -78,6 +78,7 @@ class ClassificationTrainer(Trainer):
         self.num_parameters = sum(weight.numel() for weight in self.model.parameters())
         self.num_trained = sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
         self.clock = {"seconds": 0.0, "tokens": 0, "texts": 0}
+        self.all_metrics: dict[str, float] = {}
         # None until the first step begins.
         self.resumed_at: float | None = None
 
@@ -101,6 +102,13 @@ class ClassificationTrainer(Trainer):
             return super()._get_dataloader(*args, is_training=is_training, **kwargs)
         finally:
             self.args.dataloader_drop_last = drop_last
+
+    def save_metrics(self, split: str, metrics: dict[str, float], combined: bool = True) -> None:
+        """`Trainer` reads all_results.json to add to it, and cannot read half a file of a run that was killed."""
+        self.all_metrics |= metrics
+        if self.is_world_process_zero():
+            for name, content in ((split, metrics), ("all", self.all_metrics)):
+                write_json(Path(self.args.output_dir, f"{name}_results.json"), content)
 
     def _run_epoch(self, *args, **kwargs) -> None:
         """`Trainer` forgets on resume that training was over: cut off while it was tested, a run would train on."""

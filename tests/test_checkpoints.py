@@ -178,6 +178,22 @@ def test_other_versions_are_named_and_go_on(stopped, tmp_path, caplog):
     assert "written by other versions: torch 1.0 is now" in caplog.text
 
 
+def test_what_an_older_version_wrote_down_and_is_neutral_now_is_no_change(stopped, tmp_path):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    identity = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps(identity | {"auto_find_batch_size": False}))
+    assert run(*parse_args(argv))["steps"] == 10
+
+
+def test_a_results_file_that_was_cut_off_is_written_anew(stopped, tmp_path):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    (folder / "all_results.json").write_bytes(b"")
+    report = run(*parse_args(argv))
+    results = json.loads((folder / "all_results.json").read_text())
+    assert results["test_accuracy"] == report["test"]["accuracy"]
+    assert {"train_loss", "eval_loss"} <= results.keys()
+
+
 def test_force_resume_goes_on_with_changed_flags_and_says_which(stopped, tmp_path, caplog):
     argv, folder = stopped_copy(stopped, tmp_path)
     changed = [*argv, "--weight_decay", "0.1"]

@@ -56,7 +56,7 @@ def result(folder: Path) -> dict[str, str]:
     """SHA-256 of the weights, of the last state of optimizer, schedule and random numbers, and of what was scored."""
     last = folder / f"checkpoint-{STEPS}"
     names = [
-        folder / "model.safetensors",
+        *(folder / name for name in ("model.safetensors", "adapter_model.safetensors")),
         *(last / name for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth")),
     ]
     found = {path.name: digest(path) for path in names}

@@ -1,7 +1,9 @@
 """Block H: a push that fails leaves a trained model, says how to go on, and is completed by the same command."""
 
 import os
-from collections.abc import Callable
+import signal
+import time
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -24,10 +26,10 @@ def online(hub: LoopbackHub, home: Path) -> None:
     constants.HF_HUB_DISABLE_XET, constants.HF_HUB_DISABLE_TELEMETRY = True, True
 
 
-def train_and_push(hub: LoopbackHub, ground: Ground, home: Path, *more: str) -> Ended:
+def train_and_push(hub: LoopbackHub, ground: Ground, home: Path, *more: str, **shot: Callable) -> Ended:
     """The usual run, pushed at its end."""
     argv = [*ground.program.argv(ground.data, home / "run"), "--push_to_hub", "true", "--hub_model_id", REPO, *more]
-    return shoot(ground.program.main, argv, home / "log", before=partial(online, hub, home))
+    return shoot(ground.program.main, argv, home / "log", before=partial(online, hub, home), **shot)
 
 
 def fails(fail: Callable[[LoopbackHub], None], ground: Ground, home: Path) -> list[str]:
@@ -52,6 +54,29 @@ def fails(fail: Callable[[LoopbackHub], None], ground: Ground, home: Path) -> li
 def answers(method: str, path: str, status: int | None, hub: LoopbackHub) -> None:
     """For `fails`: what the hub answers; None closes the connection."""
     hub.fail(method, path, status)
+
+
+def killed(ground: Ground, home: Path) -> Iterator[str]:
+    """SIGKILL when the hub is asked to make the repository, and when it is given the commit."""
+    for path in (CREATE, COMMIT):
+        folder = home / Path(path).name
+        folder.mkdir()
+        with LoopbackHub() as hub:
+            hub.fail("POST", path, None, delay=2)
+            first = train_and_push(hub, ground, folder, meanwhile=partial(kill_when_asked, hub, path))
+            assert first.code == -signal.SIGKILL, first
+            hub.recover()
+            second = train_and_push(hub, ground, folder)
+            pushed = hub.files(REPO) if second.code == 0 else {}
+        whole = pushed.get("model.safetensors") == (folder / "run" / "model.safetensors").read_bytes()
+        yield SURVIVED if whole and result(folder / "run") == ground.expected else f"exit code {second.code}"
+
+
+def kill_when_asked(hub: LoopbackHub, path: str, pid: int) -> None:
+    """For `meanwhile`."""
+    while not any(path in asked for _, asked in hub.requests):
+        time.sleep(0.01)
+    os.killpg(pid, signal.SIGKILL)
 
 
 def stray_files(ground: Ground, home: Path) -> list[str]:
@@ -95,4 +120,5 @@ FAULTS = [
 FAULTS += [
     Fault("H09", "secrets in the output folder of a push", SURVIVED, stray_files),
     Fault("H10", "token as a flag", REFUSED, token_as_flag),
+    Fault("H11", "SIGKILL in the middle of a push", SURVIVED, killed),
 ]

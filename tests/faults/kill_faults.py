@@ -5,13 +5,15 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 from faults.fault import SURVIVED, Fault, run_again, verdict
 from faults.ground import Ground
+from faults.programs import Program
 from faults.shot import kill_after, kill_at_write, shoot
+from faults.variants import lora, two_processes, variant, workers
 
 SHOTS, WHOLE = 50, 8
 
@@ -35,12 +37,18 @@ def at_random(signum: int, shots: int, ground: Ground, home: Path) -> Iterator[s
         yield verdict(ground, folder, run_again(ground, folder))
 
 
+def of_variant(make: Callable[[Ground, Path], Program], shots: int, ground: Ground, home: Path) -> Iterator[str]:
+    """Another kind of run, all of whose processes are killed at once."""
+    return at_random(signal.SIGKILL, shots, variant(make, ground, home), home)
+
+
 def at_writes(shots: int, ground: Ground, home: Path) -> Iterator[str]:
     """SIGKILL at the n-th change of a file of the run: inside every write of a save."""
     for shot in range(shots):
         folder = home / str(shot)
         argv = ground.program.argv(ground.data, folder)
-        before = kill_at_write(1 + ground.writes * shot // shots, folder)
+        # Of each two neighbours one before the write and one within it.
+        before = kill_at_write(1 + ground.writes * (shot - shot % 2) // shots, folder, emptied=shot % 2 == 1)
         ended = shoot(ground.program.main, argv, home / f"{shot}.log", before=before)
         assert ended.code == -signal.SIGKILL, f"not killed: {ended}"
         yield verdict(ground, folder, run_again(ground, folder))
@@ -62,7 +70,7 @@ def whole_program(shots: int, ground: Ground, home: Path) -> Iterator[str]:
 
 
 def faults(shots: int) -> list[Fault]:
-    """Five rows; a start of the whole program takes ten times as long as a fork, so that one has few shots."""
+    """Eight rows; a start of the whole program takes ten times as long as a fork, so that one has few shots."""
     rows = [("K1", "SIGKILL", signal.SIGKILL), ("K3", "SIGTERM", signal.SIGTERM), ("K4", "SIGINT", signal.SIGINT)]
     found = [
         Fault(id, f"{name} twice at random moments", SURVIVED, partial(at_random, signum, shots))
@@ -71,4 +79,12 @@ def faults(shots: int) -> list[Fault]:
     inside = Fault("K2", "SIGKILL at the n-th write to a file of the run", SURVIVED, partial(at_writes, shots))
     whole = partial(whole_program, min(shots, WHOLE))
     found += [inside, Fault("K5", "SIGKILL of python scripts/run.py", SURVIVED, whole, plain=False)]
+    others = [
+        ("K6", "a LoRA run", lora),
+        ("K7", "a run with data workers", workers),
+        ("K8", "two processes", two_processes),
+    ]
+    for id, what, make in others:
+        check = partial(of_variant, make, min(shots, WHOLE))
+        found.append(Fault(id, f"SIGKILL of {what} twice at random moments", SURVIVED, check, plain=False))
     return sorted(found, key=lambda fault: fault.id)

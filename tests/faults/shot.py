@@ -81,13 +81,17 @@ def kill_after(seconds: float, signum: int) -> Callable[[int], None]:
         while time.monotonic() < end and os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             time.sleep(0.002)
         with suppress(ProcessLookupError):
-            os.kill(pid, signum)
+            # A user's Ctrl-C, too, reaches all of them.
+            os.killpg(pid, signum)
 
     return wait_and_kill
 
 
-def at_each_write(folder: Path, act: Callable[[int], None]) -> Callable[[], None]:
-    """For `before`: `act` is given the number of each time that a file of the folder is made, renamed or removed."""
+def at_each_write(folder: Path, act: Callable[[int, str | None], None]) -> Callable[[], None]:
+    """For `before`: `act` is given the number of each time that a file of the folder is made, renamed or removed.
+
+    And the path of one that is about to be made or emptied.
+    """
     number = 0
 
     def look(event: str, arguments: tuple) -> None:
@@ -99,16 +103,18 @@ def at_each_write(folder: Path, act: Callable[[int], None]) -> Callable[[], None
             path, changes = arguments[0] if arguments else "", event in ("os.rename", "os.remove", "os.mkdir")
         if changes and isinstance(path, str | os.PathLike) and str(folder) in os.fspath(path):
             number += 1
-            act(number)
+            act(number, os.fspath(path) if event == "open" and mode is not None and "w" in mode else None)
 
     return lambda: sys.addaudithook(look)
 
 
-def kill_at_write(number: int, folder: Path) -> Callable[[], None]:
-    """SIGKILL at the n-th write."""
+def kill_at_write(number: int, folder: Path, emptied: bool) -> Callable[[], None]:
+    """SIGKILL at the n-th write: before it, or where a file is `emptied` and its content still to come."""
 
-    def act(count: int) -> None:
+    def act(count: int, path: str | None) -> None:
         if count == number:
+            if emptied and path:
+                Path(path).write_bytes(b"")
             os.kill(os.getpid(), signal.SIGKILL)
 
     return at_each_write(folder, act)
@@ -118,4 +124,4 @@ def count_writes(folder: Path, counter: Path) -> Callable[[], None]:
     """A byte for each write goes into another file."""
     # Opened by number, which is no write that is counted.
     descriptor = os.open(counter, os.O_WRONLY | os.O_CREAT)
-    return at_each_write(folder, lambda number: os.write(descriptor, b"."))
+    return at_each_write(folder, lambda number, path: os.write(descriptor, b"."))
