@@ -134,6 +134,13 @@ def rotate(output_dir: Path, limit: int | None, best: Path | None) -> None:
         shutil.rmtree(folder)
 
 
+def keep_alone(checkpoint: Path) -> None:
+    """Delete all others beside it."""
+    for folder in newest_first(checkpoint.parent):
+        if folder.name != checkpoint.name:
+            shutil.rmtree(folder)
+
+
 def fingerprint(path: Path, verify: str = "sha256") -> dict:
     """Size in bytes and, unless `verify` is size, SHA-256."""
     size = {"bytes": path.stat().st_size}

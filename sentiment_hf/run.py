@@ -187,6 +187,7 @@ def train_and_test(
     elif merge:
         save(trainer, merge=True)
     report = evaluate(trainer, splits, merge, facts)
+    trainer.keep_best_alone()
     trainer.end()
     return report
 

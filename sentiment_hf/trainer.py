@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.utils.data import SequentialSampler
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 
-from sentiment_hf.checkpoints import own_damage, rotate, write_json, write_manifest, write_text
+from sentiment_hf.checkpoints import keep_alone, own_damage, rotate, write_json, write_manifest, write_text
 from sentiment_hf.errors import TrainingError
 from sentiment_hf.folder import BROKEN_BATCH
 from sentiment_hf.launch import launcher
@@ -198,6 +198,19 @@ class ClassificationTrainer(Trainer):
             self.state.best_model_checkpoint = str(self.checkpoint_at(self.state.best_global_step))
         return begun
 
+    def _finalize_training(self, *args, **kwargs):
+        """`Trainer` would now keep the best checkpoint alone: cut off while it is tested, a run would train on."""
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        output = super()._finalize_training(*args, **kwargs)
+        self.args.save_total_limit = limit
+        return output
+
+    def keep_best_alone(self) -> None:
+        """Once the run is finished, where one checkpoint is to be kept."""
+        best = self.state.best_model_checkpoint
+        if self.args.should_save and self.args.save_total_limit == 1 and best:
+            keep_alone(Path(best))
+
     def _load_best_model(self) -> None:
         """Raises TrainingError where it is not what was written: `Trainer` would load a flipped bit."""
         best = Path(self.state.best_model_checkpoint)
@@ -264,8 +277,6 @@ class StopOnSignal(TrainerCallback):
             self.signum = int(signum) or None
         if self.signum is not None:
             control.should_save = control.should_training_stop = True
-            # At its end `Trainer` keeps the best checkpoint alone where one is to be kept: not the one to go on from.
-            args.save_total_limit = None
 
     def on_epoch_end(self, args, state, control, **kwargs):
         """An epoch left in the middle is not validated: the choice of the checkpoint stays that of a whole run."""

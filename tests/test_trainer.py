@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import signal
 
 import pyarrow.parquet as pq
@@ -246,15 +247,25 @@ def test_an_interrupted_run_stops_early_where_an_undisturbed_one_does(data, tmp_
     assert run(*parse_args(argv))["epochs"] == 3
 
 
+def interrupt(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize(
     "more", [["--num_train_epochs", 9, "--early_stopping_patience", 1], ["--max_steps", 8]], ids=str
 )
-def test_a_run_that_was_cut_off_while_it_was_tested_trains_no_further(data, tmp_path, more):
-    """By early stopping after two epochs, and by its number of steps within the second epoch."""
-    more = ["--learning_rate", 0, "--save_total_limit", 3, *more]
-    report = run_flags(data, tmp_path / "run", *more, settings=EXACT)
-    (tmp_path / "run" / "report.json").unlink()
-    again = run_flags(data, tmp_path / "run", *more, settings=EXACT)
+def test_a_run_that_was_cut_off_while_it_was_tested_trains_no_further(data, tmp_path, monkeypatch, more):
+    """By early stopping after two epochs, and by its number of steps within the second epoch; step 6 is the best."""
+    more, folder = ["--learning_rate", 0, *more], tmp_path / "run"
+    report = run_flags(data, folder, *more, settings=EXACT)
+    assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-6"]
+    shutil.rmtree(folder)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(ClassificationTrainer, "predict", interrupt)
+        run_flags(data, folder, *more, settings=EXACT)
+    monkeypatch.setattr(ClassificationTrainer, "training_step", interrupt)
+    again = run_flags(data, folder, *more, settings=EXACT)
+    assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-6"]
     for name in ("steps", "best_step", "train_tokens", "validation", "test"):
         assert again[name] == report[name], name
 
