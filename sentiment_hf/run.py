@@ -12,6 +12,7 @@ import huggingface_hub
 import numpy as np
 import torch
 import transformers
+from accelerate.utils.memory import clear_device_cache
 from datasets import ClassLabel, Dataset
 from torch.utils.data import DataLoader
 from transformers import (
@@ -31,7 +32,7 @@ from sentiment_hf.errors import InputError, Interrupted, NotPushedError, Trainin
 from sentiment_hf.failures import lost_processes_explained
 from sentiment_hf.folder import claim, fingerprint_of, finished_report, identity, locked
 from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
-from sentiment_hf.memory import memory_explained, train_to_fit
+from sentiment_hf.memory import BatchTooLargeError, halve_batches, memory_explained
 from sentiment_hf.metrics import full_scores
 from sentiment_hf.models import at_its_commit, is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
 from sentiment_hf.names import is_adapter, is_baseline
@@ -102,10 +103,17 @@ def train_and_test_in(
     with locked(folder) if writes else nullcontext():
         with training_args.main_process_first(local=False, desc="claiming the output folder"):
             checkpoint = claim(folder, known.identity, run_args, writes)
-        if not finds_batch_size:
-            return begin(checkpoint)
-        newest = partial(newest_whole, folder, run_args.checkpoint_verify)
-        return train_to_fit(begin, checkpoint, lambda: (ready(), newest()), training_args)
+        while True:
+            try:
+                return begin(checkpoint)
+            except BatchTooLargeError as error:
+                if not finds_batch_size:
+                    raise
+                halve_batches(training_args, error)
+            # All that trains is made anew, once nothing holds on to what failed: outside of `except`, without a name.
+            del begin
+            clear_device_cache(garbage_collection=True)
+            begin, checkpoint = ready(), newest_whole(folder, run_args.checkpoint_verify)
 
 
 @dataclasses.dataclass(frozen=True)

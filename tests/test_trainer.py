@@ -1,9 +1,11 @@
 """Training is the same however its batches are divided and however often it is interrupted; its figures are true."""
 
+import gc
 import json
 import math
 import shutil
 import signal
+import weakref
 
 import pyarrow.parquet as pq
 import pytest
@@ -202,9 +204,11 @@ def test_the_row_that_breaks_a_step_is_among_those_that_are_named(data, tmp_path
 
 def test_batches_that_do_not_fit_are_made_smaller_and_the_steps_stay_the_same(data, tmp_path, monkeypatch, caplog):
     """Memory that holds four texts, and overflows in the first step and once more after a checkpoint."""
-    training_step, seen = ClassificationTrainer.training_step, []
+    training_step, seen, trainers = ClassificationTrainer.training_step, [], weakref.WeakSet()
 
     def step(trainer, model, inputs, *args):
+        trainers.add(trainer)
+        assert len(trainers) == 1, "what failed is still in memory"
         seen.append(len(inputs["input_ids"]))
         if seen[-1] > 4 or len(seen) == 16:
             raise torch.OutOfMemoryError("CUDA out of memory")
@@ -216,6 +220,7 @@ def test_batches_that_do_not_fit_are_made_smaller_and_the_steps_stay_the_same(da
     argv = flags(data, tmp_path / "run", settings=EXACT)
     with pytest.raises(InputError, match="--auto_find_batch_size"):
         run(*parse_args(argv))
+    gc.collect()
     report = run(*parse_args([*argv, "--auto_find_batch_size"]))
     assert "2 batches of 4 texts, and 32 are scored at once" in caplog.text
     assert "4 batches of 2 texts, and 16 are scored at once" in caplog.text
