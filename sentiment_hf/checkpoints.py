@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ def set_aside(output_dir: Path, verify: str = "sha256") -> None:
 
 def newest_first(output_dir: Path) -> list[Path]:
     """All checkpoint-N, by number."""
-    folders = [path for path in output_dir.glob("checkpoint-*") if path.name.split("-")[1].isdigit()]
+    folders = [path for path in output_dir.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name)]
     return sorted(folders, key=step_of, reverse=True)
 
 
@@ -79,7 +80,13 @@ def step_of(folder: Path) -> int:
 def damage(folder: Path, verify: str) -> str | None:
     """What is wrong with the checkpoint, or with the best one, which the run may end with; None if both are whole."""
     reason = own_damage(folder, verify)
-    if reason is None and (best := best_of(folder)) and best != folder:
+    if reason:
+        return reason
+    try:
+        best = best_of(folder)
+    except (ValueError, TypeError, KeyError):
+        return f"{TRAINER_STATE} is damaged"
+    if best and best != folder:
         reason = own_damage(best, verify)
         return reason and f"the best checkpoint until then, {best.name}, is not: {reason}"
     return reason

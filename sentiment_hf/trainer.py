@@ -16,7 +16,16 @@ from torch import Tensor, nn
 from torch.utils.data import SequentialSampler
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 
-from sentiment_hf.checkpoints import keep_alone, own_damage, rotate, write_json, write_manifest, write_text
+from sentiment_hf.checkpoints import (
+    TRAINER_STATE,
+    keep_alone,
+    own_damage,
+    rotate,
+    whole,
+    write_json,
+    write_manifest,
+    write_text,
+)
 from sentiment_hf.errors import TrainingError
 from sentiment_hf.folder import BROKEN_BATCH
 from sentiment_hf.launch import launcher
@@ -104,13 +113,23 @@ class ClassificationTrainer(Trainer):
 
     def _run_epoch(self, *args, **kwargs) -> None:
         """`Trainer` forgets on resume that training was over: cut off while it was tested, a run would train on."""
-        stoppers = [c for c in self.callback_handler.callbacks if isinstance(c, EarlyStoppingCallback)]
         if self.state.global_step >= self.state.max_steps or any(
-            stopper.early_stopping_patience_counter >= stopper.early_stopping_patience for stopper in stoppers
+            stopper.early_stopping_patience_counter >= stopper.early_stopping_patience for stopper in self.stoppers()
         ):
             self.control.should_training_stop = True
         else:
             super()._run_epoch(*args, **kwargs)
+
+    def _load_callback_state(self) -> None:
+        """The patience is that of the flags, which --force_resume can change; the checkpoint says what is used up."""
+        patience = [stopper.early_stopping_patience for stopper in self.stoppers()]
+        super()._load_callback_state()
+        for stopper, asked in zip(self.stoppers(), patience, strict=True):
+            stopper.early_stopping_patience = asked
+
+    def stoppers(self) -> list[EarlyStoppingCallback]:
+        """None or one."""
+        return [found for found in self.callback_handler.callbacks if isinstance(found, EarlyStoppingCallback)]
 
     def training_step(self, model: nn.Module, inputs: dict, num_items_in_batch=None) -> Tensor:
         """Count the tokens and texts of the step (padding is not one), and start the clock at the first."""
@@ -220,6 +239,21 @@ class ClassificationTrainer(Trainer):
                 "from an older one, or from the start"
             )
         super()._load_best_model()
+
+    def save_metrics(self, split: str, metrics: dict, combined: bool = True) -> None:
+        """Whole or not at all: `Trainer` reads all_results.json, and would stumble over half of one for ever."""
+        if self.is_world_process_zero():
+            folder = Path(self.args.output_dir)
+            write_json(folder / f"{split}_results.json", metrics)
+            together = folder / "all_results.json"
+            before = json.loads(together.read_text(encoding="utf-8")) if together.is_file() else {}
+            write_json(together, before | metrics)
+
+    def save_state(self) -> None:
+        """Whole or not at all."""
+        if self.is_world_process_zero():
+            with whole(Path(self.args.output_dir, TRAINER_STATE)) as temporary:
+                self.state.save_to_json(str(temporary))
 
     def checkpoint_at(self, step: int) -> Path:
         """Its folder."""

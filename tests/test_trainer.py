@@ -13,7 +13,7 @@ import torch
 from helpers import Stop, flags, read_report, reviews, run_flags, run_until, save_bert, weights, write_csv, write_data
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BartConfig, FNetConfig
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BartConfig, FNetConfig, Trainer
 
 from sentiment_hf.args import parse_args
 from sentiment_hf.data.files import read_csv
@@ -185,6 +185,16 @@ def test_a_loss_that_is_not_finite_ends_the_training_before_the_step(data, tmp_p
         assert all(tensor.isfinite().all() for tensor in weights(folder / f"checkpoint-{step}").values())
 
 
+def test_scores_that_are_not_finite_are_no_result(data, tmp_path):
+    run_flags(data, tmp_path / "first", model="custom-gru", settings=EXACT)
+    tensors = weights(tmp_path / "first")
+    tensors["classifier.bias"][:] = math.nan
+    save_file(tensors, tmp_path / "first" / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(TrainingError, match=r"test: what the model says of 22 of 22 rows is not finite.*row 0"):
+        run_flags(data, tmp_path / "run", "--do_predict", model=tmp_path / "first", settings=())
+    assert not (tmp_path / "run" / "report.json").exists()
+
+
 def test_the_row_that_breaks_a_step_is_among_those_that_are_named(data, tmp_path):
     rows = reviews(44, seed=0)
     rows[29] = ("poison " * 9, rows[29][1])
@@ -265,10 +275,12 @@ def test_a_run_that_was_cut_off_while_it_was_tested_trains_no_further(data, tmp_
     report = run_flags(data, folder, *more, settings=EXACT)
     assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-6"]
     shutil.rmtree(folder)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch:
         patch.setattr(ClassificationTrainer, "predict", interrupt)
-        run_flags(data, folder, *more, settings=EXACT)
-    monkeypatch.setattr(ClassificationTrainer, "training_step", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_flags(data, folder, *more, settings=EXACT)
+    monkeypatch.delattr(ClassificationTrainer, "training_step")
+    monkeypatch.delattr(Trainer, "training_step")
     again = run_flags(data, folder, *more, settings=EXACT)
     assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-6"]
     for name in ("steps", "best_step", "train_tokens", "validation", "test"):
