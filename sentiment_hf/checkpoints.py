@@ -180,6 +180,11 @@ def write_text(path: Path, content: str) -> None:
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary file to write to, which then takes the place of `path`: a reader never sees half a file."""
+    if path.exists() and not path.is_file():
+        # A pipe or a terminal, as /dev/stdout may be: nothing can take its place.
+        yield path
+        return
+    path = path.resolve()
     temporary = path.with_name(path.name + ".tmp")
     yield temporary
     sync(temporary)

@@ -27,6 +27,7 @@ from sentiment_hf.checkpoints import (
     rotate,
     set_aside,
     write_manifest,
+    write_text,
 )
 from sentiment_hf.cli import run_command
 from sentiment_hf.errors import InputError, TrainingError
@@ -336,6 +337,16 @@ def test_what_fails_after_training_is_one_line_and_the_same_command_goes_on(
     assert said in capsys.readouterr().err.splitlines()[-1]
     monkeypatch.setattr(ClassificationTrainer, "training_step", fail)
     assert run_command(argv) == 0
+
+
+def test_a_link_stays_a_link_and_a_pipe_is_written_to(tmp_path):
+    (tmp_path / "link").symlink_to("file")
+    write_text(tmp_path / "link", "here")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "here"
+    reads, writes = os.pipe()
+    write_text(Path(f"/dev/fd/{writes}"), "there")
+    assert os.read(reads, 9) == b"there"
 
 
 def test_no_small_file_is_ever_half_written_under_its_name(stopped, tmp_path, monkeypatch):
