@@ -10,6 +10,7 @@ import json
 import logging
 import os
 import platform
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +68,7 @@ def set_aside(output_dir: Path, verify: str = "sha256") -> None:
 
 def newest_first(output_dir: Path) -> list[Path]:
     """All checkpoint-N, by number."""
-    folders = [path for path in output_dir.glob("checkpoint-*") if path.name.split("-")[1].isdigit()]
+    folders = [path for path in output_dir.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name)]
     return sorted(folders, key=step_of, reverse=True)
 
 
@@ -79,7 +80,13 @@ def step_of(folder: Path) -> int:
 def damage(folder: Path, verify: str) -> str | None:
     """What is wrong with the checkpoint, or with the best one, which the run may end with; None if both are whole."""
     reason = own_damage(folder, verify)
-    if reason is None and (best := best_of(folder)) and best != folder:
+    if reason:
+        return reason
+    try:
+        best = best_of(folder)
+    except (ValueError, TypeError, KeyError):
+        return f"{TRAINER_STATE} is damaged"
+    if best and best != folder:
         reason = own_damage(best, verify)
         return reason and f"the best checkpoint until then, {best.name}, is not: {reason}"
     return reason
@@ -134,6 +141,13 @@ def rotate(output_dir: Path, limit: int | None, best: Path | None) -> None:
         shutil.rmtree(folder)
 
 
+def keep_alone(checkpoint: Path) -> None:
+    """Delete all others beside it."""
+    for folder in newest_first(checkpoint.parent):
+        if folder.name != checkpoint.name:
+            shutil.rmtree(folder)
+
+
 def fingerprint(path: Path, verify: str = "sha256") -> dict:
     """Size in bytes and, unless `verify` is size, SHA-256."""
     size = {"bytes": path.stat().st_size}
@@ -166,6 +180,11 @@ def write_text(path: Path, content: str) -> None:
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary file to write to, which then takes the place of `path`: a reader never sees half a file."""
+    if path.exists() and not path.is_file():
+        # A pipe or a terminal, as /dev/stdout may be: nothing can take its place.
+        yield path
+        return
+    path = path.resolve()
     temporary = path.with_name(path.name + ".tmp")
     yield temporary
     sync(temporary)

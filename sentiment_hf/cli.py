@@ -136,6 +136,6 @@ def exit_code(work: Callable[[], None]) -> int:
         print(error, file=sys.stderr)
         return 128 + error.signum
     except KeyboardInterrupt:
-        print("interrupted before training had anything to save", file=sys.stderr)
+        print("interrupted; the same command goes on from the last checkpoint, if there is one", file=sys.stderr)
         return 130
     return 0

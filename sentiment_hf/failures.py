@@ -16,6 +16,8 @@ def lost_processes_explained() -> Iterator[None]:
     """Raises TrainingError where another process is gone."""
     try:
         yield
+    except TrainingError:
+        raise
     except RuntimeError as error:
         if found := lost_process(error):
             said = " ".join(str(error).split())[:200]

@@ -128,9 +128,17 @@ def finished_report(folder: Path, this_run: dict, args: RunArguments) -> dict | 
     elif changed := changes(folder, this_run):
         refuse_other_run(folder, changed, args.force_resume)
     elif (folder / REPORT).is_file():
-        return json.loads((folder / REPORT).read_text(encoding="utf-8"))
+        return read_json(folder / REPORT)
     refuse_locked(folder)
     return None
+
+
+def read_json(file: Path) -> dict:
+    """Raises InputError where it is damaged."""
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(f"{file} is damaged ({error}); choose another folder, or give --overwrite") from error
 
 
 def has_results(folder: Path) -> bool:
@@ -149,7 +157,7 @@ def refuse_own_model(folder: Path, model: str) -> None:
 
 def changes(folder: Path, this_run: dict) -> list[str]:
     """How the run in the folder differs from this one; an older version may have written down what is neutral now."""
-    there = json.loads((folder / IDENTITY).read_text(encoding="utf-8"))
+    there = read_json(folder / IDENTITY)
     names = [name for name in {**there, **this_run} if there.get(name) != this_run.get(name) and name not in NEUTRAL]
     return [f"{name}: {there.get(name)!r} there, {this_run.get(name)!r} here" for name in names]
 
@@ -190,6 +198,8 @@ def locked(folder: Path) -> Iterator[None]:
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a+", encoding="utf-8") as file:
         take(file, fcntl.LOCK_EX)
+        # Processes that fetch batches live on for seconds after a run is killed, and would keep its lock.
+        os.register_at_fork(after_in_child=file.close)
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
         file.flush()

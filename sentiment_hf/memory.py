@@ -1,12 +1,10 @@
 """Batches that do not fit into memory: the flags that they depend on, and --auto_find_batch_size."""
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
-from accelerate.utils.memory import clear_device_cache
 from transformers import TrainingArguments
 
 from sentiment_hf.errors import InputError
@@ -31,37 +29,6 @@ def memory_explained() -> Iterator[None]:
             "--per_device_train_batch_size (and raise --gradient_accumulation_steps alike, for the same steps), or "
             f"--per_device_eval_batch_size if it was being scored ({' '.join(str(error).split())[:200]})"
         ) from error
-
-
-Begin = Callable[[Path | None], dict]
-
-
-def train_to_fit(
-    begin: Begin,
-    checkpoint: Path | None,
-    again: Callable[[], tuple[Begin, Path | None]],
-    args: TrainingArguments,
-) -> dict:
-    """`begin` from the checkpoint, and where a batch does not fit, `again` by smaller ones, until they do.
-
-    `again` makes all that trains anew by `args`, so that a step that failed leaves no trace, and looks for the newest
-    checkpoint.
-
-    Returns:
-        The report.
-
-    Raises:
-        BatchTooLargeError: the batches cannot be made any smaller.
-    """
-    while True:
-        try:
-            return begin(checkpoint)
-        except BatchTooLargeError as error:
-            halve_batches(args, error)
-        # Outside of `except`, where the error no longer holds on to what failed.
-        del begin
-        clear_device_cache(garbage_collection=True)
-        begin, checkpoint = again()
 
 
 def halve_batches(args: TrainingArguments, error: BatchTooLargeError) -> None:

@@ -12,6 +12,7 @@ import huggingface_hub
 import numpy as np
 import torch
 import transformers
+from accelerate.utils.memory import clear_device_cache
 from datasets import ClassLabel, Dataset
 from torch.utils.data import DataLoader
 from transformers import (
@@ -31,14 +32,14 @@ from sentiment_hf.errors import InputError, Interrupted, NotPushedError, Trainin
 from sentiment_hf.failures import lost_processes_explained
 from sentiment_hf.folder import claim, fingerprint_of, finished_report, identity, locked
 from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
-from sentiment_hf.memory import memory_explained, train_to_fit
+from sentiment_hf.memory import BatchTooLargeError, halve_batches, memory_explained
 from sentiment_hf.metrics import full_scores
 from sentiment_hf.models import at_its_commit, is_fresh, label_order, load_model, load_tokenizer, require_checkpoint
 from sentiment_hf.names import is_adapter, is_baseline
 from sentiment_hf.push import push, require_pushable
 from sentiment_hf.report import PREDICTIONS, describe_run, environment, recipe, table, write_predictions
 from sentiment_hf.sampling import FewLengthsCollator
-from sentiment_hf.space import require_space
+from sentiment_hf.space import require_space, unwritable_explained
 from sentiment_hf.tokenization import tokenize, truncation
 from sentiment_hf.trainer import ClassificationTrainer, MetricsFile, StopOnBrokenLoss, StopOnSignal
 from sentiment_hf.tuning import base_of
@@ -99,13 +100,21 @@ def train_and_test_in(
     ready = partial(prepare, known.source, data_args, run_args, training_args, known.splits, facts)
     begin = ready()
     writes = training_args.process_index == 0
-    with locked(folder) if writes else nullcontext():
+    claimed = locked(folder) if writes else nullcontext()
+    with unwritable_explained(folder), lost_processes_explained(), claimed:
         with training_args.main_process_first(local=False, desc="claiming the output folder"):
             checkpoint = claim(folder, known.identity, run_args, writes)
-        if not finds_batch_size:
-            return begin(checkpoint)
-        newest = partial(newest_whole, folder, run_args.checkpoint_verify)
-        return train_to_fit(begin, checkpoint, lambda: (ready(), newest()), training_args)
+        while True:
+            try:
+                return begin(checkpoint)
+            except BatchTooLargeError as error:
+                if not finds_batch_size:
+                    raise
+                halve_batches(training_args, error)
+            # All that trains is made anew, once nothing holds on to what failed: outside of `except`, without a name.
+            del begin
+            clear_device_cache(garbage_collection=True)
+            begin, checkpoint = ready(), newest_whole(folder, run_args.checkpoint_verify)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,7 +183,8 @@ def prepare(
     if is_baseline(model_args.model_name_or_path):
         return prepare_baseline(model_args, training_args, splits, facts)
     trainer = build_trainer(model_args, data_args, run_args, training_args, splits)
-    require_space(trainer)
+    with refusals_explained():
+        require_space(trainer)
     return partial(train_and_test, trainer, splits, model_args.merge_adapter, facts)
 
 
@@ -187,6 +197,7 @@ def train_and_test(
     elif merge:
         save(trainer, merge=True)
     report = evaluate(trainer, splits, merge, facts)
+    trainer.keep_best_alone()
     trainer.end()
     return report
 
@@ -375,6 +386,12 @@ def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str)
     by_length, order = longest_first(dataset)
     with memory_explained():
         output = trainer.predict(by_length, metric_key_prefix=split)
+    broken = order[~np.isfinite(output.predictions).all(-1)]
+    if len(broken):
+        raise TrainingError(
+            f"{split}: what the model says of {len(broken):,} of {len(order):,} rows is not finite, the first of them "
+            f"row {broken.min()}; its weights are broken, or take no such text"
+        )
     trainer.save_metrics(split, output.metrics)
     logits, labels = np.empty_like(output.predictions), np.empty_like(output.label_ids)
     logits[order], labels[order] = output.predictions, output.label_ids

@@ -1,5 +1,6 @@
 """Room on the disk: asked for before training begins, and explained where it runs out in the middle."""
 
+import math
 import os
 import shutil
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from peft import PeftModel
 from safetensors import SafetensorError
 from transformers import Trainer
 
+from sentiment_hf.checkpoints import newest_first
 from sentiment_hf.errors import InputError, TrainingError
 from sentiment_hf.failures import lost_process
 
@@ -35,7 +37,10 @@ def existing(folder: Path) -> Path:
 def require_space(trainer: Trainer) -> None:
     """Raises InputError where the disk of the output folder cannot hold the run."""
     folder = Path(trainer.args.output_dir)
-    free, needed = shutil.disk_usage(existing(folder)).free, space_needed(trainer)
+    # Checkpoints that are there are gone on from or replaced.
+    there = [path for checkpoint in newest_first(folder) for path in checkpoint.rglob("*")]
+    free = shutil.disk_usage(existing(folder)).free + sum(path.stat().st_size for path in there)
+    needed = space_needed(trainer)
     if free < needed:
         raise InputError(
             f"--output_dir {folder}: the run needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; "
@@ -59,9 +64,21 @@ def checkpoints_at_once(trainer: Trainer) -> int:
         return 0
     if args.save_total_limit:
         return max(args.save_total_limit, 2 if args.load_best_model_at_end else 1) + 1
-    steps = args.max_steps if args.max_steps > 0 else args.num_train_epochs * len(trainer.get_train_dataloader())
-    each = args.save_steps if args.save_strategy == "steps" else len(trainer.get_train_dataloader())
-    return max(1, round(steps / each))
+    _, in_epoch, *_, steps = trainer.set_initial_training_values(args, trainer.get_train_dataloader())
+    share = steps * args.save_steps if args.save_steps < 1 else args.save_steps
+    return math.ceil(steps / (share if args.save_strategy == "steps" else in_epoch))
+
+
+@contextmanager
+def unwritable_explained(folder: Path) -> Iterator[None]:
+    """Around all that a run writes; raises TrainingError where the disk is full, or cannot be written to any more."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise TrainingError(
+            f"{folder} could not be written to ({' '.join(str(error).split())[:200]}): make room, and the same "
+            "command goes on from the last checkpoint"
+        ) from error
 
 
 @contextmanager

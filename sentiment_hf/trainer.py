@@ -16,7 +16,16 @@ from torch import Tensor, nn
 from torch.utils.data import SequentialSampler
 from transformers import EarlyStoppingCallback, Trainer, TrainerCallback
 
-from sentiment_hf.checkpoints import own_damage, rotate, write_json, write_manifest, write_text
+from sentiment_hf.checkpoints import (
+    TRAINER_STATE,
+    keep_alone,
+    own_damage,
+    rotate,
+    whole,
+    write_json,
+    write_manifest,
+    write_text,
+)
 from sentiment_hf.errors import TrainingError
 from sentiment_hf.folder import BROKEN_BATCH
 from sentiment_hf.launch import launcher
@@ -112,13 +121,23 @@ class ClassificationTrainer(Trainer):
 
     def _run_epoch(self, *args, **kwargs) -> None:
         """`Trainer` forgets on resume that training was over: cut off while it was tested, a run would train on."""
-        stoppers = [c for c in self.callback_handler.callbacks if isinstance(c, EarlyStoppingCallback)]
         if self.state.global_step >= self.state.max_steps or any(
-            stopper.early_stopping_patience_counter >= stopper.early_stopping_patience for stopper in stoppers
+            stopper.early_stopping_patience_counter >= stopper.early_stopping_patience for stopper in self.stoppers()
         ):
             self.control.should_training_stop = True
         else:
             super()._run_epoch(*args, **kwargs)
+
+    def _load_callback_state(self) -> None:
+        """The patience is that of the flags, which --force_resume can change; the checkpoint says what is used up."""
+        patience = [stopper.early_stopping_patience for stopper in self.stoppers()]
+        super()._load_callback_state()
+        for stopper, asked in zip(self.stoppers(), patience, strict=True):
+            stopper.early_stopping_patience = asked
+
+    def stoppers(self) -> list[EarlyStoppingCallback]:
+        """None or one."""
+        return [found for found in self.callback_handler.callbacks if isinstance(found, EarlyStoppingCallback)]
 
     def training_step(self, model: nn.Module, inputs: dict, num_items_in_batch=None) -> Tensor:
         """Count the tokens and texts of the step (padding is not one), and start the clock at the first."""
@@ -206,6 +225,19 @@ class ClassificationTrainer(Trainer):
             self.state.best_model_checkpoint = str(self.checkpoint_at(self.state.best_global_step))
         return begun
 
+    def _finalize_training(self, *args, **kwargs):
+        """`Trainer` would now keep the best checkpoint alone: cut off while it is tested, a run would train on."""
+        limit, self.args.save_total_limit = self.args.save_total_limit, None
+        output = super()._finalize_training(*args, **kwargs)
+        self.args.save_total_limit = limit
+        return output
+
+    def keep_best_alone(self) -> None:
+        """Once the run is finished, where one checkpoint is to be kept."""
+        best = self.state.best_model_checkpoint
+        if self.args.should_save and self.args.save_total_limit == 1 and best:
+            keep_alone(Path(best))
+
     def _load_best_model(self) -> None:
         """Raises TrainingError where it is not what was written: `Trainer` would load a flipped bit."""
         best = Path(self.state.best_model_checkpoint)
@@ -215,6 +247,21 @@ class ClassificationTrainer(Trainer):
                 "from an older one, or from the start"
             )
         super()._load_best_model()
+
+    def save_metrics(self, split: str, metrics: dict, combined: bool = True) -> None:
+        """Whole or not at all: `Trainer` reads all_results.json, and would stumble over half of one for ever."""
+        if self.is_world_process_zero():
+            folder = Path(self.args.output_dir)
+            write_json(folder / f"{split}_results.json", metrics)
+            together = folder / "all_results.json"
+            before = json.loads(together.read_text(encoding="utf-8")) if together.is_file() else {}
+            write_json(together, before | metrics)
+
+    def save_state(self) -> None:
+        """Whole or not at all."""
+        if self.is_world_process_zero():
+            with whole(Path(self.args.output_dir, TRAINER_STATE)) as temporary:
+                self.state.save_to_json(str(temporary))
 
     def checkpoint_at(self, step: int) -> Path:
         """Its folder."""
@@ -272,8 +319,6 @@ class StopOnSignal(TrainerCallback):
             self.signum = int(signum) or None
         if self.signum is not None:
             control.should_save = control.should_training_stop = True
-            # At its end `Trainer` keeps the best checkpoint alone where one is to be kept: not the one to go on from.
-            args.save_total_limit = None
 
     def on_epoch_end(self, args, state, control, **kwargs):
         """An epoch left in the middle is not validated: the choice of the checkpoint stays that of a whole run."""

@@ -1,5 +1,6 @@
 """A checkpoint that is not whole is never gone on from."""
 
+import builtins
 import json
 import multiprocessing
 import os
@@ -15,11 +16,22 @@ import transformers.trainer
 from helpers import Stop, flags, run_until, weights, write_data
 from transformers import TrainerCallback
 
+import sentiment_hf.run as run_module
+from sentiment_hf import space
 from sentiment_hf.args import parse_args
-from sentiment_hf.checkpoints import MANIFEST, newest_whole, own_damage, rotate, set_aside, write_manifest
+from sentiment_hf.checkpoints import (
+    MANIFEST,
+    TRAINER_STATE,
+    newest_whole,
+    own_damage,
+    rotate,
+    set_aside,
+    write_manifest,
+    write_text,
+)
 from sentiment_hf.cli import run_command
 from sentiment_hf.errors import InputError, TrainingError
-from sentiment_hf.folder import LOCK, locked
+from sentiment_hf.folder import LOCK, locked, refuse_locked
 from sentiment_hf.run import run
 from sentiment_hf.trainer import ClassificationTrainer
 
@@ -143,6 +155,9 @@ def test_with_size_alone_nothing_is_hashed_and_sha256_is_not_pretended(tmp_path)
         newest_whole(tmp_path, "sha256")
     (made / "weights").write_text("longer")
     assert newest_whole(tmp_path, "size") is None
+    state = checkpoint(tmp_path, 4, verify="size") / TRAINER_STATE
+    state.write_text("x" * len(state.read_text()))
+    assert newest_whole(tmp_path, "size") is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"files": []}', '{"files": {}}', '{"files": {"weights": 3}}'])
@@ -154,18 +169,15 @@ def test_a_manifest_that_is_none_makes_no_checkpoint(tmp_path, content):
 def test_the_newest_and_the_best_stay_within_the_limit_and_what_was_set_aside_does_not_count(tmp_path):
     for step in (2, 4, 6, 8):
         checkpoint(tmp_path, step)
-    (tmp_path / "checkpoint-10.invalid").mkdir()
+    others = {"checkpoint-10.invalid", "checkpoint-2-kept"}
+    for name in others:
+        (tmp_path / name).mkdir()
     rotate(tmp_path, None, None)
-    assert len(list(tmp_path.iterdir())) == 5
+    assert len(list(tmp_path.iterdir())) == 6
     rotate(tmp_path, 3, tmp_path / "checkpoint-2")
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "checkpoint-2",
-        "checkpoint-6",
-        "checkpoint-8",
-        "checkpoint-10.invalid",
-    }
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2", "checkpoint-6", "checkpoint-8"} | others
     rotate(tmp_path, 1, tmp_path / "checkpoint-2")
-    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2", "checkpoint-8", "checkpoint-10.invalid"}
+    assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2", "checkpoint-8"} | others
 
 
 def test_other_versions_are_named_and_go_on(stopped, tmp_path, caplog):
@@ -211,6 +223,14 @@ def test_force_resume_trains_a_finished_run_for_longer(stopped, tmp_path):
     argv, _ = stopped_copy(stopped, tmp_path)
     assert run(*parse_args(argv))["steps"] == 10
     assert run(*parse_args([*argv, "--num_train_epochs", "3", "--force_resume"]))["steps"] == 15
+
+
+def test_force_resume_takes_the_patience_of_the_flags(stopped, tmp_path):
+    argv, _ = stopped_copy(stopped, tmp_path)
+    argv += ["--learning_rate", "0", "--num_train_epochs", "9", "--overwrite", "--early_stopping_patience"]
+    assert run(*parse_args([*argv, "1"]))["epochs"] == 2
+    argv.remove("--overwrite")
+    assert run(*parse_args([*argv, "3", "--force_resume"]))["epochs"] == 4
 
 
 def test_the_best_checkpoint_is_verified_before_it_is_the_result(stopped, tmp_path, monkeypatch):
@@ -279,6 +299,97 @@ def test_a_run_that_the_disk_cannot_hold_is_refused_before_it_begins(stopped, tm
     assert not any((tmp_path / "new" / "run").iterdir())
 
 
+def test_the_room_that_a_run_has_taken_already_is_its_own(stopped, tmp_path, monkeypatch):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    (folder / "checkpoint-5" / "large").write_bytes(bytes(2**20))
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10 * 2**20))
+    assert run(*parse_args(argv))["steps"] == 10
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        ["--save_strategy", "steps", "--save_steps", "0.5", "--eval_strategy", "steps", "--eval_steps", "0.5"],
+        ["--gradient_accumulation_steps", "3", "--max_steps", "4"],
+    ],
+    ids=str,
+)
+def test_room_is_asked_for_as_many_checkpoints_as_are_written(stopped, tmp_path, monkeypatch, more):
+    argv = [*stopped[0], "--output_dir", str(tmp_path), "--save_total_limit", "0", *more]
+    asked, count = [], space.checkpoints_at_once
+    monkeypatch.setattr(space, "checkpoints_at_once", lambda trainer: asked.append(count(trainer)) or asked[-1])
+    run(*parse_args(argv))
+    assert asked == [len(list(tmp_path.glob("checkpoint-*")))]
+
+
+def test_no_whole_batch_to_train_on_is_refused(stopped, tmp_path):
+    argv = [*stopped[0], "--output_dir", str(tmp_path), "--save_total_limit", "0"]
+    with pytest.raises(InputError, match="these flags cannot be used here"):
+        run(*parse_args([*argv, "--dataloader_drop_last", "true", "--per_device_train_batch_size", "64"]))
+
+
+LOST_WORKER = "DataLoader worker (pid 7) is killed by signal: Killed."
+
+
+@pytest.mark.parametrize(
+    ("where", "error", "said"),
+    [
+        ("save", OSError(28, "No space left on device"), "could not be written to ([Errno 28] No space left"),
+        ("write_card", OSError(28, "No space left on device"), "could not be written to ([Errno 28] No space left"),
+        ("full_scores", RuntimeError(LOST_WORKER), "a process that fetches batches is gone"),
+    ],
+)
+def test_what_fails_after_training_is_one_line_and_the_same_command_goes_on(
+    stopped, tmp_path, monkeypatch, capsys, where, error, said
+):
+    def fail(*args):
+        raise error
+
+    argv, _ = stopped_copy(stopped, tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, where, fail)
+        assert run_command(argv) == 3
+    assert said in capsys.readouterr().err.splitlines()[-1]
+    monkeypatch.setattr(ClassificationTrainer, "training_step", fail)
+    assert run_command(argv) == 0
+
+
+def test_a_link_stays_a_link_and_a_pipe_is_written_to(tmp_path):
+    (tmp_path / "link").symlink_to("file")
+    write_text(tmp_path / "link", "here")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "file").read_text() == "here"
+    reads, writes = os.pipe()
+    write_text(Path(f"/dev/fd/{writes}"), "there")
+    assert os.read(reads, 9) == b"there"
+
+
+def test_no_small_file_is_ever_half_written_under_its_name(stopped, tmp_path, monkeypatch):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    opened, before = set(), open
+
+    def watch(file, mode="r", *args, **kwargs):
+        if "w" in mode:
+            opened.add(Path(file))
+        return before(file, mode, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "open", watch)
+    run(*parse_args(argv))
+    results = {folder / f"{name}_results.json" for name in ("all", "train", "eval", "test")}
+    assert not opened & (results | {folder / "trainer_state.json"})
+    assert json.loads((folder / "all_results.json").read_text()).keys() >= {"train_loss", "eval_loss", "test_loss"}
+
+
+@pytest.mark.parametrize("name", ["run.json", "report.json"])
+def test_a_damaged_file_of_a_finished_run_is_named(stopped, tmp_path, capsys, name):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    (folder / "report.json").write_text("{}")
+    (folder / name).write_text("{")
+    assert run_command(argv) == 2
+    assert f"{name} is damaged" in capsys.readouterr().err
+
+
 def test_a_folder_that_cannot_be_written_to_is_refused_before_training(stopped, tmp_path, capsys):
     argv, _ = stopped_copy(stopped, tmp_path)
     (tmp_path / "file").write_text("")
@@ -333,6 +444,14 @@ def test_what_a_killed_process_has_locked_is_free(stopped, tmp_path):
         assert run_command(argv) == 2
         holder.kill()
     assert run_command(argv) == 0
+
+
+def test_what_a_killed_process_has_forked_does_not_keep_its_lock(tmp_path):
+    with locked(tmp_path):
+        worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        worker.start()
+    refuse_locked(tmp_path)
+    worker.kill()
 
 
 @pytest.mark.parametrize("left", [[], [LOCK], [LOCK, "run.json.tmp"], [LOCK, "run.json"]])

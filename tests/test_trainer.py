@@ -1,8 +1,11 @@
 """Training is the same however its batches are divided and however often it is interrupted; its figures are true."""
 
+import gc
 import json
 import math
+import shutil
 import signal
+import weakref
 
 import pyarrow.parquet as pq
 import pytest
@@ -10,7 +13,7 @@ import torch
 from helpers import Stop, flags, read_report, reviews, run_flags, run_until, save_bert, weights, write_csv, write_data
 from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, BartConfig, FNetConfig
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, BartConfig, FNetConfig, Trainer
 
 from sentiment_hf.args import parse_args
 from sentiment_hf.data.files import read_csv
@@ -182,6 +185,16 @@ def test_a_loss_that_is_not_finite_ends_the_training_before_the_step(data, tmp_p
         assert all(tensor.isfinite().all() for tensor in weights(folder / f"checkpoint-{step}").values())
 
 
+def test_scores_that_are_not_finite_are_no_result(data, tmp_path):
+    run_flags(data, tmp_path / "first", model="custom-gru", settings=EXACT)
+    tensors = weights(tmp_path / "first")
+    tensors["classifier.bias"][:] = math.nan
+    save_file(tensors, tmp_path / "first" / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(TrainingError, match=r"test: what the model says of 22 of 22 rows is not finite.*row 0"):
+        run_flags(data, tmp_path / "run", "--do_predict", model=tmp_path / "first", settings=())
+    assert not (tmp_path / "run" / "report.json").exists()
+
+
 def test_the_row_that_breaks_a_step_is_among_those_that_are_named(data, tmp_path):
     rows = reviews(44, seed=0)
     rows[29] = ("poison " * 9, rows[29][1])
@@ -201,9 +214,11 @@ def test_the_row_that_breaks_a_step_is_among_those_that_are_named(data, tmp_path
 
 def test_batches_that_do_not_fit_are_made_smaller_and_the_steps_stay_the_same(data, tmp_path, monkeypatch, caplog):
     """Memory that holds four texts, and overflows in the first step and once more after a checkpoint."""
-    training_step, seen = ClassificationTrainer.training_step, []
+    training_step, seen, trainers = ClassificationTrainer.training_step, [], weakref.WeakSet()
 
     def step(trainer, model, inputs, *args):
+        trainers.add(trainer)
+        assert len(trainers) == 1, "what failed is still in memory"
         seen.append(len(inputs["input_ids"]))
         if seen[-1] > 4 or len(seen) == 16:
             raise torch.OutOfMemoryError("CUDA out of memory")
@@ -215,6 +230,7 @@ def test_batches_that_do_not_fit_are_made_smaller_and_the_steps_stay_the_same(da
     argv = flags(data, tmp_path / "run", settings=EXACT)
     with pytest.raises(InputError, match="--auto_find_batch_size"):
         run(*parse_args(argv))
+    gc.collect()
     report = run(*parse_args([*argv, "--auto_find_batch_size"]))
     assert "2 batches of 4 texts, and 32 are scored at once" in caplog.text
     assert "4 batches of 2 texts, and 16 are scored at once" in caplog.text
@@ -246,15 +262,27 @@ def test_an_interrupted_run_stops_early_where_an_undisturbed_one_does(data, tmp_
     assert run(*parse_args(argv))["epochs"] == 3
 
 
+def interrupt(*args, **kwargs):
+    raise KeyboardInterrupt
+
+
 @pytest.mark.parametrize(
     "more", [["--num_train_epochs", 9, "--early_stopping_patience", 1], ["--max_steps", 8]], ids=str
 )
-def test_a_run_that_was_cut_off_while_it_was_tested_trains_no_further(data, tmp_path, more):
-    """By early stopping after two epochs, and by its number of steps within the second epoch."""
-    more = ["--learning_rate", 0, "--save_total_limit", 3, *more]
-    report = run_flags(data, tmp_path / "run", *more, settings=EXACT)
-    (tmp_path / "run" / "report.json").unlink()
-    again = run_flags(data, tmp_path / "run", *more, settings=EXACT)
+def test_a_run_that_was_cut_off_while_it_was_tested_trains_no_further(data, tmp_path, monkeypatch, more):
+    """By early stopping after two epochs, and by its number of steps within the second epoch; step 6 is the best."""
+    more, folder = ["--learning_rate", 0, *more], tmp_path / "run"
+    report = run_flags(data, folder, *more, settings=EXACT)
+    assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-6"]
+    shutil.rmtree(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(ClassificationTrainer, "predict", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_flags(data, folder, *more, settings=EXACT)
+    monkeypatch.delattr(ClassificationTrainer, "training_step")
+    monkeypatch.delattr(Trainer, "training_step")
+    again = run_flags(data, folder, *more, settings=EXACT)
+    assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-6"]
     for name in ("steps", "best_step", "train_tokens", "validation", "test"):
         assert again[name] == report[name], name
 
