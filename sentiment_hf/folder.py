@@ -19,7 +19,7 @@ import custom_models
 from sentiment_hf.args import DataArguments, ModelArguments, RunArguments
 from sentiment_hf.baselines import BASELINE_FILE
 from sentiment_hf.card import CARD, EVAL_RESULTS
-from sentiment_hf.checkpoints import fingerprint, newest_whole, set_aside, write_json
+from sentiment_hf.checkpoints import fingerprint, newest_first, newest_whole, set_aside, write_json, write_text
 from sentiment_hf.data import Splits
 from sentiment_hf.errors import InputError
 from sentiment_hf.names import is_adapter, is_fresh
@@ -186,6 +186,20 @@ def claim(folder: Path, this_run: dict, args: RunArguments, writes: bool) -> Pat
         write_json(folder / IDENTITY, this_run)
         set_aside(folder, args.checkpoint_verify)
     return newest_whole(folder, args.checkpoint_verify)
+
+
+@contextmanager
+def as_before_if_refused(folder: Path) -> Iterator[None]:
+    """What a folder says of its run stays where --force_resume is refused by the checkpoint that it goes on from."""
+    checkpoints = newest_first(folder)
+    kept = {path: path.read_text(encoding="utf-8") for name in (IDENTITY, REPORT) if (path := folder / name).is_file()}
+    try:
+        yield
+    except InputError:
+        if newest_first(folder) == checkpoints:
+            for path, content in kept.items():
+                write_text(path, content)
+        raise
 
 
 @contextmanager

@@ -1,15 +1,18 @@
 """Batches that do not fit into memory: the flags that they depend on, and --auto_find_batch_size."""
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import torch
 from transformers import TrainingArguments
 
 from sentiment_hf.errors import InputError
 
 logger = logging.getLogger(__name__)
+
+# What torch says of it: on a GPU, on a CPU, and where a library that it calls found no room.
+OUT_OF_MEMORY = "out of memory|allocate memory|STATUS_ALLOC_FAILED"
 
 
 class BatchTooLargeError(InputError):
@@ -22,7 +25,7 @@ def memory_explained() -> Iterator[None]:
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if not isinstance(error, MemoryError | torch.OutOfMemoryError) and "allocate memory" not in str(error):
+        if not isinstance(error, MemoryError) and not re.search(OUT_OF_MEMORY, str(error)):
             raise
         raise BatchTooLargeError(
             "a batch does not fit into memory: add --auto_find_batch_size, or lower --max_seq_length, or lower "

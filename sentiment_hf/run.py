@@ -12,6 +12,7 @@ import huggingface_hub
 import numpy as np
 import torch
 import transformers
+from accelerate import PartialState
 from accelerate.utils.memory import clear_device_cache
 from datasets import ClassLabel, Dataset
 from torch.utils.data import DataLoader
@@ -30,7 +31,7 @@ from sentiment_hf.checkpoints import newest_whole, warn_of_versions, write_json
 from sentiment_hf.data import Splits, load_splits
 from sentiment_hf.errors import InputError, Interrupted, NotPushedError, TrainingError
 from sentiment_hf.failures import lost_processes_explained
-from sentiment_hf.folder import claim, fingerprint_of, finished_report, identity, locked
+from sentiment_hf.folder import as_before_if_refused, claim, fingerprint_of, finished_report, identity, locked
 from sentiment_hf.launch import refuse_fewer_processes, use_all_cores
 from sentiment_hf.memory import BatchTooLargeError, halve_batches, memory_explained
 from sentiment_hf.metrics import full_scores
@@ -75,6 +76,8 @@ def run(
     folder = Path(training_args.output_dir)
     with training_args.main_process_first(local=False, desc="looking at the output folder"):
         report = finished_report(folder, known.identity, run_args)
+    # None of them may find the lock of the first, which goes on.
+    PartialState().wait_for_everyone()
     if report:
         logger.warning("%s holds this run already, finished; its result:", folder)
     else:
@@ -101,7 +104,8 @@ def train_and_test_in(
     begin = ready()
     writes = training_args.process_index == 0
     claimed = locked(folder) if writes else nullcontext()
-    with unwritable_explained(folder), lost_processes_explained(), claimed:
+    undone = as_before_if_refused(folder) if writes and run_args.force_resume else nullcontext()
+    with unwritable_explained(folder), lost_processes_explained(), claimed, undone:
         with training_args.main_process_first(local=False, desc="claiming the output folder"):
             checkpoint = claim(folder, known.identity, run_args, writes)
         while True:

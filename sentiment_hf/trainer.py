@@ -248,15 +248,6 @@ class ClassificationTrainer(Trainer):
             )
         super()._load_best_model()
 
-    def save_metrics(self, split: str, metrics: dict, combined: bool = True) -> None:
-        """Whole or not at all: `Trainer` reads all_results.json, and would stumble over half of one for ever."""
-        if self.is_world_process_zero():
-            folder = Path(self.args.output_dir)
-            write_json(folder / f"{split}_results.json", metrics)
-            together = folder / "all_results.json"
-            before = json.loads(together.read_text(encoding="utf-8")) if together.is_file() else {}
-            write_json(together, before | metrics)
-
     def save_state(self) -> None:
         """Whole or not at all."""
         if self.is_world_process_zero():

@@ -219,6 +219,17 @@ def test_force_resume_goes_on_with_changed_flags_and_says_which(stopped, tmp_pat
     assert (folder / "report.json").read_bytes() == report
 
 
+def test_a_refused_force_resume_leaves_the_run_as_it_was(stopped, tmp_path):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    run(*parse_args(argv))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+    larger = [*argv, "--model_config", "embedding_size=8", "hidden_size=12", "--force_resume"]
+    with pytest.raises(InputError, match="size mismatch"):
+        run(*parse_args(larger))
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
+    assert after == before
+
+
 def test_force_resume_trains_a_finished_run_for_longer(stopped, tmp_path):
     argv, _ = stopped_copy(stopped, tmp_path)
     assert run(*parse_args(argv))["steps"] == 10
@@ -447,9 +458,12 @@ def test_what_a_killed_process_has_locked_is_free(stopped, tmp_path):
 
 
 def test_what_a_killed_process_has_forked_does_not_keep_its_lock(tmp_path):
+    context = multiprocessing.get_context("fork")
+    begun = context.Event()
     with locked(tmp_path):
-        worker = multiprocessing.get_context("fork").Process(target=time.sleep, args=(60,))
+        worker = context.Process(target=lambda: begun.set() or time.sleep(60))
         worker.start()
+        begun.wait()
     refuse_locked(tmp_path)
     worker.kill()
 
