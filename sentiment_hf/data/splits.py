@@ -91,7 +91,11 @@ def _cells(table: Table, column: str) -> list:
     if column not in table.columns:
         return [None] * len(next(iter(table.columns.values())))
     names, cells = table.classes.get(column), table.columns[column][:]
-    return list(cells) if names is None else [None if cell is None or cell < 0 else names[cell] for cell in cells]
+    return (
+        list(cells)
+        if names is None
+        else [None if cell is None or not 0 <= cell < len(names) else names[cell] for cell in cells]
+    )
 
 
 def _added(table: Table, columns: dict[str, list]) -> dict[str, list]:
