@@ -3,7 +3,7 @@
 import re
 
 # How a cell begins that a spreadsheet takes for a formula (owasp.org, CSV Injection).
-FORMULA = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")
+FORMULA = re.compile(r"[\s\0\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
 
 
 def cell(value: object) -> object:

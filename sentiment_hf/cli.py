@@ -121,6 +121,8 @@ def list_command(argv: Sequence[str]) -> int:
 def exit_code(work: Callable[[], None]) -> int:
     """0 done, 2 refused, 3 training failed, 4 not pushed, 128 + signal interrupted; a message and no traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    # A screen that cannot show a character is no reason to stop.
+    sys.stdout.reconfigure(errors="backslashreplace")
     try:
         work()
     except InputError as error:

@@ -263,6 +263,8 @@ def load_ensemble(folder: str) -> Ensemble:
     """
     home = Path(folder).resolve()
     saved = read_json(home / ENSEMBLE_FILE)
+    if not isinstance(saved, dict) or not {"method", "labels", "members", "weights"} <= saved.keys():
+        raise InputError(f"{home / ENSEMBLE_FILE} is damaged; make the ensemble again, by `sentiment-hf ensemble`")
     members = {(home / path).resolve(): report for path, report in saved["members"].items()}
     for member, report in members.items():
         if not (member / REPORT).is_file():

@@ -27,6 +27,7 @@ from transformers.utils.peft_utils import find_adapter_config_file
 from custom_models import MODEL_NAMES, MODELS
 from custom_models.base import TextClassifierConfig
 from sentiment_hf.args import NO_ADAPTER, OF_A_NEW_ADAPTER, ModelArguments
+from sentiment_hf.data.limits import links_in, require_inside
 from sentiment_hf.errors import InputError, did_you_mean, failure_explained
 from sentiment_hf.hub import require_hub
 from sentiment_hf.names import is_adapter, is_fresh
@@ -53,8 +54,12 @@ def require_checkpoint(name: str, flag: str = "--model") -> None:
     """
     path = Path(name)
     if path.is_dir():
+        require_own_files(path)
         if is_adapter(name):
-            require_checkpoint(base_of(name)[0])
+            base = base_of(name)[0]
+            if is_adapter(base):
+                raise InputError(f"{flag} {name} is an adapter of {base}, which is an adapter too and no whole model")
+            require_checkpoint(base)
         elif not (path / "config.json").is_file():
             raise InputError(f"{flag} {name}: this folder is no checkpoint, it has no config.json")
         refuse_pickles(path, flag)
@@ -64,6 +69,12 @@ def require_checkpoint(name: str, flag: str = "--model") -> None:
         )
     else:
         require_hub(f"the model {name!r}")
+
+
+def require_own_files(folder: Path) -> None:
+    """Raises InputError for links to files elsewhere; those of the cache of the Hub lead to beside its snapshots."""
+    cached = folder.resolve().parent.name == "snapshots"
+    require_inside(links_in(folder), folder.resolve().parents[1] if cached else folder)
 
 
 def refuse_pickles(folder: Path, flag: str) -> None:
@@ -262,6 +273,8 @@ def load_checkpoint(
             f"--model {name} holds no trained classifier for {model.config.num_labels} classes (no weights for "
             f"{', '.join(fresh[:4])}): train it with --do_train, or name the folder of a trained one"
         )
+    if (ids := sorted(model.config.id2label)) != list(range(len(ids))):
+        raise InputError(f"--model {name}: its id2label numbers the classes {ids}; expected 0, 1, ... in config.json")
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise InputError(

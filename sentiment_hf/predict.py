@@ -15,12 +15,14 @@ from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTok
 from transformers.utils import logging
 
 import custom_models  # noqa: F401  registers the custom models
-from sentiment_hf.args import ModelArguments
+from sentiment_hf.args import DataArguments, ModelArguments
 from sentiment_hf.baselines import is_saved_baseline, load_baseline
 from sentiment_hf.cells import cell
 from sentiment_hf.checkpoints import whole
-from sentiment_hf.data.columns import find_text_columns, read_texts
+from sentiment_hf.data.columns import SURROGATE, find_text_columns, read_texts
 from sentiment_hf.data.files import read_file
+from sentiment_hf.data.limits import require_size
+from sentiment_hf.data.sources import parts_of
 from sentiment_hf.ensemble import is_saved_ensemble, load_ensemble
 from sentiment_hf.errors import FlagParser, InputError
 from sentiment_hf.models import at_its_commit, checkpoint_tokenizer, load_checkpoint, require_checkpoint
@@ -42,6 +44,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="no apostrophe before what a spreadsheet takes for a formula",
     )
+    parser.add_argument(
+        "--max_data_bytes",
+        type=int,
+        default=DataArguments.max_data_bytes,
+        help="what --file may hold, unpacked",
+    )
     parser.add_argument("--text_column_names", help="comma-separated text columns of --file")
     parser.add_argument("--text_column_delimiter", default=" ", help="put between several text columns")
     parser.add_argument(
@@ -55,6 +63,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_intermixed_args(argv)
     if args.file and args.texts:
         parser.error("give texts or --file, not both")
+    if any(SURROGATE.search(text) for text in args.texts):
+        parser.error("a text of the command line is not UTF-8")
     if args.output and not args.file:
         parser.error("--output writes the rows of --file, and there is none")
     if args.output and (Path(args.output).suffix.lower() != ".csv" or Path(args.output).is_dir()):
@@ -169,6 +179,7 @@ def predict_batch(
 
 def predict_file(args: argparse.Namespace, labels: list[str], score: Scorer) -> None:
     """The rows of --file as csv, with the columns prediction and probability_<label> behind their own."""
+    require_size(parts_of(Path(args.file)), args.max_data_bytes)
     table = read_file(Path(args.file), "--file")
     added = ["prediction", *(f"probability_{label}" for label in labels)]
     if taken := [name for name in added if name in table.columns]:
@@ -181,9 +192,13 @@ def predict_file(args: argparse.Namespace, labels: list[str], score: Scorer) -> 
         for *row, p in zip(*table.columns.values(), results, strict=True)
     )
     shown = ([value if args.csv_raw else cell(value) for value in row] for row in [header, *rows])
+    # Quoted, so that no spreadsheet splits a text at a separator of its own and finds a formula behind it.
+    quoting = csv.QUOTE_MINIMAL if args.csv_raw else csv.QUOTE_ALL
     if args.output:
-        with whole(Path(args.output)) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-            csv.writer(file).writerows(shown)
+        # Columns of --file that are no text for the model can hold what is none for a file either.
+        written = {"newline": "", "encoding": "utf-8", "errors": "backslashreplace"}
+        with whole(Path(args.output)) as temporary, temporary.open("w", **written) as file:
+            csv.writer(file, quoting=quoting).writerows(shown)
         print(f"{len(texts)} rows written to {args.output}", file=sys.stderr)
     else:
-        csv.writer(sys.stdout).writerows(shown)
+        csv.writer(sys.stdout, quoting=quoting).writerows(shown)

@@ -59,15 +59,31 @@ def recipe_name(model: str, tuning: str) -> str:
     return model_type if model_type in MODEL_NAMES else "full"
 
 
+class PlainLoader(yaml.SafeLoader):
+    """Without aliases: in ten lines they name more values than there is memory for."""
+
+    def compose_node(self, parent, index):
+        """Called by yaml for each value."""
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("an alias (*name) in place of a value; write the value out")
+        return super().compose_node(parent, index)
+
+
+def read_yaml(path: Path) -> object:
+    """What a recipe holds; raises InputError where it is not YAML, or holds what no flag takes."""
+    try:
+        return yaml.load(path.read_text(encoding="utf-8"), PlainLoader)
+    # A date that does not exist and a number of 5 000 digits are ValueErrors, as is what is not UTF-8.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise InputError(f"--config {path} is not YAML: {' '.join(str(error).split())}") from error
+
+
 def read_recipe(path: Path, flags: dict[str, argparse.Action]) -> dict:
     """The keys of a YAML recipe are flags without their dashes; an unknown one is refused.
 
     `flags` are those of the parser, by name.
     """
-    try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"--config {path} is not YAML: {error}") from error
+    recipe = read_yaml(path) or {}
     if not isinstance(recipe, dict):
         raise InputError(f"--config {path}: expected lines of the form `flag: value`, found a {type(recipe).__name__}")
     for name in recipe:

@@ -151,7 +151,10 @@ def identify(
     model_args = dataclasses.replace(model_args, model_revision=source.model_revision)
     splits = in_label_order(splits, label_order(source), training_args.do_train)
     if training_args.output_dir == AUTO:
-        training_args.output_dir = str(default_folder(model_args, run_args, training_args, splits.name))
+        folder = default_folder(model_args, run_args, training_args, splits.name)
+        if ".." in folder.parts:
+            raise InputError(f"the run would go to {folder}, after the names of its files; name it by --output_dir")
+        training_args.output_dir = str(folder)
     return Known(model_args, source, splits, identity(model_args, data_args, run_args, training_args, splits))
 
 

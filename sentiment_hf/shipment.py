@@ -10,6 +10,7 @@ from transformers.dynamic_module_utils import get_relative_import_files
 
 from sentiment_hf.baselines import is_saved_baseline
 from sentiment_hf.card import CARD, EVAL_RESULTS
+from sentiment_hf.data.limits import require_inside
 from sentiment_hf.ensemble import is_saved_ensemble
 from sentiment_hf.errors import InputError
 from sentiment_hf.folder import REPORT
@@ -29,7 +30,8 @@ def pushed_files(folder: Path) -> list[str]:
     """Names of the files of a finished run that go to the Hub; whatever else lies in the folder stays.
 
     Raises:
-        InputError: the folder is no finished run, one of a baseline, an ensemble, or lacks a file that a loader needs.
+        InputError: the folder is no finished run, one of a baseline, an ensemble, lacks a file that a loader needs, or
+            has a link to elsewhere in the place of one.
     """
     report = folder / REPORT
     if not report.is_file():
@@ -52,7 +54,9 @@ def pushed_files(folder: Path) -> list[str]:
         raise InputError(f"{folder} lacks {', '.join(missing)}, without which it cannot be loaded; run it again")
     name = json.loads(report.read_text(encoding="utf-8"))["dataset"]
     optional = [*TOKENIZER, f"{EVAL_RESULTS}/{name}.yaml"]
-    return [*needed, *(name for name in optional if (folder / name).is_file())]
+    files = [*needed, *(name for name in optional if (folder / name).is_file())]
+    require_inside((folder / name for name in files), folder)
+    return files
 
 
 def weight_files(folder: Path) -> list[str]:

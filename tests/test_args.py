@@ -59,6 +59,14 @@ def test_a_number_in_yaml_is_a_number(tmp_path, written, number):
     assert isinstance(training.learning_rate, float)
 
 
+ALIASES = "model_config: [&a [x, x], *a]\n"
+
+
+@pytest.mark.parametrize("content", [ALIASES, "seed: " + "[" * 5000, "seed: 2024-13-45\n", "seed: " + "1" * 5000])
+def test_a_recipe_that_breaks_its_reader_is_refused(tmp_path, content):
+    assert "is not YAML" in refusal([*recipe(tmp_path, content), "--model", "custom-fc"])
+
+
 def test_an_unknown_key_of_a_recipe_is_refused_with_a_suggestion(tmp_path):
     assert "learning_rate" in refusal([*recipe(tmp_path, "lerning_rate: 1\n"), "--model", "custom-fc"])
 

@@ -602,3 +602,107 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path):
         load_splits(DataArguments(dataset_name=str(tmp_path / "data")))
     with pytest.raises(InputError, match=r"1.txt is a link to /etc/hostname, outside of"):
         load_splits(DataArguments(train_file=str(tmp_path / "data" / "train")))
+
+
+def link_to_train(home: Path) -> None:
+    (home / "train").symlink_to(home.parent / "other" / "train")
+
+
+def name_in_readme(home: Path) -> None:
+    write(home / "README.md", "---\nconfigs:\n- config_name: default\n  data_files: ../other/train.csv\n---\n")
+
+
+def name_in_state(home: Path) -> None:
+    Dataset.from_dict({"text": [], "label": []}).save_to_disk(home)
+    write(home / "state.json", json.dumps({"_data_files": [{"filename": "../other/data-00000-of-00001.arrow"}]}))
+
+
+@pytest.mark.parametrize("leads_out", [link_to_train, name_in_readme, name_in_state])
+def test_a_folder_whose_files_are_elsewhere_is_refused(tmp_path, leads_out):
+    other, home = tmp_path / "other", tmp_path / "data"
+    Dataset.from_dict({"text": [text for text, _ in ROWS], "label": [name for _, name in ROWS]}).save_to_disk(other)
+    write(other / "train.csv", csv_text(ROWS))
+    for row, (text, name) in enumerate(ROWS):
+        write(other / "train" / name / f"{row}.txt", text)
+    home.mkdir()
+    leads_out(home)
+    with pytest.raises(InputError, match=r"outside of"):
+        load_splits(DataArguments(dataset_name=str(home)))
+
+
+def test_a_link_that_leads_nowhere_is_no_file(tmp_path):
+    write(tmp_path / "train.csv", csv_text(ROWS))
+    (tmp_path / "gone.csv").symlink_to("nothing")
+    (tmp_path / "round.csv").symlink_to("round.csv")
+    assert len(load_splits(DataArguments(dataset_name=str(tmp_path))).train) > 40
+
+
+def arrow_bomb(home: Path) -> None:
+    schema = pa.schema([("text", pa.string()), ("label", pa.string())])
+    Dataset.from_dict({"text": ["a"], "label": ["b"]}).save_to_disk(home)
+    options = pa.ipc.IpcWriteOptions(compression="zstd")
+    path = home / "data-00000-of-00001.arrow"
+    with pa.ipc.new_stream(str(path), schema, options=options) as file:
+        file.write_batch(pa.record_batch([["good " * 200_000] * 50, ["pos", "neg"] * 25], schema=schema))
+    assert path.stat().st_size < 100_000
+
+
+def parquet_of_another_name(home: Path) -> None:
+    home.mkdir()
+    bomb(home / "train.geoparquet", as_text=True)
+
+
+def value_larger_than_the_limit(home: Path) -> None:
+    home.mkdir()
+    texts = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), ["g" * 40_000_000])
+    table = pa.table({"text": texts, "label": pa.array(["positive", "negative"] * 500)})
+    pq.write_table(table, home / "train.parquet", compression="zstd", store_schema=False)
+
+
+@pytest.mark.parametrize("make", [arrow_bomb, parquet_of_another_name, value_larger_than_the_limit])
+def test_the_limit_counts_what_is_unpacked_in_whatever_file(tmp_path, make):
+    make(tmp_path / "data")
+    with pytest.raises(InputError, match=r"with it the data take more than 40,000,000 bytes"):
+        load_splits(DataArguments(dataset_name=str(tmp_path / "data"), max_data_bytes=4 * 10**7))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("deep.json", "[" * 200_000, "recursion"),
+        ("digits.jsonl", '{"text": "a", "label": "b"}\n{"text": "a", "label": ' + "1" * 5000 + "}", "line 2.*digits"),
+        ("label.jsonl", '{"text": "a", "label": "b"}\n{"text": "a", "label": "\\ud800"}', "line 2.*surrogate"),
+    ],
+)
+def test_json_that_breaks_its_reader_is_refused(tmp_path, name, content, said):
+    with pytest.raises(InputError, match=said):
+        load_splits(DataArguments(train_file=write(tmp_path / name, content)))
+
+
+def hostile_tables() -> dict[str, pa.Table]:
+    texts, labels = pa.array([text for text, _ in ROWS]), pa.array([name for _, name in ROWS])
+    good = pa.table({"text": texts, "label": labels})
+    latin = pa.array([b"caf\xe9"] * len(ROWS), pa.binary())
+    classes = json.dumps({"info": {"features": FEATURES.to_dict()}}).encode()
+    numbered = pa.table({"text": texts, "label": pa.array([0, 9] * (len(ROWS) // 2))})
+    return {
+        "UTF8": pa.table({"text": pa.StringArray.from_buffers(len(ROWS), *latin.buffers()[1:]), "label": labels}),
+        "no table": good.replace_schema_metadata({b"huggingface": b"no json"}),
+        "2 times": pa.Table.from_arrays([texts, texts, labels], ["text", "text", "label"]),
+        "row 2: 'label' is 9": numbered.replace_schema_metadata({b"huggingface": classes}),
+    }
+
+
+@pytest.mark.parametrize("said", hostile_tables())
+def test_a_parquet_file_that_is_no_table_of_texts_is_refused(tmp_path, said):
+    pq.write_table(hostile_tables()[said], tmp_path / "train.parquet")
+    with pytest.raises(InputError, match=rf"train.parquet.*{said}"):
+        load_splits(DataArguments(train_file=str(tmp_path / "train.parquet")))
+
+
+@pytest.mark.parametrize("state", ["[]", "{}", '{"_data_files": 1}'])
+def test_a_saved_dataset_with_a_broken_state_is_refused(tmp_path, state):
+    Dataset.from_dict({"text": ["a"], "label": ["b"]}).save_to_disk(tmp_path / "data")
+    write(tmp_path / "data" / "state.json", state)
+    with pytest.raises(InputError, match=r"a `save_to_disk` folder that cannot be read"):
+        load_splits(DataArguments(dataset_name=str(tmp_path / "data")))

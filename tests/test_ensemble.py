@@ -422,3 +422,9 @@ def test_the_script_tells_its_flags():
     assert (done.returncode, done.stderr) == (0, "")
     for flag in ("FOLDER", "--output_dir", "--method", "--overwrite", *METHODS):
         assert flag in done.stdout
+
+
+def test_an_ensemble_whose_file_lacks_its_members_is_refused(tmp_path, capsys):
+    (tmp_path / "ensemble.json").write_text("{}")
+    assert predict_command([str(tmp_path), "good"]) == 2
+    assert "ensemble.json is damaged" in capsys.readouterr().err

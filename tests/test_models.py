@@ -10,7 +10,14 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, BertTok
 
 from sentiment_hf.args import ModelArguments
 from sentiment_hf.errors import InputError
-from sentiment_hf.models import load_model, load_tokenizer, parse_settings, positions
+from sentiment_hf.models import (
+    load_checkpoint,
+    load_model,
+    load_tokenizer,
+    parse_settings,
+    positions,
+    require_checkpoint,
+)
 
 LABELS = ["negative", "positive"]
 
@@ -38,6 +45,32 @@ def loaded(folder, labels=LABELS, trains=True):
 def edit(file, **changes):
     """Change these keys of a JSON file."""
     file.write_text(json.dumps(json.loads(file.read_text()) | changes))
+
+
+def test_links_to_files_elsewhere_are_refused_but_for_those_of_the_cache_of_the_hub(bert, tmp_path):
+    home = tmp_path / "models--me--mine"
+    (home / "blobs").mkdir(parents=True)
+    snapshot = home / "snapshots" / "0123"
+    bert.rename(home / "blobs" / "all")
+    snapshot.mkdir(parents=True)
+    for file in (home / "blobs" / "all").iterdir():
+        (snapshot / file.name).symlink_to(file)
+    require_checkpoint(str(snapshot))
+    snapshot.rename(tmp_path / "downloaded")
+    with pytest.raises(InputError, match=r"config.json is a link to .*, outside of"):
+        require_checkpoint(str(tmp_path / "downloaded"))
+
+
+def test_an_adapter_of_itself_is_refused(tmp_path):
+    (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(tmp_path)}))
+    with pytest.raises(InputError, match=r"an adapter too"):
+        require_checkpoint(str(tmp_path))
+
+
+def test_classes_that_are_not_numbered_from_0_are_refused(bert):
+    edit(bert / "config.json", id2label={"3": "bad", "5": "good"}, label2id={"bad": 3, "good": 5})
+    with pytest.raises(InputError, match=r"numbers the classes \[3, 5\]"):
+        load_checkpoint(ModelArguments(model_name_or_path=str(bert)), None, trains=True)
 
 
 def test_a_head_that_nothing_trains_is_refused(bert):

@@ -143,6 +143,34 @@ def test_without_an_output_the_table_goes_to_the_screen(model, tmp_path, capsys)
     assert [row[0] for row in rows[1:]] == ["good, so good", "bad"]
 
 
+def test_what_no_file_can_hold_does_not_stop_the_others(model, tmp_path, capsys):
+    (tmp_path / "reviews.jsonl").write_text('{"text": "good", "note": "\\ud800"}\n{"text": "bad", "note": ""}\n')
+    flags = [model, "--file", str(tmp_path / "reviews.jsonl"), "--output", str(tmp_path / "out.csv")]
+    assert predict_command(flags) == 0
+    assert list(read_csv(tmp_path / "out.csv").columns["note"]) == ["\\ud800", ""]
+    assert predict_command([model, "good \udcff"]) == 2
+    assert "not UTF-8" in capsys.readouterr().err
+
+
+def test_a_screen_without_a_character_shows_its_number(model, monkeypatch):
+    screen = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(screen, encoding="ascii"))
+    assert predict_command([model, "good \U0001f600"]) == 0
+    assert screen.getvalue().endswith(b"good \\U0001f600\n")
+
+
+def test_a_formula_behind_a_separator_of_other_countries_stays_inside_its_quotes(model, tmp_path):
+    file, output = write_csv(tmp_path / "in.csv", [("good;=1+1",)], ("text",)), tmp_path / "out.csv"
+    assert predict_command([model, "--file", str(file), "--output", str(output)]) == 0
+    assert '"good;=1+1"' in output.read_text()
+
+
+def test_a_file_that_unpacks_to_more_than_is_allowed_is_refused(model, tmp_path, capsys):
+    file = write_csv(tmp_path / "in.csv", [("good",)] * 100, ("text",))
+    assert predict_command([model, "--file", str(file), "--max_data_bytes", "100"]) == 2
+    assert "in.csv: with it the data take more than 100 bytes" in capsys.readouterr().err
+
+
 def test_a_text_is_cut_to_the_length_of_the_training(model, capsys):
     long = "the soup was cold and so grim here again we saw it"
     assert predict_command([model, f"{long} good good good", f"{long} bad bad bad"]) == 0

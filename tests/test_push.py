@@ -458,3 +458,11 @@ def test_the_card_is_made_of_the_report(runs):
         assert report["fingerprint"][:12] in text
         assert str(runs[name]) not in text, "no path of this machine"
         assert str(runs[name].parent) not in text
+
+
+def test_a_link_to_a_file_elsewhere_is_not_pushed(hub, runs, tmp_path, capsys):
+    folder = Path(shutil.copytree(next(iter(runs.values())), tmp_path / "run"))
+    (tmp_path / "token").write_text("a secret")
+    (folder / "chat_template.jinja").symlink_to(tmp_path / "token")
+    assert push(folder, "linked") == 2
+    assert "chat_template.jinja is a link to" in capsys.readouterr().err

@@ -400,3 +400,11 @@ def test_the_precision_that_accelerate_was_configured_for_is_part_of_the_run(tmp
     monkeypatch.setenv("ACCELERATE_MIXED_PRECISION", "bf16")
     assert run_command(argv) == 2
     assert "mixed_precision: 'no' there, 'bf16' here" in capsys.readouterr().err
+
+
+def test_a_file_whose_name_leads_upwards_names_no_folder(data, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(data / "train.csv", tmp_path / "...csv")
+    with pytest.raises(InputError, match=r"name it by --output_dir"):
+        run(*parse_args(["--model", "custom-fc", "--train_file", "...csv"]))
+    assert [path.name for path in tmp_path.iterdir()] == ["...csv"]

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import yaml
-
 from sentiment_hf.args import TUNINGS
 from sentiment_hf.compare.grid import Settings, Value, expand, name_of, unsaid
 from sentiment_hf.errors import FlagParser, InputError
 from sentiment_hf.names import is_fresh
+from sentiment_hf.recipes import read_yaml
 
 USAGE = """sentiment-hf compare FOLDER ... [FLAGS]
        sentiment-hf compare --models MODEL ... [FLAGS] [FLAGS OF sentiment-hf run]
@@ -140,10 +139,7 @@ def read_recipe(path: Path, parser: argparse.ArgumentParser) -> tuple[list[str],
     """Words of a command line: own flags, and those of the runs; named models and a grid become defaults."""
     if not path.is_file():
         raise InputError(f"--config {path}: no such file")
-    try:
-        recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"--config {path} is not YAML: {' '.join(str(error).split())}") from error
+    recipe = read_yaml(path)
     if not isinstance(recipe, dict):
         raise InputError(f"--config {path}: expected lines of the form `flag: value`")
     own = {action.dest for action in parser._actions}

@@ -73,11 +73,14 @@ def read_texts(table: Table, names: Sequence[str], delimiter: str) -> list[str]:
                     f"{table.place(index)}: {name!r} is {found}. A text is a string, an empty one too; "
                     "another column is chosen by --text_column_names."
                 )
-            if not cell.isascii() and SURROGATE.search(cell):
-                raise InputError(
-                    f"{table.place(index)}: {name!r} holds half of a surrogate pair, which is no character."
-                )
+            refuse_surrogate(cell, table.place(index), name)
     return list(columns[0]) if len(columns) == 1 else [delimiter.join(cells) for cells in zip(*columns, strict=True)]
+
+
+def refuse_surrogate(text: str, place: str, column: str) -> None:
+    """Raises InputError for what no file can hold."""
+    if not text.isascii() and SURROGATE.search(text):
+        raise InputError(f"{place}: {column!r} holds half of a surrogate pair, which is no character.")
 
 
 def read_labels(table: Table, name: str) -> list[str]:
@@ -86,12 +89,16 @@ def read_labels(table: Table, name: str) -> list[str]:
     column = table.columns[name][:]
     if names is None:
         return [_label_name(label, table, index, name) for index, label in enumerate(column)]
+    for class_name in names:
+        refuse_surrogate(class_name, table.source, name)
     for index, label in enumerate(column):
         if label is None or label < 0:
             raise InputError(
                 f"{table.place(index)}: {name!r} is {label}, which marks a row without a label. A part without labels "
                 "cannot be used; name files with labels by --train_file, --validation_file and --test_file."
             )
+        if label >= len(names):
+            raise InputError(f"{table.place(index)}: {name!r} is {label}, and there are {len(names)} classes, from 0.")
     return [names[label] for label in column]
 
 
@@ -111,6 +118,7 @@ def _label_name(label: object, table: Table, index: int, column: str) -> str:
             f"{table.place(index)}: the label in {column!r} is {label!r}; a class is a name or a whole number. "
             "Another column is chosen by --label_column_name."
         )
+    refuse_surrogate(str(label), table.place(index), column)
     return str(label)
 
 

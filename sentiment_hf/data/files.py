@@ -120,7 +120,7 @@ def read_json(path: Path) -> Table:
 def _json_rows(path: Path, text: str) -> tuple[str, list[tuple[int, object]]]:
     """("row" or "line", numbered rows): an object after an object makes the file one of lines, whatever its suffix."""
     try:
-        content = json.loads(text) if text.strip() else []
+        content = _json(text, str(path)) if text.strip() else []
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             return "line", list(_json_lines(path, text))
@@ -134,24 +134,41 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, object]]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                yield number, json.loads(line)
+                yield number, _json(line, f"{path}, line {number}")
             except json.JSONDecodeError as error:
                 raise InputError(f"{path}, line {number}: not JSON ({error.msg}).") from error
+
+
+def _json(text: str, place: str) -> object:
+    """Raises JSONDecodeError where it is not JSON, InputError where it is too deep or a number has too many digits."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{place}: JSON that cannot be read ({error}).") from error
 
 
 def read_parquet(path: Path) -> Table:
     """The columns of a parquet file; a ClassLabel that the library wrote into its schema is kept."""
     try:
-        table = pq.ParquetFile(path).read()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise InputError(f"{path}: not a whole parquet file ({error}).") from error
-    return dataset_table(Dataset(table), str(path))
+        dataset = Dataset(pq.ParquetFile(path).read())
+    # What bytes or a schema of others' making raise has no family.
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{path}: not a whole parquet file, or one that is no table ({reason}).") from error
+    return dataset_table(dataset, str(path))
 
 
 def dataset_table(dataset: Dataset, source: str) -> Table:
     """The columns of a dataset, read when they are asked for."""
     if not len(dataset):
         raise InputError(f"{source} has no rows.")
+    try:
+        # Texts are UTF-8, and each lies where the file says.
+        dataset.data.validate(full=True)
+    except pa.ArrowInvalid as error:
+        raise InputError(f"{source} is damaged ({error}).") from error
     classes = {name: kind.names for name, kind in dataset.features.items() if isinstance(kind, ClassLabel)}
     columns = {name: dataset[name] for name in dataset.column_names}
     return Table(source, columns, lambda index: f"{source}, row {index + 1}", classes)

@@ -1,9 +1,10 @@
 """What files may hold: a few kilobytes of parquet can unpack to more than the memory, and a link can lead anywhere."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from sentiment_hf.errors import InputError
@@ -11,12 +12,14 @@ from sentiment_hf.errors import InputError
 # Rows that are unpacked at a time, to be counted.
 ROWS = 64
 
+TEXTS = ("string", "large_string", "binary", "large_binary")
+
 
 def require_size(paths: Iterable[Path], limit: int) -> None:
     """Raises InputError where the files together hold more than `limit` bytes; nothing of them is kept in memory."""
     left = limit
     for path in paths:
-        left -= unpacked_size(path, left) if path.suffix.lower() == ".parquet" else path.stat().st_size
+        left -= unpacked_size(path, left)
         if left < 0:
             raise InputError(
                 f"{path}: with it the data take more than {limit:,} bytes once unpacked; raise --max_data_bytes if "
@@ -25,28 +28,63 @@ def require_size(paths: Iterable[Path], limit: int) -> None:
 
 
 def unpacked_size(path: Path, limit: int) -> int:
-    """Bytes of all columns of a parquet file, counted until they exceed the limit; 0 for what cannot be read."""
+    """Bytes of the columns of a parquet or arrow file, counted until they exceed the limit; of other files their own.
+
+    0 for what cannot be read.
+    """
     size = 0
     try:
-        with pq.ParquetFile(path) as file:
-            for batch in file.iter_batches(ROWS):
-                size += sum(column_size(column) for column in batch.columns)
-                if size > limit:
-                    break
+        with path.open("rb") as file:
+            begin = file.read(4)
+        if begin != b"PAR1" and path.suffix.lower() != ".arrow":
+            return path.stat().st_size
+        for batch in parquet_batches(path) if begin == b"PAR1" else arrow_batches(path):
+            size += sum(column_size(column) for column in batch.columns)
+            if size > limit:
+                break
+    except MemoryError:
+        return limit + 1
     except (pa.ArrowException, OSError):
         # Said with its reason where it is read for its rows.
         return 0
     return size
 
 
+def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Texts as dictionaries, so that one that stands in many rows is unpacked once."""
+    flat = [field.name for field in pq.read_schema(path) if not pa.types.is_nested(field.type)]
+    with pq.ParquetFile(path, read_dictionary=flat) as file:
+        yield from file.iter_batches(ROWS)
+
+
+def arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
+    """Of both formats that `datasets` reads; what is in them may be compressed."""
+    with pa.memory_map(str(path)) as source:
+        try:
+            yield from pa.ipc.open_stream(source)
+        except pa.ArrowInvalid:
+            reader = pa.ipc.open_file(source)
+            yield from (reader.get_batch(index) for index in range(reader.num_record_batches))
+
+
 def column_size(column: pa.Array) -> int:
-    """Bytes of its values; categories with each in its row, as texts are read."""
-    return (column.dictionary_decode() if pa.types.is_dictionary(column.type) else column).nbytes
+    """Bytes of its values; a text of a dictionary counts in each row, as texts are read."""
+    if not pa.types.is_dictionary(column.type):
+        return column.nbytes
+    if str(column.type.value_type) not in TEXTS:
+        return column.dictionary_decode().nbytes
+    return pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0
 
 
 def require_inside(paths: Iterable[Path], folder: Path) -> None:
-    """Raises InputError where one of them is a link that leads out of the folder."""
+    """Raises InputError where one of them, by a link or by its name, lies outside of the folder."""
     home = folder.resolve()
     for path in paths:
         if not path.resolve().is_relative_to(home):
-            raise InputError(f"{path} is a link to {path.resolve()}, outside of {folder}; put a copy in its place")
+            what = f"is a link to {path.resolve()}," if path.is_symlink() else "is named by the folder and lies"
+            raise InputError(f"{path} {what} outside of {folder}; put a copy in its place")
+
+
+def links_in(folder: Path) -> list[Path]:
+    """Files and folders that are links and lead somewhere; a folder behind a link is not looked into."""
+    return [path for path in sorted(folder.rglob("*")) if path.is_symlink() and path.exists()]

@@ -1,5 +1,6 @@
 """Find the tables of each split: in files, in a folder of any known layout, on the Hub, or in the built-in sample."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeVar
@@ -27,7 +28,7 @@ from sentiment_hf.data.files import (
     read_file,
     read_json,
 )
-from sentiment_hf.data.limits import require_inside, require_size
+from sentiment_hf.data.limits import links_in, require_inside, require_size
 from sentiment_hf.errors import InputError
 from sentiment_hf.hub import require_hub
 
@@ -92,9 +93,9 @@ def parts_of(path: Path) -> list[Path]:
     """The file, or the files in a folder that texts are read from."""
     if path.is_file():
         return [path]
-    parts = [part for part in sorted(path.rglob("*")) if part.suffix.lower() in (*SUFFIXES, ".txt", ".arrow")]
-    require_inside(parts, path)
-    return parts
+    require_inside(links_in(path), path)
+    known = (*SUFFIXES, ".txt", ".arrow")
+    return [part for part in sorted(path.rglob("*")) if part.suffix.lower() in known and part.is_file()]
 
 
 def _from_hub(hub_id: str, config: str | None) -> Tables:
@@ -120,19 +121,38 @@ def _from_folder(folder: Path, args: DataArguments) -> Tables:
     require_size(parts_of(folder), args.max_data_bytes)
     if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
         try:
+            require_inside(_saved_files(folder), folder)
             return _from_dataset(load_from_disk(str(folder)), str(folder))
-        except (OSError, ValueError) as error:
+        # What its json files lack or hold in place of what is expected has no family.
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise InputError(f"--dataset {folder}: a `save_to_disk` folder that cannot be read ({error}).") from error
     if any(folder.glob("train/*/*.txt")):
         parts = _usual_splits({path.name: path for path in folder.iterdir() if any(path.glob("*/*.txt"))}, str(folder))
         return {split: [read_class_folders(path)] for split, path in parts.items()}
-    return _from_layout(str(folder.resolve()), args.dataset_config_name, str(folder))
+    return _from_layout(str(folder.resolve()), args.dataset_config_name, str(folder), args.max_data_bytes)
 
 
-def _from_layout(where: str, config: str | None, source: str) -> Tables:
-    """Parquet by the library, which keeps ClassLabel; csv and json by our readers, since the library's alter text."""
+def _saved_files(folder: Path) -> list[Path]:
+    """Those that a `save_to_disk` folder names; each has to be an .arrow file, as only these have been counted."""
+    states = [path for path in (folder / "state.json", *folder.glob("*/state.json")) if path.is_file()]
+    listed = [(path.parent, json.loads(path.read_text(encoding="utf-8"))["_data_files"]) for path in states]
+    files = [home / file["filename"] for home, names in listed for file in names]
+    if other := [file for file in files if file.suffix != ".arrow"]:
+        raise InputError(f"{other[0].name} is no .arrow file")
+    return files
+
+
+def _from_layout(where: str, config: str | None, source: str, limit: int | None = None) -> Tables:
+    """Parquet by the library, which keeps ClassLabel; csv and json by our readers, since the library's alter text.
+
+    With a `limit` it is a folder of this machine: what its README.md names lies in it and unpacks to no more bytes.
+    """
     try:
         builder = _builder(where, config, source)
+        if limit is not None:
+            named = [Path(path) for paths in (builder.config.data_files or {}).values() for path in paths]
+            require_inside(named, Path(where))
+            require_size(named, limit)
         if builder.name in ("parquet", "arrow", "cache"):
             builder.download_and_prepare()
             return _from_dataset(builder.as_dataset(), source)

@@ -21,7 +21,8 @@ from sentiment_hf.data.columns import (
     require_columns,
 )
 from sentiment_hf.data.files import Table, read_file
-from sentiment_hf.data.sources import Tables, find_tables
+from sentiment_hf.data.limits import require_size
+from sentiment_hf.data.sources import Tables, find_tables, parts_of
 from sentiment_hf.errors import InputError
 
 logger = logging.getLogger(__name__)
@@ -81,6 +82,7 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
     names = dict.fromkeys(name for table in pieces for name in table.columns)
     columns = {name: [cell for table in pieces for cell in _cells(table, name)] for name in names}
     if rows_file is not None:
+        require_size(parts_of(Path(rows_file)), args.max_data_bytes)
         columns |= _added(read_file(Path(rows_file), "--rows_file"), columns)
     used = (*splits.notes["columns"]["text"], splits.notes["columns"]["label"])
     return splits, {name: [cells[row] for row in numbers] for name, cells in columns.items() if name not in used}
@@ -91,7 +93,11 @@ def _cells(table: Table, column: str) -> list:
     if column not in table.columns:
         return [None] * len(next(iter(table.columns.values())))
     names, cells = table.classes.get(column), table.columns[column][:]
-    return list(cells) if names is None else [None if cell is None or cell < 0 else names[cell] for cell in cells]
+    return (
+        list(cells)
+        if names is None
+        else [None if cell is None or not 0 <= cell < len(names) else names[cell] for cell in cells]
+    )
 
 
 def _added(table: Table, columns: dict[str, list]) -> dict[str, list]:

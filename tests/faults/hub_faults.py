@@ -37,7 +37,8 @@ def fails(fail: Callable[[LoopbackHub], None], ground: Ground, home: Path) -> li
     with LoopbackHub() as hub:
         fail(hub)
         first = train_and_push(hub, ground, home)
-        trained = (home / "run" / "model.safetensors").is_file() and result(home / "run") == ground.expected
+        found = result(home / "run")
+        trained, scored = found["model.safetensors"] == ground.expected["model.safetensors"], found == ground.expected
         hub.recover()
         second = train_and_push(hub, ground, home)
         pushed = second.code == 0 and "model.safetensors" in hub.files(REPO)
@@ -45,10 +46,11 @@ def fails(fail: Callable[[LoopbackHub], None], ground: Ground, home: Path) -> li
         said = first.code == 4 and "Traceback" not in first.stderr and "sentiment-hf push" in first.stderr
     else:
         said = first.code == 0
-    if said and trained and pushed:
+    if said and scored and pushed:
         return [SURVIVED]
     reason = "hangs" if first.code is None else f"exit code {first.code}"
-    return [f"{reason}, {'trained' if trained else 'nothing trained'}, {'pushed' if pushed else 'not pushed'} later"]
+    done = "trained and scored" if scored else "trained, not scored" if trained else "nothing trained"
+    return [f"{reason}, {done}, {'pushed' if pushed else 'not pushed'} later"]
 
 
 def answers(method: str, path: str, status: int | None, hub: LoopbackHub) -> None:

@@ -30,11 +30,12 @@ What was injected, and what came of it when the same command was given again. `m
 `get_last_checkpoint`.
 
 * **survived**: exit code 0, and weights, optimizer, schedule, random numbers and scores are bit for bit those of an
-  undisturbed run.
+  undisturbed run (blocks C, R, K, H); texts and labels are as they stand in the file (D); nothing runs, leaks or
+  leaves its place (S, U).
 * **refused**: exit code 2, or 3 where training had begun, and a line that says what is wrong.
 * WRONG: exit code 0, and other weights or scores.
 * stuck: the command ends in a traceback, and will each time until a person deletes files.
-* traceback: it ends in one that names neither file and row nor flag, and nothing is lost.
+* traceback: it refuses by one, where a line would do that names file and row, or the flag; nothing is lost.
 
 Rows without a second verdict are of things that a plain `Trainer` does not have."""
 

@@ -68,8 +68,10 @@ def plain_main(argv: list[str]) -> int:
     parts = {part: getattr(given, f"{part}_file") for part in ("train", "validation", "test")}
     rows = load_dataset("csv", data_files=parts, cache_dir=str(Path(args.output_dir).parent / "cache"))
     tokenizer = AutoTokenizer.from_pretrained(given.model_name_or_path)
-    config = AutoConfig.from_pretrained(given.model_name_or_path)
     rows = rows.class_encode_column("label").map(lambda row: tokenizer(row["text"], truncation=True))
+    config = AutoConfig.from_pretrained(
+        given.model_name_or_path, num_labels=rows["train"].features["label"].num_classes
+    )
     trainer = Trainer(
         model=AutoModelForSequenceClassification.from_config(config),
         args=args,

@@ -76,8 +76,10 @@ def nan_logits() -> None:
 
     def changed(trainer: Trainer, *args, **kwargs):
         loss, logits, labels = prediction_step(trainer, *args, **kwargs)
-        broken = trainer.state.global_step >= BREAKS_AT - 1
-        return (loss, logits * math.nan, labels) if broken else (loss, logits, labels)
+        if trainer.state.global_step >= BREAKS_AT - 1:
+            # A plain `Trainer` without metrics of its own looks at the loss only.
+            loss, logits = loss * math.nan, None if logits is None else logits * math.nan
+        return loss, logits, labels
 
     Trainer.prediction_step = changed
 

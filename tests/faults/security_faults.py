@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import math
 import os
 import resource
 import shutil
@@ -20,6 +21,7 @@ from huggingface_hub import metadata_load
 from faults.fault import REFUSED, SURVIVED, Fault, copy_of, run_again, verdict
 from faults.ground import Ground
 from faults.programs import OURS
+from faults.run_faults import after_step
 from faults.shot import Ended, shoot
 
 CANARY = "hf_canary0123456789"
@@ -102,6 +104,16 @@ def secret_as_vocabulary(ground: Ground, home: Path) -> list[str]:
     path = model / "tokenizer_config.json"
     named = dict.fromkeys(("vocab_file", "merges_file", "tokenizer_file", "chat_template_file"), "../.env")
     path.write_text(json.dumps(json.loads(path.read_text()) | named))
+    # The name of a file is one from where the program runs.
+    ended = shoot(ground.program.main, argv, home / "log", before=partial(os.chdir, model))
+    return [kept_secret(ended, [home / "run", home / "log"])]
+
+
+def secret_behind_a_link(ground: Ground, home: Path) -> list[str]:
+    """A file of the tokenizer is a link to one above the checkpoint, and would be saved, and pushed, with the run."""
+    (home / ".env").write_text(f"HF_TOKEN={CANARY}\n")
+    model, argv = with_model(ground, home)
+    (model / "chat_template.jinja").symlink_to("../.env")
     ended = shoot(ground.program.main, argv, home / "log")
     return [kept_secret(ended, [home / "run", home / "log"])]
 
@@ -125,8 +137,13 @@ def secrets_around(ground: Ground, home: Path) -> list[str]:
 
     argv = ground.program.argv(ground.data, home / "run")
     whole = shoot(ground.program.main, argv, home / "log", before=before)
-    crashed = [*ground.program.argv(ground.data, home / "crash"), "--learning_rate", "1e30", "--max_grad_norm", "0"]
-    shoot(ground.program.main, [*crashed, "--optim", "sgd"], home / "crash.log", before=before)
+
+    def crash() -> None:
+        before()
+        after_step(3, partial(math.sqrt, -1))
+
+    crashed = shoot(ground.program.main, ground.program.argv(ground.data, home / "crash"), home / "crash.log", crash)
+    assert "Traceback" in crashed.stderr, crashed
     return [kept_secret(whole, [home / "run", home / "log", home / "crash", home / "crash.log"])]
 
 
@@ -261,8 +278,9 @@ FAULTS += [
     Fault("S12", "zip of 1 GB", REFUSED, partial(archive, zip_bomb)),
     Fault("S13", "parquet of 1 GB", REFUSED, partial(archive, parquet_bomb)),
     Fault("S14", "classes called ../../x, /tmp/x, 300 characters", SURVIVED, labels_that_are_paths),
-    Fault("S15", "class with YAML front matter in its name", SURVIVED, front_matter),
+    Fault("S15", "class with YAML front matter in its name", SURVIVED, front_matter, False),
     Fault("S16", "recipe that calls a program", REFUSED, partial(recipe, PROGRAM_IN_YAML, "is not YAML"), False),
     Fault("S17", "recipe with an unknown key", REFUSED, partial(recipe, "sead: 3\n", "did you mean 'seed'"), False),
     Fault("S18", "tokens in environment, .env and .netrc", SURVIVED, secrets_around),
+    Fault("S19", "tokenizer with a link to ../.env", REFUSED, secret_behind_a_link),
 ]
