@@ -9,6 +9,7 @@ import importlib.metadata
 import json
 import logging
 import os
+import pickle
 import platform
 import re
 import shutil
@@ -164,6 +165,18 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def pickles_refused(checkpoint: Path | None) -> Iterator[None]:
+    """torch opens no pickle that calls anything; raises InputError, which says where it lies."""
+    try:
+        yield
+    except pickle.UnpicklingError as error:
+        raise InputError(
+            f"{checkpoint} holds a pickle of more than numbers, which this program did not write and does not open; "
+            "delete the checkpoint, and the same command goes on from the one before"
+        ) from error
 
 
 def write_json(path: Path, content: dict) -> None:

@@ -1,6 +1,8 @@
 """The command line: sentiment-hf run | compare | ensemble | predict | push | list; scripts/ call it too."""
 
 import logging
+import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -137,6 +139,10 @@ def exit_code(work: Callable[[], None]) -> int:
     except Interrupted as error:
         print(error, file=sys.stderr)
         return 128 + error.signum
+    except BrokenPipeError:
+        # Whoever read the output, as `head` does, has seen enough; what is left of it goes nowhere, without a word.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last checkpoint, if there is one", file=sys.stderr)
         return 130

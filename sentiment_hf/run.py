@@ -27,7 +27,7 @@ from transformers import (
 from sentiment_hf.args import AUTO, DataArguments, ModelArguments, RunArguments
 from sentiment_hf.baselines.fitting import prepare_baseline
 from sentiment_hf.card import license_of, write_card
-from sentiment_hf.checkpoints import newest_whole, warn_of_versions, write_json
+from sentiment_hf.checkpoints import newest_whole, pickles_refused, warn_of_versions, write_json
 from sentiment_hf.data import Splits, load_splits
 from sentiment_hf.errors import InputError, Interrupted, NotPushedError, TrainingError
 from sentiment_hf.failures import lost_processes_explained
@@ -370,7 +370,7 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) 
         trainer.restore_clock(checkpoint)
     stop = next(c for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
     begun = refusals_explained(lambda: trainer.resumed_at is not None)
-    with stop, begun, lost_processes_explained(), memory_explained():
+    with stop, begun, lost_processes_explained(), memory_explained(), pickles_refused(checkpoint):
         result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signum is not None:
         raise Interrupted(

@@ -2,6 +2,9 @@
 
 import csv
 import io
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from helpers import run_flags, save_bert, write_csv, write_data
@@ -18,6 +21,7 @@ from transformers import (
 from sentiment_hf.cli import predict_command
 from sentiment_hf.data.files import read_csv
 
+ROOT = Path(__file__).parents[1]
 LIMIT = 12
 LEARNS = ("embedding_size=8", "hidden_size=8", "dropout=0", "embedding_dropout=0", "pooling=mean")
 TEXTS = ["a fine film", "", "so grim and dull", "good " * 40 + "bad " * 40, "the soup was cold"]
@@ -150,6 +154,16 @@ def test_what_no_file_can_hold_does_not_stop_the_others(model, tmp_path, capsys)
     assert list(read_csv(tmp_path / "out.csv").columns["note"]) == ["\\ud800", ""]
     assert predict_command([model, "good \udcff"]) == 2
     assert "not UTF-8" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_is_no_error(model, tmp_path):
+    write_csv(tmp_path / "many.csv", [("a fine film",)] * 5000, ("text",))
+    command = [sys.executable, str(ROOT / "scripts" / "predict.py"), str(model), "--file", str(tmp_path / "many.csv")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as predict:
+        assert predict.stdout.readline().startswith('"text"')
+        predict.stdout.close()
+        error = predict.stderr.read()
+    assert (predict.returncode, "Traceback" in error, "BrokenPipe" in error) == (141, False, False)
 
 
 def test_a_screen_without_a_character_shows_its_number(model, monkeypatch):

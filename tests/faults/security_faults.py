@@ -9,7 +9,7 @@ import resource
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from faults.ground import Ground
 from faults.programs import OURS
 from faults.run_faults import after_step
 from faults.shot import Ended, shoot
+from sentiment_hf.checkpoints import write_manifest
 
 CANARY = "hf_canary0123456789"
 
@@ -50,6 +51,24 @@ def pickle_in_checkpoint(name: str, ground: Ground, home: Path) -> list[str]:
     (folder / "checkpoint-8" / name).write_bytes(pickled(home / "ran"))
     found = verdict(ground, folder, run_again(ground, folder))
     return ["CODE RAN" if (home / "ran").exists() else found]
+
+
+def forged(ground: Ground, home: Path) -> Iterator[str]:
+    """Pickles again, in a checkpoint whose manifest was made anew by whoever put them there: it is whole."""
+    for name in ("optimizer.pt", "scheduler.pt", "rng_state.pth"):
+        (home / name).mkdir()
+        folder = copy_of(ground.killed, home / name)
+        (folder / "checkpoint-8" / name).write_bytes(pickled(home / "ran"))
+        write_manifest(folder / "checkpoint-8", "sha256")
+        ended = run_again(ground, folder)
+        said = "Traceback" not in ended.stderr and "checkpoint-8 holds a pickle" in ended.stderr
+        yield (
+            "CODE RAN"
+            if (home / "ran").exists()
+            else REFUSED
+            if ended.code == 2 and said
+            else f"exit code {ended.code}"
+        )
 
 
 def with_model(ground: Ground, home: Path) -> tuple[Path, list[str]]:
@@ -283,4 +302,5 @@ FAULTS += [
     Fault("S17", "recipe with an unknown key", REFUSED, partial(recipe, "sead: 3\n", "did you mean 'seed'"), False),
     Fault("S18", "tokens in environment, .env and .netrc", SURVIVED, secrets_around),
     Fault("S19", "tokenizer with a link to ../.env", REFUSED, secret_behind_a_link),
+    Fault("S20", "pickles that run a program, with a forged manifest", REFUSED, forged, False),
 ]
