@@ -16,7 +16,6 @@ import transformers.trainer
 from helpers import Stop, flags, run_until, weights, write_data
 from transformers import TrainerCallback
 
-import sentiment_hf.run as run_module
 from sentiment_hf import space
 from sentiment_hf.args import parse_args
 from sentiment_hf.checkpoints import (
@@ -276,7 +275,7 @@ def test_a_run_moved_between_training_and_test_ends_with_its_best_checkpoint(sto
 FULL = """
 import resource, sys
 from transformers import TrainerCallback
-from sentiment_hf import run
+from sentiment_hf import training
 from sentiment_hf.cli import run_command
 
 class Full(TrainerCallback):
@@ -284,8 +283,8 @@ class Full(TrainerCallback):
         if state.global_step == 9:
             resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
 
-before = run.callbacks
-run.callbacks = lambda *given: [Full(), *before(*given)]
+before = training.callbacks
+training.callbacks = lambda *given: [Full(), *before(*given)]
 sys.exit(run_command(sys.argv[1:]))
 """
 
@@ -340,15 +339,20 @@ def test_no_whole_batch_to_train_on_is_refused(stopped, tmp_path):
         run(*parse_args([*argv, "--dataloader_drop_last", "true", "--per_device_train_batch_size", "64"]))
 
 
+NO_SPACE = OSError(28, "No space left on device")
 LOST_WORKER = "DataLoader worker (pid 7) is killed by signal: Killed."
 
 
 @pytest.mark.parametrize(
     ("where", "error", "said"),
     [
-        ("save", OSError(28, "No space left on device"), "could not be written to ([Errno 28] No space left"),
-        ("write_card", OSError(28, "No space left on device"), "could not be written to ([Errno 28] No space left"),
-        ("full_scores", RuntimeError(LOST_WORKER), "a process that fetches batches is gone"),
+        ("training.save", NO_SPACE, "could not be written to ([Errno 28] No space left"),
+        (
+            "evaluation.write_card",
+            OSError(28, "No space left on device"),
+            "could not be written to ([Errno 28] No space left",
+        ),
+        ("evaluation.full_scores", RuntimeError(LOST_WORKER), "a process that fetches batches is gone"),
     ],
 )
 def test_what_fails_after_training_is_one_line_and_the_same_command_goes_on(
@@ -359,7 +363,7 @@ def test_what_fails_after_training_is_one_line_and_the_same_command_goes_on(
 
     argv, _ = stopped_copy(stopped, tmp_path)
     with monkeypatch.context() as patch:
-        patch.setattr(run_module, where, fail)
+        patch.setattr(f"sentiment_hf.{where}", fail)
         assert run_command(argv) == 3
     assert said in capsys.readouterr().err.splitlines()[-1]
     monkeypatch.setattr(ClassificationTrainer, "training_step", fail)

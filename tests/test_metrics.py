@@ -8,7 +8,7 @@ from sklearn.metrics import accuracy_score, classification_report, confusion_mat
 from transformers import EvalPrediction
 
 from sentiment_hf.metrics import compute_metrics, cross_entropy, full_scores
-from sentiment_hf.run import balanced_weights
+from sentiment_hf.training import balanced_weights
 
 NAMES = ["bad", "fair", "good"]
 

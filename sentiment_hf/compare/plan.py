@@ -10,7 +10,7 @@ from sentiment_hf.compare.flags import CompareArguments
 from sentiment_hf.data import Splits, load_splits
 from sentiment_hf.errors import InputError
 from sentiment_hf.folder import finished_report
-from sentiment_hf.run import identify, require_checkpoints
+from sentiment_hf.identify import identify, require_checkpoints
 
 
 @dataclass(frozen=True)
