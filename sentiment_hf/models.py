@@ -54,7 +54,6 @@ def require_checkpoint(name: str, flag: str = "--model") -> None:
     """
     path = Path(name)
     if path.is_dir():
-        require_own_files(path)
         if is_adapter(name):
             base = base_of(name)[0]
             if is_adapter(base):
@@ -62,6 +61,7 @@ def require_checkpoint(name: str, flag: str = "--model") -> None:
             require_checkpoint(base)
         elif not (path / "config.json").is_file():
             raise InputError(f"{flag} {name}: this folder is no checkpoint, it has no config.json")
+        require_own_files(path)
         refuse_pickles(path, flag)
     elif path.exists() or name.startswith((".", "/", "~")) or name.count("/") > 1:
         raise InputError(

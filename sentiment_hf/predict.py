@@ -188,12 +188,12 @@ def predict_file(args: argparse.Namespace, labels: list[str], score: Scorer) -> 
     results = classify(score, texts, args.batch_size)
     header = [*table.columns, *added]
     rows = (
-        [*row, max(p, key=p.get), *(f"{p[label]:.6f}" for label in labels)]
+        [*row, max(p, key=p.get), *(round(float(p[label]), 6) for label in labels)]
         for *row, p in zip(*table.columns.values(), results, strict=True)
     )
     shown = ([value if args.csv_raw else cell(value) for value in row] for row in [header, *rows])
-    # Quoted, so that no spreadsheet splits a text at a separator of its own and finds a formula behind it.
-    quoting = csv.QUOTE_MINIMAL if args.csv_raw else csv.QUOTE_ALL
+    # Texts in quotes, so that no spreadsheet splits one at a separator of its own and finds a formula behind it.
+    quoting = csv.QUOTE_MINIMAL if args.csv_raw else csv.QUOTE_NONNUMERIC
     if args.output:
         # Columns of --file that are no text for the model can hold what is none for a file either.
         written = {"newline": "", "encoding": "utf-8", "errors": "backslashreplace"}

@@ -1,5 +1,6 @@
 """Baselines have the flags, splits and report of the models; what they save is read back, and nothing hostile is."""
 
+import csv
 import json
 import math
 import os
@@ -134,7 +135,8 @@ def test_several_classes_are_learned(name, three_classes, tmp_path):
 def test_predict_gives_the_probabilities_of_the_run(name, finished, data, tmp_path):
     argv = [str(finished[name]), "--file", str(data / "test.csv"), "--output", str(tmp_path / "out.csv")]
     assert predict_command([*argv, "--batch_size", "7"]) == 0
-    header, *rows = [line.split(",") for line in (tmp_path / "out.csv").read_text().splitlines()]
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
     assert header == ["text", "label", "prediction", "probability_negative", "probability_positive"]
     assert np.array([row[3:] for row in rows], dtype=float) == pytest.approx(probabilities(finished[name]), abs=1e-3)
     right = [row[1] == row[2] for row in rows]
