@@ -64,6 +64,16 @@ def test_of_models_that_cannot_be_told_apart_the_cheapest_is_taken():
     assert said[3] == "On 25,000 test rows a difference of 0.4 points was still within noise."
 
 
+@pytest.mark.parametrize("speeds", list(itertools.product((6400, 8200, 11400), repeat=3)))
+def test_what_is_taken_for_its_cost_is_cheaper_than_the_best(speeds):
+    models = [model(name, 0.70 - 0.02 * i, speed=speeds[i]) for i, name in enumerate(("first", "second", "third"))]
+    said = advice(comparison(*models, alike=("first", "second", "third")))[2]
+    assert "None" not in said
+    rivals = {found["name"]: speed for found, speed in zip(models, speeds, strict=True)}
+    taken = said.split()[1].rstrip(":,")
+    assert taken == "first" or rivals[taken] > 1.5 * rivals["first"]
+
+
 def test_training_time_decides_where_one_speed_is_missing():
     big, small = model("big", 0.9, minutes=75, speed=1000), model("small", 0.9, minutes=5)
     assert "Take small: it trains 15 times faster" in advice(comparison(big, small, alike=("big", "small")))[2]

@@ -71,11 +71,12 @@ def known_cost(models: list[dict]) -> str | None:
 
 
 def cheapest(models: list[dict], kind: str | None) -> dict:
-    """The most accurate of those that cost about the least; the first where costs are not known."""
-    if kind is None:
+    """The most accurate of those that cost about the least; the first where no other is known to be cheaper."""
+    cheaper = [model for model in models if saving(model, models[0], kind)]
+    if not cheaper:
         return models[0]
-    least = min(cost(model, kind) for model in models)
-    return next(model for model in models if cost(model, kind) <= least * SAME_COST)
+    least = min(cost(model, kind) for model in cheaper)
+    return next(model for model in cheaper if cost(model, kind) <= least * SAME_COST)
 
 
 def saving(cheap: dict, dear: dict, kind: str | None) -> str | None:
