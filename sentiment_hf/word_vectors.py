@@ -4,6 +4,7 @@ import gzip
 import itertools
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
@@ -72,8 +73,11 @@ def initialise_embedding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerB
 
 
 def _read_text(path: Path, file: BinaryIO, dimension: int) -> Iterator[tuple[str, bytes, list[bytes]]]:
-    """-> place, word and numbers of each line; a word may hold spaces (". . ." in GloVe 840B)."""
-    for number, line in enumerate(file, start=1):
+    """-> place, word and numbers of each line; a word may hold spaces (". . ." in GloVe 840B).
+
+    A line that does not end within CHUNK_BYTES is refused for the number of its fields, and never read whole.
+    """
+    for number, line in enumerate(iter(partial(file.readline, CHUNK_BYTES), b""), start=1):
         fields = line.rstrip(b" \r\n").split(b" ")
         if number == 1:
             header = _header(fields)

@@ -423,6 +423,16 @@ def test_with_a_warm_cache_all_works_offline(hub, runs, data, tmp_path, monkeypa
     assert len(hub.requests) == before
 
 
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_the_limit_counts_what_comes_from_the_hub(hub, data, tmp_path, capsys, kind):
+    content = (data / "train.csv").read_bytes()
+    hub.add(f"{USER}/large-{kind}", {f"train.{kind}": parquet(content) if kind == "parquet" else content}, "dataset")
+    argv = ["--dataset", f"{USER}/large-{kind}", "--model", "custom-fc", "--output_dir", str(tmp_path / "run")]
+    assert run_command([*argv, "--max_data_bytes", "100"]) == 2
+    assert "more than 100 bytes once unpacked; raise --max_data_bytes" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
 def parquet(content: bytes) -> bytes:
     file = io.BytesIO()
     pq.write_table(pa.csv.read_csv(io.BytesIO(content)), file)

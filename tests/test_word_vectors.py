@@ -80,6 +80,7 @@ def test_word_may_hold_spaces_and_the_first_of_equals_counts(tmp_path):
         ("a.txt", b"bad 1 2 3\nother 4 5 6 good 1 2 3\n", r"line 2: .*found 8 fields"),
         ("a.txt", b"<!doctype html>\n<p>not found</p>\n", r"line 1: .*no number"),
         ("a.txt.gz", b"bad 1 2 3\ngood 1 2\n", r"line 2: "),
+        ("a.txt.gz", b"bad 1 2 3\n" + b"good " * 300_000, r"line 2: .*found 209716 fields"),
         ("a.bin", binary()[:-6], r"word 4 of 4: .*cut short"),
         ("a.bin", b"4 3\n" + b"x" * 3_000_000, r"word 1 of 4: "),
         ("a.bin", b"\xba\x16\x4f\x2f\x0c\x00\x00\x00", r"line 1: .*\.vec"),

@@ -39,6 +39,8 @@ SPLIT_NAMES = {
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing"),
 }
+# Kinds of files of which the library makes all parts at once.
+LIBRARY_READS = ("parquet", "arrow", "cache")
 Part = TypeVar("Part")
 Tables = dict[str, list[Table]]
 
@@ -65,7 +67,7 @@ def find_tables(args: DataArguments) -> tuple[str, str | None, Tables]:
     if name == "imdb" or not path.exists():
         _refuse_missing_path(name)
         hub_id = IMDB if name == "imdb" else name
-        return hub_id.rpartition("/")[2], hub_id, _from_hub(hub_id, args.dataset_config_name)
+        return hub_id.rpartition("/")[2], hub_id, _from_hub(hub_id, args)
     if path.is_file():
         raise InputError(f"--dataset {name} is a file; a data set in files is named by --train_file {name}")
     return path.resolve().name, None, _from_folder(path, args)
@@ -98,12 +100,11 @@ def parts_of(path: Path) -> list[Path]:
     return [part for part in sorted(path.rglob("*")) if part.suffix.lower() in known and part.is_file()]
 
 
-def _from_hub(hub_id: str, config: str | None) -> Tables:
+def _from_hub(hub_id: str, args: DataArguments) -> Tables:
     require_hub(f"the data set {hub_id!r}")
     try:
-        if is_offline_mode():
-            return _from_layout(snapshot_download(hub_id, repo_type="dataset", local_files_only=True), config, hub_id)
-        return _from_layout(hub_id, config, hub_id)
+        where = snapshot_download(hub_id, repo_type="dataset", local_files_only=True) if is_offline_mode() else hub_id
+        return _from_layout(where, hub_id, args)
     except DatasetNotFoundError as error:
         raise InputError(
             f"--dataset {hub_id}: neither a folder here nor a data set on the Hub that may be read without permission "
@@ -129,7 +130,7 @@ def _from_folder(folder: Path, args: DataArguments) -> Tables:
     if any(folder.glob("train/*/*.txt")):
         parts = _usual_splits({path.name: path for path in folder.iterdir() if any(path.glob("*/*.txt"))}, str(folder))
         return {split: [read_class_folders(path)] for split, path in parts.items()}
-    return _from_layout(str(folder.resolve()), args.dataset_config_name, str(folder), args.max_data_bytes)
+    return _from_layout(str(folder.resolve()), str(folder), args, home=folder)
 
 
 def _saved_files(folder: Path) -> list[Path]:
@@ -142,34 +143,40 @@ def _saved_files(folder: Path) -> list[Path]:
     return files
 
 
-def _from_layout(where: str, config: str | None, source: str, limit: int | None = None) -> Tables:
-    """Parquet by the library, which keeps ClassLabel; csv and json by our readers, since the library's alter text.
-
-    With a `limit` it is a folder of this machine: what its README.md names lies in it and unpacks to no more bytes.
-    """
+def _from_layout(where: str, source: str, args: DataArguments, home: Path | None = None) -> Tables:
+    """Parquet by the library, which keeps ClassLabel; csv and json by our readers, since the library's alter text."""
     try:
-        builder = _builder(where, config, source)
-        if limit is not None:
-            named = [Path(path) for paths in (builder.config.data_files or {}).values() for path in paths]
-            require_inside(named, Path(where))
-            require_size(named, limit)
-        if builder.name in ("parquet", "arrow", "cache"):
+        builder = _builder(where, args.dataset_config_name, source)
+        files = _fetch(builder, source, home)
+        require_size((path for paths in files.values() for path in paths), args.max_data_bytes)
+        if builder.name in LIBRARY_READS:
             builder.download_and_prepare()
             return _from_dataset(builder.as_dataset(), source)
-        if builder.name not in ("csv", "json"):
-            raise InputError(
-                f"--dataset {source} holds files of the kind {builder.name!r}; expected {', '.join(SUFFIXES)}, or "
-                "folders train/CLASS/*.txt. A single part in folders CLASS/*.txt is named by --train_file."
-            )
-        files = _usual_splits(builder.config.data_files, source)
-        local = DownloadManager().download({split: list(paths) for split, paths in files.items()})
     except (DatasetNotFoundError, ConnectionError, InputError):
         raise
     except (DatasetsError, ValueError, RuntimeError, OSError) as error:
         raise InputError(f"--dataset {source} cannot be loaded: {error}") from error
     if builder.name == "json":
-        return {split: [read_json(Path(path)) for path in paths] for split, paths in local.items()}
-    return {split: [read_csv(Path(path), builder.config.sep) for path in paths] for split, paths in local.items()}
+        return {split: [read_json(path) for path in paths] for split, paths in files.items()}
+    return {split: [read_csv(path, builder.config.sep) for path in paths] for split, paths in files.items()}
+
+
+def _fetch(builder: DatasetBuilder, source: str, home: Path | None) -> dict[str, list[Path]]:
+    """The files of each part, of the Hub in its cache; `home` is the folder of this machine that all have to lie in.
+
+    Raises:
+        InputError: they are of a kind that is not read; nothing is fetched then.
+    """
+    if builder.name not in (*LIBRARY_READS, "csv", "json"):
+        raise InputError(
+            f"--dataset {source} holds files of the kind {builder.name!r}; expected {', '.join(SUFFIXES)}, or "
+            "folders train/CLASS/*.txt. A single part in folders CLASS/*.txt is named by --train_file."
+        )
+    named = {split: list(paths) for split, paths in (builder.config.data_files or {}).items()}
+    if home is not None:
+        require_inside((Path(path) for paths in named.values() for path in paths), home)
+    wanted = named if builder.name in LIBRARY_READS else _usual_splits(named, source)
+    return {split: [Path(path) for path in paths] for split, paths in DownloadManager().download(wanted).items()}
 
 
 def _builder(where: str, config: str | None, source: str) -> DatasetBuilder:
