@@ -11,10 +11,10 @@ import numpy as np
 from scipy.optimize import minimize
 
 from sentiment_hf.checkpoints import fingerprint, write_json
-from sentiment_hf.compare.runs import Run, in_order_of, load_runs, read_json, read_predictions, size_of
+from sentiment_hf.compare.runs import Run, in_order_of, load_runs, read_predictions, size_of
 from sentiment_hf.compare.statistics import SMALLEST
 from sentiment_hf.errors import FlagParser, InputError
-from sentiment_hf.folder import INFERENCE, REPORT, fingerprint_of
+from sentiment_hf.folder import INFERENCE, REPLACE, REPORT, fingerprint_of, read_json
 from sentiment_hf.metrics import full_scores
 from sentiment_hf.report import PREDICTIONS, command, environment, table, write_predictions
 
@@ -139,7 +139,7 @@ def finished_report(folder: Path, identity: dict, overwrite: bool) -> dict | Non
         raise InputError(f"--output_dir {folder} is not empty and holds no ensemble; choose another folder")
     if overwrite or not (folder / REPORT).is_file():
         return None
-    there = read_json(folder / ENSEMBLE_FILE)
+    there = read_json(folder / ENSEMBLE_FILE, REPLACE)
     if any(there[name] != identity[name] for name in identity):
         if there["members"].keys() == identity["members"].keys() and there["method"] == identity["method"]:
             reason = "of these members, before one of them was run again"
@@ -148,7 +148,7 @@ def finished_report(folder: Path, identity: dict, overwrite: bool) -> dict | Non
         raise InputError(
             f"--output_dir {folder} holds another ensemble ({reason}); choose another folder, or give --overwrite"
         )
-    return read_json(folder / REPORT)
+    return read_json(folder / REPORT, REPLACE)
 
 
 def validation_of(members: list[Run]) -> list[Run]:

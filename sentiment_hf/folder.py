@@ -34,6 +34,9 @@ IDENTITY, REPORT, INFERENCE, LOCK = "run.json", "report.json", "inference.json",
 # The rows of the step at which training stopped because it could not go on.
 BROKEN_BATCH = "broken_batch.json"
 
+# The way on from a folder that cannot be read.
+REPLACE = "choose another folder, or give --overwrite"
+
 # What a run leaves that is killed before it has said whose the folder is.
 BEGUN = {LOCK, f"{IDENTITY}.tmp"}
 
@@ -128,17 +131,17 @@ def finished_report(folder: Path, this_run: dict, args: RunArguments) -> dict | 
     elif changed := changes(folder, this_run):
         refuse_other_run(folder, changed, args.force_resume)
     elif (folder / REPORT).is_file():
-        return read_json(folder / REPORT)
+        return read_json(folder / REPORT, REPLACE)
     refuse_locked(folder)
     return None
 
 
-def read_json(file: Path) -> dict:
-    """Raises InputError where it is damaged."""
+def read_json(file: Path, way_on: str = "run that run again, or leave it out") -> dict:
+    """The object in a file; raises InputError, which ends in the way on, where it is damaged."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{file} is damaged ({error}); choose another folder, or give --overwrite") from error
+        raise InputError(f"{file} is damaged ({error}); {way_on}") from error
 
 
 def has_results(folder: Path) -> bool:
@@ -157,7 +160,7 @@ def refuse_own_model(folder: Path, model: str) -> None:
 
 def changes(folder: Path, this_run: dict) -> list[str]:
     """How the run in the folder differs from this one; an older version may have written down what is neutral now."""
-    there = read_json(folder / IDENTITY)
+    there = read_json(folder / IDENTITY, REPLACE)
     names = [name for name in {**there, **this_run} if there.get(name) != this_run.get(name) and name not in NEUTRAL]
     return [f"{name}: {there.get(name)!r} there, {this_run.get(name)!r} here" for name in names]
 

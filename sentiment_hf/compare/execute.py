@@ -8,9 +8,8 @@ from pathlib import Path
 from statistics import mean
 
 from sentiment_hf.compare.plan import Planned
-from sentiment_hf.compare.runs import read_json
 from sentiment_hf.errors import Interrupted
-from sentiment_hf.folder import REPORT
+from sentiment_hf.folder import REPORT, read_json
 
 LOGS = "logs"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)

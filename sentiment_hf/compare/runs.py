@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from sentiment_hf.compare.grid import Settings
 from sentiment_hf.errors import InputError
-from sentiment_hf.folder import INFERENCE, MODEL_FILES, REPORT
+from sentiment_hf.folder import INFERENCE, MODEL_FILES, REPORT, read_json
 from sentiment_hf.report import PREDICTIONS
 
 CURVE = "metrics.jsonl"
@@ -118,14 +118,6 @@ def kind(report: dict) -> str:
     if report["model"].startswith("baseline-"):
         return "baseline"
     return report["tuning"] if report["tuning"] in ("scratch", "ensemble") else "pretrained"
-
-
-def read_json(path: Path) -> dict:
-    """The object in a file; raises InputError where it is not whole."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}); run that run again, or leave it out") from error
 
 
 def read_predictions(path: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
