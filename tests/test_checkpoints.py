@@ -347,11 +347,7 @@ LOST_WORKER = "DataLoader worker (pid 7) is killed by signal: Killed."
     ("where", "error", "said"),
     [
         ("training.save", NO_SPACE, "could not be written to ([Errno 28] No space left"),
-        (
-            "evaluation.write_card",
-            OSError(28, "No space left on device"),
-            "could not be written to ([Errno 28] No space left",
-        ),
+        ("evaluation.write_card", NO_SPACE, "could not be written to ([Errno 28] No space left"),
         ("evaluation.full_scores", RuntimeError(LOST_WORKER), "a process that fetches batches is gone"),
     ],
 )
