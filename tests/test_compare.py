@@ -223,6 +223,21 @@ def test_a_recipe_names_models_and_the_command_line_overrides_it(data, tmp_path)
     assert [run.folder for run in planned] == [Path(f"out/compare/mine/{name}-seed0") for name in ("short", "long")]
 
 
+def test_of_two_flags_the_one_of_the_model_counts_and_a_command_line_before_a_recipe(data, tmp_path):
+    def rows(words):
+        planned, _ = plan(parse([*words, *files(data)]))
+        return {run.model: parse_args(run.argv)[1].max_seq_length for run in planned}
+
+    one = ["--models", "custom-lstm --max_seq_length 8", "custom-gru", "--seeds", "1"]
+    assert rows([*one, "--max_seq_length", "9"]) == {"custom-lstm": 8, "custom-gru": 9}
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(
+        "models: {short: custom-lstm --max_seq_length 8, long: custom-lstm}\nseeds: 1\nmax_seq_length: 9\n"
+    )
+    assert rows(["--config", str(recipe)]) == {"short": 8, "long": 9}
+    assert rows(["--config", str(recipe), "--max_seq_length", "7"]) == {"short": 7, "long": 7}
+
+
 def test_a_recipe_may_name_single_values(tmp_path):
     recipe = tmp_path / "one.yaml"
     recipe.write_text("models: custom-fc\nlearning_curve: 0.25\nno_texts: true\ndataset: sample\n")
@@ -235,10 +250,6 @@ def test_a_recipe_may_name_single_values(tmp_path):
 def test_models_on_other_rows_are_refused_before_any_is_trained(data, tmp_path, capsys):
     other = f"custom-rnn --test_file {data / 'validation.csv'}"
     words = ["--models", "custom-fc", other, *files(data), "--output_dir", str(tmp_path / "out")]
-    # Flags for all models come after those of one, and would win.
-    at = words.index("--test_file")
-    del words[at : at + 2]
-    words[1] = f"custom-fc --test_file {data / 'test.csv'}"
     assert compare_command(words) == 2
     assert "its test rows are not those of the first model" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
@@ -286,9 +297,9 @@ def test_a_recipe_of_the_project_opens_with_its_command_and_is_understood(path, 
     # A checkpoint that this machine need not have is left out; its flags are looked at all the same.
     here = {name: one for name, one in args.models.items() if one.flags[1].startswith(("custom-", "baseline-"))}
     for candidate in args.models.values():
-        parse_args([*candidate.flags, *args.common])
+        parse_args(args.words(candidate.flags))
     # Shares of a few dozen rows would be no row at all.
-    planned, _ = plan(dataclasses.replace(args, models=here, learning_curve=[], common=[*without_data, *files(data)]))
+    planned, _ = plan(dataclasses.replace(args, models=here, learning_curve=[], common=without_data, last=files(data)))
     assert len({run.model for run in planned}) == len(here) > 5
 
 

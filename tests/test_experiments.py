@@ -188,7 +188,7 @@ def test_every_run_of_a_recipe_is_understood(path, tmp_path):
     args = parse(["--config", str(path), "--dataset", "sample", "--output_dir", str(tmp_path)])
     assert len(args.models) > 1
     for candidate in args.models.values():
-        parse_args([*candidate.flags, *args.common])
+        parse_args(args.words(candidate.flags))
     if all(is_fresh(candidate.flags[1]) for candidate in args.models.values()):
         planned, _ = plan(args)
         assert {run.model for run in planned} == set(args.models)

@@ -55,7 +55,7 @@ def test_every_compare_command_is_understood(command, monkeypatch):
     args = flags.parse(words_after(command, "scripts/compare.py"))
     assert args.folders or args.models
     for candidate in args.models.values():
-        assert parse_args([*candidate.flags, *args.common])
+        assert parse_args(args.words(candidate.flags))
 
 
 @pytest.mark.parametrize("command", [line for line in SHELL if line.startswith("python scripts/ensemble.py")])

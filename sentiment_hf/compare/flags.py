@@ -34,8 +34,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class CompareArguments:
-    """`folders` of finished runs, or else `models` by name; `common` are the flags that every run gets.
+    """`folders` of finished runs, or else `models` by name.
 
+    Every run gets the flags `common`, then those of its model, then `last`: the later one of two counts.
     `grid` has the values of each setting, or is None; its first key is the axis of the picture.
     """
 
@@ -49,10 +50,15 @@ class CompareArguments:
     rows_file: str | None
     texts: bool
     common: list[str]
+    last: list[str]
+
+    def words(self, flags: Sequence[str]) -> list[str]:
+        """The flags of a run of the model with these, of which --model is the first."""
+        return [*flags[:2], *self.common, *flags[2:], *self.last]
 
 
 def parse(argv: Sequence[str]) -> CompareArguments:
-    """The folders come first; a recipe sets defaults and common flags, the command line overrides them.
+    """The folders come first; a recipe sets defaults, flags of all and of each model, a command line overrides them.
 
     Raises:
         InputError: flags that contradict each other, a recipe that cannot be read. The flags of the runs are checked
@@ -60,11 +66,13 @@ def parse(argv: Sequence[str]) -> CompareArguments:
     """
     parser = make_parser()
     start = next((place for place, word in enumerate(argv) if word.startswith("-")), len(argv))
-    path = parser.parse_known_args(argv[start:])[0].config
+    typed = parser.parse_known_args(argv[start:])[0]
+    path = typed.config
     own, common = read_recipe(Path(path), parser) if path else ([], [])
     given, rest = parser.parse_known_args([*own, *argv[start:]])
-    common = [*common, *rest]
-    check(given, argv[:start], common)
+    check(given, argv[:start], [*common, *rest])
+    # A flag in the quotes of a model is for it alone, and so counts more than one for all of the same command line.
+    common, last = ([*common, *rest], []) if typed.models else (common, rest)
     models = candidates(given.models, given.grid or {}, given.seeds or SEEDS) if given.models else {}
     return CompareArguments(
         folders=[Path(word) for word in argv[:start]],
@@ -77,6 +85,7 @@ def parse(argv: Sequence[str]) -> CompareArguments:
         rows_file=given.rows_file,
         texts=not given.no_texts,
         common=common,
+        last=last,
     )
 
 

@@ -33,7 +33,7 @@ def compare_main(argv: Sequence[str]) -> None:
     if args.folders:
         require_members(args.folders)
         runs, failed, output = load_runs(args.folders), [], args.output_dir or Path()
-        rows = rows_of(args) if args.common or args.rows_file else None
+        rows = rows_of(args) if args.words([]) or args.rows_file else None
     else:
         planned, splits = plan(args)
         output, rows = planned[0].folder.parent, rows_of(args)
@@ -69,7 +69,7 @@ def require_members(folders: list[Path]) -> None:
 def rows_of(args: CompareArguments) -> TestRows:
     """The test rows that the data flags name; other flags among them are those of the runs."""
     flags = next(iter(args.models.values())).flags if args.models else ["--model", "baseline-majority"]
-    return test_rows(parse_args([*flags, *args.common])[1], args.rows_file)
+    return test_rows(parse_args(args.words(flags))[1], args.rows_file)
 
 
 def measure_all(folders: list[Path], texts: list[str]) -> list[dict]:

@@ -58,7 +58,7 @@ def plan(args: CompareArguments) -> tuple[list[Planned], Splits]:
     """
     data = Data()
     first = next(iter(args.models.values()))
-    splits = data.splits(parse_args([*first.flags, *args.common])[1])
+    splits = data.splits(parse_args(args.words(first.flags))[1])
     folder = args.output_dir or Path("out", "compare", args.name or splits.name)
     planned = []
     for seed in range(max(candidate.seeds for candidate in args.models.values())):
@@ -77,7 +77,7 @@ def of_sizes(
         name = f"{model}-seed{seed}" if rows == train_rows else f"{model}-{rows}rows-seed{seed}"
         fewer = [] if rows == train_rows else ["--max_train_samples", str(rows)]
         own = ["--seed", str(seed), "--output_dir", str(folder / name), "--disable_tqdm", "true"]
-        argv = [*args.models[model].flags, *args.common, *fewer, *own]
+        argv = [*args.words(args.models[model].flags), *fewer, *own]
         yield Planned(model, seed, rows, folder / name, argv, report_of(name, argv, data))
 
 
