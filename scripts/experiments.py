@@ -29,7 +29,8 @@ def main() -> None:
                 file = PAGE.parent / "experiments" / f"{folder.name}.svg"
                 file.parent.mkdir(exist_ok=True)
                 file.write_text(drawn[0].svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1) + "\n")
-        page = with_table(page, folder.name, table(comparison))
+        lines = curves(comparison["learning_curve"]) if comparison["learning_curve"] else table(comparison)
+        page = with_table(page, folder.name, lines)
     PAGE.write_text(page, encoding="utf-8")
 
 
@@ -54,6 +55,17 @@ def table(comparison: dict) -> str:
         cells = [as_word(value) for value in model["settings"].values()] or [model["name"]]
         cells += [interval(model["accuracy"], percent), interval(model["log_loss"], decimals)]
         lines.append(f"| {' | '.join([*cells, amount(model['train_minutes'])])} |")
+    return "\n".join(lines)
+
+
+def curves(models: list[dict]) -> str:
+    """A Markdown line a model, a column a number of training rows: test accuracies, with 95 % intervals."""
+    sizes = sorted({point["train_rows"] for model in models for point in model["points"]})
+    lines = [f"| accuracy (%) by training reviews | {' | '.join(f'{size:,}' for size in sizes)} |"]
+    lines += [f"|---|{'---:|' * len(sizes)}"]
+    for model in models:
+        known = {point["train_rows"]: interval(point["accuracy"], percent) for point in model["points"]}
+        lines.append(f"| {' | '.join([model['name'], *(known.get(size, '') for size in sizes)])} |")
     return "\n".join(lines)
 
 
