@@ -29,8 +29,7 @@ def main() -> None:
                 file = PAGE.parent / "experiments" / f"{folder.name}.svg"
                 file.parent.mkdir(exist_ok=True)
                 file.write_text(drawn[0].svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1) + "\n")
-        lines = curves(comparison["learning_curve"]) if comparison["learning_curve"] else table(comparison)
-        page = with_table(page, folder.name, lines)
+        page = with_table(page, folder.name, table(comparison))
     PAGE.write_text(page, encoding="utf-8")
 
 
@@ -48,6 +47,8 @@ def experiment(folder: Path) -> dict:
 
 def table(comparison: dict) -> str:
     """A Markdown line a model, best accuracy first; scores are those of test, with 95 % intervals."""
+    if comparison["learning_curve"]:
+        return curves(comparison["learning_curve"])
     keys = list(comparison["grid"] or {}) or ["model"]
     lines = [f"| {' | '.join(keys)} | accuracy (%) | log-loss (nats) | training (minutes) |"]
     lines += [f"|{'---|' * len(keys)}---:|---:|---:|"]
@@ -59,8 +60,9 @@ def table(comparison: dict) -> str:
 
 
 def curves(models: list[dict]) -> str:
-    """A Markdown line a model, a column a number of training rows: test accuracies, with 95 % intervals."""
+    """A Markdown line a model, best on most rows first, a column a number of training rows; intervals are of 95 %."""
     sizes = sorted({point["train_rows"] for model in models for point in model["points"]})
+    models = sorted(models, key=lambda model: -model["points"][-1]["accuracy"]["value"])
     lines = [f"| accuracy (%) by training reviews | {' | '.join(f'{size:,}' for size in sizes)} |"]
     lines += [f"|---|{'---:|' * len(sizes)}"]
     for model in models:

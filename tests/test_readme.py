@@ -12,6 +12,8 @@ import pytest
 from sentiment_hf import ensemble, push
 from sentiment_hf.args import parse_args
 from sentiment_hf.compare import flags
+from sentiment_hf.compare.results import compare
+from sentiment_hf.compare.runs import load_runs
 from sentiment_hf.names import is_baseline
 from sentiment_hf.predict import parse
 
@@ -84,6 +86,14 @@ def test_the_results_are_those_of_the_reports():
 
     for dataset in ("imdb", "imdb-idle", "truncation", "waimai_10k"):
         assert results_table(ROOT / "results" / dataset) in README
+
+
+def test_the_learning_curve_is_that_of_the_reports(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "scripts")
+    from experiments import table
+
+    runs = load_runs(sorted((ROOT / "results" / "learning-curve").iterdir()))
+    assert table(compare(runs, None) | {"grid": None}) in README
 
 
 def test_a_model_is_added_in_three_steps(tmp_path):
