@@ -19,12 +19,12 @@ from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, set_
 
 from sentiment_hf.args import parse_args
 from sentiment_hf.data import load_splits
-from sentiment_hf.launch import use_all_cores
-from sentiment_hf.models import load_model, load_tokenizer
-from sentiment_hf.report import environment
-from sentiment_hf.sampling import FewLengthsCollator
-from sentiment_hf.tokenization import tokenize
-from sentiment_hf.trainer import ClassificationTrainer
+from sentiment_hf.models.load import load_model, load_tokenizer
+from sentiment_hf.runs.report import environment
+from sentiment_hf.text.encode import tokenize
+from sentiment_hf.training.batches import FewLengthsCollator
+from sentiment_hf.training.processes import use_all_cores
+from sentiment_hf.training.trainer import ClassificationTrainer
 
 WAYS = ("pipeline", "example", "example without attention dropout")
 

@@ -19,7 +19,8 @@ TEXTS = {
 
 CHILD = """
 import json, resource, sys, time
-from sentiment_hf.predict import load_scorer, parse
+from sentiment_hf.cli.predict import parse
+from sentiment_hf.inference.scorer import load_scorer
 _, score = load_scorer(parse([sys.argv[1], "--trust_remote_code", "-"]))
 score(["a first one"])
 text = eval(sys.argv[2])

@@ -21,11 +21,11 @@ from transformers import PrinterCallback, TrainingArguments
 
 from sentiment_hf.args import parse_args
 from sentiment_hf.data import load_splits
-from sentiment_hf.launch import use_all_cores
-from sentiment_hf.models import load_model, load_tokenizer
-from sentiment_hf.sampling import FewLengthsCollator, LengthBucketSampler
-from sentiment_hf.tokenization import tokenize
-from sentiment_hf.trainer import ClassificationTrainer
+from sentiment_hf.models.load import load_model, load_tokenizer
+from sentiment_hf.text.encode import tokenize
+from sentiment_hf.training.batches import FewLengthsCollator, LengthBucketSampler
+from sentiment_hf.training.processes import use_all_cores
+from sentiment_hf.training.trainer import ClassificationTrainer
 
 
 class PackedLSTM(nn.Module):

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
-from sentiment_hf.compare.formatting import amount, count, percent
-from sentiment_hf.compare.results import describe
-from sentiment_hf.compare.runs import load_run
-from sentiment_hf.compare.seeds import Model, group_seeds
-from sentiment_hf.folder import REPORT
+from sentiment_hf.common.layout import REPORT
+from sentiment_hf.comparison.page.formatting import amount, count, percent
+from sentiment_hf.comparison.statistics.results import describe
+from sentiment_hf.comparison.statistics.seeds import Model, group_seeds
+from sentiment_hf.runs.finished import load_run
 
 SCORES = ("model", "seeds", "test (%)", "95 % interval", "macro F1 (%)", "validation (%)", "parameters", "trained")
 COSTS = ("minutes", "tokens/s", "texts/s", "MiB", "threads")

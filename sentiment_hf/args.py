@@ -11,8 +11,8 @@ from transformers.trainer_utils import HubStrategy
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.baselines import BASELINES
-from sentiment_hf.checkpoints import VERIFY
-from sentiment_hf.errors import InputError, did_you_mean, suggestion
+from sentiment_hf.common.errors import InputError, did_you_mean, suggestion
+from sentiment_hf.common.files import VERIFY
 from sentiment_hf.names import is_adapter, is_baseline, is_fresh
 from sentiment_hf.recipes import as_default, find_recipe, joined, read_recipe
 

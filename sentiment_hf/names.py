@@ -4,9 +4,8 @@ from pathlib import Path
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.baselines import BASELINES
-from sentiment_hf.errors import InputError, did_you_mean
-
-ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
+from sentiment_hf.common.errors import InputError, did_you_mean
+from sentiment_hf.common.layout import ADAPTER_CONFIG
 
 
 def is_fresh(name: str) -> bool:

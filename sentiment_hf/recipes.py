@@ -9,7 +9,7 @@ import yaml
 from transformers.hf_argparser import string_to_bool
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.errors import InputError, did_you_mean, suggestion
+from sentiment_hf.common.errors import InputError, did_you_mean, suggestion
 from sentiment_hf.names import is_baseline, is_fresh
 
 # In a checkout the recipes stand beside the package, in an installed wheel inside it.

@@ -16,8 +16,8 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizer, TrainerCall
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.args import parse_args
-from sentiment_hf.errors import Interrupted
-from sentiment_hf.run import run
+from sentiment_hf.common.errors import Interrupted
+from sentiment_hf.runs.run import run
 
 GOOD = ("good", "fine", "lovely", "warm", "bright")
 BAD = ("bad", "dull", "awful", "cold", "grim")
@@ -119,3 +119,19 @@ def save_bert(folder: Path, data: Path, rows: int | None = None, **settings) -> 
     BertForMaskedLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def baseline_flags(data: Path, output: Path, name: str, *more) -> list[str]:
+    """The command line of a baseline on the files in `data`."""
+    files = [word for split in ("train", "validation", "test") for word in (f"--{split}_file", data / f"{split}.csv")]
+    return list(map(str, ["--model", name, *files, "--output_dir", output, "--num_cpu_threads", 1, *more]))
+
+
+def run_baseline(*args) -> dict:
+    """The report of the run with these `baseline_flags`."""
+    return run(*parse_args(baseline_flags(*args)))
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Time and content of every file."""
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in sorted(folder.iterdir())}

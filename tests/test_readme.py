@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from sentiment_hf import ensemble, push
 from sentiment_hf.args import parse_args
-from sentiment_hf.compare import flags
-from sentiment_hf.compare.results import compare
-from sentiment_hf.compare.runs import load_runs
+from sentiment_hf.cli import ensemble, push
+from sentiment_hf.cli.predict import parse
+from sentiment_hf.comparison.plan import flags
+from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.names import is_baseline
-from sentiment_hf.predict import parse
+from sentiment_hf.runs.finished import load_runs
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -111,7 +111,7 @@ def test_a_model_is_added_in_three_steps(tmp_path):
     program = f"""
 import custom_models
 from sentiment_hf.args import parse_args
-from sentiment_hf.run import run
+from sentiment_hf.runs.run import run
 from transformers import pipeline
 assert custom_models.__file__.startswith({str(tmp_path)!r})
 report = run(*parse_args(["--model", "custom-mine", "--dataset", "sample", "--output_dir", "out"]))

@@ -25,11 +25,12 @@ from sentiment_hf.args import ModelArguments
 from sentiment_hf.baselines.estimators import BASELINES, Baseline
 from sentiment_hf.baselines.features import Tokens, analyzer
 from sentiment_hf.baselines.storage import class_logits, save_baseline
-from sentiment_hf.checkpoints import write_json
+from sentiment_hf.common.errors import InputError, extra_explained
+from sentiment_hf.common.files import write_json
+from sentiment_hf.common.layout import PREDICTIONS, REPORT
 from sentiment_hf.data import Splits
-from sentiment_hf.errors import InputError, extra_explained
-from sentiment_hf.metrics import full_scores
-from sentiment_hf.report import PREDICTIONS, environment, write_predictions
+from sentiment_hf.runs.report import environment, write_predictions
+from sentiment_hf.tasks.metrics import full_scores
 
 
 @dataclass(frozen=True)
@@ -132,7 +133,7 @@ def evaluate(fitted: Fitted, splits: Splits, folder: Path, facts: dict) -> dict:
         write_predictions(folder / PREDICTIONS[part], logits, labels, names)
     save_baseline(folder, fitted.estimator, names)
     report |= environment()
-    write_json(folder / "report.json", report)
+    write_json(folder / REPORT, report)
     return report
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from sentiment_hf.baselines.features import LexiconScores, LogCountRatio, NGrams, Tokens
-from sentiment_hf.checkpoints import write_json
-from sentiment_hf.errors import extra_explained, failure_explained
+from sentiment_hf.common.errors import extra_explained, failure_explained
+from sentiment_hf.common.files import write_json
+from sentiment_hf.common.layout import BASELINE_FILE, LABELS
 
-BASELINE_FILE, LABELS = "model.skops", "labels.json"
 TRUSTED = [f"{kind.__module__}.{kind.__qualname__}" for kind in (Tokens, NGrams, LogCountRatio, LexiconScores)]
 # What CalibratedClassifierCV is made of; skops knows the public types of scikit-learn only.
 TRUSTED += ["sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration"]

@@ -119,7 +119,7 @@ def make_model(data: Path) -> None:
         from custom_models import GRUConfig
         from sentiment_hf.args import DataArguments, ModelArguments
         from sentiment_hf.data import load_splits
-        from sentiment_hf.models import load_tokenizer
+        from sentiment_hf.models.load import load_tokenizer
 
         splits = load_splits(
             DataArguments(**{f"{part}_file": str(data / f"{part}.csv") for part in ("train", "test")})
