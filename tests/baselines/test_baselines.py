@@ -11,7 +11,17 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import OTHER, contents, read_report, reviews, run_baseline, run_flags, write_csv, write_data
+from helpers import (
+    OTHER,
+    baseline_flags,
+    contents,
+    read_report,
+    reviews,
+    run_baseline,
+    run_flags,
+    write_csv,
+    write_data,
+)
 from launching import ACCELERATE, ROOT, call
 from scipy.sparse import csr_array
 from sklearn.feature_extraction.text import CountVectorizer
