@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Set
+from pathlib import Path
 from typing import Any
 
 from sentiment_hf.common.errors import InputError, did_you_mean
@@ -207,6 +208,10 @@ def check_training(values: dict[str, Any]) -> None:
         raise InputError(
             f"--lr_scheduler_type {values['lr_scheduler_type']} goes by validation, and --eval_strategy is no"
         )
+    for name in ("accelerator_config", "fsdp_config"):
+        text = values[name]
+        if isinstance(text, str) and not text.startswith("{") and not Path(text).is_file():
+            raise InputError(f"--{name} {text}: no such file; expected one with a JSON object, or the object itself")
     if values["dataloader_prefetch_factor"] is not None and values["dataloader_num_workers"] == 0:
         raise InputError(
             "--dataloader_prefetch_factor is for processes that fetch data: add --dataloader_num_workers N"

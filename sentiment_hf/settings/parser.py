@@ -43,7 +43,7 @@ def run_flags() -> list[Flag]:
 
 def names_of(flags: Sequence[Flag]) -> dict[str, Flag]:
     """Each flag by every name that it has, without dashes before it."""
-    return {option.lstrip("-"): flag for flag in flags for option in flag.options}
+    return {option.lstrip("-"): flag for flag in flags if flag.type != "object" for option in flag.options}
 
 
 def read_words(argv: Sequence[str], flags: Sequence[Flag]) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def all_groups(by_name: dict[str, Flag]) -> dict[str, Iterable[str]]:
 
 def flag_lines(flag: Flag, default: Any, width: int) -> list[str]:
     """The name and what it takes, then what it does and its default, with line breaks before `width`."""
-    head = f"  {flag.options[0]}{value_of(flag)}"
+    head = f"  {flag.options[0]}{value_of(flag, default)}"
     shown = [WORDS.get(flag.name, flag.help)]
     if flag.choices:
         shown.append(f"One of {', '.join(flag.choices)}.")
@@ -90,14 +90,14 @@ def flag_lines(flag: Flag, default: Any, width: int) -> list[str]:
 
 def shown_default(default: Any) -> str:
     """As it would be given, empty where nothing or no is the default."""
-    if default in (None, False, [], AUTO):
+    if default is None or default is False or default in ([], AUTO):
         return ""
     return "yes" if default is True else f"{default:g}" if isinstance(default, float) else str(default).strip()
 
 
-def value_of(flag: Flag) -> str:
-    """What follows the name of a flag: nothing where yes is meant."""
+def value_of(flag: Flag, default: Any) -> str:
+    """What follows the name of a flag: nothing where the flag alone says yes, which is not the default."""
     if flag.type == "bool":
-        return " [yes|no]" if flag.default is True else ""
+        return " [yes|no]" if default is True else ""
     name = {"int": "N", "float": "NUMBER", "json": "JSON", "json-or-str": "JSON|FILE"}.get(flag.type, "VALUE")
     return f" {name} ..." if flag.nargs == "+" else f" [{name}]" if flag.nargs == "?" else f" {name}"

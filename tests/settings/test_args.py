@@ -1,17 +1,17 @@
 """A recipe sets, a flag overrides, and nothing that is misspelt or out of range gets through."""
 
 import dataclasses
+import json
 import socket
 
 import pytest
 from transformers import TrainingArguments
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import DataArguments, ModelArguments, RunArguments, parse_args
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.models.load import load_model
-from sentiment_hf.recipes import CONFIGS
-from sentiment_hf.text.tokenizers import train_tokenizer
+from sentiment_hf.settings.parser import GROUPS
+from sentiment_hf.settings.recipes import CONFIGS
+from sentiment_hf.settings.run_flags import parse_run
 
 
 def recipe(folder, text: str) -> list[str]:
@@ -24,39 +24,34 @@ def recipe(folder, text: str) -> list[str]:
 def refusal(argv: list[str]) -> str:
     """What is said of flags that are refused."""
     with pytest.raises(InputError) as refused:
-        parse_args(argv)
+        parse_run(argv)
     return str(refused.value)
 
 
-def model_with(*settings: str, model: str = "custom-gru"):
-    """A fresh model with these --model_config settings."""
-    args, *_ = parse_args(["--model", model, "--model_config", *settings])
-    tokenizer = train_tokenizer(
-        ["good film", "bad film"], "word", vocab_size=20, min_frequency=1, lowercase=True, model_max_length=20
-    )
-    return load_model(args, ["negative", "positive"], tokenizer)
+def values(*argv: str) -> dict:
+    """Each flag by its name."""
+    return parse_run(argv).values()
 
 
 def test_a_flag_overrides_the_recipe_and_the_recipe_the_default(tmp_path):
     config = recipe(tmp_path, "learning_rate: 0.5\nweight_decay: 0.25\nmax_seq_length: 77\n")
-    _, data, _, training = parse_args([*config, "--model", "custom-fc", "--learning_rate", "0.125"])
-    assert (training.learning_rate, training.weight_decay, data.max_seq_length) == (0.125, 0.25, 77)
-    assert training.seed == TrainingArguments("unused").seed
+    found = values(*config, "--model", "custom-fc", "--learning_rate", "0.125")
+    assert (found["learning_rate"], found["weight_decay"], found["max_seq_length"]) == (0.125, 0.25, 77)
+    assert found["seed"] == TrainingArguments("unused").seed
 
 
 def test_without_config_a_custom_model_starts_from_its_own_recipe():
-    model, _, _, training = parse_args(["--model", "custom-fc"])
-    by_name, _, _, same = parse_args(["--model", "custom-fc", "--config", str(CONFIGS / "custom-fc.yaml")])
-    assert model.model_config == by_name.model_config
-    assert model.model_config
-    assert training.learning_rate == same.learning_rate != TrainingArguments("unused").learning_rate
+    by_default = values("--model", "custom-fc")
+    assert by_default == values("--model", "custom-fc", "--config", str(CONFIGS / "custom-fc.yaml"))
+    assert by_default["model_config"]
+    assert by_default["learning_rate"] != TrainingArguments("unused").learning_rate
 
 
 @pytest.mark.parametrize(("written", "number"), [("1e-3", 1e-3), ("2E-4", 2e-4), ("1.5e-3", 1.5e-3), ("1", 1.0)])
 def test_a_number_in_yaml_is_a_number(tmp_path, written, number):
-    *_, training = parse_args([*recipe(tmp_path, f"learning_rate: {written}\n"), "--model", "custom-fc"])
-    assert training.learning_rate == number
-    assert isinstance(training.learning_rate, float)
+    found = values(*recipe(tmp_path, f"learning_rate: {written}\n"), "--model", "custom-fc")["learning_rate"]
+    assert found == number
+    assert isinstance(found, float)
 
 
 ALIASES = "model_config: [&a [x, x], *a]\n"
@@ -94,6 +89,11 @@ def test_a_word_that_no_flag_takes_is_refused():
         ("learning_rate: [1, 2]\n", "one number"),
         ("model_config: [256]\n", "hidden_size=256"),
         ("3: 4\n", "3"),
+        ("no_lowercase: true\n", "did you mean 'lowercase'"),
+        ("label_names: labels\n", "list of words"),
+        ("do_train: [yes]\n", "one value"),
+        ("run_name: {a: 1}\n", "one value"),
+        ("debug: [everything]\n", "underflow_overflow"),
     ],
 )
 def test_a_recipe_with_a_wrong_value_is_explained(tmp_path, text, said):
@@ -122,6 +122,14 @@ def test_a_recipe_with_a_wrong_value_is_explained(tmp_path, text, said):
         (["--save_only_model", "true"], "optimizer"),
         (["--resume_from_checkpoint", "/nowhere"], "by itself"),
         (["--train_sampling_strategy", "group_by_length"], "--length_bucketing false"),
+        (["--lowercase", "perhaps"], "expected yes or no"),
+        (["--learning_rate", "fast"], "--learning_rate: expected a number, found 'fast'"),
+        (["--lr_scheduler_kwargs", '{"a": '], "expected a JSON object"),
+        (["--liger_kernel_config", "[1]"], "expected a JSON object"),
+        (["--accelerator_config", "nowhere.json"], "nowhere.json: no such file"),
+        (["--parallelism_config", "2"], "no such flag"),
+        (["--do_train", "no", "--do_eval", "no", "--do_predict", "no"], "nothing is left"),
+        (["--help", "everything"], "--help"),
     ],
 )
 def test_a_wrong_value_on_the_command_line_is_an_input_error(argv, said):
@@ -144,16 +152,15 @@ def test_a_misspelt_custom_model_gets_a_suggestion_and_no_request(monkeypatch):
 
 def test_model_config_of_recipe_and_flag_are_joined_name_by_name(tmp_path):
     config = recipe(tmp_path, "model_config: [hidden_size=4, dropout=0.1]\n")
-    model, *_ = parse_args([*config, "--model", "custom-fc", "--model_config", "hidden_size=8", "num_layers=2"])
-    assert model.model_config == ["hidden_size=8", "dropout=0.1", "num_layers=2"]
-    model, *_ = parse_args([*config, "--model", "custom-fc", "--model_config", "a=1", "--model_config", "b=2"])
-    assert model.model_config == ["hidden_size=4", "dropout=0.1", "a=1", "b=2"]
+    found = values(*config, "--model", "custom-fc", "--model_config", "hidden_size=8", "num_layers=2")
+    assert found["model_config"] == ["hidden_size=8", "dropout=0.1", "num_layers=2"]
+    found = values(*config, "--model", "custom-fc", "--model_config", "a=1", "--model_config", "b=2")
+    assert found["model_config"] == ["hidden_size=4", "dropout=0.1", "a=1", "b=2"]
 
 
 @pytest.mark.parametrize("name", ["accuracy", "eval_f1_macro", "loss"])
 def test_the_best_checkpoint_is_chosen_by_what_is_logged(name):
-    *_, training = parse_args(["--model", "custom-fc", "--metric_for_best_model", name])
-    assert training.metric_for_best_model == name
+    assert values("--model", "custom-fc", "--metric_for_best_model", name)["metric_for_best_model"] == name
 
 
 def test_a_name_that_begins_like_a_custom_model_is_a_folder_only_with_a_path(tmp_path, monkeypatch):
@@ -161,7 +168,7 @@ def test_a_name_that_begins_like_a_custom_model_is_a_folder_only_with_a_path(tmp
     (tmp_path / "custom-mine").mkdir()
     (tmp_path / "custom-mine" / "config.json").write_text('{"model_type": "custom-gru"}')
     assert "./custom-mine" in refusal(["--model", "custom-mine"])
-    assert parse_args(["--model", "./custom-mine"])[2].config == str((CONFIGS / "custom-gru.yaml").resolve())
+    assert values("--model", "./custom-mine")["config"] == str((CONFIGS / "custom-gru.yaml").resolve())
 
 
 @pytest.mark.parametrize("content", ["{", "[1]", "null"])
@@ -176,60 +183,49 @@ def test_what_shapes_a_trained_tokenizer_is_refused_for_a_checkpoint(tmp_path):
     assert said.startswith("--tokenizer, --vocab_size: ")
 
 
-def test_settings_of_a_model_arrive_with_their_types():
-    config = model_with("hidden_size=8", "embedding_size=4", "dropout=0", "bidirectional=false", "pooling=mean").config
-    assert (config.hidden_size, config.embedding_size, config.dropout) == (8, 4, 0)
-    assert (config.bidirectional, config.pooling) == (False, "mean")
-    assert model_with("dropout=1e-1").config.dropout == pytest.approx(0.1)
-    assert model_with("kernel_sizes=[2,3]", model="custom-textcnn").config.kernel_sizes == [2, 3]
-
-
-@pytest.mark.parametrize(
-    ("setting", "said"),
-    [
-        ("hidden_sise=8", "did you mean 'hidden_size'"),
-        ("hidden_size=abc", "hidden_size"),
-        ("hidden_size=1.5", "hidden_size"),
-        ("hidden_size=", "hidden_size"),
-        ("hidden_size=0", "hidden_size"),
-        ("dropout=1", "dropout"),
-        ("dropout=-0.5", "dropout"),
-        ("dropout=much", "dropout"),
-        ("bidirectional=maybe", "bidirectional"),
-        ("pooling=median", "pooling"),
-        ("vocab_size=7", "vocab_size"),
-    ],
-)
-def test_a_setting_of_a_wrong_name_type_or_range_is_refused(setting, said):
-    with pytest.raises(InputError, match="--model_config") as refused:
-        model_with(setting)
-    assert said in str(refused.value)
+@pytest.mark.parametrize("no", ["--no_lowercase", "--no-lowercase"])
+def test_a_no_to_the_tokenizer_counts_as_a_flag_of_it(tmp_path, no):
+    assert "brings its own tokenizer" in refusal(["--model", "me/bert", no])
+    assert values("--model", "custom-fc", no)["lowercase"] is False
 
 
 def test_a_run_does_all_three_parts_unless_one_is_asked_for():
     def parts(*words):
-        *_, training = parse_args(["--model", "custom-fc", *words])
-        return training.do_train, training.do_eval, training.do_predict
+        found = values("--model", "custom-fc", *words)
+        return found["do_train"], found["do_eval"], found["do_predict"]
 
     assert parts() == (True, True, True)
-    assert parts("--do_predict")[0] is False
-    assert parts("--do_predict")[2] is True
-    assert parts("--do_train", "--do_eval")[::2] == (True, False)
+    assert parts("--do_predict") == (False, False, True)
+    assert parts("--do_train", "--do_eval") == (True, True, False)
+    assert parts("--do_train", "--do_eval", "no") == (True, False, False)
 
 
 def test_no_flag_of_ours_has_the_name_of_one_of_the_library():
-    ours = [field.name for kind in (ModelArguments, DataArguments, RunArguments) for field in dataclasses.fields(kind)]
+    ours = [field.name for kind in GROUPS for field in dataclasses.fields(kind)]
     assert len(set(ours)) == len(ours)
     theirs = {field.name for field in dataclasses.fields(TrainingArguments)}
     assert not theirs & {*ours, "model", "dataset"}
 
 
+def test_every_field_of_the_library_has_a_value_that_it_takes():
+    training = parse_run(["--model", "custom-fc"]).training
+    assert training.keys() == {field.name for field in dataclasses.fields(TrainingArguments)}
+    assert training["use_cpu"] is None
+    assert TrainingArguments(**training | {"use_cpu": True}).learning_rate == training["learning_rate"]
+
+
+def test_values_can_be_written_as_json_and_belong_to_one_run_alone():
+    spec = parse_run(["--model", "custom-fc"])
+    assert json.loads(json.dumps(spec.values())) == spec.values()
+    spec.training["include_for_metrics"].append("loss")
+    assert parse_run(["--model", "custom-fc"]).training["include_for_metrics"] == []
+
+
 def test_the_settings_of_a_recipe_have_no_say_in_a_saved_model(tmp_path):
     (tmp_path / "config.json").write_text('{"model_type": "custom-gru"}')
-    saved, _, _, training = parse_args(["--model", str(tmp_path)])
-    fresh, _, _, same = parse_args(["--model", "custom-gru"])
-    assert (saved.model_config, training.learning_rate) == ([], same.learning_rate)
-    assert fresh.model_config
+    saved, fresh = values("--model", str(tmp_path)), values("--model", "custom-gru")
+    assert (saved["model_config"], saved["learning_rate"]) == ([], fresh["learning_rate"])
+    assert fresh["model_config"]
 
 
 def test_the_error_for_a_missing_model_names_all_custom_ones():
@@ -247,6 +243,52 @@ def test_the_error_for_a_missing_model_names_all_custom_ones():
     ],
 )
 def test_saving_goes_along_with_evaluating(words, expected):
-    args = parse_args(["--model", "custom-fc", *words])[3]
-    assert (args.eval_strategy.value, args.save_strategy.value, args.load_best_model_at_end) == expected
-    assert "--eval_steps" not in words or args.save_steps == args.eval_steps == 7
+    found = values("--model", "custom-fc", *words)
+    assert (found["eval_strategy"], found["save_strategy"], found["load_best_model_at_end"]) == expected
+    assert "--eval_steps" not in words or found["save_steps"] == found["eval_steps"] == 7
+
+
+# What TrainingArguments would refuse after torch is loaded is refused before.
+LATE = [
+    (["--eval_strategy", "steps", "--eval_steps", "7", "--save_steps", "15"], "no multiple"),
+    (["--eval_strategy", "steps", "--eval_steps", "0.1", "--save_steps", "50"], "no multiple"),
+    (["--eval_strategy", "steps", "--eval_steps", "1.5"], "--eval_steps 1.5"),
+    (["--eval_strategy", "steps", "--eval_steps", "0", "--logging_steps", "-5"], "--eval_steps N"),
+    (["--logging_steps", "0"], "--logging_steps 0"),
+    (["--save_strategy", "steps"], "--save_strategy steps and --eval_strategy epoch"),
+    (["--load_best_model_at_end", "--eval_strategy", "no"], "--load_best_model_at_end false"),
+    (["--fp16", "--bf16"], "--fp16 and --bf16"),
+    (["--fp16_full_eval", "--bf16_full_eval"], "--fp16_full_eval and --bf16_full_eval"),
+    (["--lr_scheduler_type", "greedy", "--eval_strategy", "no"], "--eval_strategy is no"),
+    (["--warmup_steps", "-1"], "at least 0"),
+    (["--torch_empty_cache_steps", "0"], "at least 1"),
+    (["--dataloader_prefetch_factor", "2"], "--dataloader_num_workers"),
+]
+
+
+@pytest.mark.parametrize(("words", "said"), LATE, ids=lambda words: words[0])
+def test_what_the_library_would_refuse_is_refused_before_it_is_loaded(words, said, monkeypatch):
+    assert said in refusal(["--model", "custom-fc", *words])
+    monkeypatch.setattr("sentiment_hf.settings.run_flags.check", lambda spec: None)
+    with pytest.raises(ValueError, match=r".") as refused:
+        TrainingArguments(**parse_run(["--model", "custom-fc", *words]).training | {"use_cpu": True})
+    assert not isinstance(refused.value, InputError)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--eval_strategy", "steps", "--eval_steps", "7", "--save_steps", "14"],
+        ["--eval_strategy", "steps", "--eval_steps", "0.1", "--save_steps", "0.3"],
+        ["--eval_strategy", "steps"],
+        ["--save_strategy", "best"],
+        ["--save_strategy", "steps", "--load_best_model_at_end", "false"],
+        ["--logging_steps", "0", "--logging_strategy", "no"],
+        ["--dataloader_prefetch_factor", "2", "--dataloader_num_workers", "1"],
+        ["--lr_scheduler_type", "reduce_lr_on_plateau"],
+        ["--warmup_steps", "0.1"],
+    ],
+    ids=" ".join,
+)
+def test_what_the_library_takes_is_not_refused(words):
+    assert TrainingArguments(**parse_run(["--model", "custom-fc", *words]).training | {"use_cpu": True})

@@ -8,7 +8,7 @@ import yaml
 from accelerate.commands.config.config_args import load_config_from_file
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import parse_args
+from sentiment_hf.settings.run_flags import parse_run
 
 ROOT = Path(__file__).parents[2]
 RECIPES = sorted((ROOT / "configs").glob("*.yaml"))
@@ -38,16 +38,14 @@ def test_a_recipe_opens_with_the_command_that_runs_it(path, monkeypatch):
     monkeypatch.chdir(ROOT)
     assert path.read_text(encoding="utf-8").startswith("# accelerate launch ")
     (argv, *_) = commands(path)
-    _, _, by_command, _ = parse_args(argv)
-    _, _, by_path, _ = parse_args(["--config", str(path), *model_words(argv)])
-    assert by_command.config == by_path.config
+    by_path = parse_run(["--config", str(path), *model_words(argv)])
+    assert parse_run(argv).run.config == by_path.run.config
 
 
 @each_recipe
 def test_every_key_of_a_recipe_reaches_its_setting(path):
     recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
-    parsed = parse_args(["--config", str(path), *model_words(commands(path)[0])])
-    settings = {name: value for part in parsed for name, value in vars(part).items()}
+    settings = parse_run(["--config", str(path), *model_words(commands(path)[0])]).values()
     for name, value in recipe.items():
         found = settings["model_name_or_path" if name == "model" else name]
         expected = float(value) if isinstance(found, float) else value
@@ -78,4 +76,4 @@ def test_a_launch_config_is_read_by_accelerate_and_opens_with_its_command(path):
     (argv, *_) = commands(path)
     assert model_words(argv)
     assert f"--config_file configs/accelerate/{path.name}" in path.read_text(encoding="utf-8")
-    parse_args(argv)
+    assert parse_run(argv).model
