@@ -76,4 +76,4 @@ def test_a_launch_config_is_read_by_accelerate_and_opens_with_its_command(path):
     (argv, *_) = commands(path)
     assert model_words(argv)
     assert f"--config_file configs/accelerate/{path.name}" in path.read_text(encoding="utf-8")
-    assert parse_run(argv).model
+    assert parse_run(argv).run.config
