@@ -56,7 +56,7 @@ def read_words(argv: Sequence[str], flags: Sequence[Flag]) -> dict[str, Any]:
     try:
         given, unknown = parser.parse_known_args(list(argv))
     except argparse.ArgumentError as error:
-        raise InputError(f"{(error.argument_name or '').split('/')[0]}: {error.message}") from error
+        raise InputError(f"{error.argument_name.split('/')[0]}: {error.message}") from error
     if unknown:
         name = unknown[0].split("=")[0]
         hint = suggestion(name.lstrip("-"), names_of(flags)) if name.startswith("-") else "; flags begin with --"
