@@ -11,6 +11,7 @@ import yaml
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import StrictDataclassError
 from peft import PeftModel
+from peft.utils import ModulesToSaveWrapper
 from transformers import (
     AutoConfig,
     AutoModel,
@@ -25,14 +26,14 @@ from transformers.utils.hub import extract_commit_hash
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from custom_models import MODEL_NAMES, MODELS
-from custom_models.base import TextClassifierConfig
+from custom_models.base import TextClassifierConfig, TextEncoder
 from sentiment_hf.args import NO_ADAPTER, OF_A_NEW_ADAPTER, ModelArguments
 from sentiment_hf.data.limits import links_in, require_inside
 from sentiment_hf.errors import InputError, did_you_mean, failure_explained
 from sentiment_hf.hub import require_hub
 from sentiment_hf.names import is_adapter, is_fresh
 from sentiment_hf.tokenization import set_truncation, train_tokenizer
-from sentiment_hf.tuning import adapter_labels, base_of, load_adapter, saved_with_adapter, tune
+from sentiment_hf.tuning import adapter_labels, base_of, load_adapter, output_layers, saved_with_adapter, tune
 
 logger = logging.getLogger(__name__)
 
@@ -285,10 +286,17 @@ def load_checkpoint(
     return load_adapter(model, name, trains) if is_adapter(name) else model
 
 
-def renew_classifier(model: PreTrainedModel) -> None:
-    """Fresh weights in the last layer, whose rows stand for other classes than those of the data."""
-    layers = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
-    [layer for layer in layers if layer.out_features == model.config.num_labels][-1].reset_parameters()
+@torch.no_grad()
+def renew_classifier(model: PreTrainedModel | PeftModel) -> None:
+    """Fresh weights in the output layers, whose rows stand for other classes than those of the data.
+
+    They are initialised as the model initialises a head that its checkpoint lacks.
+    """
+    inner = model.get_base_model() if isinstance(model, PeftModel) else model
+    for name in output_layers(inner):
+        layer = inner.get_submodule(name)
+        # An adapter holds the layer twice: as its base had it, and as it is trained.
+        inner._init_weights(layer.modules_to_save["default"] if isinstance(layer, ModulesToSaveWrapper) else layer)
 
 
 def new_model(args: ModelArguments, names: dict, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
@@ -323,13 +331,15 @@ def new_model(args: ModelArguments, names: dict, tokenizer: PreTrainedTokenizerB
 
 
 def takes_vectors(model_type: str) -> bool:
-    """Whether the custom model of this name can be put on an encoder."""
-    return next(model.takes_vectors for config, model in MODELS if config.model_type == model_type)
+    """Whether the custom model of this name reads vectors, so that it can be put on an encoder."""
+    return next(issubclass(model, TextEncoder) for config, model in MODELS if config.model_type == model_type)
 
 
 def pretrained_encoder(name: str) -> PreTrainedModel:
     """The model of --embed_with, without head and pooler; the code that a checkpoint brings is not run for this."""
     with failure_explained(name, "--embed_with"):
+        if AutoConfig.from_pretrained(name, trust_remote_code=False).model_type in MODEL_NAMES:
+            raise ValueError("it is a custom model, and its code would not be saved with the new model")
         model = AutoModel.from_pretrained(name, dtype=torch.float32, trust_remote_code=False, use_safetensors=True)
         if model.config.is_encoder_decoder:
             raise ValueError("it is an encoder with a decoder, and a vector for each token of a text is wanted")

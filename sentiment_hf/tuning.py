@@ -1,9 +1,11 @@
 """--tuning: which weights of a checkpoint are trained: all, its head alone, or low-rank adapters and the head."""
 
+import copy
 import json
 import logging
 from pathlib import Path
 
+import torch
 from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from peft.utils import TRANSFORMERS_MODELS_TO_LORA_TARGET_MODULES_MAPPING as PEFT_TARGETS
 from safetensors import safe_open
@@ -104,6 +106,24 @@ def head_modules(model: PreTrainedModel) -> list[str]:
     behind = [name for name, part in model.named_children() if part is not model.base_model and [*part.parameters()]]
     poolers = [name for name, _ in model.base_model.named_children() if name == "pooler"]
     return [*behind, *(f"{model.base_model_prefix}.{name}" for name in poolers if model.base_model.pooler is not None)]
+
+
+def output_layers(model: PreTrainedModel) -> list[str]:
+    """Names of the layers that have a row of weights for each class.
+
+    The model is built twice more, without memory for its weights, the second time for one class more: these are the
+    layers whose weights differ in shape.
+    """
+    few, many = (weight_shapes(model, model.config.num_labels + more) for more in (0, 1))
+    return list(dict.fromkeys(name.rpartition(".")[0] for name, shape in few.items() if many[name] != shape))
+
+
+def weight_shapes(model: PreTrainedModel, num_labels: int) -> dict[str, torch.Size]:
+    """By name, the shapes that the weights of this model have with `num_labels` classes."""
+    config = copy.deepcopy(model.config)
+    config.num_labels = num_labels
+    with torch.device("meta"):
+        return {name: weight.shape for name, weight in type(model)(config).named_parameters()}
 
 
 def refuse_unknown_modules(model: PreTrainedModel, flag: str, names: list[str]) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import small_model
 from helpers import flags, run_flags, save_bert, weights, write_data
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-from custom_models import MODELS
+from custom_models import BODIES, MODEL_NAMES
 from sentiment_hf.args import ModelArguments
 from sentiment_hf.cli import run_command
 from sentiment_hf.errors import InputError
@@ -20,7 +21,7 @@ from sentiment_hf.tuning import tune
 
 TEXTS = ["good film and warm soup", "a dull grim plot", "", "the film " * 40]
 SETTINGS = ["hidden_size=8"]
-TAKERS = [config.model_type for config, model in MODELS if model.takes_vectors]
+TAKERS = [config.model_type for config, _ in BODIES]
 
 
 @pytest.fixture(scope="module")
@@ -201,6 +202,14 @@ def test_an_encoder_without_proper_token_vectors_is_refused(encoder, tmp_path, m
     folder = save_encoder(tmp_path / "encoder", model_type, encoder, **settings)
     with pytest.raises(InputError, match=f"--embed_with .* cannot be loaded .*{message}"):
         on_encoder("custom-gru", folder)
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_a_custom_model_is_no_encoder_of_another(encoder, tmp_path, name):
+    small_model(name).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(encoder).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"--embed_with .* cannot be loaded .*it is a custom model"):
+        on_encoder("custom-fc", tmp_path)
 
 
 def test_the_vocabulary_of_the_encoder_can_be_resized(encoder):
