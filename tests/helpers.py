@@ -15,9 +15,9 @@ from safetensors.torch import load_file
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer, TrainerCallback
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import parse_args
 from sentiment_hf.common.errors import Interrupted
 from sentiment_hf.runs.run import run
+from sentiment_hf.settings.run_flags import parse_run
 
 GOOD = ("good", "fine", "lovely", "warm", "bright")
 BAD = ("bad", "dull", "awful", "cold", "grim")
@@ -74,7 +74,7 @@ def flags(
 
 def run_flags(*args, **kwargs) -> dict:
     """The report of the run with these `flags`."""
-    return run(*parse_args(flags(*args, **kwargs)))
+    return run(parse_run(flags(*args, **kwargs))).as_json()
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -104,7 +104,7 @@ def run_until(stop: Stop, argv: list[str]) -> Interrupted:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transformers.trainer, "DEFAULT_CALLBACKS", [*transformers.trainer.DEFAULT_CALLBACKS, stop])
         with pytest.raises(Interrupted) as interrupted:
-            run(*parse_args(argv))
+            run(parse_run(argv))
     return interrupted.value
 
 
@@ -129,7 +129,7 @@ def baseline_flags(data: Path, output: Path, name: str, *more) -> list[str]:
 
 def run_baseline(*args) -> dict:
     """The report of the run with these `baseline_flags`."""
-    return run(*parse_args(baseline_flags(*args)))
+    return run(parse_run(baseline_flags(*args))).as_json()
 
 
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:

@@ -47,10 +47,9 @@ def run_command(argv: Sequence[str]) -> int:
     """scripts/run.py"""
 
     def work():
-        from sentiment_hf.args import parse_args
-        from sentiment_hf.runs.run import run
+        from sentiment_hf.cli.run import run_main
 
-        run(*parse_args(argv))
+        run_main(argv)
 
     return exit_code(work)
 
@@ -103,16 +102,15 @@ def list_command(argv: Sequence[str]) -> int:
     """The names that --model and --config take."""
 
     def work():
-        from custom_models import MODELS
-        from sentiment_hf.baselines import BASELINES
-        from sentiment_hf.recipes import CONFIGS, recipes
+        from sentiment_hf.settings.model_ref import BASELINES, MODELS
+        from sentiment_hf.settings.recipes import CONFIGS, recipes
 
         print("custom models (--model NAME):")
-        for config, _ in MODELS:
-            print(f"  {config.model_type:<20}{config.__doc__.splitlines()[0].replace('`', '')}")
+        for name, description in MODELS.items():
+            print(f"  {name:<20}{description}")
         print("baselines (--model NAME):")
-        for name, baseline in BASELINES.items():
-            print(f"  {name:<36}{baseline.__doc__.splitlines()[0]}")
+        for name, description in BASELINES.items():
+            print(f"  {name:<36}{description}")
         print(f"recipes (--config FILE) in {CONFIGS}:")
         for name in recipes():
             print(f"  {name}.yaml")

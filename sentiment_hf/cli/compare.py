@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment_hf.args import parse_args
 from sentiment_hf.common.errors import InputError, TrainingError
-from sentiment_hf.common.layout import INFERENCE, REPORT
+from sentiment_hf.common.layout import ENSEMBLE_FILE, INFERENCE, REPORT
 from sentiment_hf.comparison.page.page import HTML, check_installed, write_page
 from sentiment_hf.comparison.plan.execute import execute
 from sentiment_hf.comparison.plan.flags import CompareArguments, parse
@@ -13,9 +12,11 @@ from sentiment_hf.comparison.plan.plan import Planned, plan
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.comparison.statistics.rows import TestRows, test_rows
 from sentiment_hf.data import Splits
-from sentiment_hf.inference.ensembles import is_saved_ensemble, load_ensemble, make_ensemble
+from sentiment_hf.inference.ensemble import load_ensemble
+from sentiment_hf.inference.make_ensemble import make_ensemble
 from sentiment_hf.inference.speed import measure
 from sentiment_hf.runs.finished import load_runs
+from sentiment_hf.settings.run_flags import parse_run
 
 PAGE = "comparison"
 
@@ -62,14 +63,14 @@ def make(args: CompareArguments, planned: list[Planned], splits: Splits) -> tupl
 def require_members(folders: list[Path]) -> None:
     """Ensembles among the folders are of their members as these are now; raises InputError."""
     for folder in folders:
-        if is_saved_ensemble(folder):
-            load_ensemble(str(folder))
+        if (folder / ENSEMBLE_FILE).is_file():
+            load_ensemble(folder)
 
 
 def rows_of(args: CompareArguments) -> TestRows:
     """The test rows that the data flags name; other flags among them are those of the runs."""
     flags = next(iter(args.models.values())).flags if args.models else ["--model", "baseline-majority"]
-    return test_rows(parse_args(args.words(flags))[1], args.rows_file)
+    return test_rows(parse_run(args.words(flags)).data, args.rows_file)
 
 
 def measure_all(folders: list[Path], texts: list[str]) -> list[dict]:

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Sequence
 
 from sentiment_hf.common.errors import FlagParser
-from sentiment_hf.inference.ensembles import METHODS, make_ensemble
+from sentiment_hf.inference.make_ensemble import METHODS, make_ensemble
 from sentiment_hf.runs.report import table
 
 
@@ -12,8 +12,8 @@ def ensemble_main(argv: Sequence[str]) -> None:
     """Make an ensemble, or show the one that is there."""
     args = parse(argv)
     report = make_ensemble(args.folders, args.output_dir, args.method, args.overwrite)
-    print(f"{table(report)}\nmembers, by {report['recipe']}:")
-    for member in report["members"]:
+    print(f"{table(report)}\nmembers, by {report.recipe}:")
+    for member in report.members:
         print(f"{member['weight']:6.3f}  {member['name']}")
 
 

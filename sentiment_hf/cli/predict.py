@@ -8,12 +8,12 @@ from pathlib import Path
 
 from transformers.utils import logging
 
-import custom_models  # noqa: F401  registers the custom models
-from sentiment_hf.args import DataArguments
 from sentiment_hf.common.errors import FlagParser, InputError
 from sentiment_hf.data.columns import SURROGATE
-from sentiment_hf.inference.predict_file import predict_file
-from sentiment_hf.inference.scorer import classify, load_scorer
+from sentiment_hf.inference.predict_file import TableArguments, predict_file
+from sentiment_hf.inference.scorer import load_scorer
+from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.model_ref import ModelRef
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -63,17 +63,33 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 def predict_main(argv: Sequence[str]) -> None:
     """Texts from the command line, a file or standard input to labels and probabilities."""
     args = parse(argv)
+    ref = ModelRef.parse(
+        args.model, flag="MODEL", revision=args.model_revision, trust_remote_code=args.trust_remote_code
+    )
     logging.disable_progress_bar()
-    labels, score = load_scorer(args)
+    scorer = load_scorer(ref)
     if args.file:
-        predict_file(args, labels, score)
+        predict_file(table_arguments(args), scorer)
         return
     for texts in [args.texts] if args.texts else standard_input(args.batch_size):
-        for text, probabilities in zip(texts, classify(score, texts, args.batch_size), strict=True):
-            shown = "  ".join(f"{label} {p:.4f}" for label, p in probabilities.items())
+        for text, probabilities in zip(texts, scorer.classify(texts, args.batch_size), strict=True):
+            shown = "  ".join(f"{label} {p:.4f}" for label, p in zip(scorer.labels, probabilities, strict=True))
             # One line a text.
             text = text.replace("\r", "\\r").replace("\n", "\\n")
-            print(f"{max(probabilities, key=probabilities.get)}\t{shown}\t{text}", flush=True)
+            print(f"{scorer.labels[probabilities.argmax()]}\t{shown}\t{text}", flush=True)
+
+
+def table_arguments(args: argparse.Namespace) -> TableArguments:
+    """Those of the flags that are about --file."""
+    return TableArguments(
+        file=Path(args.file),
+        output=Path(args.output) if args.output else None,
+        csv_raw=args.csv_raw,
+        max_data_bytes=args.max_data_bytes,
+        text_column_names=args.text_column_names,
+        text_column_delimiter=args.text_column_delimiter,
+        batch_size=args.batch_size,
+    )
 
 
 def standard_input(batch_size: int) -> Iterator[list[str]]:

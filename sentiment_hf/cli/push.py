@@ -4,11 +4,10 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from transformers.hf_argparser import string_to_bool
-
 from sentiment_hf.common.errors import FlagParser
 from sentiment_hf.hub.push import push, require_repo_id, require_token
-from sentiment_hf.hub.pushed_files import pushed_files, refuse_local_base
+from sentiment_hf.hub.pushed_files import finished_model, pushed_files, refuse_local_base
+from sentiment_hf.settings.flags import yes_or_no
 
 
 def push_main(argv: Sequence[str]) -> None:
@@ -16,8 +15,9 @@ def push_main(argv: Sequence[str]) -> None:
     args = parse(argv)
     folder = Path(args.folder)
     if args.dry_run:
-        refuse_local_base(folder, args.base_model)
-        sizes = {name: (folder / name).stat().st_size for name in pushed_files(folder)}
+        ref = finished_model(folder)
+        refuse_local_base(ref, args.base_model)
+        sizes = {name: (folder / name).stat().st_size for name in pushed_files(ref)}
         summary = f"bytes in {len(sizes)} files would go to {args.hub_model_id}; nothing was sent"
         print("\n".join(f"{size:>13,}  {name}" for name, size in sizes.items()))
         print(f"{sum(sizes.values()):>13,}  {summary}")
@@ -32,8 +32,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser = FlagParser(prog="sentiment-hf push", description=__doc__, allow_abbrev=False)
     parser.add_argument("folder", help="output folder of a finished run")
     parser.add_argument("--hub_model_id", required=True, help="where to: me/custom-lstm-imdb")
-    yes_or_no = {"type": string_to_bool, "nargs": "?", "const": True, "default": False}
-    parser.add_argument("--hub_private_repo", **yes_or_no, help="seen by its owner only")
+    switch = {"type": yes_or_no, "nargs": "?", "const": True, "default": False}
+    parser.add_argument("--hub_private_repo", **switch, help="seen by its owner only")
     parser.add_argument("--license", help="identifier of the Hub for the card: apache-2.0, mit, cc-by-4.0, ...")
     parser.add_argument("--base_model", help="Hub id of the model under an adapter that was trained on a folder")
     parser.add_argument("--dry_run", action="store_true", help="list the files that would go, and send nothing")

@@ -9,8 +9,6 @@ from pathlib import Path
 
 from sentiment_hf.common.errors import InputError
 
-VERIFY = ("sha256", "size")
-
 
 def fingerprint(path: Path, verify: str = "sha256") -> dict:
     """Size in bytes and, unless `verify` is size, SHA-256."""

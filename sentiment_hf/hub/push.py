@@ -10,16 +10,13 @@ import httpx2
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token, is_offline_mode
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from huggingface_hub.utils import validate_repo_id
-from transformers import TrainingArguments
 
-from sentiment_hf.args import ModelArguments
 from sentiment_hf.common.errors import InputError, NotPushedError
 from sentiment_hf.common.hub_access import why_unreachable
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD
-from sentiment_hf.hub.pushed_files import card_of, is_ours, pushed_files, refuse_local_base
-from sentiment_hf.models.adapters import base_of
-from sentiment_hf.names import is_adapter, is_local
+from sentiment_hf.hub.pushed_files import card_of, finished_model, is_ours, pushed_files, refuse_local_base
 from sentiment_hf.runs.card import pinned
+from sentiment_hf.settings.arguments import RunSpec
 
 ADVICE = {
     401: "the Hub does not know the token: set HF_TOKEN, or `hf auth login`",
@@ -46,22 +43,21 @@ def require_token() -> None:
         raise InputError("the Hub wants a token to push: set HF_TOKEN, or `hf auth login`")
 
 
-def require_pushable(model_args: ModelArguments, training_args: TrainingArguments) -> None:
+def require_pushable(spec: RunSpec) -> None:
     """What --push_to_hub needs, before anything is trained.
 
     Raises:
         InputError: a name that the Hub does not allow, no token, an adapter whose base nobody else has.
     """
-    if not training_args.push_to_hub:
+    if not spec.training["push_to_hub"]:
         return
-    require_repo_id(training_args.hub_model_id, "--hub_model_id")
+    require_repo_id(spec.training["hub_model_id"], "--hub_model_id")
     require_token()
-    name = model_args.model_name_or_path
-    base = base_of(name)[0] if is_adapter(name) else name
-    if model_args.tuning == "lora" and not model_args.merge_adapter and is_local(base):
+    base = spec.model.root
+    if spec.tuning.tuning == "lora" and not spec.tuning.merge_adapter and base.is_local:
         raise InputError(
-            f"--push_to_hub: the adapter would need --model {base}, which is a folder of this machine. Push that one "
-            "and name it by its Hub id, or add --merge_adapter"
+            f"--push_to_hub: the adapter would need --model {base.name}, which is a folder of this machine. Push that "
+            "one and name it by its Hub id, or add --merge_adapter"
         )
 
 
@@ -77,8 +73,9 @@ def push(
         InputError: the folder is not whole, or no finished run; nothing is sent.
         NotPushedError: the Hub said no, or nothing; the model is on disk as before.
     """
-    refuse_local_base(folder, base_model)
-    files = [name for name in pushed_files(folder) if name != CARD]
+    ref = finished_model(folder)
+    refuse_local_base(ref, base_model)
+    files = [name for name in pushed_files(ref) if name != CARD]
     card = card_of(folder)
     again = ["sentiment-hf", "push", str(folder), "--hub_model_id", hub_model_id]
     again += ["--hub_private_repo"] if private else []

@@ -8,13 +8,14 @@ import yaml
 from huggingface_hub import ModelCard
 from transformers.dynamic_module_utils import get_relative_import_files
 
-from sentiment_hf.baselines import is_saved_baseline
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.layout import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
+    BASELINE_FILE,
     CARD,
     CONFIG,
+    ENSEMBLE_FILE,
     EVAL_RESULTS,
     INDEX,
     LABELS,
@@ -25,39 +26,47 @@ from sentiment_hf.common.layout import (
     WEIGHTS,
 )
 from sentiment_hf.data.limits import require_inside
-from sentiment_hf.inference.ensembles import is_saved_ensemble
-from sentiment_hf.models.adapters import base_of
-from sentiment_hf.names import is_adapter, is_local
+from sentiment_hf.runs.report import Report
+from sentiment_hf.settings.model_ref import Kind, ModelRef
 
 
-def pushed_files(folder: Path) -> list[str]:
-    """Names of the files of a finished run that go to the Hub; whatever else lies in the folder stays.
+def finished_model(folder: Path) -> ModelRef:
+    """The model of the finished run in `folder`.
 
     Raises:
-        InputError: the folder is no finished run, one of a baseline, an ensemble, lacks a file that a loader needs, or
-            has a link to elsewhere in the place of one.
+        InputError: there is no finished run, or its result is no checkpoint: a baseline, an ensemble, scores alone.
     """
-    report = folder / REPORT
-    if not report.is_file():
+    if not (folder / REPORT).is_file():
         raise InputError(f"{folder} holds no finished run: expected its {REPORT}; run it to its end first")
-    if is_saved_baseline(folder):
+    if not any((folder / name).is_file() for name in (CONFIG, ADAPTER_CONFIG, BASELINE_FILE, ENSEMBLE_FILE)):
+        raise InputError(f"{folder} holds no model: it is a run that only scored one; push the folder of that one")
+    ref = ModelRef.in_folder(folder, flag="FOLDER")
+    if ref.kind is Kind.BASELINE:
         raise InputError(
             f"{folder} holds a baseline, which is no checkpoint of transformers and loads in no `pipeline()`; train "
             "custom-ngram, which does"
         )
-    if is_saved_ensemble(folder):
+    if ref.kind is Kind.ENSEMBLE:
         raise InputError(
             f"{folder} holds an ensemble, which is no checkpoint of transformers and loads in no `pipeline()`; push "
             "its members, each by itself"
         )
-    if not any((folder / name).is_file() for name in (CONFIG, ADAPTER_CONFIG)):
-        raise InputError(f"{folder} holds no model: it is a run that only scored one; push the folder of that one")
-    needed = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS] if is_adapter(str(folder)) else [CONFIG, *weight_files(folder)]
+    return ref
+
+
+def pushed_files(ref: ModelRef) -> list[str]:
+    """Names of the files of a finished run that go to the Hub; whatever else lies in the folder stays.
+
+    Raises:
+        InputError: the folder lacks a file that a loader needs, or has a link to elsewhere in the place of one.
+    """
+    folder = ref.folder
+    is_adapter = ref.kind is Kind.ADAPTER
+    needed = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS] if is_adapter else [CONFIG, *weight_files(folder)]
     needed += [*code_files(folder), CARD]
     if missing := [name for name in needed if not (folder / name).is_file()]:
         raise InputError(f"{folder} lacks {', '.join(missing)}, without which it cannot be loaded; run it again")
-    name = json.loads(report.read_text(encoding="utf-8"))["dataset"]
-    optional = [*TOKENIZER, f"{EVAL_RESULTS}/{name}.yaml"]
+    optional = [*TOKENIZER, f"{EVAL_RESULTS}/{Report.load(folder).dataset}.yaml"]
     files = [*needed, *(name for name in optional if (folder / name).is_file())]
     require_inside((folder / name for name in files), folder)
     return files
@@ -102,16 +111,13 @@ def card_of(folder: Path) -> str:
     return text
 
 
-def refuse_local_base(folder: Path, base_model: str | None) -> None:
+def refuse_local_base(ref: ModelRef, base_model: str | None) -> None:
     """An adapter names the model that it changes; a folder of this machine is nothing to others."""
-    if not is_adapter(str(folder)) or base_model:
-        return
-    base = base_of(str(folder))[0]
-    if is_local(base):
+    if ref.base and ref.base.is_local and not base_model:
         raise InputError(
-            f"{folder} is an adapter of {base}, a folder of this machine. Push that one first and name it by "
-            "--base_model OWNER/NAME, or make a whole checkpoint of both by `sentiment-hf run --model "
-            f"{folder} --do_eval --merge_adapter`, with the data flags that it was trained with"
+            f"{ref.folder} is an adapter of {ref.base.name}, a folder of this machine. Push that one first and name "
+            "it by --base_model OWNER/NAME, or make a whole checkpoint of both by `sentiment-hf run --model "
+            f"{ref.folder} --do_eval --merge_adapter`, with the data flags that it was trained with"
         )
 
 

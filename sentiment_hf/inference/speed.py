@@ -3,7 +3,6 @@
 python -m sentiment_hf.inference.speed FOLDER < texts.json
 """
 
-import argparse
 import json
 import os
 import subprocess
@@ -17,6 +16,7 @@ from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import write_json
 from sentiment_hf.common.layout import INFERENCE
 from sentiment_hf.runs.finished import size_of
+from sentiment_hf.settings.model_ref import ModelRef
 
 # Enough for two digits; a BERT reads so many reviews in about a minute.
 TEXTS, SINGLE, BATCH = 256, 50, 32
@@ -50,23 +50,23 @@ def speed(folder: Path, texts: list[str]) -> dict:
     import torch
     from threadpoolctl import threadpool_limits
 
-    from sentiment_hf.inference.scorer import classify, load_scorer
+    from sentiment_hf.inference.scorer import load_scorer
     from sentiment_hf.training.processes import available_cores
 
     cores = available_cores()
-    _, score = load_scorer(argparse.Namespace(model=str(folder), model_revision="main", trust_remote_code=False))
+    scorer = load_scorer(ModelRef.in_folder(folder))
     rates = {}
     for threads in (1, cores):
         torch.set_num_threads(threads)
         with threadpool_limits(threads):
-            classify(score, texts[:BATCH], BATCH)
+            scorer.classify(texts[:BATCH], BATCH)
             start = time.perf_counter()
-            classify(score, texts, BATCH)
+            scorer.classify(texts, BATCH)
             rates[threads] = len(texts) / (time.perf_counter() - start)
     seconds = []
     for text in texts[:SINGLE]:
         start = time.perf_counter()
-        score([text])
+        scorer.score([text])
         seconds.append(time.perf_counter() - start)
     p50, p95 = (1000 * np.quantile(seconds, [0.5, 0.95])).tolist()
     return {

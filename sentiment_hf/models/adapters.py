@@ -1,6 +1,5 @@
 """--tuning: which weights of a checkpoint are trained: all, its head alone, or low-rank adapters and the head."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -12,11 +11,12 @@ from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import ModelArguments
 from sentiment_hf.common.errors import InputError, did_you_mean, failure_explained
 from sentiment_hf.common.files import write_json
-from sentiment_hf.common.layout import ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS
-from sentiment_hf.names import is_adapter
+from sentiment_hf.common.layout import ADAPTER_WEIGHTS, LABELS
+from sentiment_hf.models.head import head_modules
+from sentiment_hf.settings.arguments import RunSpec, TuningArguments
+from sentiment_hf.settings.model_ref import ModelRef
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ TARGETS = {
 ALL_LINEAR = "all-linear"
 
 
-def tune(model: PreTrainedModel, args: ModelArguments) -> PreTrainedModel | PeftModel:
+def tune(model: PreTrainedModel, spec: RunSpec) -> PreTrainedModel | PeftModel:
     """The model with the weights frozen that --tuning leaves alone; the head is trained always.
 
     Hu et al. 2022 for the adapters, Liu et al. 2024 for --use_dora, Kalajdzievski 2023 for --use_rslora.
@@ -40,30 +40,31 @@ def tune(model: PreTrainedModel, args: ModelArguments) -> PreTrainedModel | Peft
         InputError: adapters that this model cannot have.
     """
     if isinstance(model, PeftModel):
-        if args.tuning != "lora":
+        if spec.tuning.tuning != "lora":
             raise InputError(
-                f"--model {args.model_name_or_path} is an adapter: train it on by --tuning lora, or make a whole "
+                f"--model {spec.model.name} is an adapter: train it on by --tuning lora, or make a whole "
                 "checkpoint of it first: --do_eval --merge_adapter, with the data flags that it was trained with"
             )
         return model
-    if args.tuning == "full":
+    if spec.tuning.tuning == "full":
         return model
     head = head_modules(model)
-    if args.tuning == "head":
+    if spec.tuning.tuning == "head":
         model.requires_grad_(False)
         for name in head:
             model.get_submodule(name).requires_grad_(True)
         return model
-    return with_adapter(model, args, head)
+    return with_adapter(model, spec, head)
 
 
-def with_adapter(model: PreTrainedModel, args: ModelArguments, head: list[str]) -> PeftModel:
+def with_adapter(model: PreTrainedModel, spec: RunSpec, head: list[str]) -> PeftModel:
     """Fresh adapters in the layers of --lora_target_modules, beside a head that is trained whole."""
-    if args.lora_target_modules != [ALL_LINEAR]:
-        refuse_unknown_modules(model, "lora_target_modules", args.lora_target_modules or [])
-    refuse_unknown_modules(model, "lora_modules_to_save", args.lora_modules_to_save or [])
-    modules, parameters = lora_targets(model, args)
-    if parameters and (args.use_dora or args.lora_dropout):
+    wanted = spec.tuning
+    if wanted.lora_target_modules != [ALL_LINEAR]:
+        refuse_unknown_modules(model, "lora_target_modules", wanted.lora_target_modules or [])
+    refuse_unknown_modules(model, "lora_modules_to_save", wanted.lora_modules_to_save or [])
+    modules, parameters = lora_targets(model, wanted)
+    if parameters and (wanted.use_dora or wanted.lora_dropout):
         raise InputError(
             "--use_dora and --lora_dropout cannot be had for the recurrent weights of "
             f"{model.config.model_type}: peft adapts them as bare tensors; leave both out, or name layers by "
@@ -74,35 +75,26 @@ def with_adapter(model: PreTrainedModel, args: ModelArguments, head: list[str]) 
         model.config.weight_dropout = 0.0
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS,
-        r=args.lora_r,
-        lora_alpha=args.lora_alpha,
-        lora_dropout=args.lora_dropout,
-        use_dora=args.use_dora,
-        use_rslora=args.use_rslora,
+        r=wanted.lora_r,
+        lora_alpha=wanted.lora_alpha,
+        lora_dropout=wanted.lora_dropout,
+        use_dora=wanted.use_dora,
+        use_rslora=wanted.use_rslora,
         target_modules=modules,
         target_parameters=parameters or None,
         # Names of layers are taken as endings, which layers inside an encoder may have too; it is not trained.
         exclude_modules=r"embedding\..*" if getattr(model.config, "encoder", None) else None,
-        modules_to_save=[*head, *(args.lora_modules_to_save or [])],
+        modules_to_save=[*head, *(wanted.lora_modules_to_save or [])],
     )
     try:
-        tuned = get_peft_model(model, config, revision=args.model_revision)
+        tuned = get_peft_model(model, config, revision=spec.model.commit or spec.model.revision)
     except (ValueError, TypeError) as error:
         raise InputError(f"--tuning lora: {' '.join(str(error).split())}") from error
     # An adapter is loaded from anywhere, so a relative path would not do.
-    base = Path(args.model_name_or_path)
-    config.base_model_name_or_path = str(base.resolve()) if base.is_dir() else args.model_name_or_path
+    ref = spec.model
+    config.base_model_name_or_path = str(ref.folder.resolve()) if ref.is_local else ref.name
     sort_targets(config)
     return tuned
-
-
-def head_modules(model: PreTrainedModel) -> list[str]:
-    """Names of the layers behind the encoder, and of its pooler: many checkpoints bring none, or one never trained."""
-    if model.config.model_type in MODEL_NAMES:
-        return ["classifier"]
-    behind = [name for name, part in model.named_children() if part is not model.base_model and [*part.parameters()]]
-    poolers = [name for name, _ in model.base_model.named_children() if name == "pooler"]
-    return [*behind, *(f"{model.base_model_prefix}.{name}" for name in poolers if model.base_model.pooler is not None)]
 
 
 def refuse_unknown_modules(model: PreTrainedModel, flag: str, names: list[str]) -> None:
@@ -114,12 +106,12 @@ def refuse_unknown_modules(model: PreTrainedModel, flag: str, names: list[str]) 
             raise InputError(f"--{flag} {wanted}: the model has no such layer{did_you_mean(wanted, sorted(known))}")
 
 
-def lora_targets(model: PreTrainedModel, args: ModelArguments) -> tuple[list[str], list[str]]:
+def lora_targets(model: PreTrainedModel, wanted: TuningArguments) -> tuple[list[str], list[str]]:
     """Names of layers, and of weights of recurrent cells, that get an adapter."""
-    if args.lora_target_modules == [ALL_LINEAR]:
+    if wanted.lora_target_modules == [ALL_LINEAR]:
         return linear_layers(model), []
-    if args.lora_target_modules:
-        return args.lora_target_modules, []
+    if wanted.lora_target_modules:
+        return wanted.lora_target_modules, []
     model_type = model.config.model_type
     if model_type in MODEL_NAMES:
         layers = nn.Linear | nn.Embedding | nn.Conv1d
@@ -153,42 +145,25 @@ def sort_targets(config: LoraConfig) -> None:
     config.target_modules = sorted(config.target_modules)
 
 
-def base_of(folder: str) -> tuple[str, str]:
-    """Hub id or folder of the model that an adapter changes, and its revision.
-
-    Raises:
-        InputError: the adapter does not say.
-    """
-    file = Path(folder, ADAPTER_CONFIG)
-    try:
-        config = json.loads(file.read_text(encoding="utf-8"))
-        base, revision = config["base_model_name_or_path"], config.get("revision") or "main"
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(f"--model {folder}: {file} does not name its model as base_model_name_or_path") from error
-    if not base or not isinstance(base, str):
-        raise InputError(f"--model {folder}: expected a model as base_model_name_or_path in {file}, found {base!r}")
-    return base, revision
-
-
-def load_adapter(model: PreTrainedModel, folder: str, trains: bool) -> PeftModel:
-    """The adapter in `folder` around its base; a head for other classes than it knew is left out if it `trains`.
+def load_adapter(model: PreTrainedModel, ref: ModelRef, trains: bool) -> PeftModel:
+    """The adapter of `ref` around its base; a head for other classes than it knew is left out if it `trains`.
 
     Raises:
         InputError: the adapter cannot be loaded, or does not fit the model.
     """
-    with failure_explained(folder):
-        tuned = PeftModel.from_pretrained(model, folder, is_trainable=trains, ignore_mismatched_sizes=trains)
+    with failure_explained(ref.name, ref.flag):
+        tuned = PeftModel.from_pretrained(model, ref.source, is_trainable=trains, ignore_mismatched_sizes=trains)
     sort_targets(tuned.peft_config["default"])
     return tuned
 
 
-def saved_with_adapter(folder: str) -> set[str]:
+def saved_with_adapter(ref: ModelRef) -> set[str]:
     """Names of those weights of the model that the adapter brings whole.
 
     Raises:
         InputError: its file of weights cannot be read.
     """
-    with failure_explained(folder), safe_open(Path(folder, ADAPTER_WEIGHTS), "pt") as file:
+    with failure_explained(ref.name, ref.flag), safe_open(Path(ref.folder, ADAPTER_WEIGHTS), "pt") as file:
         return {name.removeprefix("base_model.model.") for name in file.keys()}  # noqa: SIM118
 
 
@@ -196,9 +171,3 @@ def write_labels(model: PeftModel, folder: Path) -> None:
     """The names of the classes, for which the format of an adapter has no place."""
     names = model.config.id2label
     write_json(folder / LABELS, {"labels": [names[index] for index in sorted(names)]})
-
-
-def adapter_labels(folder: str) -> list[str] | None:
-    """The names of the classes that an adapter of ours was trained on."""
-    file = Path(folder, LABELS)
-    return json.loads(file.read_text(encoding="utf-8"))["labels"] if is_adapter(folder) and file.is_file() else None

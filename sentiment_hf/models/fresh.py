@@ -1,6 +1,8 @@
 """New custom models: their settings, and a pretrained encoder under them."""
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 import yaml
@@ -9,41 +11,40 @@ from transformers import (
     AutoConfig,
     AutoModel,
     AutoModelForSequenceClassification,
+    PreTrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
-from custom_models import MODELS
-from custom_models.base import TextClassifierConfig
-from sentiment_hf.args import ModelArguments
+from custom_models import MODEL_NAMES, MODELS
+from custom_models.base import TextClassifierConfig, TextEncoder
 from sentiment_hf.common.errors import InputError, did_you_mean, failure_explained
+from sentiment_hf.settings.arguments import RunSpec
+from sentiment_hf.settings.model_ref import ModelRef
 
 
-def label_names(labels: list[str]) -> dict[str, dict]:
+def label_names(labels: Sequence[str]) -> dict[str, dict]:
     """As a config holds them."""
     return {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
 
 
-def new_model(args: ModelArguments, names: dict, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+def new_model(spec: RunSpec, names: dict[str, dict], tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
     """Fresh weights, over those of the pretrained encoder of --embed_with if there is one."""
-    settings = parse_settings(args.model_name_or_path, args.model_config or [])
-    if args.embed_with and not takes_vectors(args.model_name_or_path):
-        raise InputError(f"--embed_with: {args.model_name_or_path} reads n-grams of ids, and no vectors")
-    encoder = pretrained_encoder(args.embed_with) if args.embed_with else None
+    model_type = spec.model.model_type
+    settings = parse_settings(model_type, spec.new_model.model_config or [])
+    if spec.embed_with and not takes_vectors(model_type):
+        raise InputError(f"--embed_with: {model_type} reads n-grams of ids, and no vectors")
+    encoder = pretrained_encoder(spec.embed_with) if spec.embed_with else None
     if encoder is not None:
-        size = encoder.config.hidden_size
         if "embedding_size" in settings:
-            raise InputError(f"--model_config embedding_size: that of --embed_with {args.embed_with} is {size}")
-        # Not its number format: the whole model has one.
-        settings["encoder"] = {name: value for name, value in encoder.config.to_diff_dict().items() if name != "dtype"}
-        settings["embedding_size"] = size
+            raise InputError(
+                f"--model_config embedding_size: that of --embed_with {spec.embed_with.name} is "
+                f"{encoder.config.hidden_size}"
+            )
+        settings |= encoder_settings(encoder.config)
     try:
         config = AutoConfig.for_model(
-            args.model_name_or_path,
-            vocab_size=len(tokenizer),
-            pad_token_id=tokenizer.pad_token_id,
-            **names,
-            **settings,
+            model_type, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **names, **settings
         )
     except StrictDataclassError as error:
         reason = error.__cause__ or error
@@ -51,19 +52,32 @@ def new_model(args: ModelArguments, names: dict, tokenizer: PreTrainedTokenizerB
     model = AutoModelForSequenceClassification.from_config(config)
     if encoder is not None:
         model.embedding.model.load_state_dict(encoder.state_dict())
-        require_token_vectors(model, args.embed_with)
+        require_token_vectors(model, spec.embed_with)
     return model
 
 
+def encoder_settings(config: PreTrainedConfig) -> dict[str, Any]:
+    """What the config of a new model says of the encoder under it; not its number format, for the model has one."""
+    kept = {name: value for name, value in config.to_diff_dict().items() if name != "dtype"}
+    return {"encoder": kept, "embedding_size": config.hidden_size}
+
+
 def takes_vectors(model_type: str) -> bool:
-    """Whether the custom model of this name can be put on an encoder."""
-    return next(model.takes_vectors for config, model in MODELS if config.model_type == model_type)
+    """Whether the custom model of this name reads vectors, so that it can be put on an encoder."""
+    return next(issubclass(model, TextEncoder) for config, model in MODELS if config.model_type == model_type)
 
 
-def pretrained_encoder(name: str) -> PreTrainedModel:
-    """The model of --embed_with, without head and pooler; the code that a checkpoint brings is not run for this."""
-    with failure_explained(name, "--embed_with"):
-        model = AutoModel.from_pretrained(name, dtype=torch.float32, trust_remote_code=False, use_safetensors=True)
+def pretrained_encoder(ref: ModelRef) -> PreTrainedModel:
+    """The model of --embed_with, without head and pooler; the code that a checkpoint brings is not run for this.
+
+    Raises:
+        InputError: it cannot be loaded, or is no encoder of a stock kind.
+    """
+    source = {"revision": ref.commit or ref.revision, "trust_remote_code": False}
+    with failure_explained(ref.name, ref.flag):
+        if AutoConfig.from_pretrained(ref.source, **source).model_type in MODEL_NAMES:
+            raise ValueError("it is a custom model, and its code would not be saved with the new model")
+        model = AutoModel.from_pretrained(ref.source, dtype=torch.float32, use_safetensors=True, **source)
         if model.config.is_encoder_decoder:
             raise ValueError("it is an encoder with a decoder, and a vector for each token of a text is wanted")
     model.pooler = None
@@ -71,11 +85,11 @@ def pretrained_encoder(name: str) -> PreTrainedModel:
 
 
 @torch.no_grad()
-def require_token_vectors(model: PreTrainedModel, name: str) -> None:
+def require_token_vectors(model: PreTrainedModel, ref: ModelRef) -> None:
     """Two tokens, alone and beside padding, get the same vectors of the right size."""
     ids = torch.tensor([[5, 6, model.config.pad_token_id, model.config.pad_token_id]])
     mask = torch.tensor([[True, True, False, False]])
-    with failure_explained(name, "--embed_with"):
+    with failure_explained(ref.name, ref.flag):
         alone, padded = model.embedding(mask[:, :2], input_ids=ids[:, :2]), model.embedding(mask, input_ids=ids)
         if alone.shape != (1, 2, model.config.embedding_size):
             raise ValueError(f"its vectors are of shape {tuple(alone.shape)}")

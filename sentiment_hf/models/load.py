@@ -1,12 +1,12 @@
-"""From --model to a `PreTrainedModel` and its tokenizer: a custom name starts fresh, anything else is a checkpoint."""
+"""From a `ModelRef` to a `PreTrainedModel` and its tokenizer, for training or to be used as it is."""
 
-import dataclasses
 import logging
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-import torch
 from huggingface_hub import snapshot_download
 from peft import PeftModel
 from transformers import (
@@ -22,11 +22,13 @@ from transformers.utils.hub import extract_commit_hash
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import NO_ADAPTER, OF_A_NEW_ADAPTER, ModelArguments
 from sentiment_hf.common.errors import InputError, failure_explained
-from sentiment_hf.models.adapters import adapter_labels, base_of, load_adapter, saved_with_adapter, tune
+from sentiment_hf.models.adapters import load_adapter, saved_with_adapter, tune
 from sentiment_hf.models.fresh import label_names, new_model
-from sentiment_hf.names import is_adapter, is_fresh
+from sentiment_hf.models.head import renew_classifier
+from sentiment_hf.settings.arguments import RunSpec, TokenizerArguments
+from sentiment_hf.settings.checks import NO_ADAPTER
+from sentiment_hf.settings.model_ref import Kind, ModelRef
 from sentiment_hf.text.encode import set_truncation
 from sentiment_hf.text.tokenizers import train_tokenizer
 
@@ -39,97 +41,95 @@ LONGEST = 100_000
 ATTENTION_DROPOUT = {"attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"}
 
 
-def at_its_commit(args: ModelArguments) -> ModelArguments:
-    """A model of the Hub at the commit that its branch is at now; an adapter of the Hub as its copy in the cache.
+def fetched(ref: ModelRef) -> ModelRef:
+    """A Hub id at the commit that its branch is at now, an adapter of the Hub as its copy in the cache.
+
+    What is no Hub id is returned as it is. The weights of a whole model are fetched when it is loaded.
 
     Raises:
-        InputError: it cannot be fetched, or is an adapter and is to get another shape.
+        InputError: it cannot be fetched.
     """
-    name = args.model_name_or_path
-    if is_fresh(name) or Path(name).is_dir():
-        return args
-    with failure_explained(name):
-        adapter = find_adapter_config_file(name, revision=args.model_revision)
-        file = adapter or cached_file(name, CONFIG_NAME, revision=args.model_revision)
-        args = dataclasses.replace(args, model_revision=extract_commit_hash(file, None))
+    if ref.base:
+        return with_base(ref, fetched(ref.base))
+    if ref.is_new or ref.folder:
+        return ref
+    with failure_explained(ref.name, ref.flag):
+        adapter = find_adapter_config_file(ref.name, revision=ref.revision)
+        file = adapter or cached_file(ref.name, CONFIG_NAME, revision=ref.revision)
+        commit = extract_commit_hash(file, None)
         if adapter is None:
-            return args
+            return ref.fetched(Path(file).parent, commit)
         other_weights = ["*.bin", "*.pt", "checkpoint-*"]
-        copy = snapshot_download(name, revision=args.model_revision, ignore_patterns=other_weights)
-    shaped = [f"--{flag}" for flag in OF_A_NEW_ADAPTER if getattr(args, flag) != getattr(ModelArguments, flag)]
-    if shaped:
-        raise InputError(f"{', '.join(shaped)}: --model {name} is an adapter, which goes on in its own shape")
-    return dataclasses.replace(args, model_name_or_path=copy)
+        copy = snapshot_download(ref.name, revision=commit, ignore_patterns=other_weights)
+        found = ref.fetched(Path(copy), commit)
+    return with_base(found, fetched(found.base))
 
 
-def load_tokenizer(
-    args: ModelArguments, texts: Iterable[str], max_length: int | None, truncation: str | None = None
-) -> PreTrainedTokenizerBase:
-    """The checkpoint's own tokenizer, or one trained on `texts` for a fresh model.
+def with_base(adapter: ModelRef, base: ModelRef) -> ModelRef:
+    """The adapter on its base as that was fetched; an adapter without class names of its own has those of the base."""
+    return replace(adapter, base=base, labels=adapter.labels or base.labels, model_type=base.model_type)
 
-    It cuts texts to `max_length`, and keeps of them what `truncation` says; where these are None, as it was saved.
+
+def load_tokenizer(spec: RunSpec, texts: Iterable[str]) -> PreTrainedTokenizerBase:
+    """The checkpoint's own tokenizer, or one trained on `texts` for a new model.
+
+    It cuts texts to --max_seq_length, and keeps of them what --truncation says; where these are None, as it was saved.
     """
-    if is_fresh(args.model_name_or_path) and not args.embed_with:
-        tokenizer = train_tokenizer(
-            texts,
-            args.tokenizer,
-            vocab_size=args.vocab_size,
-            min_frequency=args.min_frequency,
-            lowercase=args.lowercase,
-            model_max_length=max_length,
-        )
-    else:
-        tokenizer = checkpoint_tokenizer(encoder_args(args) if args.embed_with else args)
-        limit = tokenizer.model_max_length
-        if max_length and max_length > limit:
-            logger.warning("--max_seq_length %d: this checkpoint was saved for %d tokens", max_length, limit)
-        tokenizer.model_max_length = min(max_length or LONGEST, limit)
-    if truncation:
-        set_truncation(tokenizer, truncation)
+    wanted, ref = spec.tokenizer, spec.embed_with or spec.model
+    tokenizer = new_tokenizer(wanted, texts) if ref.is_new else limited(checkpoint_tokenizer(ref), wanted)
+    if wanted.truncation:
+        set_truncation(tokenizer, wanted.truncation)
     return tokenizer
 
 
-def checkpoint_tokenizer(args: ModelArguments) -> PreTrainedTokenizerBase:
+def new_tokenizer(wanted: TokenizerArguments, texts: Iterable[str]) -> PreTrainedTokenizerBase:
+    """A tokenizer trained on `texts`."""
+    return train_tokenizer(
+        texts,
+        wanted.tokenizer,
+        vocab_size=wanted.vocab_size,
+        min_frequency=wanted.min_frequency,
+        lowercase=wanted.lowercase,
+        model_max_length=wanted.max_seq_length,
+    )
+
+
+def limited(tokenizer: PreTrainedTokenizerBase, wanted: TokenizerArguments) -> PreTrainedTokenizerBase:
+    """The tokenizer of a checkpoint, which cuts texts to --max_seq_length, at most to what the checkpoint takes."""
+    limit = tokenizer.model_max_length
+    if wanted.max_seq_length and wanted.max_seq_length > limit:
+        logger.warning("--max_seq_length %d: this checkpoint was saved for %d tokens", wanted.max_seq_length, limit)
+    tokenizer.model_max_length = min(wanted.max_seq_length or LONGEST, limit)
+    return tokenizer
+
+
+def checkpoint_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
     """The checkpoint's own tokenizer; its `model_max_length` is what the model takes, and it can pad.
 
     Raises:
         InputError: it cannot be loaded, knows no words, or has no token to pad with.
     """
-    name = args.model_name_or_path
-    tokenizer = from_checkpoint(AutoTokenizer, args)
+    tokenizer = from_checkpoint(AutoTokenizer, ref)
     # What the library makes of a folder without tokenizer files.
     if set(tokenizer.get_vocab().values()) <= set(tokenizer.all_special_ids):
         raise InputError(
-            f"--model {name}: its tokenizer knows special tokens only; the files that were saved with the model "
-            "(tokenizer.json, tokenizer_config.json) belong beside config.json"
+            f"{ref.flag} {ref.name}: its tokenizer knows special tokens only; the files that were saved with the "
+            "model (tokenizer.json, tokenizer_config.json) belong beside config.json"
         )
     if tokenizer.pad_token is None:
         if tokenizer.eos_token is None:
             raise InputError(
-                f"--model {name}: its tokenizer has neither a padding nor an end-of-text token, so texts cannot "
-                "be put into a batch; set pad_token in its tokenizer_config.json"
+                f"{ref.flag} {ref.name}: its tokenizer has neither a padding nor an end-of-text token, so texts "
+                "cannot be put into a batch; set pad_token in its tokenizer_config.json"
             )
         tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.model_max_length = min(tokenizer.model_max_length, positions(checkpoint_config(args)))
+    tokenizer.model_max_length = min(tokenizer.model_max_length, positions(checkpoint_config(ref)))
     return tokenizer
 
 
-def checkpoint_config(args: ModelArguments) -> PreTrainedConfig:
+def checkpoint_config(ref: ModelRef) -> PreTrainedConfig:
     """Of the checkpoint, or of the one under an adapter."""
-    return from_checkpoint(AutoConfig, base_args(args))
-
-
-def base_args(args: ModelArguments) -> ModelArguments:
-    """The same, but for the model under an adapter."""
-    if not is_adapter(args.model_name_or_path):
-        return args
-    base, revision = base_of(args.model_name_or_path)
-    return dataclasses.replace(args, model_name_or_path=base, model_revision=revision)
-
-
-def encoder_args(args: ModelArguments) -> ModelArguments:
-    """The same, but for the model of --embed_with."""
-    return dataclasses.replace(args, model_name_or_path=args.embed_with, model_revision="main", embed_with=None)
+    return from_checkpoint(AutoConfig, ref.root)
 
 
 def positions(config: PreTrainedConfig) -> float:
@@ -143,118 +143,108 @@ def positions(config: PreTrainedConfig) -> float:
 
 
 def load_model(
-    args: ModelArguments, labels: list[str], tokenizer: PreTrainedTokenizerBase, trains: bool = True
+    spec: RunSpec, labels: list[str], tokenizer: PreTrainedTokenizerBase, trains: bool = True
 ) -> PreTrainedModel:
-    """A fresh custom model with the settings of --model_config, or a checkpoint with a head for these labels.
+    """A new custom model with the settings of --model_config, or a checkpoint with a head for these labels.
 
     Raises:
         InputError: a setting that does not exist or does not fit, a checkpoint that cannot be loaded, fresh weights
             where nothing `trains` them.
     """
-    names = label_names(labels)
-    if is_fresh(args.model_name_or_path):
+    ref, names = spec.model, label_names(labels)
+    if ref.is_new:
         if not trains:
             raise InputError(
-                f"--model {args.model_name_or_path} is a new model, and without --do_train it stays untrained: "
+                f"--model {ref.name} is a new model, and without --do_train it stays untrained: "
                 "add --do_train, or name the folder of a trained one"
             )
-        model = new_model(args, names, tokenizer)
+        model = new_model(spec, names, tokenizer)
     else:
-        if args.model_config or args.word_vectors:
+        if spec.new_model.model_config or spec.new_model.word_vectors:
             raise InputError(
                 "--model_config and --word_vectors shape a new custom model; this --model is a checkpoint"
             )
-        settings = names | {"num_labels": len(labels)} | attention_dropout(args)
-        model = load_checkpoint(args, tokenizer, trains, **settings)
-        if trains and label_order(args) not in (None, labels):
+        settings = names | {"num_labels": len(labels)} | attention_dropout(ref, spec.tuning.attention_dropout)
+        model = load_checkpoint(ref, tokenizer, trains, **settings)
+        if trains and ref.labels not in (None, tuple(labels)):
             renew_classifier(model)
     model.config.problem_type = "single_label_classification"
     if trains:
-        model = tune(model, args)
-    if args.merge_adapter and not isinstance(model, PeftModel):
+        model = tune(model, spec)
+    if spec.tuning.merge_adapter and not isinstance(model, PeftModel):
         raise InputError(NO_ADAPTER)
     return model
 
 
-def attention_dropout(args: ModelArguments) -> dict[str, float]:
+def attention_dropout(ref: ModelRef, rate: float | None) -> dict[str, float]:
     """--attention_dropout by the name that the checkpoint's config has for it.
 
     Raises:
         InputError: it has none of the usual names, and dropout is asked for.
     """
-    if args.attention_dropout is None:
+    if rate is None:
         return {}
-    names = ATTENTION_DROPOUT & checkpoint_config(args).to_dict().keys()
-    if args.attention_dropout and not names:
+    names = ATTENTION_DROPOUT & checkpoint_config(ref).to_dict().keys()
+    if rate and not names:
         raise InputError(
-            f"--attention_dropout {args.attention_dropout}: {args.model_name_or_path} has no such setting "
+            f"--attention_dropout {rate}: {ref.name} has no such setting "
             f"(known names: {', '.join(sorted(ATTENTION_DROPOUT))})"
         )
-    return dict.fromkeys(names, args.attention_dropout)
+    return dict.fromkeys(names, rate)
 
 
 def load_checkpoint(
-    args: ModelArguments, tokenizer: PreTrainedTokenizerBase, trains: bool, **settings
-) -> PreTrainedModel:
+    ref: ModelRef, tokenizer: PreTrainedTokenizerBase, trains: bool, **settings: Any
+) -> PreTrainedModel | PeftModel:
     """A saved model with a classifier; the weights that it was saved without are fresh.
 
     Raises:
         InputError: it cannot be loaded, is not of this tokenizer, or has fresh weights and nothing `trains` them.
     """
-    name = args.model_name_or_path
-    if not settings and (labels := adapter_labels(name)):
-        settings = label_names(labels) | {"num_labels": len(labels)}
+    is_adapter = ref.kind is Kind.ADAPTER
+    if not settings and is_adapter and ref.labels:
+        settings = label_names(ref.labels) | {"num_labels": len(ref.labels)}
     model, info = from_checkpoint(
         AutoModelForSequenceClassification,
-        base_args(args),
+        ref.root,
         output_loading_info=True,
         ignore_mismatched_sizes=True,
         use_safetensors=True,
         **settings,
     )
-    fresh = sorted(info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]})
-    if is_adapter(name):
-        fresh = sorted(set(fresh) - saved_with_adapter(name))
+    fresh = info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]}
+    if is_adapter:
+        fresh -= saved_with_adapter(ref)
     if fresh and not trains:
         raise InputError(
-            f"--model {name} holds no trained classifier for {model.config.num_labels} classes (no weights for "
-            f"{', '.join(fresh[:4])}): train it with --do_train, or name the folder of a trained one"
+            f"{ref.flag} {ref.name} holds no trained classifier for {model.config.num_labels} classes (no weights for "
+            f"{', '.join(sorted(fresh)[:4])}): train it with --do_train, or name the folder of a trained one"
         )
+    require_whole(model, tokenizer, ref)
+    model.config.pad_token_id = tokenizer.pad_token_id
+    return load_adapter(model, ref, trains) if is_adapter else model
+
+
+def require_whole(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ref: ModelRef) -> None:
+    """Raises InputError unless the classes are numbered 0, 1, ... and every token has a row in the embedding."""
     if (ids := sorted(model.config.id2label)) != list(range(len(ids))):
-        raise InputError(f"--model {name}: its id2label numbers the classes {ids}; expected 0, 1, ... in config.json")
+        raise InputError(
+            f"{ref.flag} {ref.name}: its id2label numbers the classes {ids}; expected 0, 1, ... in config.json"
+        )
     rows = model.get_input_embeddings().num_embeddings
     if len(tokenizer) > rows:
         raise InputError(
-            f"--model {name}: its tokenizer has {len(tokenizer)} tokens, its embedding {rows} rows: "
+            f"{ref.flag} {ref.name}: its tokenizer has {len(tokenizer)} tokens, its embedding {rows} rows: "
             "tokenizer and weights are not from the same checkpoint"
         )
-    model.config.pad_token_id = tokenizer.pad_token_id
-    return load_adapter(model, name, trains) if is_adapter(name) else model
 
 
-def renew_classifier(model: PreTrainedModel) -> None:
-    """Fresh weights in the last layer, whose rows stand for other classes than those of the data."""
-    layers = [layer for layer in model.modules() if isinstance(layer, torch.nn.Linear)]
-    [layer for layer in layers if layer.out_features == model.config.num_labels][-1].reset_parameters()
-
-
-def label_order(args: ModelArguments) -> list[str] | None:
-    """The class names of a checkpoint in the order of its head; None where they are LABEL_0, ... or it is fresh."""
-    if is_fresh(args.model_name_or_path):
-        return None
-    if labels := adapter_labels(args.model_name_or_path):
-        return labels
-    names = checkpoint_config(args).id2label
-    order = [names[index] for index in sorted(names)]
-    return None if order == [f"LABEL_{index}" for index in range(len(order))] else order
-
-
-def from_checkpoint(auto_class, args: ModelArguments, **kwargs):
+def from_checkpoint(auto_class: type, ref: ModelRef, **kwargs: Any) -> Any:
     """`from_pretrained` with the user's revision and trust, its many failures turned into one sentence."""
-    with failure_explained(args.model_name_or_path):
+    with failure_explained(ref.name, ref.flag):
         return auto_class.from_pretrained(
-            args.model_name_or_path,
-            revision=args.model_revision,
-            trust_remote_code=args.trust_remote_code,
+            ref.source,
+            revision=ref.commit or ref.revision,
+            trust_remote_code=ref.trust_remote_code,
             **kwargs,
         )

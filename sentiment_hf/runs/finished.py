@@ -12,18 +12,22 @@ import pyarrow.parquet as pq
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json
 from sentiment_hf.common.layout import HISTORY, INFERENCE, MODEL_FILES, PREDICTIONS, REPORT
-from sentiment_hf.comparison.plan.grid import Settings
+from sentiment_hf.runs.report import Report
 
-# What of report["data"] may differ: runs on fewer training rows are points of a learning curve, the same data set can
-# lie on the Hub and in a folder, and older reports do not say where theirs did.
+# What of the notes on the data may differ: runs on fewer training rows are points of a learning curve, the same data
+# set can lie on the Hub and in a folder, and older reports do not say where theirs did.
 OF_TRAIN = {"sampled", "rows", "empty_texts", "hub_id", "config"}
+
+
+# Where in the grid of a comparison a run stands: setting to value.
+Settings = dict[str, bool | int | float | str]
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
     """One finished run.
 
-    classes: their names in the order of the class ids here, the same in all runs; report["labels"] is as it was saved.
+    classes: their names in the order of the class ids here, the same in all runs; report.labels is as it was saved.
     labels, predictions: (rows,) class ids, in the order of the test rows.
     probabilities: (rows, classes), saved as float16 and rescaled to sum to 1.
     seed: None for an ensemble of several seeds.
@@ -37,7 +41,7 @@ class Run:
     kind: str
     tuning: str
     seed: int | None
-    report: dict
+    report: Report
     classes: list[str]
     labels: np.ndarray
     predictions: np.ndarray
@@ -49,7 +53,7 @@ class Run:
     @property
     def train_rows(self) -> int:
         """Rows that it was trained on."""
-        return self.report["data"]["rows"]["train"]
+        return self.report.data["rows"]["train"]
 
 
 def load_runs(folders: Sequence[str | Path], settings: Mapping[str, Settings] | None = None) -> list[Run]:
@@ -80,24 +84,24 @@ def load_runs(folders: Sequence[str | Path], settings: Mapping[str, Settings] | 
 
 def load_run(folder: Path) -> Run:
     """What a finished run left in its folder; raises InputError if it is not whole or has no test scores."""
-    report = read_json(folder / REPORT)
-    if "test" not in report:
+    report = Report.load(folder)
+    if not report.test:
         raise InputError(f"{folder}: this run did not score test; run it again with --do_predict to compare it")
-    labels, predictions, probabilities = read_predictions(folder / PREDICTIONS["test"], report["labels"])
-    if len(labels) != report["test"]["rows"]:
+    labels, predictions, probabilities = read_predictions(folder / PREDICTIONS["test"], report.labels)
+    if len(labels) != report.test["rows"]:
         raise InputError(
             f"{folder / PREDICTIONS['test']} has {len(labels)} rows, but {REPORT} beside it says "
-            f"{report['test']['rows']}; they are of two runs"
+            f"{report.test['rows']}; they are of two runs"
         )
     curve, inference = folder / HISTORY, folder / INFERENCE
     return Run(
         folder=folder,
         name=folder.resolve().name,
         kind=kind(report),
-        tuning=report["tuning"],
-        seed=report["seed"],
+        tuning=report.tuning,
+        seed=report.seed,
         report=report,
-        classes=report["labels"],
+        classes=report.labels,
         labels=labels,
         predictions=predictions,
         probabilities=probabilities,
@@ -111,11 +115,11 @@ def size_of(folder: Path) -> int:
     return sum(path.stat().st_size for path in {path for name in MODEL_FILES for path in folder.glob(name)})
 
 
-def kind(report: dict) -> str:
+def kind(report: Report) -> str:
     """baseline, scratch, ensemble or pretrained: what the comparison is about."""
-    if report["model"].startswith("baseline-"):
+    if report.model.startswith("baseline-"):
         return "baseline"
-    return report["tuning"] if report["tuning"] in ("scratch", "ensemble") else "pretrained"
+    return report.tuning if report.tuning in ("scratch", "ensemble") else "pretrained"
 
 
 def read_predictions(path: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -152,13 +156,13 @@ def in_order_of(run: Run, first: Run) -> Run:
 
 def require_same_data(first: Run, run: Run) -> None:
     """Both runs have the same test rows and the same train rows, or samples of these; raises InputError."""
-    notes = [_notes(run.report["data"]) for run in (first, run)]
+    notes = [_notes(run.report.data) for run in (first, run)]
     for name in notes[0].keys() & notes[1].keys():
         if notes[0][name] != notes[1][name]:
             _refuse(first, run, f"{name}: {notes[0][name]!r} in the one, {notes[1][name]!r} in the other")
     if len(first.labels) != len(run.labels):
         _refuse(first, run, f"{len(first.labels)} test rows in the one, {len(run.labels)} in the other")
-    hashes = {one.report.get("test_hash") for one in (first, run)} - {None}
+    hashes = {one.report.test_hash for one in (first, run)} - {None}
     if len(hashes) > 1:
         _refuse(first, run, "their test texts are not the same (test_hash of the reports)")
     if (differs := first.labels != run.labels).any():
@@ -177,10 +181,10 @@ def require_same_hashes(runs: list[Run]) -> None:
     """Texts and labels are the same wherever reports have their hash; raises InputError."""
     known: dict[tuple, Run] = {}
     for run in runs:
-        if "data_hash" in run.report:
+        if run.report.data_hash:
             # The hash is over train and over class ids: a sample of train or another order of the classes has its own.
-            first = known.setdefault((run.train_rows, *run.report["labels"]), run)
-            if first.report["data_hash"] != run.report["data_hash"]:
+            first = known.setdefault((run.train_rows, *run.report.labels), run)
+            if first.report.data_hash != run.report.data_hash:
                 _refuse(first, run, "texts or labels are not the same (data_hash of the reports)")
 
 

@@ -1,25 +1,24 @@
-"""Whose the output folder is: nobody's, this run's (finished or not), or another's, which stays."""
+"""Which run it is: its model, its data, its folder, and what makes two runs the same; known before it begins."""
 
-import dataclasses
 import hashlib
 import json
 import logging
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from datasets import ClassLabel, Dataset
 from transformers import TrainingArguments
 
-from sentiment_hf.args import AUTO, DataArguments, ModelArguments, RunArguments
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import files_hash
-from sentiment_hf.common.layout import MODEL_FILES
 from sentiment_hf.data import Splits
-from sentiment_hf.models.adapters import base_of
-from sentiment_hf.models.load import at_its_commit, label_order
+from sentiment_hf.models.load import fetched
 from sentiment_hf.models.safety import require_checkpoint
-from sentiment_hf.names import is_adapter, is_baseline, is_fresh
-from sentiment_hf.runs.card import license_of
-from sentiment_hf.runs.report import describe_run, recipe
+from sentiment_hf.settings.arguments import AUTO, RunSpec, TuningArguments
+from sentiment_hf.settings.checks import OF_A_NEW_ADAPTER
+from sentiment_hf.settings.model_ref import Kind, ModelRef
+
+logger = logging.getLogger(__name__)
 
 # What changes neither weights nor scores: where things are written, how much is shown, how batches are fetched.
 NEUTRAL = {"config", "output_dir", "overwrite", "resume_from_checkpoint", "run_name", "num_cpu_threads", "local_rank"}
@@ -35,115 +34,91 @@ NEUTRAL |= {"dataloader_num_workers", "dataloader_persistent_workers", "dataload
 NEUTRAL |= {"dataloader_prefetch_factor"}
 
 
-def identity(
-    model_args: ModelArguments,
-    data_args: DataArguments,
-    run_args: RunArguments,
-    training_args: TrainingArguments,
-    splits: Splits,
-) -> dict:
-    """All settings that shape the result, and hashes: of texts and labels, and of files that weights come from."""
-    settings = dataclasses.asdict(model_args) | dataclasses.asdict(data_args) | dataclasses.asdict(run_args)
-    settings |= training_args.to_dict()
-    kept = {name: value for name, value in settings.items() if name not in NEUTRAL}
-    # `accelerate config` sets the precision without a flag.
-    kept |= {"processes": training_args.world_size, "mixed_precision": training_args.mixed_precision}
-    kept["data"] = splits.data_hash
-    name = model_args.embed_with or model_args.model_name_or_path
-    if not is_fresh(name):
-        folders = [Path(name), Path(base_of(name)[0])] if is_adapter(name) else [Path(name)]
-        files = (path for folder in folders for pattern in (*MODEL_FILES, "*.py") for path in folder.glob(pattern))
-        kept["model_files"] = files_hash(files)
-    if model_args.word_vectors:
-        file = Path(model_args.word_vectors)
-        kept["word_vectors_file"] = files_hash([file] if file.is_file() else [])
-    return json.loads(json.dumps(kept, default=str))
+@dataclass(frozen=True)
+class KnownRun:
+    """A run before it begins.
 
-
-def fingerprint_of(run: dict) -> str:
-    """SHA-256 over an identity: two runs with the same one are the same run."""
-    return hashlib.sha256(json.dumps(run, sort_keys=True).encode()).hexdigest()
-
-
-logger = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class Known:
-    """What is known of a run before it begins.
-
-    model_args: with the commit of a model of the Hub; source: also with its adapter as a folder. splits: with the
-    classes in the order of the checkpoint. identity: what makes two runs the same.
+    spec: with a model of the Hub at its commit. args: with the output folder. splits: with the class ids in the order
+    of the checkpoint's head. identity: all settings that shape the result, and hashes of data and weights.
     """
 
-    model_args: ModelArguments
-    source: ModelArguments
+    spec: RunSpec
+    args: TrainingArguments
     splits: Splits
     identity: dict
 
+    @property
+    def folder(self) -> Path:
+        """Where it is written."""
+        return Path(self.args.output_dir)
 
-def identify(
-    model_args: ModelArguments,
-    data_args: DataArguments,
-    run_args: RunArguments,
-    training_args: TrainingArguments,
-    splits: Splits,
-) -> Known:
-    """Look at the model, which has been asked for by `require_checkpoints`; `output_dir` is set if not named.
+    @property
+    def writes(self) -> bool:
+        """One process of all writes."""
+        return self.args.process_index == 0
+
+
+def require_checkpoints(spec: RunSpec) -> None:
+    """Raises InputError where those of --model and --embed_with cannot be had."""
+    for ref in (spec.model, spec.embed_with):
+        if ref and not ref.is_new:
+            require_checkpoint(ref)
+
+
+def identify(spec: RunSpec, args: TrainingArguments, splits: Splits) -> KnownRun:
+    """Look at the model, which has been asked for by `require_checkpoints`; `args.output_dir` is set if not named.
 
     Raises:
         InputError: the checkpoint cannot be fetched, or has other classes than the data.
     """
-    source = at_its_commit(model_args)
-    model_args = dataclasses.replace(model_args, model_revision=source.model_revision)
-    splits = in_label_order(splits, label_order(source), training_args.do_train)
-    if training_args.output_dir == AUTO:
-        folder = default_folder(model_args, run_args, training_args, splits.name)
-        if ".." in folder.parts:
-            raise InputError(f"the run would go to {folder}, after the names of its files; name it by --output_dir")
-        training_args.output_dir = str(folder)
-    return Known(model_args, source, splits, identity(model_args, data_args, run_args, training_args, splits))
+    spec = replace(spec, model=fetched(spec.model))
+    refuse_another_shape(spec)
+    splits = in_label_order(splits, spec.model, args.do_train)
+    if args.output_dir == AUTO:
+        args.output_dir = str(default_folder(spec, splits.name))
+    return KnownRun(spec, args, splits, identity(spec, args, splits))
 
 
-def facts_of(known: Known, run_args: RunArguments, training_args: TrainingArguments) -> dict:
-    """What the report says of the run before it begins."""
-    how = tuning(known.model_args, training_args)
-    facts = describe_run(known.model_args, run_args, training_args.seed, known.splits, how)
-    facts |= {"fingerprint": fingerprint_of(known.identity), "data_hash": known.identity["data"]}
-    facts |= {"test_hash": known.splits.test_hash}
-    return facts | origin(known.source, run_args)
+def refuse_another_shape(spec: RunSpec) -> None:
+    """Raises InputError for flags that shape an adapter where a Hub id turned out to be one."""
+    shaped = [name for name in OF_A_NEW_ADAPTER if getattr(spec.tuning, name) != getattr(TuningArguments, name)]
+    if spec.model.kind is Kind.ADAPTER and not spec.model.is_local and shaped:
+        flags = ", ".join(f"--{name}" for name in shaped)
+        raise InputError(f"{flags}: --model {spec.model.name} is an adapter, which goes on in its own shape")
 
 
-def require_checkpoints(args: ModelArguments) -> None:
-    """Those of --model and --embed_with can be had."""
-    if not is_fresh(args.model_name_or_path):
-        require_checkpoint(args.model_name_or_path)
-    if args.embed_with:
-        require_checkpoint(args.embed_with, "--embed_with")
+def identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict:
+    """All settings that shape the result, and hashes: of texts and labels, and of files that weights come from."""
+    kept = {name: value for name, value in (spec.values() | args.to_dict()).items() if name not in NEUTRAL}
+    # `accelerate config` sets the precision without a flag.
+    kept |= {"processes": args.world_size, "mixed_precision": args.mixed_precision}
+    kept["data"] = splits.data_hash
+    ref = spec.embed_with or spec.model
+    if not ref.is_new:
+        kept["model_files"] = files_hash(ref.files)
+    if vectors := spec.new_model.word_vectors:
+        kept["word_vectors_file"] = files_hash([Path(vectors)] if Path(vectors).is_file() else [])
+    return json.loads(json.dumps(kept, default=str))
 
 
-def origin(source: ModelArguments, run_args: RunArguments) -> dict[str, str | None]:
-    """`base_model`, the checkpoint that the result is made of, if there is one, and the `license` of the result."""
-    name = source.embed_with or source.model_name_or_path
-    if is_fresh(name):
-        return {"base_model": None, "license": run_args.license}
-    revision = "main" if source.embed_with else source.model_revision
-    base = base_of(name)[0] if is_adapter(name) else name
-    return {"base_model": base, "license": run_args.license or license_of(name, revision)}
+def fingerprint_of(identity: dict) -> str:
+    """SHA-256 over an identity: two runs with the same one are the same run."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
-def in_label_order(splits: Splits, order: list[str] | None, trains: bool) -> Splits:
+def in_label_order(splits: Splits, ref: ModelRef, trains: bool) -> Splits:
     """Class ids as the head of a checkpoint numbers them, by name; other classes need training."""
     names = splits.train.features["label"].names
-    if order is None or order == names:
+    if ref.labels is None or list(ref.labels) == names:
         return splits
+    order = list(ref.labels)
     if sorted(order) != sorted(names):
         if not trains:
             raise InputError(f"--model knows the classes {order}, the data has {names}; train it on them first")
         logger.warning("the checkpoint knows the classes %s; it is tuned to %s", order, names)
         return splits
     parts = {part: renumber(getattr(splits, part), order) for part in ("train", "validation", "test")}
-    return dataclasses.replace(splits, **parts)
+    return replace(splits, **parts)
 
 
 def renumber(dataset: Dataset, order: list[str]) -> Dataset:
@@ -153,26 +128,17 @@ def renumber(dataset: Dataset, order: list[str]) -> Dataset:
     return dataset.remove_columns("label").add_column("label", ids, feature=ClassLabel(names=order))
 
 
-def default_folder(
-    model_args: ModelArguments, run_args: RunArguments, training_args: TrainingArguments, dataset: str
-) -> Path:
-    """out/<dataset>/<recipe of a fresh model, its name without one, or a checkpoint's and how it is tuned>."""
-    how = tuning(model_args, training_args)
-    if how == "baseline":
-        return Path("out", dataset, recipe(run_args) or model_args.model_name_or_path)
-    name = recipe(run_args) if how == "scratch" else f"{Path(model_args.model_name_or_path).name}-{how}"
-    if model_args.embed_with:
-        name += f"-on-{Path(model_args.embed_with).name}"
-    return Path("out", dataset, name)
+def default_folder(spec: RunSpec, dataset: str) -> Path:
+    """out/<dataset>/<recipe of a new model, its name without one, or a checkpoint's and how it is tuned>.
 
-
-def tuning(model_args: ModelArguments, training_args: TrainingArguments) -> str:
-    """scratch: all weights fresh; full, head, lora: what of a checkpoint is trained; none: a checkpoint as it is.
-
-    A baseline is none of these: baseline.
+    Raises:
+        InputError: the names lead to outside of the current folder.
     """
-    if is_baseline(model_args.model_name_or_path):
-        return "baseline"
-    if is_fresh(model_args.model_name_or_path):
-        return "scratch"
-    return model_args.tuning if training_args.do_train else "none"
+    made_anew = spec.recipe or spec.model.name
+    name = made_anew if spec.model.is_new else f"{spec.model.short_name}-{spec.how}"
+    if spec.embed_with:
+        name += f"-on-{spec.embed_with.short_name}"
+    folder = Path("out", dataset, name)
+    if ".." in folder.parts:
+        raise InputError(f"the run would go to {folder}, after the names of its files; name it by --output_dir")
+    return folder

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import custom_models
-from sentiment_hf.args import RunArguments
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json, write_json, write_text
 from sentiment_hf.common.layout import (
@@ -18,10 +17,10 @@ from sentiment_hf.common.layout import (
     REPORT,
     RESULTS,
 )
-from sentiment_hf.models.adapters import base_of
-from sentiment_hf.names import is_adapter, is_fresh
 from sentiment_hf.runs.identity import NEUTRAL
 from sentiment_hf.runs.lock import refuse_locked
+from sentiment_hf.runs.report import Report
+from sentiment_hf.settings.arguments import RunArguments, RunSpec
 from sentiment_hf.training.checkpoints import newest_first, newest_whole, set_aside
 from sentiment_hf.training.disk import require_writable
 
@@ -31,7 +30,7 @@ logger = logging.getLogger(__name__)
 REPLACE = "choose another folder, or give --overwrite"
 
 
-def finished_report(folder: Path, this_run: dict, args: RunArguments) -> dict | None:
+def finished_report(folder: Path, this_run: dict, spec: RunSpec) -> Report | None:
     """The report, which is written last, where this run is finished and not to be replaced; nothing is changed.
 
     Raises:
@@ -43,12 +42,12 @@ def finished_report(folder: Path, this_run: dict, args: RunArguments) -> dict | 
         return None
     if not (folder / IDENTITY).is_file():
         raise InputError(f"--output_dir {folder} is not empty and holds no run of this program; choose another folder")
-    if args.overwrite or not has_results(folder):
-        refuse_own_model(folder, this_run["embed_with"] or this_run["model_name_or_path"])
+    if spec.run.overwrite or not has_results(folder):
+        refuse_own_model(folder, spec)
     elif changed := changes(folder, this_run):
-        refuse_other_run(folder, changed, args.force_resume)
+        refuse_other_run(folder, changed, spec.run.force_resume)
     elif (folder / REPORT).is_file():
-        return read_json(folder / REPORT, REPLACE)
+        return Report.load(folder, REPLACE)
     refuse_locked(folder)
     return None
 
@@ -58,12 +57,13 @@ def has_results(folder: Path) -> bool:
     return (folder / REPORT).is_file() or any(folder.glob("checkpoint-*"))
 
 
-def refuse_own_model(folder: Path, model: str) -> None:
-    """What is replaced must not hold what the new run starts from."""
-    for source in [model, base_of(model)[0]] if is_adapter(model) else [model]:
-        if not is_fresh(source) and Path(source).resolve().is_relative_to(folder.resolve()):
+def refuse_own_model(folder: Path, spec: RunSpec) -> None:
+    """Raises InputError where what would be replaced holds the checkpoint that the new run starts from."""
+    start = spec.embed_with or spec.model
+    for ref in (start, start.base):
+        if ref and ref.folder and ref.folder.resolve().is_relative_to(folder.resolve()):
             raise InputError(
-                f"--model {source} lies in --output_dir and would be deleted; choose another --output_dir"
+                f"{ref.flag} {ref.name} lies in --output_dir and would be deleted; choose another --output_dir"
             )
 
 

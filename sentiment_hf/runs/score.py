@@ -1,42 +1,50 @@
-"""Validation and test with the chosen weights, and the report."""
+"""Validation and test with the chosen weights, and what a report says of them; for models and for baselines."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 from datasets import Dataset
+from transformers import TrainingArguments
 
+from sentiment_hf.baselines.fitting import FittedBaseline
 from sentiment_hf.common.errors import TrainingError
-from sentiment_hf.common.files import write_json
-from sentiment_hf.common.layout import PREDICTIONS, REPORT
+from sentiment_hf.common.files import whole
+from sentiment_hf.common.layout import PREDICTIONS
 from sentiment_hf.data import Splits
-from sentiment_hf.runs.card import write_card
-from sentiment_hf.runs.report import environment, write_predictions
 from sentiment_hf.tasks.metrics import full_scores
 from sentiment_hf.text.encode import tokenize, truncation
 from sentiment_hf.training.batches import longest_first
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.trainer import ClassificationTrainer
 
+# Part to (rows, num_labels) logits and (rows,) labels, in the order of the rows.
+Scored = dict[str, tuple[np.ndarray, np.ndarray]]
 
-def evaluate(trainer: ClassificationTrainer, splits: Splits, merged: bool, facts: dict) -> dict:
-    """Validation, then test once, with the chosen weights; writes the card and, last, report.json."""
-    args, tokenizer = trainer.args, trainer.processing_class
-    report = facts | describe(trainer)
-    names = splits.train.features["label"].names
-    for part, prefix, wanted in (("validation", "eval", args.do_eval), ("test", "test", args.do_predict)):
-        if wanted:
-            rows = tokenize(getattr(splits, part), tokenizer, tokenizer.model_max_length)
-            logits, labels = predict_logits(trainer, rows, prefix)
-            report[part] = full_scores(logits, labels, names)
-            if trainer.is_world_process_zero():
-                write_predictions(Path(args.output_dir, PREDICTIONS[part]), logits, labels, names)
-    report |= environment()
-    if trainer.is_world_process_zero():
-        folder = Path(args.output_dir)
-        if args.do_train or merged:
-            write_card(folder, report)
-        write_json(folder / REPORT, report)
-    return report
+# What `Trainer` calls the parts.
+PREFIXES = {"validation": "eval", "test": "test"}
+
+
+def score_model(trainer: ClassificationTrainer, splits: Splits) -> Scored:
+    """Logits and labels of the parts that --do_eval and --do_predict ask for; validation first."""
+    tokenizer, scored = trainer.processing_class, {}
+    for part in parts_to_score(trainer.args):
+        rows = tokenize(getattr(splits, part), tokenizer, tokenizer.model_max_length)
+        scored[part] = predict_logits(trainer, rows, PREFIXES[part])
+    return scored
+
+
+def parts_to_score(args: TrainingArguments) -> list[str]:
+    """validation and test, as far as the flags ask for them."""
+    return [part for part, wanted in (("validation", args.do_eval), ("test", args.do_predict)) if wanted]
+
+
+def score_baseline(fitted: FittedBaseline, splits: Splits) -> Scored:
+    """Logits and labels of validation and test."""
+    parts = {part: getattr(splits, part) for part in PREFIXES}
+    return {part: (fitted.logits(rows["text"][:]), np.asarray(rows["label"][:])) for part, rows in parts.items()}
 
 
 def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -56,7 +64,30 @@ def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str)
     return logits, labels
 
 
-def describe(trainer: ClassificationTrainer) -> dict:
+def scores_of(scored: Scored, names: list[str]) -> dict[str, dict[str, Any]]:
+    """What the report says of each part; `names` are those of the classes."""
+    return {part: full_scores(logits, labels, names) for part, (logits, labels) in scored.items()}
+
+
+def write_all_predictions(folder: Path, scored: Scored, names: list[str]) -> None:
+    """A file for each part that was scored."""
+    for part, (logits, labels) in scored.items():
+        write_predictions(folder / PREDICTIONS[part], logits, labels, names)
+
+
+def write_predictions(path: Path, logits: np.ndarray, labels: np.ndarray, names: list[str]) -> None:
+    """One line a row of the part, in its order: row, label, prediction, probability of each class (float16)."""
+    import torch
+
+    probabilities = torch.from_numpy(logits).float().softmax(-1).numpy().astype(np.float16)
+    columns = {"row": np.arange(len(labels), dtype=np.int32), "label": labels.astype(np.int16)}
+    columns["prediction"] = logits.argmax(-1).astype(np.int16)
+    columns |= {f"probability_{name}": probabilities[:, index] for index, name in enumerate(names)}
+    with whole(path) as temporary:
+        pq.write_table(pa.table(columns), temporary)
+
+
+def facts_of_model(trainer: ClassificationTrainer) -> dict[str, Any]:
     """What was trained, and for how long; all counts and seconds are of training steps only."""
     args, clock = trainer.args, trainer.total_clock()
     lengths = np.asarray(trainer.train_dataset["length"])

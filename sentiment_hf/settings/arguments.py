@@ -2,9 +2,10 @@
 
 import dataclasses
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
-from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.settings.model_ref import Kind, ModelRef
 
 TOKENIZERS = ("word", "bpe", "char")
 TRUNCATIONS = ("head", "tail", "head-tail")
@@ -159,6 +160,22 @@ class RunSpec:
     tuning: TuningArguments
     run: RunArguments
     training: dict[str, Any]
+
+    @property
+    def recipe(self) -> str | None:
+        """The name of the recipe: that of its file."""
+        return Path(self.run.config).stem if self.run.config else None
+
+    @property
+    def how(self) -> str:
+        """How the weights come about, as reports call it.
+
+        baseline: fitted by scikit-learn. scratch: all of them are new. full, head, lora: what of a checkpoint is
+        trained. none: a checkpoint is scored as it is.
+        """
+        if self.model.is_new:
+            return "baseline" if self.model.kind is Kind.BASELINE else "scratch"
+        return self.tuning.tuning if self.training["do_train"] else "none"
 
     def values(self) -> dict[str, Any]:
         """Each flag by its name, a model of the Hub with the commit that was fetched as its revision."""

@@ -88,16 +88,20 @@ class ModelRef:
         if name in BASELINES:
             return cls(name, Kind.BASELINE, **given)
         if os.path.isdir(name):
-            return look_into(cls(name, Kind.CHECKPOINT, Path(name), **given))
+            return cls.in_folder(Path(name), **given)
         if is_path(name):
             raise no_such_folder(name, flag)
         return cls(name, Kind.CHECKPOINT, **given)
 
+    @classmethod
+    def in_folder(cls, folder: Path, **given: Any) -> Self:
+        """What lies in a folder, also in one with the name of a custom model; `given` and raised as by `parse`."""
+        return look_into(cls(str(folder), Kind.CHECKPOINT, folder, **given))
+
     def fetched(self, folder: Path, commit: str) -> Self:
         """This Hub id at the commit whose files lie in `folder`, the cache of the Hub; config.json is enough."""
-        there = ModelRef.parse(
-            str(folder), flag=self.flag, revision=self.revision, trust_remote_code=self.trust_remote_code
-        )
+        given = {"flag": self.flag, "revision": self.revision, "trust_remote_code": self.trust_remote_code}
+        there = ModelRef.in_folder(folder, **given)
         return replace(there, name=self.name, commit=commit)
 
     @property
@@ -109,6 +113,11 @@ class ModelRef:
     def is_local(self) -> bool:
         """A folder of this machine, which means nothing to others; a copy of a model of the Hub is none."""
         return self.folder is not None and self.commit is None
+
+    @property
+    def source(self) -> str:
+        """What `from_pretrained` takes: a folder, or the Hub id of a whole model, whose weights it fetches."""
+        return str(self.folder) if self.is_local or self.kind is Kind.ADAPTER else self.name
 
     @property
     def root(self) -> Self:

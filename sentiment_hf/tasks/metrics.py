@@ -8,6 +8,9 @@ from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 from transformers import EvalPrediction
 
+# The smallest positive float16: a saved probability of 0 was below half of it.
+SMALLEST = 2.0**-24
+
 # As scikit-learn orders them; the number of rows comes after.
 COLUMNS = ("precision", "recall", "f1")
 

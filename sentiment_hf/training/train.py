@@ -11,12 +11,11 @@ from datasets import Dataset
 from torch.utils.data import DataLoader
 from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback, TrainingArguments, set_seed
 
-from sentiment_hf.args import DataArguments, ModelArguments, RunArguments
 from sentiment_hf.common.errors import InputError, Interrupted, TrainingError
 from sentiment_hf.common.layout import HISTORY
 from sentiment_hf.data import Splits
 from sentiment_hf.models.load import load_model, load_tokenizer
-from sentiment_hf.names import is_fresh
+from sentiment_hf.settings.arguments import RunArguments, RunSpec
 from sentiment_hf.text.encode import tokenize
 from sentiment_hf.text.word_vectors import initialise_embedding
 from sentiment_hf.training.batches import FewLengthsCollator, longest_first
@@ -29,39 +28,32 @@ from sentiment_hf.training.trainer import ClassificationTrainer
 logger = logging.getLogger(__name__)
 
 
-def build_trainer(
-    model_args: ModelArguments,
-    data_args: DataArguments,
-    run_args: RunArguments,
-    training_args: TrainingArguments,
-    splits: Splits,
-) -> ClassificationTrainer:
+def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> ClassificationTrainer:
     """Tokenizer, tokenized splits, model, and the trainer around them."""
-    set_seed(training_args.seed)
-    tokenizer = load_tokenizer(model_args, splits.train["text"], data_args.max_seq_length, data_args.truncation)
-    names = splits.train.features["label"].names
-    model = load_model(model_args, names, tokenizer, trains=training_args.do_train)
-    if model_args.word_vectors:
-        found = initialise_embedding(model, tokenizer, model_args.word_vectors)
-        logger.warning("%s covers %.1f %% of the vocabulary", model_args.word_vectors, 100 * found)
+    set_seed(args.seed)
+    tokenizer = load_tokenizer(spec, splits.train["text"])
+    model = load_model(spec, splits.train.features["label"].names, tokenizer, trains=args.do_train)
+    if vectors := spec.new_model.word_vectors:
+        found = initialise_embedding(model, tokenizer, vectors)
+        logger.warning("%s covers %.1f %% of the vocabulary", vectors, 100 * found)
     train, validation = (
         tokenize(part, tokenizer, tokenizer.model_max_length) for part in (splits.train, splits.validation)
     )
     collator = FewLengthsCollator(tokenizer)
-    if is_fresh(model_args.model_name_or_path):
+    if spec.model.is_new:
         model.prepare(labelled_batches(train, collator))
     with refusals_explained():
         trainer = ClassificationTrainer(
             model=model,
-            args=training_args,
+            args=args,
             train_dataset=train,
             eval_dataset=longest_first(validation)[0],
             processing_class=tokenizer,
             data_collator=collator,
-            class_weights=balanced_weights(splits.train) if run_args.class_weights else None,
-            length_bucketing=run_args.length_bucketing,
-            checkpoint_verify=run_args.checkpoint_verify,
-            callbacks=callbacks(run_args, training_args),
+            class_weights=balanced_weights(splits.train) if spec.run.class_weights else None,
+            length_bucketing=spec.run.length_bucketing,
+            checkpoint_verify=spec.run.checkpoint_verify,
+            callbacks=callbacks(spec.run, args),
         )
     # With --disable_tqdm nothing is printed before the result; metrics.jsonl has it all.
     trainer.remove_callback(PrinterCallback)

@@ -29,12 +29,12 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skops import io
 
-from sentiment_hf.args import parse_args
 from sentiment_hf.baselines import BASELINES, load_baseline
 from sentiment_hf.baselines.features import LogCountRatio, NGrams, Tokens, analyzer
 from sentiment_hf.cli import list_command, predict_command, push_command, run_command
 from sentiment_hf.common.layout import BASELINE_FILE
 from sentiment_hf.runs.run import run
+from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.text.tokenizers import train_tokenizer
 
 TEXTS = ["a fine film", "", "so grim and dull", "the soup was [PAD] cold<br />again"]
@@ -224,8 +224,8 @@ def test_a_recipe_of_data_flags_names_the_default_folder(data, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     (tmp_path / "mine.yaml").write_text("tokenizer: char\nseed: 3\n")
     files = baseline_flags(data, tmp_path, "baseline-majority")[:8]
-    assert run(*parse_args([*files, "--config", "mine.yaml"]))["recipe"] == "mine"
-    assert run(*parse_args(files))["recipe"] is None
+    assert run(parse_run([*files, "--config", "mine.yaml"])).recipe == "mine"
+    assert run(parse_run(files)).recipe is None
     assert {path.parent.name for path in tmp_path.glob("out/*/*/report.json")} == {"mine", "baseline-majority"}
 
 

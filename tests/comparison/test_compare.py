@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 from helpers import read_report, write_data
 
-from sentiment_hf.args import parse_args
 from sentiment_hf.cli import compare_command
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.plan.flags import parse
 from sentiment_hf.comparison.plan.plan import plan
 from sentiment_hf.runs.run_folder import clear
+from sentiment_hf.settings.run_flags import parse_run
 
 SMALL = "custom-fc --model_config embedding_size=8 hidden_size=8 --min_frequency 1 --max_steps 20 --learning_rate 0.01"
 
@@ -226,7 +226,7 @@ def test_a_recipe_names_models_and_the_command_line_overrides_it(data, tmp_path)
 def test_of_two_flags_the_one_of_the_model_counts_and_a_command_line_before_a_recipe(data, tmp_path):
     def rows(words):
         planned, _ = plan(parse([*words, *files(data)]))
-        return {run.model: parse_args(run.argv)[1].max_seq_length for run in planned}
+        return {run.model: parse_run(run.argv)[1].max_seq_length for run in planned}
 
     one = ["--models", "custom-lstm --max_seq_length 8", "custom-gru", "--seeds", "1"]
     assert rows([*one, "--max_seq_length", "9"]) == {"custom-lstm": 8, "custom-gru": 9}
@@ -297,7 +297,7 @@ def test_a_recipe_of_the_project_opens_with_its_command_and_is_understood(path, 
     # A checkpoint that this machine need not have is left out; its flags are looked at all the same.
     here = {name: one for name, one in args.models.items() if one.flags[1].startswith(("custom-", "baseline-"))}
     for candidate in args.models.values():
-        parse_args(args.words(candidate.flags))
+        parse_run(args.words(candidate.flags))
     # Shares of a few dozen rows would be no row at all.
     planned, _ = plan(dataclasses.replace(args, models=here, learning_curve=[], common=without_data, last=files(data)))
     assert len({run.model for run in planned}) == len(here) > 5

@@ -11,11 +11,12 @@ import pyarrow.parquet as pq
 import pytest
 from helpers import flags, read_report, run_flags, write_csv, write_data
 
-from sentiment_hf.args import DataArguments, parse_args
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.statistics import rows as test_part
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.runs.finished import load_runs
+from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.run_flags import parse_run
 
 IMDB = sorted(Path(__file__).parents[2].glob("results/imdb/*"))
 SCORES = ("accuracy", "f1_macro", "log_loss", "calibration_error")
@@ -46,7 +47,7 @@ def folders(data, tmp_path_factory):
 @pytest.fixture(scope="module")
 def rows(data):
     """The test part as the flags of the runs name it."""
-    return test_part.test_rows(parse_args(flags(data, data / "unused"))[1], None)
+    return test_part.test_rows(parse_run(flags(data, data / "unused"))[1], None)
 
 
 @pytest.fixture(scope="module")
@@ -248,7 +249,7 @@ def test_nothing_to_compare_is_said():
 
 def test_rows_of_other_data_are_refused(folders, rows, data, tmp_path):
     write_data(tmp_path, test=24)
-    other = test_part.test_rows(parse_args(flags(tmp_path, tmp_path / "unused"))[1], None)
+    other = test_part.test_rows(parse_run(flags(tmp_path, tmp_path / "unused"))[1], None)
     with pytest.raises(InputError, match="24 test rows, not 22"):
         compare(load_runs(folders), other)
 

@@ -14,14 +14,14 @@ from helpers import write_csv, write_data
 from test_compare import files, results
 from test_page import around, comparison, read
 
-from sentiment_hf.args import parse_args
 from sentiment_hf.cli import compare_command
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.page.page import write_page
 from sentiment_hf.comparison.plan.flags import parse
 from sentiment_hf.comparison.plan.grid import expand
 from sentiment_hf.comparison.plan.plan import plan
-from sentiment_hf.names import is_fresh
+from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.text.word_vectors import load_word_vectors
 
 ROOT = Path(__file__).parents[2]
@@ -188,8 +188,8 @@ def test_every_run_of_a_recipe_is_understood(path, tmp_path):
     args = parse(["--config", str(path), "--dataset", "sample", "--output_dir", str(tmp_path)])
     assert len(args.models) > 1
     for candidate in args.models.values():
-        parse_args(args.words(candidate.flags))
-    if all(is_fresh(candidate.flags[1]) for candidate in args.models.values()):
+        parse_run(args.words(candidate.flags))
+    if all(ModelRef.parse(candidate.flags[1]).is_new for candidate in args.models.values()):
         planned, _ = plan(args)
         assert {run.model for run in planned} == set(args.models)
     else:

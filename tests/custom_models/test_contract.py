@@ -16,21 +16,25 @@ from torch.nn.functional import cross_entropy
 from torch.testing import assert_close
 from transformers import (
     AutoConfig,
+    AutoModel,
     AutoModelForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
     DataCollatorWithPadding,
     PreTrainedConfig,
+    PreTrainedModel,
     TrainingArguments,
     pipeline,
     set_seed,
 )
+from transformers.modeling_outputs import TokenClassifierOutput
 
-from custom_models import MODEL_NAMES, MODELS
+from custom_models import BODIES, MODEL_NAMES, MODELS
 from custom_models.recurrent import RecurrentConfig
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 GOLDEN = Path(__file__).with_name("golden_keys.json")
+BODY_OF = {config.model_type: body for config, body in BODIES}
 RECURRENT = [config.model_type for config, _ in MODELS if issubclass(config, RecurrentConfig)]
 CHECKPOINTING = [config.model_type for config, model in MODELS if model.supports_gradient_checkpointing]
 STACK = {"num_layers": 2, "bidirectional": True}
@@ -237,7 +241,7 @@ def test_vectors_are_as_good_as_ids_or_refused(variant):
     for side in ("right", "left"):
         batch = pad(some_texts(), side)
         vectors = model.get_input_embeddings()(batch["input_ids"])
-        if not model.takes_vectors:
+        if variant[0] not in BODY_OF:
             with pytest.raises(ValueError, match="inputs_embeds cannot"):
                 model(inputs_embeds=vectors, attention_mask=batch["attention_mask"])
             continue
@@ -446,6 +450,116 @@ def test_the_seed_decides_the_initialisation(variant):
         fixed = value.ndim == 1 or (value.ndim == 2 and torch.equal(value, torch.eye(*value.shape)))
         assert fixed or not torch.equal(value, states[2][name]), name
     assert not states[0]["embedding.weight"][0].any()
+
+
+class TokenHead:
+    """Another head than ours: five scores for each token."""
+
+    def build(self, config):
+        super().build(config)
+        self.tagger = torch.nn.Linear(self.state_size, 5)
+
+    def forward(self, input_ids, attention_mask=None, **kwargs):
+        return TokenClassifierOutput(logits=self.tagger(self.token_states(input_ids, attention_mask)))
+
+
+def tagger_of(name: str) -> type[PreTrainedModel]:
+    """The class of this model's body under a `TokenHead`."""
+    return type("Tagger", (TokenHead, BODY_OF[name]), {"__module__": __name__})
+
+
+def holder_of(name: str) -> type[PreTrainedModel]:
+    """A class that holds this model's body as a part, as most heads of the library do."""
+
+    class Holder(PreTrainedModel):
+        config_class = BODY_OF[name].config_class
+        base_model_prefix = "body"
+
+        def __init__(self, config):
+            super().__init__(config)
+            self.body = BODY_OF[name](config)
+            self.tagger = torch.nn.Linear(self.body.state_size, 5)
+            self.post_init()
+
+        def forward(self, input_ids, attention_mask=None, **kwargs):
+            return TokenClassifierOutput(logits=self.tagger(self.base_model(input_ids, attention_mask)[0]))
+
+    return Holder
+
+
+@pytest.fixture(params=[variant for variant in variants() if variant[0] in BODY_OF], ids=variant_id)
+def with_states(request) -> tuple[str, dict]:
+    """The variants that have a vector for each token."""
+    return request.param
+
+
+@pytest.mark.parametrize("another", [tagger_of, holder_of])
+def test_a_checkpoint_of_one_head_loads_under_another_with_only_that_head_missing(with_states, another, tmp_path):
+    name, settings = with_states
+    classifier = small_model(name, **settings)
+    body = BODY_OF[name](classifier.config).state_dict().keys()
+    old_head = classifier.state_dict().keys() - body
+    classifier.save_pretrained(tmp_path / "classes")
+    tagger, info = another(name).from_pretrained(tmp_path / "classes", output_loading_info=True)
+    assert info["missing_keys"] == {"tagger.weight", "tagger.bias"}
+    assert info["unexpected_keys"] == old_head
+    assert not info["mismatched_keys"]
+    batch = pad(some_texts())
+    same(logits_of(tagger, **batch), tagger.tagger(classifier.token_states(**batch)), 1e-6)
+
+    tagger.save_pretrained(tmp_path / "tags")
+    again, info = type(classifier).from_pretrained(tmp_path / "tags", output_loading_info=True)
+    assert info["missing_keys"] == old_head
+    assert info["unexpected_keys"] == {"tagger.weight", "tagger.bias"}
+    for weight in body:
+        assert torch.equal(again.state_dict()[weight], classifier.state_dict()[weight]), weight
+
+
+def test_the_body_alone_is_what_automodel_loads(with_states, tmp_path):
+    name, settings = with_states
+    classifier, batch = small_model(name, **settings), pad(some_texts())
+    classifier.save_pretrained(tmp_path / "classes")
+    body = AutoModel.from_pretrained(tmp_path / "classes")
+    assert type(body) is BODY_OF[name]
+    body.save_pretrained(tmp_path / "body")
+    again, info = AutoModel.from_pretrained(tmp_path / "body", output_loading_info=True)
+    assert not any(info.values())
+    expected = classifier.token_states(**batch)
+    assert expected.shape == (*batch["input_ids"].shape, body.state_size)
+    for model in (body, again):
+        assert torch.equal(model(**batch).last_hidden_state, expected)
+        assert torch.equal(model(**batch, return_dict=False)[0], expected)
+    whole, info = type(classifier).from_pretrained(tmp_path / "body", output_loading_info=True)
+    assert info["missing_keys"] == whole.state_dict().keys() - body.state_dict().keys()
+    assert whole.base_model is whole
+    assert isinstance(whole, BODY_OF[name])
+
+
+@pytest.mark.parametrize("side", ["right", "left", "between"])
+def test_a_state_stands_where_its_token_stands_and_padding_has_none(with_states, side):
+    model = small_model(with_states[0], **with_states[1])
+    texts = some_texts()
+    batch = pad(texts, side)
+    states = model.token_states(**batch)
+    mask = batch["attention_mask"].bool()
+    assert not states[~mask].any()
+    for row, text in enumerate(texts):
+        same(states[row, mask[row]], model.token_states(text.unsqueeze(0))[0])
+    vectors = model.get_input_embeddings()(batch["input_ids"])
+    same(model.token_states(None, batch["attention_mask"], vectors), states)
+
+
+def test_another_head_trains_the_whole_body(with_states):
+    name, settings = with_states
+    model = tagger_of(name)(small_model(name, **settings).config).train()
+    model(**pad(some_texts())).logits.square().sum().backward()
+    assert not [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
+
+
+def test_beyond_learned_positions_there_is_no_state():
+    model = small_model("custom-transformer", positions="learned", max_position_embeddings=12)
+    states = model.token_states(some_texts([20])[0].unsqueeze(0))
+    assert states[0].any(1).tolist() == [True] * 12 + [False] * 8
 
 
 def test_zero_is_a_rate_and_what_is_none_is_refused(name):

@@ -12,9 +12,9 @@ from torch.testing import assert_close
 from transformers import pipeline
 
 from custom_models.ngram import largest_ratio
-from sentiment_hf.args import parse_args
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.runs.run import run
+from sentiment_hf.settings.run_flags import parse_run
 
 TEXTS = [[5, 6, 5, 6, 7], [8, 5, 6], [9], [6, 5, 6, 5]]
 
@@ -102,4 +102,4 @@ def test_vectors_from_elsewhere_are_refused(tmp_path):
     words = flags(data, tmp_path / "out", "--embed_with", str(tmp_path), model="custom-ngram", settings=())
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(InputError, match="--embed_with"):
-        run(*parse_args(words))
+        run(parse_run(words))

@@ -79,7 +79,7 @@ def test_reading_both_ways_without_packing_equals_packing(name, num_layers):
     twin = packed_twin(model, name)
     ours, theirs = (normal(4, 9, 12).requires_grad_() for _ in range(2))
 
-    features = model.encode(ours, MASK)
+    features = model.pooling(model.states(ours, MASK), MASK)
     packed = pack_padded_sequence(theirs, LENGTHS, batch_first=True, enforce_sorted=False)
     states, last = twin(packed)
     last = last[0] if name == "custom-lstm" else last
@@ -152,17 +152,18 @@ def test_the_attention_of_the_library_equals_the_reference(name):
 def test_textcnn_takes_the_strongest_window_and_fills_a_short_text_with_zeros():
     model = small_model("custom-textcnn", kernel_sizes=[2, 5], num_filters=6)
     vectors = normal(4, 9, 12)
-    features = model.encode(vectors, MASK)
+    states = model.states(vectors, MASK)
     for row, length in enumerate(LENGTHS.tolist()):
         text = torch.zeros(12, max(length, 5))
         text[:, :length] = vectors[row, :length].T
         # For the narrow window only windows within the text count, or the text with one zero vector.
         narrow, wide = text[:, : max(length, 2)], text
-        found = [
-            convolution(part).relu().amax(1)
-            for convolution, part in zip(model.convolutions, (narrow, wide), strict=True)
-        ]
-        same(features[row], torch.cat(found))
+        parts = zip(model.convolutions, (narrow, wide), strict=True)
+        windows = [convolution(part).relu() for convolution, part in parts]
+        for start in range(9):
+            found = [of_width[:, start] if start < of_width.shape[1] else torch.zeros(6) for of_width in windows]
+            same(states[row, start], torch.cat(found))
+    same(model.features(None, MASK, vectors), states.amax(1))
 
 
 @pytest.mark.parametrize("size", [12, 7])

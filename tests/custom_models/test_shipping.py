@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from transformers.dynamic_module_utils import get_relative_imports
 
 import custom_models
-from custom_models import MODEL_NAMES, MODELS
+from custom_models import BODIES, MODEL_NAMES, MODELS
 from sentiment_hf.models.fresh import parse_settings
 
 CODE = Path(custom_models.__file__).parent
@@ -26,7 +26,8 @@ ALLOWED = {"torch", "transformers", "huggingface_hub"}
 TEXTS = ["A fine film.", "The soup was cold and the waiter rude!", ""]
 SAVED = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
 
-# Loads, classifies and saves again every model in folder A, into folder B; logits go into B/logits.safetensors.
+# Loads, classifies and saves again every model in folder A, into folder B; logits go into B/logits.safetensors, with
+# the states of every body in folder C.
 WITHOUT_US = """
 import json, sys
 from pathlib import Path
@@ -35,9 +36,9 @@ sys.modules["custom_models"] = sys.modules["sentiment_hf"] = None
 
 import torch
 from safetensors.torch import save_file
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 
-source, target, texts = Path(sys.argv[1]), Path(sys.argv[2]), json.loads(sys.argv[3])
+source, target, bodies, texts = *map(Path, sys.argv[1:4]), json.loads(sys.argv[4])
 found = {}
 for folder in sorted(source.iterdir()):
     name = folder.name
@@ -53,6 +54,11 @@ for folder in sorted(source.iterdir()):
     labels = [model.config.id2label[index] for index in range(model.config.num_labels)]
     found["pipeline " + name] = torch.tensor([[row[label] for label in labels] for row in results])
     assert type(model).__module__.startswith("transformers_modules."), type(model)
+for folder in sorted(bodies.iterdir()):
+    with torch.no_grad():
+        body = AutoModel.from_pretrained(folder, trust_remote_code=True)
+        found["body " + folder.name] = body(**batch).last_hidden_state
+    assert type(body).__module__.startswith("transformers_modules."), type(body)
 save_file(found, target / "logits.safetensors")
 """
 
@@ -84,13 +90,15 @@ def code_of(module: str) -> set[str]:
 @pytest.fixture(scope="module")
 def shipped(tokenizer, tmp_path_factory) -> tuple[dict, Path, Path]:
     """The models by name, the folder in which they were saved, and the one that the process without us wrote."""
-    source, target, home = (tmp_path_factory.mktemp(name) for name in ("saved", "again", "home"))
+    source, target, bodies, home = (tmp_path_factory.mktemp(name) for name in ("saved", "again", "bodies", "home"))
     models = {name: small_model(name, vocab_size=len(tokenizer)) for name in MODEL_NAMES}
     for name, model in models.items():
         model.save_pretrained(source / name)
         tokenizer.save_pretrained(source / name)
+    for config_class, body in BODIES:
+        body.from_pretrained(source / config_class.model_type).save_pretrained(bodies / config_class.model_type)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"} | {"HF_HOME": str(home)}
-    command = [sys.executable, "-c", WITHOUT_US, str(source), str(target), json.dumps(TEXTS)]
+    command = [sys.executable, "-c", WITHOUT_US, str(source), str(target), str(bodies), json.dumps(TEXTS)]
     done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
     assert done.returncode == 0, done.stderr
     return models, source, target
@@ -105,6 +113,15 @@ def test_a_saved_model_classifies_alike_without_our_packages(name, shipped, toke
         one_by_one = torch.cat([models[name](**tokenizer(text, return_tensors="pt")).logits for text in TEXTS])
     for key, expected in {"batch": batch, "again": batch, "pipeline": one_by_one}.items():
         torch.testing.assert_close(found[f"{key} {name}"], expected, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("name", [config.model_type for config, _ in BODIES])
+def test_a_saved_body_gives_the_same_states_without_our_packages(name, shipped, tokenizer):
+    models, _, target = shipped
+    found = load_file(target / "logits.safetensors")[f"body {name}"]
+    with torch.no_grad():
+        expected = models[name].token_states(**tokenizer(TEXTS, padding=True, return_tensors="pt"))
+    torch.testing.assert_close(found, expected, atol=1e-6, rtol=0)
 
 
 @pytest.mark.parametrize(("config_class", "model_class"), MODELS, ids=MODEL_NAMES)

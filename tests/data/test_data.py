@@ -17,11 +17,11 @@ import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
-from sentiment_hf.args import DataArguments
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data import load_splits
 from sentiment_hf.data.files import read_csv, read_file
 from sentiment_hf.data.splits import stratified
+from sentiment_hf.settings.arguments import DataArguments
 
 IMDB = Path(__file__).parents[3] / "shared/data/imdb"
 WAIMAI = Path(__file__).parents[3] / "shared/data/waimai_10k"

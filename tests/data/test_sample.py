@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from sentiment_hf.args import DataArguments
 from sentiment_hf.data import load_splits
+from sentiment_hf.settings.arguments import DataArguments
 
 SAMPLE = Path(__file__).parents[2] / "sentiment_hf" / "data" / "sample"
 ROWS = {"train": 600, "validation": 100, "test": 200}

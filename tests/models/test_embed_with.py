@@ -7,21 +7,22 @@ from pathlib import Path
 
 import pytest
 import torch
+from conftest import small_model
 from helpers import flags, run_flags, save_bert, weights, write_data
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-from custom_models import MODELS
-from sentiment_hf.args import ModelArguments
+from custom_models import BODIES, MODEL_NAMES
 from sentiment_hf.cli import run_command
-from sentiment_hf.cli.predict import parse
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.inference.scorer import load, predict_batch
+from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.models.adapters import tune
 from sentiment_hf.models.load import load_model, load_tokenizer
+from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.settings.run_flags import parse_run
 
 TEXTS = ["good film and warm soup", "a dull grim plot", "", "the film " * 40]
 SETTINGS = ["hidden_size=8"]
-TAKERS = [config.model_type for config, model in MODELS if model.takes_vectors]
+TAKERS = [config.model_type for config, _ in BODIES]
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +50,10 @@ def runs(data, encoder, tmp_path_factory) -> Path:
 
 
 def on_encoder(name: str, encoder: Path):
-    args = ModelArguments(model_name_or_path=name, embed_with=str(encoder), model_config=SETTINGS)
-    tokenizer = load_tokenizer(args, [], 32)
-    return load_model(args, ["bad", "good"], tokenizer), tokenizer
+    words = ["--model", name, "--embed_with", str(encoder), "--max_seq_length", "32", "--model_config", *SETTINGS]
+    spec = parse_run(words)
+    tokenizer = load_tokenizer(spec, [])
+    return load_model(spec, ["bad", "good"], tokenizer), tokenizer
 
 
 @pytest.mark.parametrize("name", TAKERS)
@@ -122,7 +124,8 @@ def test_one_checkpoint_loads_where_our_packages_are_not_installed(runs):
     found = json.loads(done.stdout.splitlines()[-1])
     assert found.keys() == {*TAKERS}
     for name in TAKERS:
-        ours = predict_batch(*load(parse([str(runs / name), "x"])), TEXTS[:3])
+        scorer = load_scorer(ModelRef.parse(str(runs / name)))
+        ours = [dict(zip(scorer.labels, scores, strict=True)) for scores in scorer.score(TEXTS[:3])]
         assert found[name][:3] == [pytest.approx(scores, abs=1e-5) for scores in ours]
         assert sum(found[name][3].values()) == pytest.approx(1)
 
@@ -133,7 +136,7 @@ def test_it_trains_on_as_any_checkpoint_and_by_lora(runs, data, tmp_path):
     for run in (report, lora):
         assert 0 < run["trainable_parameters"] < run["parameters"]
     model = AutoModelForSequenceClassification.from_pretrained(runs / "custom-lstm")
-    adapted = tune(model, ModelArguments(model_name_or_path="x", tuning="lora"))
+    adapted = tune(model, parse_run(["--model", "x", "--tuning", "lora"]))
     assert not any("lora" in name and ".embedding." in name for name, _ in adapted.named_parameters())
 
 
@@ -204,6 +207,14 @@ def test_an_encoder_without_proper_token_vectors_is_refused(encoder, tmp_path, m
         on_encoder("custom-gru", folder)
 
 
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_a_custom_model_is_no_encoder_of_another(encoder, tmp_path, name):
+    small_model(name).save_pretrained(tmp_path)
+    AutoTokenizer.from_pretrained(encoder).save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"--embed_with .* cannot be loaded .*it is a custom model"):
+        on_encoder("custom-fc", tmp_path)
+
+
 def test_the_vocabulary_of_the_encoder_can_be_resized(encoder):
     model, tokenizer = on_encoder("custom-gru", encoder)
     model.resize_token_embeddings(len(tokenizer) + 3)
@@ -214,8 +225,8 @@ def test_the_vocabulary_of_the_encoder_can_be_resized(encoder):
 @pytest.mark.parametrize("targets", [None, ["all-linear"]])
 @pytest.mark.parametrize("name", ["custom-attention", "custom-fc", "custom-transformer"])
 def test_no_adapter_gets_into_the_encoder(encoder, name, targets):
-    args = ModelArguments(model_name_or_path="x", tuning="lora", lora_target_modules=targets)
-    model = tune(on_encoder(name, encoder)[0], args)
+    words = ["--lora_target_modules", *targets] if targets else []
+    model = tune(on_encoder(name, encoder)[0], parse_run(["--model", "x", "--tuning", "lora", *words]))
     assert not any("embedding.model" in weight for weight, _ in model.named_parameters() if "lora" in weight)
 
 

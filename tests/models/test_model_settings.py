@@ -2,19 +2,19 @@
 
 import pytest
 
-from sentiment_hf.args import parse_args
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.models.load import load_model
+from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.text.tokenizers import train_tokenizer
 
 
 def model_with(*settings: str, model: str = "custom-gru"):
     """A fresh model with these --model_config settings."""
-    args, *_ = parse_args(["--model", model, "--model_config", *settings])
+    spec = parse_run(["--model", model, "--model_config", *settings])
     tokenizer = train_tokenizer(
         ["good film", "bad film"], "word", vocab_size=20, min_frequency=1, lowercase=True, model_max_length=20
     )
-    return load_model(args, ["negative", "positive"], tokenizer)
+    return load_model(spec, ["negative", "positive"], tokenizer)
 
 
 def test_settings_of_a_model_arrive_with_their_types():

@@ -8,11 +8,12 @@ import torch
 from helpers import save_bert, write_data
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertTokenizer, RobertaConfig
 
-from sentiment_hf.args import ModelArguments
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.models.fresh import parse_settings
 from sentiment_hf.models.load import load_checkpoint, load_model, load_tokenizer, positions
 from sentiment_hf.models.safety import require_checkpoint
+from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.settings.run_flags import parse_run
 
 LABELS = ["negative", "positive"]
 
@@ -32,9 +33,9 @@ def with_head(folder, labels):
 
 def loaded(folder, labels=LABELS, trains=True):
     """(model, tokenizer) as a run loads them, for texts of at most 400 tokens."""
-    args = ModelArguments(model_name_or_path=str(folder))
-    tokenizer = load_tokenizer(args, [], 400)
-    return load_model(args, labels, tokenizer, trains), tokenizer
+    spec = parse_run(["--model", str(folder), "--max_seq_length", "400"])
+    tokenizer = load_tokenizer(spec, [])
+    return load_model(spec, labels, tokenizer, trains), tokenizer
 
 
 def edit(file, **changes):
@@ -50,22 +51,22 @@ def test_links_to_files_elsewhere_are_refused_but_for_those_of_the_cache_of_the_
     snapshot.mkdir(parents=True)
     for file in (home / "blobs" / "all").iterdir():
         (snapshot / file.name).symlink_to(file)
-    require_checkpoint(str(snapshot))
+    require_checkpoint(ModelRef.parse(str(snapshot)))
     snapshot.rename(tmp_path / "downloaded")
     with pytest.raises(InputError, match=r"config.json is a link to .*, outside of"):
-        require_checkpoint(str(tmp_path / "downloaded"))
+        require_checkpoint(ModelRef.parse(str(tmp_path / "downloaded")))
 
 
 def test_an_adapter_of_itself_is_refused(tmp_path):
     (tmp_path / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": str(tmp_path)}))
     with pytest.raises(InputError, match=r"an adapter too"):
-        require_checkpoint(str(tmp_path))
+        ModelRef.parse(str(tmp_path))
 
 
 def test_classes_that_are_not_numbered_from_0_are_refused(bert):
     edit(bert / "config.json", id2label={"3": "bad", "5": "good"}, label2id={"bad": 3, "good": 5})
     with pytest.raises(InputError, match=r"numbers the classes \[3, 5\]"):
-        load_checkpoint(ModelArguments(model_name_or_path=str(bert)), None, trains=True)
+        load_checkpoint(ModelRef.parse(str(bert)), BertTokenizer.from_pretrained(bert), trains=True)
 
 
 def test_a_head_that_nothing_trains_is_refused(bert):
@@ -79,7 +80,7 @@ def test_a_head_that_nothing_trains_is_refused(bert):
 
 def test_a_new_model_that_nothing_trains_is_refused(tokenizer):
     with pytest.raises(InputError, match="add --do_train"):
-        load_model(ModelArguments(model_name_or_path="custom-gru"), LABELS, tokenizer, trains=False)
+        load_model(parse_run(["--model", "custom-gru"]), LABELS, tokenizer, trains=False)
 
 
 @pytest.mark.parametrize(("labels", "kept"), [(LABELS, True), (["ham", "spam"], False)])

@@ -20,14 +20,15 @@ from transformers import (
 )
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import ModelArguments, parse_args
 from sentiment_hf.cli import run_command
-from sentiment_hf.cli.predict import parse
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.inference.scorer import load, predict_batch
+from sentiment_hf.comparison.plan.flags import as_flag
+from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.models.adapters import head_modules, tune
-from sentiment_hf.recipes import CONFIGS
 from sentiment_hf.runs.run import run
+from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.settings.recipes import CONFIGS
+from sentiment_hf.settings.run_flags import parse_run
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
 DECODER = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -63,7 +64,8 @@ def tiny(name: str) -> PreTrainedModel:
 
 def tuned(name: str, tuning: str, **settings):
     """The same after --tuning."""
-    return tune(tiny(name), ModelArguments(model_name_or_path=name, tuning=tuning, **settings))
+    words = [word for flag, value in settings.items() for word in as_flag(flag, value)]
+    return tune(tiny(name), parse_run(["--model", "some/checkpoint", "--tuning", tuning, *words]))
 
 
 def moved_by_two_steps(model) -> set[str]:
@@ -126,15 +128,14 @@ def test_lora_of_a_recurrent_model_reaches_its_cells(name):
 @pytest.mark.parametrize("settings", [{"weight_dropout": 0.2}, {"freeze_embeddings": True}])
 def test_lora_suits_a_recurrent_model_with_these_settings(settings):
     model = small_model("custom-lstm", **settings).train()
-    moved = moved_by_two_steps(tune(model, ModelArguments(model_name_or_path="x", tuning="lora")))
+    moved = moved_by_two_steps(tune(model, parse_run(["--model", "x", "--tuning", "lora"])))
     assert any("forward_cells" in weight for weight in moved)
     assert any("embedding" in weight for weight in moved) != settings.get("freeze_embeddings", False)
 
 
 def test_learned_positions_get_no_adapter_for_it_would_not_be_read():
     model = small_model("custom-transformer", positions="learned").train()
-    tune_args = ModelArguments(model_name_or_path="x", tuning="lora")
-    model = tune(model, tune_args)
+    model = tune(model, parse_run(["--model", "x", "--tuning", "lora"]))
     trained = {name for name, weight in model.named_parameters() if weight.requires_grad and "original" not in name}
     assert moved_by_two_steps(model) == trained
 
@@ -192,8 +193,8 @@ def lora(bases: dict, base: str, output, *more) -> dict:
 
 def scores(folder, texts=("a good film", "the soup was cold and dull", "")) -> list[dict[str, float]]:
     """What `predict` says."""
-    model, tokenizer = load(parse([str(folder), "x"]))
-    return predict_batch(model, tokenizer, list(texts))
+    scorer = load_scorer(ModelRef.parse(str(folder)))
+    return [dict(zip(scorer.labels, row, strict=True)) for row in scorer.score(list(texts)).tolist()]
 
 
 def assert_close(found: list[dict[str, float]], expected: list[dict[str, float]]):
@@ -261,7 +262,7 @@ def test_an_interrupted_lora_run_ends_as_if_it_had_not_been(bases, tmp_path, bas
         if name == "parts":
             run_until(Stop(step=7), argv)
             assert scores(next((tmp_path / "parts").glob("checkpoint-7")))[0].keys() == {"negative", "positive"}
-        run(*parse_args(argv))
+        run(parse_run(argv))
     whole, parts = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("whole", "parts"))
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
@@ -331,11 +332,11 @@ def test_an_adapter_whose_base_is_gone_is_refused(bases, tmp_path):
     file = tmp_path / "adapter" / "adapter_config.json"
     file.write_text(file.read_text().replace(str(bases["bert"]), str(tmp_path / "nowhere")))
     with pytest.raises(InputError, match="nowhere: no such folder"):
-        load(parse([str(tmp_path / "adapter"), "x"]))
+        load_scorer(ModelRef.parse(str(tmp_path / "adapter")))
     for content in ("{}", "[]", '{"base_model_name_or_path": null}'):
         file.write_text(content)
         with pytest.raises(InputError, match="base_model_name_or_path"):
-            load(parse([str(tmp_path / "adapter"), "x"]))
+            load_scorer(ModelRef.parse(str(tmp_path / "adapter")))
 
 
 def test_the_base_of_an_adapter_is_not_replaced_by_what_is_trained_on_it(bases, tmp_path, capsys):
@@ -354,15 +355,15 @@ def test_an_adapter_without_its_weights_or_its_head_is_refused(bases, tmp_path):
     whole = load_file(file)
     save_file({name: weight for name, weight in whole.items() if "classifier" not in name}, file)
     with pytest.raises(InputError, match=r"no trained classifier for 2 classes .*classifier.bias"):
-        load(parse([str(tmp_path / "adapter"), "x"]))
+        load_scorer(ModelRef.parse(str(tmp_path / "adapter")))
     file.unlink()
     with pytest.raises(InputError, match=r"cannot be loaded .*adapter_model.safetensors"):
-        load(parse([str(tmp_path / "adapter"), "x"]))
+        load_scorer(ModelRef.parse(str(tmp_path / "adapter")))
 
 
 def test_the_recipe_goes_with_the_tuning(bases):
     for tuning in ("full", "head", "lora"):
         argv = flags(bases["data"], "out", "--tuning", tuning, model=bases["bert"], settings=())
-        assert parse_args(argv)[2].config.endswith(f"configs/{tuning}.yaml")
+        assert parse_run(argv)[2].config.endswith(f"configs/{tuning}.yaml")
     argv = flags(bases["data"], "out", "--config", str(CONFIGS / "lora.yaml"), model=bases["bert"], settings=())
-    assert parse_args(argv)[0].tuning == "lora"
+    assert parse_run(argv)[0].tuning == "lora"

@@ -12,11 +12,11 @@ from helpers import Stop, flags, read_report, reviews, run_flags, run_until, sav
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
-from sentiment_hf.args import parse_args
 from sentiment_hf.cli import run_command
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.layout import PREDICTIONS
 from sentiment_hf.runs.run import run
+from sentiment_hf.settings.run_flags import parse_run
 
 TYPES = {
     **{"model": str, "tuning": str, "dataset": str, "seed": int, "parameters": int, "trainable_parameters": int},
@@ -115,28 +115,28 @@ def test_the_same_command_on_a_finished_run_only_reports(data, copy, capsys):
     assert run_command(relearn(data, copy)) == 0
     assert contents(copy) == before
     assert "accuracy" in capsys.readouterr().out
-    assert run(*parse_args(relearn(data, copy))) == read_report(copy)
+    assert run(parse_run(relearn(data, copy))) == read_report(copy)
 
 
 def test_a_setting_without_a_say_in_the_result_is_no_other_run(data, copy):
     more = ["--logging_steps", 7, "--per_device_eval_batch_size", 3, "--disable_tqdm", "false"]
-    assert run(*parse_args(relearn(data, copy, *more))) == read_report(copy)
+    assert run(parse_run(relearn(data, copy, *more))) == read_report(copy)
 
 
 def test_another_run_in_the_folder_is_refused_with_the_name_of_the_difference(data, copy, tmp_path):
     before = contents(copy)
     with pytest.raises(InputError, match=r"seed: 42 there, 7 here.*--overwrite"):
-        run(*parse_args(relearn(data, copy, "--seed", 7)))
+        run(parse_run(relearn(data, copy, "--seed", 7)))
     other = write_data(tmp_path / "other")
     write_csv(other / "train.csv", reviews(40, seed=77))
     with pytest.raises(InputError, match="another run"):
-        run(*parse_args(relearn(other, copy)))
+        run(parse_run(relearn(other, copy)))
     assert contents(copy) == before
 
 
 def test_overwrite_replaces_the_run_and_leaves_foreign_files(data, copy):
     (copy / "notes.txt").write_text("mine")
-    report = run(*parse_args(relearn(data, copy, "--seed", 7, "--overwrite")))
+    report = run(parse_run(relearn(data, copy, "--seed", 7, "--overwrite"))).as_json()
     assert report["seed"] == read_report(copy)["seed"] == 7
     assert report["steps"] == 20
     assert (copy / "notes.txt").read_text() == "mine"
@@ -145,7 +145,7 @@ def test_overwrite_replaces_the_run_and_leaves_foreign_files(data, copy):
 
 def test_overwrite_begins_anew_even_with_the_same_settings(data, copy):
     before = (copy / "model.safetensors").stat().st_mtime_ns
-    run(*parse_args(relearn(data, copy, "--overwrite")))
+    run(parse_run(relearn(data, copy, "--overwrite")))
     assert (copy / "model.safetensors").stat().st_mtime_ns > before
 
 
@@ -406,5 +406,5 @@ def test_a_file_whose_name_leads_upwards_names_no_folder(data, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     shutil.copy(data / "train.csv", tmp_path / "...csv")
     with pytest.raises(InputError, match=r"name it by --output_dir"):
-        run(*parse_args(["--model", "custom-fc", "--train_file", "...csv"]))
+        run(parse_run(["--model", "custom-fc", "--train_file", "...csv"]))
     assert [path.name for path in tmp_path.iterdir()] == ["...csv"]

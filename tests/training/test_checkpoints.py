@@ -16,13 +16,13 @@ import transformers.trainer
 from helpers import Stop, flags, run_until, weights, write_data
 from transformers import TrainerCallback
 
-from sentiment_hf.args import parse_args
 from sentiment_hf.cli import run_command
 from sentiment_hf.common.errors import InputError, TrainingError
 from sentiment_hf.common.files import write_text
 from sentiment_hf.common.layout import LOCK, MANIFEST, TRAINER_STATE
 from sentiment_hf.runs.lock import locked, refuse_locked
 from sentiment_hf.runs.run import run
+from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training import disk
 from sentiment_hf.training.checkpoints import newest_whole, own_damage, rotate, set_aside, write_manifest
 from sentiment_hf.training.trainer import ClassificationTrainer
@@ -113,12 +113,12 @@ def test_the_newest_is_by_number_and_not_by_name(tmp_path):
 def test_a_run_goes_on_from_the_older_checkpoint_to_the_same_weights(stopped, tmp_path, caplog):
     argv, folder = stopped_copy(stopped, tmp_path)
     (folder / "checkpoint-7" / "optimizer.pt").unlink()
-    run(*parse_args(argv))
+    run(parse_run(argv))
     assert "checkpoint-7 is not whole (optimizer.pt is missing) and is now checkpoint-7.invalid" in caplog.text
     assert "going on from" in caplog.text
     undisturbed = list(argv)
     undisturbed[undisturbed.index("--output_dir") + 1] = str(tmp_path / "undisturbed")
-    run(*parse_args(undisturbed))
+    run(parse_run(undisturbed))
     found, expected = weights(folder), weights(tmp_path / "undisturbed")
     assert all(found[name].equal(expected[name]) for name in expected)
 
@@ -178,7 +178,7 @@ def test_other_versions_are_named_and_go_on(stopped, tmp_path, caplog):
     content = json.loads(manifest.read_text())
     content["versions"]["torch"] = "1.0"
     manifest.write_text(json.dumps(content))
-    run(*parse_args(argv))
+    run(parse_run(argv))
     assert "written by other versions: torch 1.0 is now" in caplog.text
 
 
@@ -186,13 +186,13 @@ def test_what_an_older_version_wrote_down_and_is_neutral_now_is_no_change(stoppe
     argv, folder = stopped_copy(stopped, tmp_path)
     identity = json.loads((folder / "run.json").read_text())
     (folder / "run.json").write_text(json.dumps(identity | {"auto_find_batch_size": False}))
-    assert run(*parse_args(argv))["steps"] == 10
+    assert run(parse_run(argv)).steps == 10
 
 
 def test_a_results_file_that_was_cut_off_is_written_anew(stopped, tmp_path):
     argv, folder = stopped_copy(stopped, tmp_path)
     (folder / "all_results.json").write_bytes(b"")
-    report = run(*parse_args(argv))
+    report = run(parse_run(argv)).as_json()
     results = json.loads((folder / "all_results.json").read_text())
     assert results["test_accuracy"] == report["test"]["accuracy"]
     assert {"train_loss", "eval_loss"} <= results.keys()
@@ -202,38 +202,38 @@ def test_force_resume_goes_on_with_changed_flags_and_says_which(stopped, tmp_pat
     argv, folder = stopped_copy(stopped, tmp_path)
     changed = [*argv, "--weight_decay", "0.1"]
     with pytest.raises(InputError, match=r"weight_decay: 0.0 there, 0.1 here.*--force_resume"):
-        run(*parse_args(changed))
-    run(*parse_args([*changed, "--force_resume"]))
+        run(parse_run(changed))
+    run(parse_run([*changed, "--force_resume"]))
     assert "goes on with other settings (weight_decay: 0.0 there, 0.1 here)" in caplog.text
     assert f"going on from {folder / 'checkpoint-7'}" in caplog.text
     report = (folder / "report.json").read_bytes()
-    run(*parse_args(changed))
+    run(parse_run(changed))
     assert (folder / "report.json").read_bytes() == report
 
 
 def test_a_refused_force_resume_leaves_the_run_as_it_was(stopped, tmp_path):
     argv, folder = stopped_copy(stopped, tmp_path)
-    run(*parse_args(argv))
+    run(parse_run(argv))
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
     larger = [*argv, "--model_config", "embedding_size=8", "hidden_size=12", "--force_resume"]
     with pytest.raises(InputError, match="size mismatch"):
-        run(*parse_args(larger))
+        run(parse_run(larger))
     after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.name != ".lock"}
     assert after == before
 
 
 def test_force_resume_trains_a_finished_run_for_longer(stopped, tmp_path):
     argv, _ = stopped_copy(stopped, tmp_path)
-    assert run(*parse_args(argv))["steps"] == 10
-    assert run(*parse_args([*argv, "--num_train_epochs", "3", "--force_resume"]))["steps"] == 15
+    assert run(parse_run(argv)).steps == 10
+    assert run(parse_run([*argv, "--num_train_epochs", "3", "--force_resume"])).steps == 15
 
 
 def test_force_resume_takes_the_patience_of_the_flags(stopped, tmp_path):
     argv, _ = stopped_copy(stopped, tmp_path)
     argv += ["--learning_rate", "0", "--num_train_epochs", "9", "--overwrite", "--early_stopping_patience"]
-    assert run(*parse_args([*argv, "1"]))["epochs"] == 2
+    assert run(parse_run([*argv, "1"])).epochs == 2
     argv.remove("--overwrite")
-    assert run(*parse_args([*argv, "3", "--force_resume"]))["epochs"] == 4
+    assert run(parse_run([*argv, "3", "--force_resume"])).epochs == 4
 
 
 def test_the_best_checkpoint_is_verified_before_it_is_the_result(stopped, tmp_path, monkeypatch):
@@ -247,20 +247,20 @@ def test_the_best_checkpoint_is_verified_before_it_is_the_result(stopped, tmp_pa
     finalize = ClassificationTrainer._finalize_training
     monkeypatch.setattr(ClassificationTrainer, "_finalize_training", spoil)
     with pytest.raises(TrainingError, match=r"the best checkpoint, was damaged.*model.safetensors has other bytes"):
-        run(*parse_args(argv))
+        run(parse_run(argv))
     monkeypatch.undo()
-    assert run(*parse_args(argv))["steps"] == 10
+    assert run(parse_run(argv)).steps == 10
     assert not (folder / "model.safetensors").read_bytes().endswith(b"?")
 
 
 def test_a_run_moved_between_training_and_test_ends_with_its_best_checkpoint(stopped, tmp_path):
     argv, folder = stopped_copy(stopped, tmp_path)
-    report, expected = run(*parse_args(argv)), weights(folder)
+    report, expected = run(parse_run(argv)).as_json(), weights(folder)
     assert report["best_step"] < report["steps"]
     for name in ("report.json", "model.safetensors"):
         (folder / name).unlink()
     argv[argv.index("--output_dir") + 1] = str(folder.rename(tmp_path / "moved"))
-    assert run(*parse_args(argv))["best_step"] == report["best_step"]
+    assert run(parse_run(argv)).best_step == report["best_step"]
     found = weights(tmp_path / "moved")
     assert all(found[name].equal(expected[name]) for name in expected)
 
@@ -289,7 +289,7 @@ def test_a_disk_that_is_full_costs_the_checkpoint_that_is_written_and_no_other(s
     assert "Traceback" not in done.stderr
     assert "checkpoint-10 could not be written" in done.stderr.splitlines()[-1]
     assert sorted(path.name for path in folder.glob("checkpoint-*")) == ["checkpoint-5", "checkpoint-7"]
-    assert run(*parse_args(argv))["steps"] == 10
+    assert run(parse_run(argv)).steps == 10
 
 
 def test_a_run_that_the_disk_cannot_hold_is_refused_before_it_begins(stopped, tmp_path, monkeypatch):
@@ -298,7 +298,7 @@ def test_a_run_that_the_disk_cannot_hold_is_refused_before_it_begins(stopped, tm
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=9 * 2**20))
     with pytest.raises(InputError, match=r"needs about 0.0 GB, and 0.0 GB are free; make room"):
-        run(*parse_args(argv))
+        run(parse_run(argv))
     assert not any((tmp_path / "new" / "run").iterdir())
 
 
@@ -307,7 +307,7 @@ def test_the_room_that_a_run_has_taken_already_is_its_own(stopped, tmp_path, mon
     (folder / "checkpoint-5" / "large").write_bytes(bytes(2**20))
     usage = shutil.disk_usage(tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage._replace(free=10 * 2**20))
-    assert run(*parse_args(argv))["steps"] == 10
+    assert run(parse_run(argv)).steps == 10
 
 
 @pytest.mark.parametrize(
@@ -322,14 +322,14 @@ def test_room_is_asked_for_as_many_checkpoints_as_are_written(stopped, tmp_path,
     argv = [*stopped[0], "--output_dir", str(tmp_path), "--save_total_limit", "0", *more]
     asked, count = [], disk.checkpoints_at_once
     monkeypatch.setattr(disk, "checkpoints_at_once", lambda trainer: asked.append(count(trainer)) or asked[-1])
-    run(*parse_args(argv))
+    run(parse_run(argv))
     assert asked == [len(list(tmp_path.glob("checkpoint-*")))]
 
 
 def test_no_whole_batch_to_train_on_is_refused(stopped, tmp_path):
     argv = [*stopped[0], "--output_dir", str(tmp_path), "--save_total_limit", "0"]
     with pytest.raises(InputError, match="these flags cannot be used here"):
-        run(*parse_args([*argv, "--dataloader_drop_last", "true", "--per_device_train_batch_size", "64"]))
+        run(parse_run([*argv, "--dataloader_drop_last", "true", "--per_device_train_batch_size", "64"]))
 
 
 NO_SPACE = OSError(28, "No space left on device")
@@ -379,7 +379,7 @@ def test_no_small_file_is_ever_half_written_under_its_name(stopped, tmp_path, mo
         return before(file, mode, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "open", watch)
-    run(*parse_args(argv))
+    run(parse_run(argv))
     results = {folder / f"{name}_results.json" for name in ("all", "train", "eval", "test")}
     assert not opened & (results | {folder / "trainer_state.json"})
     assert json.loads((folder / "all_results.json").read_text()).keys() >= {"train_loss", "eval_loss", "test_loss"}
@@ -425,7 +425,7 @@ def test_a_data_worker_that_is_killed_is_named_and_the_same_command_goes_on(stop
         assert run_command(argv) == 3
     assert "a process that fetches batches is gone" in capsys.readouterr().err
     assert [path.name for path in tmp_path.glob("checkpoint-*")] == ["checkpoint-5"]
-    assert run(*parse_args(argv))["steps"] == 10
+    assert run(parse_run(argv)).steps == 10
 
 
 def test_two_runs_do_not_share_a_folder(stopped, tmp_path, capsys):
@@ -469,7 +469,7 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_starts_anew(stopped, 
     folder.mkdir()
     for name in left:
         (folder / name).write_bytes(identity if name == "run.json" else b"")
-    assert run(*parse_args(argv))["steps"] == 10
+    assert run(parse_run(argv)).steps == 10
 
 
 def stopped_copy(stopped: tuple[list[str], Path], target: Path) -> tuple[list[str], Path]:

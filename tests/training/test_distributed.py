@@ -15,8 +15,8 @@ from helpers import flags, read_report, save_bert, weights, write_data
 from launching import ACCELERATE, ROOT, call, environment
 from transformers import TrainingArguments
 
-from sentiment_hf.args import parse_args
 from sentiment_hf.runs.run import run
+from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training.checkpoints import newest_whole
 from sentiment_hf.training.processes import use_all_cores
 
@@ -35,15 +35,15 @@ def data(tmp_path_factory) -> Path:
 # One launch for all: what it costs is the start of its processes. They part at the end of a run, here of the last.
 ALL = """
 import json, sys
-from sentiment_hf.args import parse_args
+from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.runs.run import run
 from sentiment_hf.training.trainer import ClassificationTrainer
 end, ClassificationTrainer.end = ClassificationTrainer.end, lambda trainer: None
 *first, last = json.loads(sys.argv[1])
 for argv in first:
-    run(*parse_args(argv))
+    run(parse_run(argv))
 ClassificationTrainer.end = end
-run(*parse_args(last))
+run(parse_run(last))
 """
 
 
@@ -71,7 +71,7 @@ def two_and_one(data, tmp_path_factory) -> tuple[Path, Path, str]:
     done = subprocess.run(command, env=where, cwd=ROOT, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     for words in runs(data, folder / "one", base, 8).values():
-        run(*parse_args([str(word) for word in words]))
+        run(parse_run([str(word) for word in words]))
     return folder / "two", folder / "one", done.stdout
 
 

@@ -15,10 +15,10 @@ from safetensors.torch import save_file
 from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BartConfig, FNetConfig, Trainer
 
-from sentiment_hf.args import parse_args
 from sentiment_hf.common.errors import InputError, TrainingError
 from sentiment_hf.data.files import read_csv
 from sentiment_hf.runs.run import run
+from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training.loss import classification_loss
 from sentiment_hf.training.trainer import ClassificationTrainer
 
@@ -88,7 +88,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(data, tm
         assert f"step {step}" in str(stopped)
         assert (tmp_path / "interrupted" / f"checkpoint-{step}").is_dir()
         assert not (tmp_path / "interrupted" / "report.json").exists()
-    report = run(*parse_args(argv))
+    report = run(parse_run(argv)).as_json()
     assert_same(tmp_path / "interrupted", tmp_path / "undisturbed", **EXACTLY)
     expected = read_report(tmp_path / "undisturbed")
     for name in ("test", "validation", "steps", "best_step", "train_tokens"):
@@ -226,13 +226,13 @@ def test_batches_that_do_not_fit_are_made_smaller_and_the_steps_stay_the_same(da
         return training_step(trainer, model, inputs, *args)
 
     same = flags(data, tmp_path / "same", "--gradient_accumulation_steps", 4, settings=EXACT)
-    run(*parse_args([*same, "--per_device_train_batch_size", "2"]))
+    run(parse_run([*same, "--per_device_train_batch_size", "2"]))
     monkeypatch.setattr(ClassificationTrainer, "training_step", step)
     argv = flags(data, tmp_path / "run", settings=EXACT)
     with pytest.raises(InputError, match="--auto_find_batch_size"):
-        run(*parse_args(argv))
+        run(parse_run(argv))
     gc.collect()
-    report = run(*parse_args([*argv, "--auto_find_batch_size"]))
+    report = run(parse_run([*argv, "--auto_find_batch_size"])).as_json()
     assert "2 batches of 4 texts, and 32 are scored at once" in caplog.text
     assert "4 batches of 2 texts, and 16 are scored at once" in caplog.text
     assert f"going on from {tmp_path / 'run' / 'checkpoint-6'}" in caplog.text
@@ -260,7 +260,7 @@ def test_an_interrupted_run_stops_early_where_an_undisturbed_one_does(data, tmp_
     argv = flags(data, tmp_path / "run", *more, settings=EXACT)
     for step in (6, 14):
         run_until(Stop(step), argv)
-    assert run(*parse_args(argv))["epochs"] == 3
+    assert run(parse_run(argv)).epochs == 3
 
 
 def interrupt(*args, **kwargs):

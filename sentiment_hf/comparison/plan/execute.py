@@ -8,9 +8,8 @@ from pathlib import Path
 from statistics import mean
 
 from sentiment_hf.common.errors import Interrupted
-from sentiment_hf.common.files import read_json
-from sentiment_hf.common.layout import REPORT
 from sentiment_hf.comparison.plan.plan import Planned
+from sentiment_hf.runs.report import Report
 
 LOGS = "logs"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -37,7 +36,7 @@ def execute(planned: list[Planned]) -> list[dict]:
             print(f"failed: {reason} ({log_of(run)})", flush=True)
             continue
         seconds.setdefault((run.model, run.train_rows), []).append(time.monotonic() - start)
-        accuracy = read_json(run.folder / REPORT)["test"]["accuracy"]
+        accuracy = Report.load(run.folder).test["accuracy"]
         left = time_left(missing[number:], seconds)
         print(f"{accuracy:.2%} in {duration(time.monotonic() - start)}; {left}", flush=True)
     return failed

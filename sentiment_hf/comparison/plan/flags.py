@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sentiment_hf.args import TUNINGS
 from sentiment_hf.common.errors import FlagParser, InputError
-from sentiment_hf.comparison.plan.grid import Settings, Value, expand, name_of, unsaid
-from sentiment_hf.names import is_fresh
-from sentiment_hf.recipes import read_yaml
+from sentiment_hf.comparison.plan.grid import Value, expand, name_of, unsaid
+from sentiment_hf.runs.finished import Settings
+from sentiment_hf.settings.arguments import TUNINGS
+from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.settings.recipes import read_yaml
 
 USAGE = """sentiment-hf compare FOLDER ... [FLAGS]
        sentiment-hf compare --models MODEL ... [FLAGS] [FLAGS OF sentiment-hf run]
@@ -228,9 +229,10 @@ def read_candidate(text: str, seeds: int) -> tuple[str, Candidate]:
     if tuning not in TUNINGS or not path:
         path, tuning = model, "full"
     words = ["--model", path, *flags]
-    if is_fresh(path):
+    ref = ModelRef.parse(path)
+    if ref.is_new:
         return path, Candidate(words, own.seeds, {})
-    return f"{Path(path).name}-{tuning}".lower(), Candidate([*words, "--tuning", tuning], own.seeds, {})
+    return f"{ref.short_name}-{tuning}".lower(), Candidate([*words, "--tuning", tuning], own.seeds, {})
 
 
 def read_ensembles(words: list[str], models: dict[str, Candidate]) -> dict[str, list[str]]:

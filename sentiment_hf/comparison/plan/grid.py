@@ -6,11 +6,11 @@ import shlex
 from collections.abc import Mapping
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.runs.finished import Settings
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 Value = bool | int | float | str
-Settings = dict[str, Value]
 
 
 def expand(template: str, grid: Mapping[str, list[Value]]) -> list[tuple[str, Settings]]:

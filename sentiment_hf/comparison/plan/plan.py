@@ -1,16 +1,18 @@
 """From flags to the runs of a comparison: every model with every seed on one split, each checked before any is run."""
 
-import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sentiment_hf.args import DataArguments, parse_args
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.plan.flags import CompareArguments
 from sentiment_hf.data import Splits, load_splits
 from sentiment_hf.runs.identity import identify, require_checkpoints
+from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run_folder import finished_report
+from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.training.arguments import training_arguments
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Planned:
     train_rows: int
     folder: Path
     argv: list[str]
-    report: dict | None
+    report: Report | None
 
     @property
     def name(self) -> str:
@@ -37,8 +39,7 @@ class Data:
         self.known: dict[str, Splits] = {}
 
     def splits(self, args: DataArguments) -> Splits:
-        """As load_splits, which knows nothing of the tokens."""
-        args = dataclasses.replace(args, max_seq_length=None, truncation=None)
+        """As `load_splits`, but what was read already is not read again."""
         key = repr(args)
         if key not in self.known:
             self.known[key] = load_splits(args)
@@ -58,7 +59,7 @@ def plan(args: CompareArguments) -> tuple[list[Planned], Splits]:
     """
     data = Data()
     first = next(iter(args.models.values()))
-    splits = data.splits(parse_args(args.words(first.flags))[1])
+    splits = data.splits(parse_run(args.words(first.flags)).data)
     folder = args.output_dir or Path("out", "compare", args.name or splits.name)
     planned = []
     for seed in range(max(candidate.seeds for candidate in args.models.values())):
@@ -81,21 +82,21 @@ def of_sizes(
         yield Planned(model, seed, rows, folder / name, argv, report_of(name, argv, data))
 
 
-def report_of(name: str, argv: list[str], data: Data) -> dict | None:
+def report_of(name: str, argv: list[str], data: Data) -> Report | None:
     """Of the run with these flags, if it is finished; raises InputError, with its name, where it cannot be run."""
     try:
-        model_args, data_args, run_args, training_args = parse_args(argv)
+        spec = parse_run(argv)
     except InputError as error:
         hint = "a flag that not all models take goes into quotes with one: 'custom-lstm --max_steps 500'"
         raise InputError(f"{name}: {error} ({hint})") from error
     try:
-        if not training_args.do_predict:
+        if not spec.training["do_predict"]:
             raise InputError("models are compared on test: leave out --do_train and --do_eval, or add --do_predict")
-        require_checkpoints(model_args)
-        splits = data.splits(data_args)
+        require_checkpoints(spec)
+        splits = data.splits(spec.data)
         require_same_rows(data.first, splits)
-        known = identify(model_args, data_args, run_args, training_args, splits)
-        return finished_report(Path(training_args.output_dir), known.identity, run_args)
+        known = identify(spec, training_arguments(spec), splits)
+        return finished_report(known.folder, known.identity, known.spec)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 

@@ -9,14 +9,13 @@ import numpy as np
 from scipy import stats
 from scipy.special import entr
 
+from sentiment_hf.tasks.metrics import SMALLEST
+
 Interval = dict[str, float]
 
 LEVEL = 0.05
 BINS = 15
 REPLICATES = 10_000
-
-# The smallest positive float16: a saved probability of 0 was below half of it.
-SMALLEST = 2.0**-24
 
 
 def confusions(labels: np.ndarray, predictions: np.ndarray, classes: int) -> np.ndarray:

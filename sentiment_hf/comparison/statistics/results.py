@@ -25,6 +25,7 @@ from sentiment_hf.comparison.statistics.ranking import alike_names, compare_pair
 from sentiment_hf.comparison.statistics.rows import TestRows, in_order, require_rows_of
 from sentiment_hf.comparison.statistics.seeds import Model, group_seeds, recipe
 from sentiment_hf.runs.finished import Run, size_of
+from sentiment_hf.runs.report import Report
 from sentiment_hf.tasks.metrics import COLUMNS
 
 
@@ -63,25 +64,25 @@ def about(models: list[Model]) -> dict:
     """The data, and where the runs were made."""
     runs = [run for model in models for run in model.runs]
     first = runs[0]
-    hashes = [run.report["data_hash"] for run in runs if "data_hash" in run.report]
+    hashes = [run.report.data_hash for run in runs if run.report.data_hash]
     of_labels = hashlib.sha256("\n".join(first.classes[label] for label in first.labels).encode()).hexdigest()
     versions = defaultdict(set)
     for run in runs:
-        for name, version in run.report["versions"].items():
+        for name, version in run.report.versions.items():
             versions[name].add(version)
     return {
-        "dataset": first.report["dataset"],
+        "dataset": first.report.dataset,
         "labels": first.classes,
-        "rows": first.report["data"]["rows"],
+        "rows": first.report.data["rows"],
         "data_hash": hashes[0] if hashes else of_labels,
         "devices": sorted({device(run.report) for run in runs}),
         "versions": {name: ", ".join(sorted(found)) for name, found in versions.items()},
     }
 
 
-def device(report: dict) -> str:
+def device(report: Report) -> str:
     """x86_64, 2 threads"""
-    return f"{report['device']}, {report['threads']} thread{'' if report['threads'] == 1 else 's'}"
+    return f"{report.device}, {report.threads} thread{'' if report.threads == 1 else 's'}"
 
 
 def describe(model: Model, rows: TestRows | None) -> dict:
@@ -124,16 +125,16 @@ def scores(model: Model, correct: np.ndarray, confidence: np.ndarray) -> dict:
 def costs(model: Model) -> dict:
     """Sizes of the median seed; times, speed and memory as medians over the seeds; None where not known."""
     report = model.median.report
-    seconds = median(run.report.get("train_seconds") for run in model.runs)
+    seconds = median(run.report.train_seconds for run in model.runs)
     # One seed is enough to measure the speed of a model.
     measured = [run.inference for run in (model.median, *model.runs) if run.inference]
     return {
-        "parameters": report.get("parameters"),
-        "trained_parameters": report.get("trainable_parameters"),
-        "bytes_on_disk": report.get("bytes_on_disk") or known_size(model, measured),
+        "parameters": report.parameters,
+        "trained_parameters": report.trainable_parameters,
+        "bytes_on_disk": report.bytes_on_disk or known_size(model, measured),
         "train_minutes": None if seconds is None else seconds / 60,
-        "train_tokens_per_second": median(run.report.get("train_tokens_per_second") for run in model.runs),
-        "peak_memory_bytes": median(run.report.get("peak_memory_bytes") for run in model.runs),
+        "train_tokens_per_second": median(run.report.train_tokens_per_second for run in model.runs),
+        "peak_memory_bytes": median(run.report.peak_memory_bytes for run in model.runs),
         "inference": measured[0] if measured else None,
     }
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sentiment_hf.args import DataArguments
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data import load_test_columns
 from sentiment_hf.data.columns import NUMBER
 from sentiment_hf.runs.finished import Run
+from sentiment_hf.settings.arguments import DataArguments
 
 LARGEST_GROUPING = 20
 
@@ -78,8 +78,8 @@ def require_rows_of(run: Run, rows: TestRows) -> None:
     """The runs were scored on these rows; raises InputError."""
     labels = [run.classes[label] for label in run.labels]
     if labels == rows.labels:
-        same_data = run.train_rows == rows.train_rows and run.report["labels"] == rows.classes
-        if not same_data or run.report.get("data_hash", rows.data_hash) == rows.data_hash:
+        same_data = run.train_rows == rows.train_rows and run.report.labels == rows.classes
+        if not same_data or run.report.data_hash in (None, rows.data_hash):
             return
         reason = "texts or labels are not the same (data_hash)"
     elif len(labels) != len(rows.labels):

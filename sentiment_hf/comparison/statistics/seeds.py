@@ -27,7 +27,7 @@ class Model:
     @property
     def median(self) -> Run:
         """The run with the median accuracy; of an even number the lower of the middle two."""
-        by_accuracy = sorted(self.runs, key=lambda run: run.report["test"]["accuracy"])
+        by_accuracy = sorted(self.runs, key=lambda run: run.report.test["accuracy"])
         return by_accuracy[(len(by_accuracy) - 1) // 2]
 
     @property
@@ -38,7 +38,7 @@ class Model:
 
 def recipe(run: Run) -> tuple:
     """What makes two runs points of one learning curve."""
-    return (*(run.report.get(name) for name in RECIPE), *run.settings.items())
+    return (*(getattr(run.report, name) for name in RECIPE), *run.settings.items())
 
 
 def group_seeds(runs: Sequence[Run]) -> list[Model]:
@@ -53,7 +53,7 @@ def group_seeds(runs: Sequence[Run]) -> list[Model]:
     alike = defaultdict(list)
     for run in runs:
         alone = run.folder if run.seed is None else stem(run.folder)
-        alike[recipe(run), run.train_rows, tuple(run.report.get(name) for name in SIZES), alone].append(run)
+        alike[recipe(run), run.train_rows, tuple(getattr(run.report, name) for name in SIZES), alone].append(run)
     groups = list(alike.values())
     for group in groups:
         refuse_twin(group)

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,58 +12,32 @@ from scipy.optimize import minimize
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import fingerprint, read_json, write_json
 from sentiment_hf.common.layout import ENSEMBLE_FILE, INFERENCE, PREDICTIONS, REPORT
-from sentiment_hf.comparison.statistics.measures import SMALLEST
+from sentiment_hf.inference.ensemble import Ensemble
 from sentiment_hf.runs.finished import Run, in_order_of, load_runs, read_predictions, size_of
 from sentiment_hf.runs.identity import fingerprint_of
-from sentiment_hf.runs.report import command, environment, write_predictions
+from sentiment_hf.runs.report import Report, command, environment
 from sentiment_hf.runs.run_folder import REPLACE
-from sentiment_hf.tasks.metrics import full_scores
+from sentiment_hf.runs.score import scores_of, write_all_predictions
+from sentiment_hf.tasks.metrics import SMALLEST
 
 logger = logging.getLogger(__name__)
 METHODS = ("weights", "mean", "vote")
+
+# What is summed over the members.
+COSTS = ("parameters", "trainable_parameters", "train_seconds", "train_tokens")
 
 # What the members must have in common for their ensemble to have it too.
 OF_ALL = ("dataset", "dataset_id", "labels", "duplicates", "data", "data_hash", "test_hash")
 
 
-@dataclass(frozen=True, eq=False)
-class Ensemble:
-    """How the members count.
-
-    labels: names of the classes in the order of their ids.
-    folders: those of the members.
-    weights: (members,) not negative, summing to 1; all the same unless the method is "weights".
-    """
-
-    method: str
-    labels: list[str]
-    folders: list[Path]
-    weights: np.ndarray
-
-    def combine(self, probabilities: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-        """(members, rows, classes) probabilities, (members, rows) class ids -> (rows, classes) probabilities.
-
-        A vote gives each class its share of the votes, with the mean of the probabilities as one vote more: it makes
-        up for no vote, but settles a tie, and says how sure those are who are of one mind.
-        """
-        pooled = np.tensordot(self.weights, probabilities, axes=1)
-        if self.method != "vote":
-            return pooled
-        votes = np.eye(len(self.labels))[predictions].sum(axis=0)
-        return (votes + pooled) / (len(self.folders) + 1)
-
-
-def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method: str, overwrite: bool) -> dict:
+def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method: str, overwrite: bool) -> Report:
     """Combine the saved predictions of finished runs; an ensemble that is there already only reports.
-
-    Returns:
-        The report, as written to report.json in the output folder.
 
     Raises:
         InputError: runs that cannot be combined, or a folder that holds something else.
     """
     members = load_runs(folders)
-    folder = Path(output_dir or Path("out", members[0].report["dataset"], "ensemble"))
+    folder = Path(output_dir or Path("out", members[0].report.dataset, "ensemble"))
     refuse_members(members, folder)
     # By resolved paths, for .. behind a link is not where the folder with the link is.
     paths = [os.path.relpath(member.folder.resolve(), folder.resolve()) for member in members]
@@ -79,7 +53,7 @@ def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method:
         {"folder": path, "name": member.name, "weight": weight}
         for path, member, weight in zip(paths, members, weights.tolist(), strict=True)
     ]
-    facts = describe(members, method) | {"fingerprint": fingerprint_of(identity), "members": listed}
+    facts = replace(facts_of(members, method), fingerprint=fingerprint_of(identity), members=listed)
     clear(folder)
     write_json(folder / ENSEMBLE_FILE, {"labels": ensemble.labels, **identity, "weights": weights.tolist()})
     return evaluate(ensemble, parts, folder, facts)
@@ -101,7 +75,7 @@ def refuse_members(members: list[Run], folder: Path) -> None:
             )
 
 
-def finished_report(folder: Path, identity: dict, overwrite: bool) -> dict | None:
+def finished_report(folder: Path, identity: dict, overwrite: bool) -> Report | None:
     """The report where this ensemble is there and not to be replaced; nothing is changed.
 
     Raises:
@@ -109,7 +83,7 @@ def finished_report(folder: Path, identity: dict, overwrite: bool) -> dict | Non
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
-    if not is_saved_ensemble(folder):
+    if not (folder / ENSEMBLE_FILE).is_file():
         raise InputError(f"--output_dir {folder} is not empty and holds no ensemble; choose another folder")
     if overwrite or not (folder / REPORT).is_file():
         return None
@@ -122,7 +96,7 @@ def finished_report(folder: Path, identity: dict, overwrite: bool) -> dict | Non
         raise InputError(
             f"--output_dir {folder} holds another ensemble ({reason}); choose another folder, or give --overwrite"
         )
-    return read_json(folder / REPORT, REPLACE)
+    return Report.load(folder, REPLACE)
 
 
 def validation_of(members: list[Run]) -> list[Run]:
@@ -136,7 +110,7 @@ def validation_of(members: list[Run]) -> list[Run]:
         file = member.folder / PREDICTIONS["validation"]
         if not file.is_file():
             raise InputError(f"{member.folder} has no {file.name}, which an ensemble needs; run it again, --overwrite")
-        names = member.report["labels"]
+        names = member.report.labels
         found = dict(zip(("labels", "predictions", "probabilities"), read_predictions(file, names), strict=True))
         parts.append(in_order_of(replace(member, classes=names, **found), members[0]))
         if not np.array_equal(parts[-1].labels, parts[0].labels):
@@ -168,35 +142,29 @@ def learned_weights(members: list[Run]) -> np.ndarray:
     return found.x.clip(0) / found.x.clip(0).sum()
 
 
-def describe(members: list[Run], method: str) -> dict:
+def facts_of(members: list[Run], method: str) -> Report:
     """What of a report is known of the members; all of them have to be trained, so what that costs adds up.
 
-    The seed is that of all members, or null; null is, besides, what only a single model has.
+    The seed is that of all members, or None; None is, besides, what only a single model has.
     """
-    reports = [member.report for member in members]
-    seeds = {member.seed for member in members}
-    sizes = [member.report.get("bytes_on_disk") or size_of(member.folder) for member in members]
-    sums = ("parameters", "trainable_parameters", "train_seconds", "train_tokens")
-    added = {name: sum(report[name] for report in reports) for name in sums}
+    reports, seeds = [member.report for member in members], {member.seed for member in members}
+    added = {name: sum(getattr(report, name) for report in reports) for name in COSTS}
+    sizes = [member.report.bytes_on_disk or size_of(member.folder) for member in members]
     seconds = added["train_seconds"]
-    nothing = ("model_revision", "embed_with", "base_model", "license", "train_texts_per_second", "epochs", "steps")
-    nothing += ("best_step", "mixed_precision", "max_seq_length", "truncation", "train_texts_at_max_seq_length")
-    return {
-        "model": "ensemble",
-        "model_type": "ensemble",
-        "tuning": "ensemble",
-        "recipe": method,
-        "seed": seeds.pop() if len(seeds) == 1 else None,
-        "command": command(),
-        **{name: reports[0][name] for name in OF_ALL},
-        **added,
-        "train_tokens_per_second": added["train_tokens"] / seconds if seconds else None,
+    return Report(
+        model="ensemble",
+        model_type="ensemble",
+        tuning="ensemble",
+        recipe=method,
+        seed=seeds.pop() if len(seeds) == 1 else None,
+        command=command(),
+        train_tokens_per_second=added["train_tokens"] / seconds if seconds else None,
         # Where a report alone is kept, nothing is known of it.
-        "bytes_on_disk": sum(sizes) if all(sizes) else None,
-        "processes": 1,
-        "vocabulary": None,
-        **dict.fromkeys(nothing),
-    }
+        bytes_on_disk=sum(sizes) if all(sizes) else None,
+        processes=1,
+        **{name: getattr(reports[0], name) for name in OF_ALL},
+        **added,
+    )
 
 
 def clear(folder: Path) -> None:
@@ -206,46 +174,21 @@ def clear(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def evaluate(ensemble: Ensemble, parts: dict[str, list[Run]], folder: Path, facts: dict) -> dict:
+def evaluate(ensemble: Ensemble, parts: dict[str, list[Run]], folder: Path, facts: Report) -> Report:
     """Validation, then test once; writes predictions and, last, report.json."""
-    report = dict(facts)
-    for part, members in parts.items():
-        probabilities, predictions = (
-            np.stack([getattr(member, name) for member in members]) for name in ("probabilities", "predictions")
-        )
-        logits = np.log(ensemble.combine(probabilities, predictions).clip(SMALLEST))
-        report[part] = full_scores(logits, members[0].labels, ensemble.labels)
-        write_predictions(folder / PREDICTIONS[part], logits, members[0].labels, ensemble.labels)
-    report |= environment()
+    scored = {part: combined(ensemble, members) for part, members in parts.items()}
+    write_all_predictions(folder, scored, ensemble.labels)
+    report = Report(**vars(facts) | scores_of(scored, ensemble.labels) | environment())
     # What it takes to have the members, for combining them takes nothing.
     for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes"):
-        report[name] = max(member.report[name] for member in members)
-    write_json(folder / REPORT, report)
+        setattr(report, name, max(getattr(member.report, name) for member in parts["test"]))
+    report.save(folder)
     return report
 
 
-def is_saved_ensemble(folder: str | Path) -> bool:
-    """True for the folder of an ensemble."""
-    return (Path(folder) / ENSEMBLE_FILE).is_file()
-
-
-def load_ensemble(folder: str) -> Ensemble:
-    """What was saved there, with members that are as they were when it was made.
-
-    Raises:
-        InputError: a member is gone, or was run again.
-    """
-    home = Path(folder).resolve()
-    saved = read_json(home / ENSEMBLE_FILE)
-    if not isinstance(saved, dict) or not {"method", "labels", "members", "weights"} <= saved.keys():
-        raise InputError(f"{home / ENSEMBLE_FILE} is damaged; make the ensemble again, by `sentiment-hf ensemble`")
-    members = {(home / path).resolve(): report for path, report in saved["members"].items()}
-    for member, report in members.items():
-        if not (member / REPORT).is_file():
-            raise InputError(f"the ensemble {folder} needs its member {member}, which is not there: bring it back")
-        if fingerprint(member / REPORT)["sha256"] != report:
-            raise InputError(
-                f"{member} was run again since the ensemble {folder} was made of it; make that again, by "
-                "`sentiment-hf ensemble` with --overwrite"
-            )
-    return Ensemble(saved["method"], saved["labels"], [*members], np.array(saved["weights"]))
+def combined(ensemble: Ensemble, members: list[Run]) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, classes) logits of the ensemble and (rows,) labels."""
+    probabilities, predictions = (
+        np.stack([getattr(member, name) for member in members]) for name in ("probabilities", "predictions")
+    )
+    return np.log(ensemble.combine(probabilities, predictions).clip(SMALLEST)), members[0].labels
