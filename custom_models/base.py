@@ -201,7 +201,8 @@ class TextEncoder(TextModel):
     `LSTMModel.from_pretrained` load the body alone from a checkpoint of any head.
     """
 
-    # A model may also hold a body as its attribute `body`; checkpoints of both forms load into each other.
+    # A model may also hold a body as its attribute `body`; checkpoints of both forms load into each other. This model
+    # has to call `body.freeze()` after loading, as `TextModel.from_pretrained` does for the models of this folder.
     base_model_prefix = "body"
     state_size: int
     # Whether the second half of each state comes from reading the text from right to left.

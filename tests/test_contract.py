@@ -556,6 +556,13 @@ def test_another_head_trains_the_whole_body(with_states):
     assert not [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
 
 
+@pytest.mark.parametrize("name", BODY_OF)
+def test_frozen_embeddings_are_frozen_under_every_head(name, tmp_path):
+    small_model(name, freeze_embeddings=True).save_pretrained(tmp_path)
+    for model in (tagger_of(name).from_pretrained(tmp_path), AutoModel.from_pretrained(tmp_path)):
+        assert [key for key, weight in model.named_parameters() if not weight.requires_grad] == ["embedding.weight"]
+
+
 def test_beyond_learned_positions_there_is_no_state():
     model = small_model("custom-transformer", positions="learned", max_position_embeddings=12)
     states = model.token_states(some_texts([20])[0].unsqueeze(0))
