@@ -46,12 +46,16 @@ STOCK = {
     "mpnet": SIZES,
 }
 SMALL = {"embedding_size": 16, "hidden_size": 16}
-SETTINGS = STOCK | dict.fromkeys(MODEL_NAMES, SMALL) | {"custom-ngram": {"num_buckets": 256}}
+# XLM-RoBERTa has its head before its body, XLM's is no layer of its own.
+SETTINGS = STOCK | {"xlm-roberta": SIZES, "xlm": {"emb_dim": 16, "n_layers": 2, "n_heads": 2}}
+SETTINGS |= dict.fromkeys(MODEL_NAMES, SMALL) | {"custom-ngram": {"num_buckets": 256}}
 # The layer with a row for each class, where it is not `classifier`.
 OUTPUTS = {
     "roberta": "classifier.out_proj",
     "electra": "classifier.out_proj",
     "mpnet": "classifier.out_proj",
+    "xlm-roberta": "classifier.out_proj",
+    "xlm": "sequence_summary.summary",
     "xlnet": "logits_proj",
     "gpt2": "score",
     "llama": "score",
@@ -127,7 +131,7 @@ def changed_rows(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]
 
 # With 16 classes most layers have as many outputs as there are classes.
 @pytest.mark.parametrize("classes", [3, 16])
-@pytest.mark.parametrize("name", [*MODEL_NAMES, *STOCK])
+@pytest.mark.parametrize("name", SETTINGS)
 def test_for_other_classes_the_rows_of_the_classes_are_made_anew_and_nothing_else(name, classes, tokenizer, tmp_path):
     labels = [f"class {index:02}" for index in range(classes)]
     save_with_classes(tmp_path, name, labels[::-1])
