@@ -275,7 +275,7 @@ def test_one_that_was_not_finished_is_made_again(members, tmp_path):
     made = make_ensemble(members, str(folder), "mean", overwrite=False)
     (folder / "report.json").unlink()
     again = make_ensemble(members, str(folder), "mean", overwrite=False)
-    assert (again["test"], again["fingerprint"]) == (made["test"], made["fingerprint"])
+    assert (again.test, again.fingerprint) == (made.test, made.fingerprint)
 
 
 def touch_report(folder: Path, **changes) -> None:
@@ -396,7 +396,7 @@ def test_ensembles_of_the_seeds_of_their_members_are_seeds_of_one_model(data, me
         pair = [tmp_path / f"{model}-seed{seed}" for model in ("custom-fc", "custom-gru")]
         for folder in pair:
             run_flags(data, folder, "--seed", seed, model=folder.name.split("-seed")[0])
-        assert make_ensemble(pair, str(tmp_path / f"both-seed{seed}"), "mean", overwrite=False)["seed"] == seed
+        assert make_ensemble(pair, str(tmp_path / f"both-seed{seed}"), "mean", overwrite=False).seed == seed
     for name, (one, other) in {"mixed": (0, 1), "mixed-too": (1, 0)}.items():
         pair = [tmp_path / f"custom-fc-seed{one}", tmp_path / f"custom-gru-seed{other}"]
         make_ensemble(pair, str(tmp_path / name), "mean", overwrite=False)
