@@ -5,6 +5,7 @@ import json
 import math
 import os
 import random
+import shutil
 import sys
 from pathlib import Path
 
@@ -353,13 +354,14 @@ def test_a_file_with_a_foreign_type_is_refused_and_nothing_of_it_runs(finished, 
     assert not mark.exists()
 
 
-def test_a_damaged_file_is_refused(finished, tmp_path, capsys):
-    source, folder = finished["baseline-nb-svm"], tmp_path / "damaged"
-    folder.mkdir()
-    for name in (BASELINE_FILE, "labels.json"):
-        (folder / name).write_bytes((source / name).read_bytes()[:-40])
+@pytest.mark.parametrize(
+    ("name", "said"), [(BASELINE_FILE, "cannot be loaded"), ("labels.json", "expected a JSON object")]
+)
+def test_a_damaged_file_is_refused(finished, tmp_path, capsys, name, said):
+    folder = shutil.copytree(finished["baseline-nb-svm"], tmp_path / "damaged")
+    (folder / name).write_bytes((folder / name).read_bytes()[:-40])
     assert predict_command([str(folder), "x"]) == 2
-    assert "cannot be loaded" in capsys.readouterr().err
+    assert said in capsys.readouterr().err
 
 
 def test_a_baseline_is_not_pushed_for_a_reason(finished, capsys):

@@ -370,7 +370,7 @@ def write_golden() -> None:
 def test_names_in_a_checkpoint_are_frozen():
     """A published checkpoint keeps loading. For a new model or setting:
 
-    PYTHONPATH=tests python -c "import test_contract; test_contract.write_golden()"
+    PYTHONPATH=tests:tests/custom_models python -c "import test_contract; test_contract.write_golden()"
     """
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
     assert frozen_names() == golden, "names in a checkpoint changed; if this is meant, see the docstring of this test"

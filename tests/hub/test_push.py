@@ -23,7 +23,7 @@ from loopback_hub import USER
 from custom_models import MODEL_NAMES
 from sentiment_hf.cli import push_command, run_command
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.hub.pushed_files import pushed_files
+from sentiment_hf.hub.pushed_files import finished_model, pushed_files
 from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.runs.card import plain
 from sentiment_hf.settings.model_ref import ModelRef
@@ -72,7 +72,7 @@ def test_what_is_pushed_is_what_a_loader_needs_and_nothing_else(hub, runs, name)
     assert bool(code) == (name in MODEL_NAMES)
     files = hub.files(f"{USER}/{name}")
     assert files.keys() == OF_A_MODEL | code | {".gitattributes"}
-    assert {*pushed_files(runs[name])} | {".gitattributes"} == files.keys()
+    assert {*pushed_files(finished_model(runs[name]))} | {".gitattributes"} == files.keys()
     assert [title for _, title, _ in hub.commits(f"{USER}/{name}")][1:] == ["The model", "Its card"]
     assert all(
         files[file] == (runs[name] / file).read_bytes() for file in files.keys() - {"README.md", ".gitattributes"}
@@ -201,7 +201,7 @@ def test_a_base_whose_card_is_odd_is_tuned_and_pushed(hub, runs, data, tmp_path,
     shutil.copytree(runs["bert"], base)
     (base / "README.md").write_bytes(f"---\n{head}\n---\n".encode("latin-1"))
     more = ["--max_steps", 2, "--push_to_hub", "--hub_model_id", f"{USER}/of-odd"]
-    run_flags(data, tmp_path / "run", *more, model=base, settings=())
+    assert run_command(flags(data, tmp_path / "run", *more, model=base, settings=())) == 0
     assert ModelCard(hub.files(f"{USER}/of-odd")["README.md"].decode()).data.license == "unknown"
 
 
@@ -273,7 +273,8 @@ def test_an_adapter_is_pushed_with_the_name_of_its_base(hub, runs, capsys):
 def test_an_adapter_of_a_hub_model_is_trained_evaluated_and_pushed(hub, runs, data, tmp_path):
     assert push(runs["bert"], "base-bert", "--license", "mit") == 0
     more = ["--tuning", "lora", "--push_to_hub", "--hub_model_id", f"{USER}/lora-bert"]
-    report = run_flags(data, tmp_path / "lora", *more, model=f"{USER}/base-bert", settings=())
+    assert run_command(flags(data, tmp_path / "lora", *more, model=f"{USER}/base-bert", settings=())) == 0
+    report = read_report(tmp_path / "lora")
     card = ModelCard(hub.files(f"{USER}/lora-bert")["README.md"].decode())
     assert card.data.base_model == f"{USER}/base-bert"
     assert card.data.license == "mit", "that of the base"

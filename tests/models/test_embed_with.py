@@ -50,7 +50,8 @@ def runs(data, encoder, tmp_path_factory) -> Path:
 
 
 def on_encoder(name: str, encoder: Path):
-    words = ["--model", name, "--embed_with", str(encoder), "--max_seq_length", "32", "--model_config", *SETTINGS]
+    words = ["--model", name, "--embed_with", str(encoder), "--max_seq_length", "32"]
+    words += ["--model_config", *SETTINGS, "embedding_dropout=0"]
     spec = parse_run(words)
     tokenizer = load_tokenizer(spec, [])
     return load_model(spec, ["bad", "good"], tokenizer), tokenizer

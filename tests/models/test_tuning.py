@@ -431,4 +431,4 @@ def test_the_recipe_goes_with_the_tuning(bases):
         argv = flags(bases["data"], "out", "--tuning", tuning, model=bases["bert"], settings=())
         assert parse_run(argv).run.config.endswith(f"configs/{tuning}.yaml")
     argv = flags(bases["data"], "out", "--config", str(CONFIGS / "lora.yaml"), model=bases["bert"], settings=())
-    assert parse_run(argv)[0].tuning == "lora"
+    assert parse_run(argv).tuning.tuning == "lora"
