@@ -58,7 +58,7 @@ def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str)
 
 def describe(trainer: ClassificationTrainer) -> dict:
     """What was trained, and for how long; all counts and seconds are of training steps only."""
-    args, clock = trainer.args, trainer.total_clock()
+    args, clock = trainer.args, trainer.clock.totals()
     lengths = np.asarray(trainer.train_dataset["length"])
     limit = trainer.processing_class.model_max_length
     return {
