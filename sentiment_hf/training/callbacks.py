@@ -1,4 +1,4 @@
-"""Callbacks: stop on a signal, a broken loss or without progress, write metrics.jsonl, complete checkpoints."""
+"""Callbacks: stop on a signal, on a broken loss, on no progress; write metrics.jsonl; complete checkpoints."""
 
 import json
 import math
@@ -74,15 +74,16 @@ class StopOnBrokenLoss(TrainerCallback):
 
 
 class EarlyStoppingCallback(transformers.EarlyStoppingCallback):
-    """The patience is that of the flags, which --force_resume can change; the checkpoint says what is used up of it.
+    """Stops after `early_stopping_patience` validations without a better score, those of earlier sessions included.
 
-    Named as the class of the library is, since a checkpoint keeps the state of a callback under its name.
+    The patience is that of the flags, which --force_resume can change; the library would take it from the checkpoint.
+    The class is named as that of the library, since a checkpoint keeps the state of a callback under its name.
     """
 
     def on_train_begin(self, args, state, control, **kwargs):
         """Take the count from the checkpoint, and stop where the patience was used up before training was resumed."""
         super().on_train_begin(args, state, control, **kwargs)
-        # A run that had no patience until now has no state of it in its checkpoint.
+        # The checkpoint of a run that had no patience until now has no entry, and `Trainer` wants one when it saves.
         kept = state.stateful_callbacks.setdefault(type(self).__name__, self.state())
         self.early_stopping_patience_counter = kept["attributes"]["early_stopping_patience_counter"]
         if self.early_stopping_patience_counter >= self.early_stopping_patience:
@@ -96,14 +97,14 @@ class CheckpointsOnDisk(TrainerCallback):
         self.clock, self.limit, self.verify = clock, limit, verify
 
     def on_train_begin(self, args, state, control, **kwargs):
-        """The best checkpoint lies in the output folder, wherever that has been moved to since."""
+        """Find the best checkpoint in the output folder, which may have been moved since it was written."""
         if state.best_global_step:
             best = checkpoint_at(args.output_dir, state.best_global_step)
             if best.is_dir():
                 state.best_model_checkpoint = str(best)
 
     def on_save(self, args, state, control, **kwargs):
-        """Called on each process once it has written its own files; the first goes on when all have."""
+        """Wait until every process has written its files, then complete the checkpoint on the first."""
         PartialState().wait_for_everyone()
         totals = self.clock.totals()
         if args.should_save:

@@ -14,10 +14,10 @@ from sentiment_hf.common.layout import CLOCK
 
 
 class Clock(TrainerCallback):
-    """Runs while batches are fetched and steps are made; stands while metrics are logged, written or computed.
+    """Runs while batches are fetched and steps are made; stands while `Trainer` logs, validates and saves.
 
-    `on_step_begin` starts it at the first step of a session, so that what a resumed run skips does not count.
-    `on_step_end` stops it, and the trainer calls `resume` before it fetches the batches of the next step.
+    `on_step_begin` starts it at the first step of a session, so that the batches that a resumed run skips do not
+    count. `on_step_end` stops it, and the trainer calls `resume` before it fetches the batches of the next step.
     """
 
     def __init__(self):
@@ -36,7 +36,7 @@ class Clock(TrainerCallback):
         self.seconds += time.perf_counter() - self.resumed_at
 
     def resume(self) -> None:
-        """Go on."""
+        """Count the seconds from now on, until the end of the step."""
         self.resumed_at = time.perf_counter()
 
     def count(self, mask: Tensor) -> None:

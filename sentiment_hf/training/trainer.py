@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -55,27 +55,27 @@ class ClassificationTrainer(Trainer):
         self.num_trained = sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
         self.current_step = OptimizerStep()
         self.all_metrics: dict[str, float] = {}
-        # Behind all other callbacks, so that the clock counts what those do at the end of a step.
+        # Last of all callbacks, so that what the others do at the end of a step counts as time of training.
         self.clock = Clock()
         self.add_callback(self.clock)
         self.add_callback(CheckpointsOnDisk(self.clock, self.args.save_total_limit, checkpoint_verify))
 
     def train(self, *args, **kwargs) -> TrainOutput:
-        """Leave the deletion of checkpoints to `CheckpointsOnDisk`, what was used up of a patience to its callback.
+        """Train; `CheckpointsOnDisk` deletes checkpoints, and `EarlyStoppingCallback` restores its count.
 
-        `Trainer` would delete before the manifest is written; and all but the best checkpoint before test, so that a
-        run cut off while it is tested would train on.
+        `Trainer` itself would delete an older checkpoint before the manifest of the new one is written, delete all but
+        the best one before test, so that a run cut off in its test would train again, and restore an old patience.
         """
         with changed(self.args, save_total_limit=None, restore_callback_states_from_checkpoint=False):
             return super().train(*args, **kwargs)
 
     def get_eval_dataloader(self, *args, **kwargs) -> DataLoader:
-        """Every row, in order."""
+        """The batches of validation: every row, in order."""
         with every_row_in_order(self.args):
             return super().get_eval_dataloader(*args, **kwargs)
 
     def get_test_dataloader(self, *args, **kwargs) -> DataLoader:
-        """Every row, in order."""
+        """The batches of test: every row, in order."""
         with every_row_in_order(self.args):
             return super().get_test_dataloader(*args, **kwargs)
 
@@ -95,7 +95,7 @@ class ClassificationTrainer(Trainer):
     def _set_signature_columns_if_needed(self) -> None:
         """Leave the numbers of the rows in the batches of training.
 
-        No public hook adds a column: --remove_unused_columns keeps the arguments of the model, or all that there are.
+        No public hook adds a column: --remove_unused_columns keeps what the model takes as arguments, or everything.
         """
         super()._set_signature_columns_if_needed()
         if "row" not in self._signature_columns:
@@ -108,7 +108,7 @@ class ClassificationTrainer(Trainer):
         return super().get_batch_samples(*args, **kwargs)
 
     def training_step(self, model: nn.Module, inputs: dict, num_items_in_batch=None) -> Tensor:
-        """Count tokens and texts, and note the rows and the loss of the step."""
+        """The loss of a batch; its tokens and texts are counted, its rows and loss noted for `refuse_step`."""
         rows = inputs.pop("row")
         if "attention_mask" in inputs:
             mask = inputs["attention_mask"]
@@ -123,8 +123,9 @@ class ClassificationTrainer(Trainer):
     def _get_grad_norm(self, model: nn.Module, grad_norm: Tensor | None = None) -> Tensor | float | None:
         """Raise TrainingError before a step that would ruin the weights.
 
-        No public hook is told the norm: by `on_pre_optimizer_step` the gradients are clipped, to zeros where their
-        norm is infinite. Asking for the norm is the one wait for the device in a step.
+        No public hook is told the norm: at `on_pre_optimizer_step` the gradients are clipped already, to zeros where
+        their norm was infinite. The check waits for the device once a step; --logging_nan_inf_filter, which is off
+        by default here, would do so once a batch.
         """
         norm = super()._get_grad_norm(model, grad_norm)
         # The scaler of fp16 leaves out a step whose gradients overflow, as they do now and then, and goes on.
@@ -135,9 +136,9 @@ class ClassificationTrainer(Trainer):
         return norm
 
     def _run_epoch(self, *args, **kwargs) -> None:
-        """Train no further where training was over before it was resumed, by its steps or by its patience.
+        """Make no step where training was over before it was resumed, by the number of steps or by the patience.
 
-        No public hook keeps the first step back: `Trainer` looks at `control.should_training_stop` only behind one.
+        No public hook keeps the first step back: `Trainer` looks at `control.should_training_stop` after a step only.
         """
         if self.state.global_step >= self.state.max_steps:
             self.control.should_training_stop = True
@@ -145,20 +146,23 @@ class ClassificationTrainer(Trainer):
             super()._run_epoch(*args, **kwargs)
 
     def evaluation_loop(self, *args, **kwargs):
-        """`Trainer` gives the texts of a smaller last batch more weight; this loss is the mean over all rows."""
+        """Logits, labels and scores; the loss is the mean over all rows.
+
+        `Trainer` gives the texts of a smaller last batch more weight.
+        """
         output = super().evaluation_loop(*args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
         output.metrics[f"{prefix}_loss"] = cross_entropy(output.predictions, output.label_ids)
         return output
 
     def save_model(self, output_dir: str | None = None, *args, **kwargs) -> None:
-        """An adapter is saved without the config of its model, and so without the names of the classes."""
+        """Save the model, and with an adapter the names of the classes, since its own files do not hold them."""
         super().save_model(output_dir, *args, **kwargs)
         if isinstance(self.model, PeftModel) and self.args.should_save:
             write_labels(self.model, Path(output_dir or self.args.output_dir))
 
     def _save_checkpoint(self, *args, **kwargs) -> None:
-        """Raise TrainingError, which says what to do, where the disk is full, and remove the half checkpoint.
+        """Write a checkpoint; where the disk is full, remove what was written of it and raise TrainingError.
 
         No public hook stands around the writing: `on_save` comes when all has been written.
         """
@@ -166,9 +170,9 @@ class ClassificationTrainer(Trainer):
             super()._save_checkpoint(*args, **kwargs)
 
     def _load_best_model(self) -> None:
-        """Raise TrainingError where the best checkpoint is not what was written: `Trainer` would load a flipped bit.
+        """Load the best checkpoint; raise TrainingError where its files are not what was written.
 
-        No public hook stands between the last step and the loading.
+        No public hook comes between the last step and the loading.
         """
         best = Path(self.state.best_model_checkpoint)
         if reason := own_damage(best, self.checkpoint_verify):
@@ -179,20 +183,23 @@ class ClassificationTrainer(Trainer):
         super()._load_best_model()
 
     def keep_best_alone(self) -> None:
-        """Once the run is finished, where one checkpoint is to be kept."""
+        """Delete all other checkpoints once the run is finished, if --save_total_limit is 1."""
         best = self.state.best_model_checkpoint
         if self.args.should_save and self.args.save_total_limit == 1 and best:
             keep_alone(Path(best))
 
     def save_metrics(self, split: str, metrics: dict[str, float], combined: bool = True) -> None:
-        """`Trainer` reads all_results.json to add to it, and cannot read half a file of a run that was killed."""
+        """Write <split>_results.json and all_results.json, whole or not at all.
+
+        `Trainer` reads all_results.json to add to it, and cannot read half a file of a run that was killed.
+        """
         self.all_metrics |= metrics
         if self.is_world_process_zero():
             for name, content in ((split, metrics), ("all", self.all_metrics)):
                 write_json(Path(self.args.output_dir, f"{name}_results.json"), content)
 
     def save_state(self) -> None:
-        """Whole or not at all."""
+        """Write trainer_state.json, whole or not at all."""
         if self.is_world_process_zero():
             with whole(Path(self.args.output_dir, TRAINER_STATE)) as temporary:
                 self.state.save_to_json(str(temporary))
@@ -200,7 +207,7 @@ class ClassificationTrainer(Trainer):
 
 @contextmanager
 def changed(args: TrainingArguments, **values) -> Iterator[None]:
-    """Other values inside; the ones before come back, whatever happens."""
+    """Give fields of `args` other values inside; the values before come back, whatever happens."""
     before = {name: getattr(args, name) for name in values}
     vars(args).update(values)
     try:
@@ -209,6 +216,6 @@ def changed(args: TrainingArguments, **values) -> Iterator[None]:
         vars(args).update(before)
 
 
-def every_row_in_order(args: TrainingArguments):
-    """--dataloader_drop_last and --train_sampling_strategy are for training; all rows are scored, in their order."""
+def every_row_in_order(args: TrainingArguments) -> AbstractContextManager[None]:
+    """Score all rows in their order: --dataloader_drop_last and --train_sampling_strategy are for training."""
     return changed(args, dataloader_drop_last=False, train_sampling_strategy="random")
