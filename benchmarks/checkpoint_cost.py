@@ -12,7 +12,7 @@ from statistics import median
 from training_speed import prepare, trained
 from transformers import Trainer
 
-from sentiment_hf.training.checkpoints import write_manifest
+from sentiment_hf.training.checkpoints import checkpoint_at, write_manifest
 from sentiment_hf.training.processes import use_all_cores
 
 
@@ -26,8 +26,8 @@ def main() -> None:
     args, texts, tokenizer, new_model = prepare(flags)
     use_all_cores(args, None)
     trainer = trained(args, texts, tokenizer, new_model())
-    epoch = sum(texts["length"][:]) * trainer.clock["seconds"] / int(trainer.clock["tokens"])
-    folder, plain, more = trainer.checkpoint_at(trainer.state.global_step), [], []
+    epoch = sum(texts["length"][:]) * trainer.clock.seconds / int(trainer.clock.tokens)
+    folder, plain, more = checkpoint_at(args.output_dir, trainer.state.global_step), [], []
     for _ in range(flags.rounds):
         begin = time.perf_counter()
         Trainer._save_checkpoint(trainer, trainer.model, trial=None)

@@ -65,7 +65,7 @@ def measure(way: str, flags: argparse.Namespace) -> dict:
         trainer = TimedTrainer(data_collator=padded, **given)
     trainer.remove_callback(PrinterCallback)
     trainer.train()
-    clock = trainer.total_clock()
+    clock = trainer.clock.totals()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
     speed = clock["tokens"] / clock["seconds"]
     return {"tokens_per_second": speed, "peak_memory_bytes": environment()["peak_memory_bytes"], "losses": losses}

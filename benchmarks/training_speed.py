@@ -84,7 +84,7 @@ def trained(args: TrainingArguments, texts: Dataset, tokenizer, model: nn.Module
 
 def in_pipeline(args: TrainingArguments, texts: Dataset, tokenizer, model: nn.Module) -> float:
     """Tokens/s as report.json has them."""
-    clock = trained(args, texts, tokenizer, model).total_clock()
+    clock = trained(args, texts, tokenizer, model).clock.totals()
     return clock["tokens"] / clock["seconds"]
 
 

@@ -89,7 +89,7 @@ def write_predictions(path: Path, logits: np.ndarray, labels: np.ndarray, names:
 
 def facts_of_model(trainer: ClassificationTrainer) -> dict[str, Any]:
     """What was trained, and for how long; all counts and seconds are of training steps only."""
-    args, clock = trainer.args, trainer.total_clock()
+    args, clock = trainer.args, trainer.clock.totals()
     lengths = np.asarray(trainer.train_dataset["length"])
     limit = trainer.processing_class.model_max_length
     return {

@@ -1,4 +1,4 @@
-"""Callbacks: stop on a signal, stop on a broken loss, write metrics.jsonl."""
+"""Callbacks: stop on a signal, on a broken loss, on no progress; write metrics.jsonl; complete checkpoints."""
 
 import json
 import math
@@ -7,10 +7,16 @@ import signal
 from pathlib import Path
 
 import torch
+import transformers
+from accelerate import PartialState
 from transformers import TrainerCallback
 
 from sentiment_hf.common.errors import TrainingError
-from sentiment_hf.common.files import write_text
+from sentiment_hf.common.files import write_json, write_text
+from sentiment_hf.common.layout import CLOCK
+from sentiment_hf.training.checkpoints import checkpoint_at, rotate, write_manifest
+from sentiment_hf.training.clock import Clock
+from sentiment_hf.training.disk import full_disk_explained
 from sentiment_hf.training.processes import launcher
 
 
@@ -65,6 +71,49 @@ class StopOnBrokenLoss(TrainerCallback):
             raise TrainingError(
                 f"the loss became {losses[0]} by step {state.global_step}; lower --learning_rate or --max_grad_norm"
             )
+
+
+class EarlyStoppingCallback(transformers.EarlyStoppingCallback):
+    """Stops after `early_stopping_patience` validations without a better score, those of earlier sessions included.
+
+    The patience is that of the flags, which --force_resume can change; the library would take it from the checkpoint.
+    The class is named as that of the library, since a checkpoint keeps the state of a callback under its name.
+    """
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Take the count from the checkpoint, and stop where the patience was used up before training was resumed."""
+        super().on_train_begin(args, state, control, **kwargs)
+        # The checkpoint of a run that had no patience until now has no entry, and `Trainer` wants one when it saves.
+        kept = state.stateful_callbacks.setdefault(type(self).__name__, self.state())
+        self.early_stopping_patience_counter = kept["attributes"]["early_stopping_patience_counter"]
+        if self.early_stopping_patience_counter >= self.early_stopping_patience:
+            control.should_training_stop = True
+
+
+class CheckpointsOnDisk(TrainerCallback):
+    """Completes each checkpoint by its clock and, last, its manifest, and only then deletes older ones."""
+
+    def __init__(self, clock: Clock, limit: int | None, verify: str):
+        self.clock, self.limit, self.verify = clock, limit, verify
+
+    def on_train_begin(self, args, state, control, **kwargs):
+        """Find the best checkpoint in the output folder, which may have been moved since it was written."""
+        if state.best_global_step:
+            best = checkpoint_at(args.output_dir, state.best_global_step)
+            if best.is_dir():
+                state.best_model_checkpoint = str(best)
+
+    def on_save(self, args, state, control, **kwargs):
+        """Wait until every process has written its files, then complete the checkpoint on the first."""
+        PartialState().wait_for_everyone()
+        totals = self.clock.totals()
+        if args.should_save:
+            folder = checkpoint_at(args.output_dir, state.global_step)
+            with full_disk_explained(folder):
+                write_json(folder / CLOCK, totals)
+                write_manifest(folder, self.verify)
+            best = state.best_model_checkpoint
+            rotate(folder.parent, self.limit, Path(best) if best else None)
 
 
 class MetricsFile(TrainerCallback):

@@ -61,6 +61,11 @@ def newest_first(output_dir: Path) -> list[Path]:
     return sorted(folders, key=step_of, reverse=True)
 
 
+def checkpoint_at(output_dir: str, step: int) -> Path:
+    """The folder of the checkpoint that `Trainer` writes after this step."""
+    return Path(output_dir, f"checkpoint-{step}")
+
+
 def step_of(folder: Path) -> int:
     """7 of checkpoint-7"""
     return int(folder.name.split("-")[1])

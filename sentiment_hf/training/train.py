@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader
-from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback, TrainingArguments, set_seed
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
 
 from sentiment_hf.common.errors import InputError, Interrupted, TrainingError
 from sentiment_hf.common.layout import HISTORY
@@ -19,7 +19,7 @@ from sentiment_hf.settings.arguments import RunArguments, RunSpec
 from sentiment_hf.text.encode import tokenize
 from sentiment_hf.text.word_vectors import initialise_embedding
 from sentiment_hf.training.batches import FewLengthsCollator, longest_first
-from sentiment_hf.training.callbacks import MetricsFile, StopOnBrokenLoss, StopOnSignal
+from sentiment_hf.training.callbacks import EarlyStoppingCallback, MetricsFile, StopOnBrokenLoss, StopOnSignal
 from sentiment_hf.training.checkpoints import pickles_refused, warn_of_versions
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.processes import lost_processes_explained
@@ -100,9 +100,9 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) 
     if checkpoint:
         logger.warning("going on from %s", checkpoint)
         warn_of_versions(checkpoint)
-        trainer.restore_clock(checkpoint)
+        trainer.clock.restore(checkpoint)
     stop = next(c for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
-    begun = refusals_explained(lambda: trainer.resumed_at is not None)
+    begun = refusals_explained(lambda: trainer.clock.begun)
     with stop, begun, lost_processes_explained(), memory_explained(), pickles_refused(checkpoint):
         result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signum is not None:

@@ -236,16 +236,39 @@ def test_force_resume_takes_the_patience_of_the_flags(stopped, tmp_path):
     assert run(parse_run([*argv, "3", "--force_resume"])).epochs == 4
 
 
+def test_force_resume_gives_a_patience_to_a_run_that_had_none(stopped, tmp_path):
+    argv, folder = stopped_copy(stopped, tmp_path)
+    without = tmp_path / "recipe.yaml"
+    without.write_text("num_train_epochs: 9\nlearning_rate: 0\nper_device_train_batch_size: 8\n")
+    argv += ["--config", str(without), "--num_train_epochs", "9", "--learning_rate", "0"]
+    shutil.rmtree(folder)
+    run_until(Stop(7), argv)
+    assert "EarlyStoppingCallback" not in (folder / "checkpoint-7" / TRAINER_STATE).read_text()
+    assert run(*parse_args([*argv, "--early_stopping_patience", "1", "--force_resume"]))["epochs"] == 2
+
+
+def test_what_is_set_aside_while_a_run_trains_comes_back(stopped, tmp_path, monkeypatch):
+    def check(trainer, *args, **kwargs):
+        seen.append((trainer.args.save_total_limit, trainer.args.dataloader_drop_last))
+        return predict(trainer, *args, **kwargs)
+
+    argv, _ = stopped_copy(stopped, tmp_path)
+    seen, predict = [], ClassificationTrainer.predict
+    monkeypatch.setattr(ClassificationTrainer, "predict", check)
+    run(*parse_args([*argv, "--dataloader_drop_last", "true", "--force_resume"]))
+    assert seen == [(3, True)] * 2
+
+
 def test_the_best_checkpoint_is_verified_before_it_is_the_result(stopped, tmp_path, monkeypatch):
     argv, folder = stopped_copy(stopped, tmp_path)
 
     def spoil(trainer, *args, **kwargs):
         best = Path(trainer.state.best_model_checkpoint) / "model.safetensors"
         best.write_bytes(best.read_bytes()[:-1] + b"?")
-        return finalize(trainer, *args, **kwargs)
+        return load(trainer, *args, **kwargs)
 
-    finalize = ClassificationTrainer._finalize_training
-    monkeypatch.setattr(ClassificationTrainer, "_finalize_training", spoil)
+    load = ClassificationTrainer._load_best_model
+    monkeypatch.setattr(ClassificationTrainer, "_load_best_model", spoil)
     with pytest.raises(TrainingError, match=r"the best checkpoint, was damaged.*model.safetensors has other bytes"):
         run(parse_run(argv))
     monkeypatch.undo()
@@ -268,23 +291,29 @@ def test_a_run_moved_between_training_and_test_ends_with_its_best_checkpoint(sto
 FULL = """
 import resource, sys
 from transformers import TrainerCallback
-from sentiment_hf import training
 from sentiment_hf.cli import run_command
+from sentiment_hf.training import train
+
+event, step, size, *argv = sys.argv[1:]
 
 class Full(TrainerCallback):
-    def on_step_end(self, args, state, control, **kwargs):
-        if state.global_step == 9:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (3000, resource.RLIM_INFINITY))
+    pass
 
-before = training.callbacks
-training.callbacks = lambda *given: [Full(), *before(*given)]
-sys.exit(run_command(sys.argv[1:]))
+def fill(self, args, state, control, **kwargs):
+    if state.global_step == int(step):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY))
+
+setattr(Full, event, fill)
+before = train.callbacks
+train.callbacks = lambda *given: [Full(), *before(*given)]
+sys.exit(run_command(argv))
 """
 
 
-def test_a_disk_that_is_full_costs_the_checkpoint_that_is_written_and_no_other(stopped, tmp_path):
+@pytest.mark.parametrize("full", [("on_step_end", "9", "3000"), ("on_save", "10", "10")], ids=["weights", "manifest"])
+def test_a_disk_that_is_full_costs_the_checkpoint_that_is_written_and_no_other(stopped, tmp_path, full):
     argv, folder = stopped_copy(stopped, tmp_path)
-    done = subprocess.run([sys.executable, "-c", FULL, *argv], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", FULL, *full, *argv], capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
     assert "checkpoint-10 could not be written" in done.stderr.splitlines()[-1]

@@ -1,0 +1,45 @@
+"""The optimizer step that is being made, and what is written down where it would ruin the weights."""
+
+from pathlib import Path
+from typing import NoReturn
+
+import torch
+from accelerate.utils import gather_object, reduce
+from torch import Tensor
+from transformers import Trainer
+
+from sentiment_hf.common.errors import TrainingError
+from sentiment_hf.common.files import write_json
+from sentiment_hf.common.layout import BROKEN_BATCH
+
+# Tokens of a text that are shown.
+BEGINNING = 30
+
+
+class OptimizerStep:
+    """Rows and losses of the batches of one step, on this process. They stay tensors: nothing waits for the device."""
+
+    def __init__(self):
+        self.rows: list[Tensor] = []
+        self.losses: list[Tensor] = []
+
+    def add(self, rows: Tensor, loss: Tensor) -> None:
+        """A batch: (batch,) numbers of its rows in the train split, and its share of the loss."""
+        self.rows.append(rows)
+        self.losses.append(loss)
+
+
+def refuse_step(trainer: Trainer, step: OptimizerStep, norm: float) -> NoReturn:
+    """Write the rows of the step to broken_batch.json and raise TrainingError; all processes call it at one step."""
+    rows = gather_object(torch.cat(step.rows).tolist())
+    loss = float(reduce(torch.stack(step.losses).sum(), "mean"))
+    number, file = trainer.state.global_step + 1, Path(trainer.args.output_dir, BROKEN_BATCH)
+    if trainer.is_world_process_zero():
+        ids = trainer.train_dataset.select(rows)["input_ids"][:]
+        texts = trainer.processing_class.batch_decode([text[:BEGINNING] for text in ids], skip_special_tokens=True)
+        found = [{"row": row, "begins": text} for row, text in zip(rows, texts, strict=True)]
+        write_json(file, {"step": number, "loss": repr(loss), "grad_norm": repr(norm), "rows": found})
+    raise TrainingError(
+        f"at step {number} the loss is {loss} and the norm of its gradient {norm}: the step was not made, and its "
+        f"rows are in {file}; lower --learning_rate or --max_grad_norm, or look at these rows"
+    )
