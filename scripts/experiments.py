@@ -12,7 +12,6 @@ from sentiment_hf.compare.grid import as_word
 from sentiment_hf.compare.results import compare
 from sentiment_hf.compare.runs import load_runs
 from sentiment_hf.errors import InputError
-from sentiment_hf.folder import REPORT
 
 ROOT = Path(__file__).parents[1]
 RECIPES, RESULTS = ROOT / "configs" / "experiments", ROOT / "results" / "experiments"
@@ -36,13 +35,12 @@ def main() -> None:
 def experiment(folder: Path) -> dict:
     """The comparison of the committed runs of one recipe."""
     args = parse(["--config", str(RECIPES / f"{folder.name}.yaml")])
-    runs = sorted(path.parent for path in folder.glob(f"*/{REPORT}"))
     settings = {
         f"{name}-seed{seed}": candidate.settings
         for name, candidate in args.models.items()
         for seed in range(candidate.seeds)
     }
-    return compare(load_runs(runs, settings), None) | {"grid": args.grid}
+    return compare(load_runs([folder], settings), None) | {"grid": args.grid}
 
 
 def table(comparison: dict) -> str:

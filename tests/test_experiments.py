@@ -225,11 +225,11 @@ def test_tables_and_pictures_of_the_page_are_those_of_the_results(monkeypatch):
 def test_runs_of_an_experiment_become_a_table_and_a_picture_of_the_page(made, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
     import experiments
-    from keep_results import keep
+    import keep_results
 
     (tmp_path / "recipes").mkdir()
     shutil.copy(made.parent / "mine.yaml", tmp_path / "recipes")
-    keep(tmp_path / "results" / "mine", list(made.iterdir()))
+    keep_results.main([str(tmp_path / "results" / "mine"), *map(str, made.iterdir())])
     (tmp_path / "docs").mkdir()
     page = tmp_path / "docs" / "experiments.md"
     page.write_text("# Before\n<!-- table mine -->\nold\n<!-- end -->\nafter\n")
