@@ -7,7 +7,7 @@ from statistics import mean
 
 from sentiment_hf.compare.formatting import amount, count, percent
 from sentiment_hf.compare.results import describe
-from sentiment_hf.compare.runs import load_published
+from sentiment_hf.compare.runs import load_folder
 from sentiment_hf.compare.seeds import Model, group_seeds
 
 SCORES = ("model", "seeds", "test (%)", "95 % interval", "macro F1 (%)", "validation (%)", "parameters", "trained")
@@ -16,7 +16,7 @@ COSTS = ("minutes", "tokens/s", "texts/s", "MiB", "threads")
 
 def results_table(folder: Path) -> str:
     """A Markdown line per model, best test accuracy first."""
-    models = group_seeds(load_published(folder))
+    models = group_seeds(load_folder(folder))
     models.sort(key=lambda model: (-model.accuracy, model.name))
     header = as_line((*SCORES, *COSTS)) + f"|---|{'---:|' * (len(SCORES) + len(COSTS) - 1)}\n"
     return header + "".join(map(line, models))

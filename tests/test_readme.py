@@ -135,6 +135,18 @@ def test_the_learning_curve_is_that_of_the_reports(monkeypatch):
     assert table(compare(runs, None) | {"grid": None}) in README
 
 
+def test_the_learning_curve_is_that_of_the_predictions():
+    """Counted anew from the files, by nothing of the package."""
+    table = re.search(r"^(\| accuracy \(%\) by .*)\n.*\n((?:\|.*\n)+)", README, re.M)
+    heads, *rows = [line.strip("| ").split(" | ") for line in (table[1], *table[2].splitlines())]
+    cells = {(row[0], size): cell for row in rows for size, cell in zip(heads[1:], row[1:], strict=True)}
+    for run, labels, logs in published_rows(ROOT / "results" / "learning-curve"):
+        name = re.sub(r"(-\d+rows)?-seed0$", "", run["run"])
+        cell = cells.pop((name, f"{run['data']['rows']['train']:,}"))
+        assert is_printed(cell, *(100 * number for number in wilson(logs.argmax(1) == labels)))
+    assert not cells
+
+
 def test_a_model_is_added_in_three_steps(tmp_path):
     for name in ("custom_models", "sentiment_hf", "configs"):
         shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))

@@ -80,8 +80,8 @@ def load_runs(folders: Sequence[str | Path], settings: Mapping[str, Settings] | 
     unfinished = [folder for folder in folders if not (is_published(folder) or (folder / REPORT).is_file())]
     if unfinished:
         raise InputError(
-            f"no finished run in {', '.join(map(str, unfinished))}: a finished one has a {REPORT}; finish these runs "
-            "by their own command, or leave the folders out"
+            f"no finished run in {', '.join(map(str, unfinished))}: a finished one has a {REPORT}, a folder of "
+            f"published ones a {RUNS}; finish these runs by their own command, or leave the folders out"
         )
     runs = [run for folder in folders for run in load_folder(folder)]
     runs = [replace(run, settings=(settings or {}).get(run.name, {})) for run in runs]
@@ -98,22 +98,17 @@ def is_published(folder: Path) -> bool:
 
 
 def load_folder(folder: Path) -> list[Run]:
-    """All runs of a published comparison, or the one run of its own folder."""
-    return load_published(folder) if is_published(folder) else [load_run(folder)]
+    """The run of a folder of its own, or all runs of a published comparison, each with its classes as they were saved.
 
-
-def load_published(folder: Path) -> list[Run]:
-    """The runs of a published comparison; raises InputError where one is not whole or has no test scores."""
-    return [as_run(folder / kept.name, kept) for kept in read_published(folder)]
-
-
-def load_run(folder: Path) -> Run:
-    """What a finished run left in its folder; raises InputError if it is not whole or has no test scores."""
-    return as_run(folder, read_folder(folder))
+    Raises InputError where a file is damaged, or a run has no test scores.
+    """
+    if is_published(folder):
+        return [as_run(folder / kept.name, kept) for kept in read_published(folder)]
+    return [as_run(folder, read_folder(folder))]
 
 
 def as_run(folder: Path, kept: Kept) -> Run:
-    """The run, whose classes are numbered as they were saved; raises InputError as `load_run`."""
+    """The run that this was kept of; raises InputError as `load_folder`."""
     report = kept.report
     if "test" not in report:
         raise InputError(f"{folder}: this run did not score test; run it again with --do_predict to compare it")
