@@ -1,4 +1,4 @@
-"""Finished runs without their weights: read from the folder of a run, and published together in four files.
+"""Finished runs without their weights: reads the folder of one run, and reads and writes published comparisons.
 
 A published comparison is a folder with
 
@@ -53,23 +53,23 @@ class Scored:
     probabilities: np.ndarray
 
     def rescaled(self) -> "Scored":
-        """With probabilities that sum to 1 on each row, for saved ones are rounded."""
+        """The same with probabilities that sum to 1 on each row; saved ones do not, because they are rounded."""
         return replace(self, probabilities=self.probabilities / self.probabilities.sum(1, keepdims=True))
 
     def renumbered(self, ids: np.ndarray) -> "Scored":
-        """With the class id ids[i] in place of i; `ids` is a permutation."""
+        """The same with ids[i] in place of the class id i; `ids` is a permutation of the class ids."""
         return Scored(ids[self.labels], ids[self.predictions], self.probabilities[:, np.argsort(ids)])
 
 
 @dataclass(frozen=True, eq=False)
 class Kept:
-    """What is kept of a finished run, whichever form it was read from.
+    """What is kept of a finished run; its own folder and a published comparison give the same.
 
-    name: that of its folder.
-    inference: the object of inference.json, or None.
-    history: the lines of metrics.jsonl, an object each; empty without that file.
-    parts: "validation" and "test" to what was saved, its probabilities as rounded; class ids are places in
-        report["labels"]. A part without a file is not there.
+    name: the name of the folder of the run.
+    inference: the object of inference.json, or None without that file.
+    history: the objects of metrics.jsonl, one a line; empty without that file.
+    parts: what the run made of "validation" and "test". Class ids are places in report["labels"], probabilities are
+        the float16 numbers that the run saved. A part without a file has no entry.
     """
 
     name: str
@@ -117,8 +117,8 @@ def publish(to: Path, folders: Iterable[Path]) -> None:
     """Add finished runs to a published comparison, which is made if it is not there.
 
     A run that is there under the name of one of the folders is replaced, the others stay as they are. Each of the
-    four files is written whole or not at all, runs.jsonl last; which are written depends on the runs alone, and not
-    on the order in which they were added.
+    four files is written whole or not at all, runs.jsonl last. The bytes depend on the runs, not on the order in
+    which they were added.
 
     Raises:
         InputError: a file of the runs or of the comparison is damaged.
@@ -149,7 +149,7 @@ def read_lines(path: Path) -> list[dict]:
 
 
 def read_parquet(path: Path) -> pa.Table:
-    """Raises InputError where the file cannot be read."""
+    """The table of a parquet file; raises InputError where it cannot be read."""
     try:
         # Of the file itself, for `read_table` would take columns from the names of folders that look like a=b.
         return pq.ParquetFile(path).read()
@@ -158,12 +158,12 @@ def read_parquet(path: Path) -> pa.Table:
 
 
 def unreadable(path: Path, error: Exception) -> InputError:
-    """The file, the reason in one line, and the way on."""
+    """The error that names the file, the reason in one line, and what to do."""
     return InputError(f"{path} cannot be read ({' '.join(str(error).split())}); run that run again, or leave it out")
 
 
 def read_predictions(path: Path, names: Sequence[str]) -> Scored:
-    """A predictions file of a run, whose classes are `names`; raises InputError where it is none."""
+    """The predictions file in the folder of a run with the classes `names`; raises InputError where it is damaged."""
     table = read_parquet(path)
     try:
         columns = [table[f"probability_{name}"].to_numpy() for name in names]
@@ -174,7 +174,10 @@ def read_predictions(path: Path, names: Sequence[str]) -> Scored:
 
 
 def read_part(path: Path, classes: dict[str, list[str]]) -> dict[str, Scored]:
-    """By name, those of the runs that the table has columns of; `classes` are the class names of each run."""
+    """Name of each run that has columns in the table to what it made of its rows; empty without the file.
+
+    `classes` are the class names of each run, in the order of its class ids.
+    """
     if not path.is_file():
         return {}
     table = read_parquet(path)
@@ -190,28 +193,32 @@ def read_part(path: Path, classes: dict[str, list[str]]) -> dict[str, Scored]:
 
 
 def from_logs(logs: np.ndarray, labels: np.ndarray, order: list[str]) -> Scored:
-    """Of (rows, classes) log-probabilities, NaN on rows that are not of the run, and (rows,) names of classes."""
+    """What a run with the classes `order` made of its rows.
+
+    logs: (rows, classes) log-probabilities, NaN on rows that the run was not scored on.
+    labels: (rows,) class names.
+    """
     own = ~np.isnan(logs[:, 0])
     ids = {label: index for index, label in enumerate(order)}
-    # Rounded as the run saved them, which brings back the same numbers.
+    # Rounded to the numbers that the run saved.
     probabilities = np.exp(logs[own], dtype=np.float64).astype(np.float16).astype(np.float64)
     return Scored(np.array([ids[label] for label in labels[own]]), logs[own].argmax(1), probabilities)
 
 
 def to_logs(scored: Scored) -> np.ndarray:
-    """(rows, classes) log-probabilities, of which that of the prediction is the largest on its row."""
+    """(rows, classes) log-probabilities; on each row that of the predicted class is larger than all others."""
     saved = scored.probabilities
     logs = np.log(np.where(saved > 0, saved, SAVED_AS_ZERO)).astype(LOGS)
     rows, others = np.arange(len(logs)), logs.copy()
     others[rows, scored.predictions] = -np.inf
-    # Where another class was saved with the same probability, the prediction goes up by the least step.
+    # Where another class was saved with the same probability, the predicted class moves up by the least step.
     least = np.nextafter(others.max(1), LOGS(np.inf))
     logs[rows, scored.predictions] = np.maximum(logs[rows, scored.predictions], least)
     return logs
 
 
 def table_of_part(runs: Iterable[Kept], part: str) -> pa.Table:
-    """The labels and log-probabilities of one part; runs with the same labels share their rows."""
+    """The table of one part, as the docstring of this file describes it."""
     runs = [run for run in runs if part in run.parts]
     names = {run.name: tuple(run.report["labels"][label] for label in run.parts[part].labels) for run in runs}
     # Label sequences to the rows that they begin at.
@@ -232,14 +239,14 @@ def table_of_part(runs: Iterable[Kept], part: str) -> pa.Table:
 
 
 def table_of_history(runs: Iterable[Kept]) -> pa.Table:
-    """A row a logged line, in the order of the runs and their lines; null where a line does not have a key."""
+    """A row for each logged line, in the order of the runs and their lines; null where a line does not have a key."""
     lines = [{"run": run.name, **line} for run in runs for line in run.history]
     keys = ["run", *sorted({key for line in lines for key in line} - {"run"})]
     return pa.table({key: pa.array([line.get(key) for line in lines]) for key in keys})
 
 
 def read_history(path: Path) -> dict[str, list[dict]]:
-    """Name of a run to its logged lines; of runs that logged nothing there is none."""
+    """Name of each run that logged something to its lines."""
     found = {}
     for line in read_parquet(path).to_pylist() if path.is_file() else []:
         found.setdefault(line.pop("run"), []).append({key: value for key, value in line.items() if value is not None})
@@ -247,7 +254,7 @@ def read_history(path: Path) -> dict[str, list[dict]]:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Whole or not at all; a table without rows is no file."""
+    """Write the table whole or not at all; without rows there is no file."""
     if not len(table):
         path.unlink(missing_ok=True)
         return

@@ -21,11 +21,11 @@ OF_TRAIN = {"sampled", "rows", "empty_texts", "hub_id", "config"}
 class Run:
     """One finished run.
 
-    folder: that of the run. A published run has none: it is its name in the folder of the comparison.
+    folder: the folder of the run; of a published run, which has none, that of the comparison joined with its name.
     seed: None for an ensemble of several seeds.
     classes: their names in the order of the class ids here, the same in all runs; report["labels"] is as it was saved.
-    test, validation: what it made of these rows; probabilities were saved in float16 and are rescaled to sum to 1.
-        Validation is None where it was not kept.
+    test, validation: what the run made of these rows. Probabilities were saved in float16 and are rescaled to sum to
+        1. `validation` is None where it was not kept.
     curve: what was logged on the way, an object a line of metrics.jsonl; empty without that file.
     inference: what inference.json says of speed, or None.
     settings: where in the grid of a recipe it stands; {} elsewhere.
@@ -108,7 +108,7 @@ def load_folder(folder: Path) -> list[Run]:
 
 
 def as_run(folder: Path, kept: Kept) -> Run:
-    """The run that this was kept of; raises InputError as `load_folder`."""
+    """The run of what is kept of it; `folder` names it in messages. Raises InputError where test is missing."""
     report = kept.report
     if "test" not in report:
         raise InputError(f"{folder}: this run did not score test; run it again with --do_predict to compare it")
