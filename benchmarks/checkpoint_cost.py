@@ -12,8 +12,8 @@ from statistics import median
 from training_speed import prepare, trained
 from transformers import Trainer
 
-from sentiment_hf.checkpoints import write_manifest
-from sentiment_hf.launch import use_all_cores
+from sentiment_hf.training.checkpoints import write_manifest
+from sentiment_hf.training.processes import use_all_cores
 
 
 def main() -> None:

@@ -17,14 +17,14 @@ from statistics import median
 
 from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, set_seed
 
-from sentiment_hf.args import parse_args
 from sentiment_hf.data import load_splits
-from sentiment_hf.launch import use_all_cores
-from sentiment_hf.models import load_model, load_tokenizer
-from sentiment_hf.report import environment
-from sentiment_hf.sampling import FewLengthsCollator
-from sentiment_hf.tokenization import tokenize
-from sentiment_hf.trainer import ClassificationTrainer
+from sentiment_hf.models.load import load_model, load_tokenizer
+from sentiment_hf.runs.report import environment
+from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.text.encode import tokenize
+from sentiment_hf.training.batches import FewLengthsCollator
+from sentiment_hf.training.processes import use_all_cores
+from sentiment_hf.training.trainer import ClassificationTrainer
 
 WAYS = ("pipeline", "example", "example without attention dropout")
 
@@ -39,7 +39,7 @@ class TimedTrainer(ClassificationTrainer):
 
 def measure(way: str, flags: argparse.Namespace) -> dict:
     """Tokens/s, bytes and losses of one way."""
-    model_args, data_args, _, args = parse_args(
+    model_args, data_args, _, args = parse_run(
         [
             *("--model", flags.model, "--dataset", flags.dataset, "--max_seq_length", str(flags.max_seq_length)),
             *("--max_train_samples", str(flags.steps * 16), "--num_train_epochs", "1", "--logging_steps", "1"),

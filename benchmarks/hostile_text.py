@@ -19,8 +19,9 @@ TEXTS = {
 
 CHILD = """
 import json, resource, sys, time
-from sentiment_hf.predict import load_scorer, parse
-_, score = load_scorer(parse([sys.argv[1], "--trust_remote_code", "-"]))
+from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.inference.scorer import load_scorer
+score = load_scorer(ModelRef.parse(sys.argv[1], trust_remote_code=True)).score
 score(["a first one"])
 text = eval(sys.argv[2])
 begin = time.perf_counter()

@@ -19,13 +19,13 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainingArguments
 
-from sentiment_hf.args import parse_args
 from sentiment_hf.data import load_splits
-from sentiment_hf.launch import use_all_cores
-from sentiment_hf.models import load_model, load_tokenizer
-from sentiment_hf.sampling import FewLengthsCollator, LengthBucketSampler
-from sentiment_hf.tokenization import tokenize
-from sentiment_hf.trainer import ClassificationTrainer
+from sentiment_hf.models.load import load_model, load_tokenizer
+from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.text.encode import tokenize
+from sentiment_hf.training.batches import FewLengthsCollator, LengthBucketSampler
+from sentiment_hf.training.processes import use_all_cores
+from sentiment_hf.training.trainer import ClassificationTrainer
 
 
 class PackedLSTM(nn.Module):
@@ -52,7 +52,7 @@ class PackedLSTM(nn.Module):
 
 def prepare(flags: argparse.Namespace):
     """Arguments, tokenized texts, tokenizer and a maker of models, by the recipe of custom-lstm."""
-    model_args, data_args, _, args = parse_args(
+    model_args, data_args, _, args = parse_run(
         [
             *("--model", "custom-lstm", "--dataset", flags.dataset, "--max_steps", str(flags.steps)),
             *("--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false"),

@@ -4,9 +4,10 @@ This folder is flat and each file imports only its siblings, torch, transformers
 model takes its file and the siblings that it imports with it to the Hub. `model_type` is the name on the command line.
 """
 
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
 
 from .attention import AttentionConfig, AttentionForSequenceClassification
+from .base import TextClassifier, TextEncoder
 from .fc import FCConfig, FCForSequenceClassification
 from .ngram import NGramConfig, NGramForSequenceClassification
 from .recurrent import (
@@ -33,8 +34,21 @@ MODELS = (
 
 MODEL_NAMES = tuple(config.model_type for config, _ in MODELS)
 
+
+def body_of(model: type[TextEncoder]) -> type[TextEncoder]:
+    """The class of a model without its head: the first base that is no classifier."""
+    return next(base for base in model.__mro__ if not issubclass(base, TextClassifier))
+
+
+# The models that have a vector for each token, and the class of their body, which AutoModel loads.
+BODIES = tuple((config, body_of(model)) for config, model in MODELS if issubclass(model, TextEncoder))
+
 for _config, _model in MODELS:
     AutoConfig.register(_config.model_type, _config)
     AutoModelForSequenceClassification.register(_config, _model)
     _config.register_for_auto_class()
     _model.register_for_auto_class("AutoModelForSequenceClassification")
+
+for _config, _body in BODIES:
+    AutoModel.register(_config, _body)
+    _body.register_for_auto_class("AutoModel")

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from transformers.masking_utils import create_bidirectional_mask
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
-from .base import Pooling, TextClassifier, TextClassifierConfig
+from .base import PooledClassifier, TextClassifierConfig, TextEncoder
 
 
 @strict
@@ -73,16 +73,16 @@ class MultiHeadAttention(nn.Module):
         return self.output(attended.reshape(batch, length, -1))
 
 
-class AttentionClassifier(TextClassifier):
-    """What classifiers with attention share: the choice of the kernel, and its form of the padding mask."""
+class AttentionEncoder(TextEncoder):
+    """What bodies with attention share: the choice of the kernel, and its form of the padding mask."""
 
     _supports_sdpa = True
     _supports_flash_attn = True
     _supports_flex_attn = True
     _supports_attention_backend = True
 
-    def __init__(self, config: AttentionConfig):
-        super().__init__(config)
+    def build(self, config: AttentionConfig):
+        """The kernel of `implementation`; a subclass adds the layers."""
         if config.implementation == "reference":
             # The library calls the function that a model brings itself "eager".
             self.set_attn_implementation("eager")
@@ -92,18 +92,22 @@ class AttentionClassifier(TextClassifier):
         return create_bidirectional_mask(config=self.config, inputs_embeds=embedded, attention_mask=mask.long())
 
 
-class AttentionForSequenceClassification(AttentionClassifier):
-    """Every token looks at every other once, then a learned query decides which ones count."""
+class AttentionModel(AttentionEncoder):
+    """Every token looks at every other once; its state is its embedding beside what it saw."""
 
     config_class = AttentionConfig
 
-    def __init__(self, config: AttentionConfig):
-        super().__init__(config)
+    def build(self, config: AttentionConfig):
+        """One layer of attention."""
+        super().build(config)
         self.attention = MultiHeadAttention(config, config.embedding_size)
-        self.pooling = Pooling(config.pooling, config.embedding_size + config.hidden_size)
-        self.add_classifier(self.pooling.num_features)
+        self.state_size = config.embedding_size + config.hidden_size
 
-    def encode(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """(batch, length, embedding), (batch, length) -> (batch, embedding + hidden): each word beside its context."""
+    def states(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """(batch, length, embedding), (batch, length) -> (batch, length, embedding + hidden)."""
         context = self.attention(embedded, self.key_mask(embedded, mask))
-        return self.pooling(torch.cat((embedded, context), -1), mask)
+        return torch.cat((embedded, context), -1)
+
+
+class AttentionForSequenceClassification(PooledClassifier, AttentionModel):
+    """Attention over the text; by default a learned query decides which tokens count."""

@@ -1,4 +1,16 @@
-"""What all custom models share: embedding, treatment of padding, pooling, head, loss, initialisation."""
+"""What all custom models share: embedding, treatment of padding, pooling, head, loss, initialisation.
+
+A model is a body, which makes one vector of each token, and a head, which makes an answer of these vectors. Each is a
+class, and a model inherits from both, the head first:
+
+    LSTMModel(TextEncoder)                                        the body alone: `last_hidden_state`
+    LSTMForSequenceClassification(PooledClassifier, LSTMModel)    the body under a head: `logits`
+
+The layers of both are attributes of one module, so a weight of the body has the same name under every head. A
+checkpoint that was saved under one head loads into the class of another; only the new head is missing then. A new
+head is a `TextModel` whose `build` adds its layers and whose `forward` reads `states`, or `token_states` where the
+order of the input counts; it changes no body.
+"""
 
 from collections.abc import Iterable
 
@@ -7,7 +19,7 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
-from transformers.modeling_outputs import SequenceClassifierOutput
+from transformers.modeling_outputs import BaseModelOutput, SequenceClassifierOutput
 from transformers.utils import can_return_tuple, logging
 
 logger = logging.get_logger(__name__)
@@ -42,18 +54,15 @@ class TextClassifierConfig(PreTrainedConfig):
                 raise ValueError(f"{name}={value} must be at least 1")
 
 
-class TextClassifier(PreTrainedModel):
-    """Embedding, `encode` (the only thing in which the models differ), dropout, linear `classifier`.
+class TextModel(PreTrainedModel):
+    """What body and head stand on: the embedding, the order in which tokens are read, the initialisation.
 
-    A subclass builds its layers in `__init__`, calls `add_classifier` last and defines
-    `encode(embedded, mask) -> features`: (batch, length, embedding_size), (batch, length) -> (batch, num_features).
-    In `encode` every text starts at position 0 and is padded on its right.
+    A subclass builds its layers in `build`. custom-ngram, which has no vector for a token in its place, derives from
+    this class and not from `TextEncoder`.
     """
 
     config: TextClassifierConfig
     main_input_name = "input_ids"
-    # Whether vectors may stand in for ids: `inputs_embeds`, or those of an encoder.
-    takes_vectors = True
     _input_embed_layer = "embedding"
 
     def __init__(self, config: TextClassifierConfig):
@@ -64,6 +73,12 @@ class TextClassifier(PreTrainedModel):
             self.embedding = FrozenEncoder(config.encoder)
         self.freeze()
         self.dropout = nn.Dropout(config.dropout)
+        self.build(config)
+        # Once, when body and head are there: the library initialises no layer twice.
+        self.post_init()
+
+    def build(self, config: TextClassifierConfig):
+        """Add the layers behind the embedding. A head calls `super().build(config)` first, which builds the body."""
 
     @property
     def trains_embedding(self) -> bool:
@@ -92,36 +107,27 @@ class TextClassifier(PreTrainedModel):
         model.freeze()
         return (model, info) if output_loading_info else model
 
-    def add_classifier(self, num_features: int):
-        """The linear head on (batch, num_features), then the initialisation of everything."""
-        self.classifier = nn.Linear(num_features, self.config.num_labels)
-        self.post_init()
-
-    @can_return_tuple
-    def forward(
-        self,
-        input_ids: Tensor | None = None,
-        attention_mask: Tensor | None = None,
-        labels: Tensor | None = None,
-        inputs_embeds: Tensor | None = None,
-        **kwargs,
-    ) -> SequenceClassifierOutput:
-        """Classify texts given as ids or as vectors.
-
-        Args:
-            input_ids: (batch, length) token ids.
-            attention_mask: (batch, length), 1 for a token and 0 for padding, on either side; without it the pad id
-                in `input_ids` is padding.
-            labels: (batch,) class ids; the loss is their mean cross-entropy, or its sum over `num_items_in_batch`
-                where the caller gives that (gradient accumulation, several processes).
-            inputs_embeds: (batch, length, embedding_size) instead of `input_ids`.
+    def in_reading_order(
+        self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None
+    ) -> tuple[Tensor | None, Tensor | None, Tensor, Tensor]:
+        """The input as the layers read it: every text starts at position 0 and is padded on its right.
 
         Returns:
-            `logits` (batch, num_labels) and, with labels, `loss`.
+            Ids (batch, n) or None, vectors (batch, n, embedding_size) or None, mask (batch, n), and the positions
+            (batch, n) in the input at which these tokens stand.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("exactly one of input_ids and inputs_embeds must be given")
-        mask = self.token_mask(input_ids, attention_mask, inputs_embeds)
+        order, mask = self.reading_order(self.token_mask(input_ids, attention_mask, inputs_embeds))
+        ids = None if input_ids is None else input_ids.gather(1, order)
+        vectors = None if inputs_embeds is None else take(inputs_embeds, order)
+        return ids, vectors, mask, order
+
+    def reading_order(self, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """(batch, length) mask of the input -> (batch, n) positions in the input, (batch, n) mask of what is there.
+
+        n is smaller than the length where the model has positions for n tokens only.
+        """
         if self.config.use_mask:
             # Tokens to the front, in order: padding on the left or between texts then is padding on the right.
             order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
@@ -129,24 +135,7 @@ class TextClassifier(PreTrainedModel):
             order, mask = torch.arange(mask.shape[1], device=mask.device).expand_as(mask), torch.ones_like(mask)
         if self.config.encoder is not None:
             order = self.embedding.within_positions(order)
-        mask = mask.gather(1, order)
-        ids = None if input_ids is None else input_ids.gather(1, order)
-        vectors = None if inputs_embeds is None else take(inputs_embeds, order)
-        logits = self.classifier(self.dropout(self.features(ids, mask, vectors)))
-        loss = None
-        if labels is not None:
-            loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **kwargs)
-        return SequenceClassifierOutput(loss=loss, logits=logits)
-
-    def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
-        """(batch, length) ids or (batch, length, embedding_size) vectors, (batch, length) -> (batch, num_features)."""
-        return self.encode(self.embed(ids, mask, vectors), mask)
-
-    def prepare(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]):
-        """What a fresh model takes from the training texts before the first step; most take nothing.
-
-        `batches` are (batch, length) ids, (batch, length) bool mask, (batch,) labels.
-        """
+        return order, mask.gather(1, order)
 
     def token_mask(
         self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None
@@ -196,6 +185,103 @@ class TextClassifier(PreTrainedModel):
             init.zeros_(module.bias)
         elif isinstance(module, nn.RNNBase):
             init_recurrent(module)
+
+
+class TextEncoder(TextModel):
+    """A body: one vector for each token.
+
+    `build` sets `state_size`. `states(embedded, mask)` makes (batch, length, state_size) of (batch, length,
+    embedding_size) and (batch, length); every text starts at position 0 and is padded on its right. A model with a
+    head is its own `base_model`; the body alone is what `AutoModel` and `LSTMModel.from_pretrained` load.
+    """
+
+    # The name of the body in a model that holds one as a part; checkpoints of both forms load into each other.
+    base_model_prefix = "body"
+    state_size: int
+    # Whether the second half of a state was read from the right.
+    reads_both_ways = False
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        **kwargs,
+    ) -> BaseModelOutput:
+        """The inputs are those of `TextClassifier.forward`, `last_hidden_state` is what `token_states` returns."""
+        return BaseModelOutput(last_hidden_state=self.token_states(input_ids, attention_mask, inputs_embeds))
+
+    def token_states(
+        self, input_ids: Tensor | None, attention_mask: Tensor | None = None, inputs_embeds: Tensor | None = None
+    ) -> Tensor:
+        """(batch, length) ids or (batch, length, embedding_size) vectors -> (batch, length, state_size).
+
+        A state stands where its token stands in the input. It is 0 at padding, and at tokens for which the model has
+        no position.
+        """
+        ids, vectors, mask, order = self.in_reading_order(input_ids, attention_mask, inputs_embeds)
+        states = self.states(self.embed(ids, mask, vectors), mask).masked_fill(~mask.unsqueeze(-1), 0)
+        length = (input_ids if inputs_embeds is None else inputs_embeds).shape[1]
+        in_place = states.new_zeros(states.shape[0], length, states.shape[2])
+        return in_place.scatter(1, order.unsqueeze(-1).expand_as(states), states)
+
+
+class TextClassifier:
+    """A head, to be put before a `TextModel` among the bases: `features`, dropout, linear `classifier`, cross-entropy.
+
+    A subclass builds `classifier` last and defines `features(ids, mask, vectors)`: (batch, length) ids, or None and
+    (batch, length, embedding_size) vectors, (batch, length) -> (batch, num_features).
+    """
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        inputs_embeds: Tensor | None = None,
+        **kwargs,
+    ) -> SequenceClassifierOutput:
+        """Classify texts given as ids or as vectors.
+
+        Args:
+            input_ids: (batch, length) token ids.
+            attention_mask: (batch, length), 1 for a token and 0 for padding, on either side; without it the pad id
+                in `input_ids` is padding.
+            labels: (batch,) class ids; the loss is their mean cross-entropy, or its sum over `num_items_in_batch`
+                where the caller gives that (gradient accumulation, several processes).
+            inputs_embeds: (batch, length, embedding_size) instead of `input_ids`.
+
+        Returns:
+            `logits` (batch, num_labels) and, with labels, `loss`.
+        """
+        ids, vectors, mask, _ = self.in_reading_order(input_ids, attention_mask, inputs_embeds)
+        logits = self.classifier(self.dropout(self.features(ids, mask, vectors)))
+        loss = None
+        if labels is not None:
+            loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **kwargs)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def prepare(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]):
+        """What a fresh model takes from the training texts before the first step; most take nothing.
+
+        `batches` are (batch, length) ids, (batch, length) bool mask, (batch,) labels.
+        """
+
+
+class PooledClassifier(TextClassifier):
+    """The head of most models, on a `TextEncoder`: its states, pooled as `config.pooling` says."""
+
+    def build(self, config: TextClassifierConfig):
+        """The body, `pooling` and `classifier`."""
+        super().build(config)
+        self.pooling = Pooling(config.pooling, self.state_size, self.reads_both_ways)
+        self.classifier = nn.Linear(self.pooling.num_features, config.num_labels)
+
+    def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
+        """As in `TextClassifier`."""
+        return self.pooling(self.states(self.embed(ids, mask, vectors), mask), mask)
 
 
 class FrozenEncoder(nn.Module):

@@ -6,7 +6,7 @@ from typing import Literal
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 
-from .base import Pooling, TextClassifier, TextClassifierConfig
+from .base import Pooling, TextClassifier, TextClassifierConfig, TextEncoder
 
 
 @strict
@@ -19,21 +19,34 @@ class FCConfig(TextClassifierConfig):
     pooling: Literal["mean", "max", "attention"] = "mean"
 
 
-class FCForSequenceClassification(TextClassifier):
-    """Word order has no say here: what it scores is what words alone can do."""
+class FCModel(TextEncoder):
+    """The embeddings themselves."""
 
     config_class = FCConfig
 
-    def __init__(self, config: FCConfig):
-        super().__init__(config)
-        self.pooling = Pooling(config.pooling, config.embedding_size)
-        sizes = [config.embedding_size, *[config.hidden_size] * config.num_layers]
-        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(sizes))
-        self.add_classifier(config.hidden_size)
+    def build(self, config: FCConfig):
+        """No layers: a state is an embedding."""
+        self.state_size = config.embedding_size
 
-    def encode(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """(batch, length, embedding), (batch, length) -> (batch, hidden)."""
-        features = self.pooling(embedded, mask)
+    def states(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """(batch, length, embedding), (batch, length) -> (batch, length, embedding)."""
+        return embedded
+
+
+class FCForSequenceClassification(TextClassifier, FCModel):
+    """Word order has no say here: what it scores is what words alone can do."""
+
+    def build(self, config: FCConfig):
+        """The head is deep: `pooling`, then `layers`, then `classifier`."""
+        super().build(config)
+        self.pooling = Pooling(config.pooling, self.state_size)
+        sizes = [self.state_size, *[config.hidden_size] * config.num_layers]
+        self.layers = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(sizes))
+        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+
+    def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
+        """(batch, length) ids or (batch, length, embedding) vectors, (batch, length) -> (batch, hidden)."""
+        features = self.pooling(self.states(self.embed(ids, mask, vectors), mask), mask)
         for layer in self.layers:
             features = layer(self.dropout(features)).relu()
         return features

@@ -11,7 +11,7 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import initialization as init
 
-from .base import TextClassifier, TextClassifierConfig
+from .base import TextClassifier, TextClassifierConfig, TextModel
 
 # The odd number next to 2^63 / golden ratio spreads neighbouring ids over the high bits (Knuth, TAOCP 3, 6.4).
 MULTIPLIER = 0x4F1BBCDCBFA53E0B
@@ -29,23 +29,26 @@ class NGramConfig(TextClassifierConfig):
     num_buckets: int = 2**20
 
 
-class NGramForSequenceClassification(TextClassifier):
+class NGramForSequenceClassification(TextClassifier, TextModel):
     """The sum over the distinct words and n-grams of a text; how often one stands there has no say.
 
     Each has a vector, by default one number per class, and a scale that is not trained: how much it tells of the
     classes in the training texts, as `prepare` counts it. Words have vectors of their own, n-grams share buckets.
+    It is no `TextEncoder`: a bag has no vector for a token in its place, so no other head fits on it.
     """
 
     config_class = NGramConfig
-    takes_vectors = False
 
     def __init__(self, config: NGramConfig):
         config.embedding_size = config.embedding_size or config.num_labels
         super().__init__(config)
+
+    def build(self, config: NGramConfig):
+        """Vectors of the n-grams, scales, `classifier`."""
         self.ngrams = nn.Embedding(config.num_buckets, config.embedding_size)
         self.register_buffer("word_scale", torch.ones(config.vocab_size))
         self.register_buffer("ngram_scale", torch.ones(config.num_buckets))
-        self.add_classifier(config.embedding_size)
+        self.classifier = nn.Linear(config.embedding_size, config.num_labels)
 
     def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
         """(batch, length), (batch, length) -> (batch, embedding_size)."""

@@ -11,7 +11,7 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from .base import Pooling, TextClassifier, TextClassifierConfig, take
+from .base import PooledClassifier, TextClassifierConfig, TextEncoder, take
 
 
 @strict
@@ -111,24 +111,23 @@ class ReferenceLSTM(nn.LSTM):
         return torch.stack(states, 1), (hidden, cell)
 
 
-class RecurrentForSequenceClassification(TextClassifier):
+class RecurrentModel(TextEncoder):
     """Layers of one cell; a bidirectional layer reads both ways and hands on both readings."""
 
     cells: dict[str, type[nn.RNNBase]]
 
-    def __init__(self, config: RecurrentConfig):
-        super().__init__(config)
+    def build(self, config: RecurrentConfig):
+        """One cell for each layer and direction."""
         cell = self.cells[config.implementation]
-        size = config.hidden_size * (2 if config.bidirectional else 1)
-        inputs = [config.embedding_size, *[size] * (config.num_layers - 1)]
+        self.reads_both_ways = config.bidirectional
+        self.state_size = config.hidden_size * (2 if config.bidirectional else 1)
+        inputs = [config.embedding_size, *[self.state_size] * (config.num_layers - 1)]
         self.forward_cells = nn.ModuleList(cell(n, config.hidden_size, batch_first=True) for n in inputs)
         if config.bidirectional:
             self.backward_cells = nn.ModuleList(cell(n, config.hidden_size, batch_first=True) for n in inputs)
-        self.pooling = Pooling(config.pooling, size, config.bidirectional)
-        self.add_classifier(self.pooling.num_features)
 
-    def encode(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """(batch, length, embedding), (batch, length) -> (batch, num_features)."""
+    def states(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """(batch, length, embedding), (batch, length) -> (batch, length, hidden, or twice that in both directions)."""
         hidden = embedded
         flip = flip_order(mask)
         for index, forward_cell in enumerate(self.forward_cells):
@@ -137,7 +136,7 @@ class RecurrentForSequenceClassification(TextClassifier):
             if self.config.bidirectional:
                 flipped = self.read(self.backward_cells[index], take(layer_input, flip))
                 hidden = torch.cat((hidden, take(flipped, flip)), -1)
-        return self.pooling(hidden, mask)
+        return hidden
 
     def read(self, cell: nn.RNNBase, inputs: Tensor) -> Tensor:
         """(batch, length, input) -> (batch, length, hidden), in training with DropConnect on the recurrent weights.
@@ -158,22 +157,34 @@ def flip_order(mask: Tensor) -> Tensor:
     return torch.where(mirrored >= 0, mirrored, positions)
 
 
-class RNNForSequenceClassification(RecurrentForSequenceClassification):
+class RNNModel(RecurrentModel):
     """Elman network over the text."""
 
     config_class = RNNConfig
     cells = {"fused": nn.RNN, "reference": ReferenceRNN}  # noqa: RUF012
 
 
-class GRUForSequenceClassification(RecurrentForSequenceClassification):
+class RNNForSequenceClassification(PooledClassifier, RNNModel):
+    """Elman network and a pooling of the states."""
+
+
+class GRUModel(RecurrentModel):
     """Gated recurrent units over the text."""
 
     config_class = GRUConfig
     cells = {"fused": nn.GRU, "reference": ReferenceGRU}  # noqa: RUF012
 
 
-class LSTMForSequenceClassification(RecurrentForSequenceClassification):
+class GRUForSequenceClassification(PooledClassifier, GRUModel):
+    """Gated recurrent units and a pooling of the states."""
+
+
+class LSTMModel(RecurrentModel):
     """Long short-term memory over the text."""
 
     config_class = LSTMConfig
     cells = {"fused": nn.LSTM, "reference": ReferenceLSTM}  # noqa: RUF012
+
+
+class LSTMForSequenceClassification(PooledClassifier, LSTMModel):
+    """Long short-term memory and a pooling of the states."""

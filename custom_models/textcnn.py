@@ -6,7 +6,7 @@ import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 
-from .base import TextClassifier, TextClassifierConfig
+from .base import TextClassifier, TextClassifierConfig, TextEncoder
 
 
 @strict
@@ -24,30 +24,44 @@ class TextCNNConfig(TextClassifierConfig):
             raise ValueError(f"kernel_sizes={self.kernel_sizes} must be window widths of at least 1 token")
 
 
-class TextCNNForSequenceClassification(TextClassifier):
-    """A window counts when it lies within the text; a text shorter than one is one, filled with zeros."""
+class TextCNNModel(TextEncoder):
+    """The state of a token is the windows that start at it, one value for each filter.
+
+    A window counts when it lies within the text, else its values are 0; a text shorter than a window is one, filled
+    with zeros. No window that counts has a value below 0.
+    """
 
     config_class = TextCNNConfig
 
-    def __init__(self, config: TextCNNConfig):
-        super().__init__(config)
+    def build(self, config: TextCNNConfig):
+        """One convolution for each width."""
         self.convolutions = nn.ModuleList(
             nn.Conv1d(config.embedding_size, config.num_filters, width) for width in config.kernel_sizes
         )
-        self.add_classifier(config.num_filters * len(config.kernel_sizes))
+        self.state_size = config.num_filters * len(config.kernel_sizes)
 
-    def encode(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """(batch, length, embedding), (batch, length) -> (batch, filters of all widths)."""
+    def states(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """(batch, length, embedding), (batch, length) -> (batch, length, filters of all widths)."""
         channels = embedded.masked_fill(~mask.unsqueeze(-1), 0).transpose(1, 2)
+        starts = torch.arange(mask.shape[1], device=mask.device)
         lengths = mask.sum(1, keepdim=True)
-        pairs = zip(self.config.kernel_sizes, self.convolutions, strict=True)
-        return torch.cat([self.strongest(width, convolution, channels, lengths) for width, convolution in pairs], -1)
+        windows = []
+        for width, convolution in zip(self.config.kernel_sizes, self.convolutions, strict=True):
+            inside = starts <= (lengths - width).clamp(min=0)
+            values = convolution(nn.functional.pad(channels, (0, width - 1))).relu()
+            windows.append(values.masked_fill(~inside.unsqueeze(1), 0))
+        return torch.cat(windows, 1).transpose(1, 2)
 
-    def strongest(self, width: int, convolution: nn.Module, channels: Tensor, lengths: Tensor) -> Tensor:
-        """(batch, embedding, length), (batch, 1) -> (batch, filters): max over time of relu(convolution)."""
-        missing = max(width - channels.shape[2], 0)
-        windows = convolution(nn.functional.pad(channels, (0, missing))).relu()
-        starts = torch.arange(windows.shape[2], device=windows.device)
-        inside = starts <= (lengths - width).clamp(min=0)
-        # After the relu nothing is below 0, so 0 takes a window out of the maximum.
-        return windows.masked_fill(~inside.unsqueeze(1), 0).amax(2)
+
+class TextCNNForSequenceClassification(TextClassifier, TextCNNModel):
+    """Of each filter the strongest window of the text."""
+
+    def build(self, config: TextCNNConfig):
+        """The pooling has no layer."""
+        super().build(config)
+        self.classifier = nn.Linear(self.state_size, config.num_labels)
+
+    def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
+        """(batch, length) ids or (batch, length, embedding) vectors, (batch, length) -> (batch, filters)."""
+        # The mask is not needed: a window outside the text is 0, and no other is smaller.
+        return self.states(self.embed(ids, mask, vectors), mask).amax(1)

@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from transformers.modeling_layers import GradientCheckpointingLayer
 from transformers.utils import logging
 
-from .attention import AttentionClassifier, AttentionConfig, MultiHeadAttention
-from .base import Pooling
+from .attention import AttentionConfig, AttentionEncoder, MultiHeadAttention
+from .base import PooledClassifier
 
 logger = logging.get_logger(__name__)
 
@@ -58,33 +58,41 @@ class TransformerLayer(GradientCheckpointingLayer):
         return hidden + self.dropout(self.contract(expanded))
 
 
-class TransformerForSequenceClassification(AttentionClassifier):
-    """Embedding and position, layers, final norm, pooling."""
+class TransformerModel(AttentionEncoder):
+    """Embedding and position, layers, final norm."""
 
     config_class = TransformerConfig
     supports_gradient_checkpointing = True
     _no_split_modules = ["TransformerLayer"]  # noqa: RUF012
 
-    def __init__(self, config: TransformerConfig):
-        super().__init__(config)
+    def build(self, config: TransformerConfig):
+        """A projection to `hidden_size`, learned positions if there are any, `num_layers` blocks, a norm."""
+        super().build(config)
         self.project = nn.Linear(config.embedding_size, config.hidden_size)
         if config.positions == "learned":
             self.position_embedding = nn.Embedding(config.max_position_embeddings, config.hidden_size)
         self.layers = nn.ModuleList(TransformerLayer(config) for _ in range(config.num_layers))
         self.norm = nn.LayerNorm(config.hidden_size)
-        self.pooling = Pooling(config.pooling, config.hidden_size)
-        self.add_classifier(self.pooling.num_features)
+        self.state_size = config.hidden_size
 
-    def encode(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """(batch, length, embedding), (batch, length) -> (batch, hidden)."""
-        if self.config.positions == "learned":
-            embedded, mask = self.cut(embedded, mask)
+    def reading_order(self, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Learned positions end somewhere; tokens beyond them are left out, and a warning says so once."""
+        order, mask = super().reading_order(mask)
+        if self.config.positions == "sinusoidal":
+            return order, mask
+        limit = self.config.max_position_embeddings
+        if mask.shape[1] > limit and mask[:, limit:].any():
+            logger.warning_once(f"longer texts are cut to max_position_embeddings={limit} tokens")
+        return order[:, :limit], mask[:, :limit]
+
+    def states(self, embedded: Tensor, mask: Tensor) -> Tensor:
+        """(batch, length, embedding), (batch, length) -> (batch, length, hidden)."""
         hidden = self.project(embedded)
         hidden = hidden + self.position_vectors(hidden)
         attention_mask = self.key_mask(hidden, mask)
         for layer in self.layers:
             hidden = layer(hidden, attention_mask)
-        return self.pooling(self.norm(hidden), mask)
+        return self.norm(hidden)
 
     def position_vectors(self, hidden: Tensor) -> Tensor:
         """(batch, length, hidden) -> (length, hidden), at the scale of the embedding."""
@@ -94,9 +102,6 @@ class TransformerForSequenceClassification(AttentionClassifier):
         scale = self.config.initializer_range
         return (scale * sinusoidal_positions(length, size, hidden.device)).to(hidden.dtype)
 
-    def cut(self, embedded: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Learned positions end somewhere; what lies beyond is left out, and said once."""
-        limit = self.config.max_position_embeddings
-        if embedded.shape[1] > limit and mask[:, limit:].any():
-            logger.warning_once(f"longer texts are cut to max_position_embeddings={limit} tokens")
-        return embedded[:, :limit], mask[:, :limit]
+
+class TransformerForSequenceClassification(PooledClassifier, TransformerModel):
+    """A Transformer encoder over the text; by default the mean of its states."""

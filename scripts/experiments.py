@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 
 from sentiment_hf.cli import exit_code
-from sentiment_hf.compare.figures import pictures
-from sentiment_hf.compare.flags import parse
-from sentiment_hf.compare.formatting import amount, decimals, interval, percent
-from sentiment_hf.compare.grid import as_word
-from sentiment_hf.compare.results import compare
-from sentiment_hf.compare.runs import load_runs
-from sentiment_hf.errors import InputError
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.comparison.page.figures import pictures
+from sentiment_hf.comparison.page.formatting import amount, decimals, interval, percent
+from sentiment_hf.comparison.plan.flags import parse
+from sentiment_hf.comparison.plan.grid import as_word
+from sentiment_hf.comparison.statistics.results import compare
+from sentiment_hf.runs.finished import load_runs
 
 ROOT = Path(__file__).parents[1]
 RECIPES, RESULTS = ROOT / "configs" / "experiments", ROOT / "results" / "experiments"

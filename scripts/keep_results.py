@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sentiment_hf.cli import exit_code
-from sentiment_hf.compare.published import publish
-from sentiment_hf.errors import InputError
-from sentiment_hf.folder import REPORT
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.layout import REPORT
+from sentiment_hf.runs.published import publish
 
 
 def main(argv: Sequence[str]) -> None:

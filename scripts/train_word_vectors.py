@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sentiment_hf.cli import exit_code
+from sentiment_hf.common.errors import FlagParser, InputError, extra_explained
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.files import read_file
-from sentiment_hf.errors import FlagParser, InputError, extra_explained
-from sentiment_hf.tokenization import split_words
+from sentiment_hf.text.tokenizers import split_words
 
 
 def main(argv: Sequence[str]) -> None:

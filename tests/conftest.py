@@ -27,7 +27,7 @@ from transformers import (
 )
 
 import custom_models  # noqa: F401, which registers the custom models
-from sentiment_hf.tokenization import train_tokenizer
+from sentiment_hf.text.tokenizers import train_tokenizer
 
 # How long an example takes is no promise; `make faults` tries more of them.
 settings.register_profile("default", deadline=None)

@@ -19,9 +19,9 @@ from safetensors.torch import load_file
 from transformers import BertConfig, BertForMaskedLM, BertTokenizer, TrainerCallback
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.args import parse_args
-from sentiment_hf.errors import Interrupted
-from sentiment_hf.run import run
+from sentiment_hf.common.errors import Interrupted
+from sentiment_hf.runs.run import run
+from sentiment_hf.settings.run_flags import parse_run
 
 GOOD = ("good", "fine", "lovely", "warm", "bright")
 BAD = ("bad", "dull", "awful", "cold", "grim")
@@ -78,7 +78,7 @@ def flags(
 
 def run_flags(*args, **kwargs) -> dict:
     """The report of the run with these `flags`."""
-    return run(*parse_args(flags(*args, **kwargs)))
+    return run(parse_run(flags(*args, **kwargs))).as_json()
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -108,7 +108,7 @@ def run_until(stop: Stop, argv: list[str]) -> Interrupted:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transformers.trainer, "DEFAULT_CALLBACKS", [*transformers.trainer.DEFAULT_CALLBACKS, stop])
         with pytest.raises(Interrupted) as interrupted:
-            run(*parse_args(argv))
+            run(parse_run(argv))
     return interrupted.value
 
 
@@ -160,3 +160,19 @@ def is_printed(cell: str, *values: float) -> bool:
         abs(number - value) <= 0.50001 * 10.0 ** -len(text.partition(".")[2])
         for (number, text), value in zip(numbers, values, strict=True)
     )
+
+
+def baseline_flags(data: Path, output: Path, name: str, *more) -> list[str]:
+    """The command line of a baseline on the files in `data`."""
+    files = [word for split in ("train", "validation", "test") for word in (f"--{split}_file", data / f"{split}.csv")]
+    return list(map(str, ["--model", name, *files, "--output_dir", output, "--num_cpu_threads", 1, *more]))
+
+
+def run_baseline(*args) -> dict:
+    """The report of the run with these `baseline_flags`."""
+    return run(parse_run(baseline_flags(*args))).as_json()
+
+
+def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
+    """Time and content of every file."""
+    return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in sorted(folder.iterdir())}

@@ -61,8 +61,8 @@ def installed(wheel, tmp_path_factory) -> Path:
 def test_the_wheel_carries_code_recipes_sample_and_templates_and_nothing_else(wheel):
     names = set(ZipFile(wheel).namelist())
     code = {str(path.relative_to(ROOT)) for package in PACKAGES for path in (ROOT / package).rglob("*.py")}
-    sample = {str(path.relative_to(ROOT)) for path in (ROOT / "sentiment_hf" / "sample").glob("*.csv")}
-    templates = {str(path.relative_to(ROOT)) for path in (ROOT / "sentiment_hf/compare/templates").iterdir()}
+    sample = {str(path.relative_to(ROOT)) for path in (ROOT / "sentiment_hf" / "data" / "sample").glob("*.csv")}
+    templates = {str(path.relative_to(ROOT)) for path in (ROOT / "sentiment_hf/comparison/page/templates").iterdir()}
     recipes = {str("sentiment_hf" / path.relative_to(ROOT)) for path in (ROOT / "configs").rglob("*.yaml")}
     for expected in (code, sample, templates, recipes):
         assert expected

@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from transformers import DataCollatorWithPadding
 
 from custom_models import MODEL_NAMES
-from sentiment_hf.card import plain
-from sentiment_hf.cells import FORMULA, cell
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.spreadsheet import FORMULA, cell
 from sentiment_hf.data.files import SUFFIXES, Table, read_csv, read_file
-from sentiment_hf.errors import InputError
-from sentiment_hf.tokenization import encode
+from sentiment_hf.runs.card import plain
+from sentiment_hf.text.encode import encode
 
 TEXTS_AT_ONCE = 20
 

@@ -14,13 +14,12 @@ import pytest
 from helpers import is_printed, published_rows, wilson
 from sklearn.metrics import f1_score
 
-from sentiment_hf import ensemble, push
-from sentiment_hf.args import parse_args
-from sentiment_hf.compare import flags
-from sentiment_hf.compare.results import compare
-from sentiment_hf.compare.runs import load_runs
-from sentiment_hf.names import is_baseline
-from sentiment_hf.predict import parse
+from sentiment_hf.cli import ensemble, push
+from sentiment_hf.cli.predict import parse
+from sentiment_hf.comparison.plan import flags
+from sentiment_hf.comparison.statistics.results import compare
+from sentiment_hf.runs.finished import load_runs
+from sentiment_hf.settings.run_flags import parse_run
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -41,8 +40,8 @@ def words_after(command: str, program: str) -> list[str]:
 def test_every_run_command_is_understood(command, monkeypatch):
     monkeypatch.chdir(ROOT)
     program = "run" if command.startswith("sentiment-hf") else "scripts/run.py"
-    model_args, _, run_args, _ = parse_args(words_after(command, program))
-    assert run_args.config or is_baseline(model_args.model_name_or_path)
+    spec = parse_run(words_after(command, program))
+    assert spec.run.config or spec.how == "baseline"
 
 
 @pytest.mark.parametrize("command", [line for line in SHELL if line.startswith(PREDICT)])
@@ -62,7 +61,7 @@ def test_every_compare_command_is_understood(command, monkeypatch):
     args = flags.parse(words_after(command, "scripts/compare.py"))
     assert args.folders or args.models
     for candidate in args.models.values():
-        assert parse_args(args.words(candidate.flags))
+        assert parse_run(args.words(candidate.flags))
 
 
 @pytest.mark.parametrize("command", [line for line in SHELL if line.startswith("python scripts/ensemble.py")])
@@ -161,11 +160,11 @@ def test_a_model_is_added_in_three_steps(tmp_path):
     (tmp_path / "configs/custom-mine.yaml").write_text(recipe)
     program = f"""
 import custom_models
-from sentiment_hf.args import parse_args
-from sentiment_hf.run import run
+from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.runs.run import run
 from transformers import pipeline
 assert custom_models.__file__.startswith({str(tmp_path)!r})
-report = run(*parse_args(["--model", "custom-mine", "--dataset", "sample", "--output_dir", "out"]))
+report = run(parse_run(["--model", "custom-mine", "--dataset", "sample", "--output_dir", "out"])).as_json()
 assert report["test"]["rows"] == 200
 assert pipeline("text-classification", "out")("A fine film.")[0]["label"] in ("negative", "positive")
 """

@@ -8,8 +8,8 @@ from scipy.sparse import csr_array
 from sklearn.base import BaseEstimator, TransformerMixin
 from tokenizers import Tokenizer
 
-from sentiment_hf.errors import extra_explained
-from sentiment_hf.tokenization import LINE_BREAK, train_tokenizer
+from sentiment_hf.common.errors import extra_explained
+from sentiment_hf.text.tokenizers import LINE_BREAK, train_tokenizer
 
 # All words of any train part that fits into memory, and three of them as digits of one 64-bit integer.
 MOST_WORDS = 2**20

@@ -1,12 +1,11 @@
-"""A baseline from splits to report: fitted on train at each strength, chosen on validation, scored once on test."""
+"""A baseline is fitted on train once for each strength, and the strength is chosen on validation."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
-import torch
 from datasets import Dataset
 from scipy.sparse import csr_array
 from sklearn.base import ClassifierMixin, clone
@@ -18,60 +17,73 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
-from threadpoolctl import threadpool_limits
-from transformers import TrainingArguments
 
-from sentiment_hf.args import ModelArguments
 from sentiment_hf.baselines.estimators import BASELINES, Baseline
 from sentiment_hf.baselines.features import Tokens, analyzer
 from sentiment_hf.baselines.storage import class_logits, save_baseline
-from sentiment_hf.checkpoints import write_json
-from sentiment_hf.data import Splits
-from sentiment_hf.errors import InputError, extra_explained
-from sentiment_hf.metrics import full_scores
-from sentiment_hf.report import PREDICTIONS, environment, write_predictions
+from sentiment_hf.common.errors import InputError, extra_explained
+from sentiment_hf.settings.arguments import RunSpec
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """A classifier of texts, the strength that was chosen for it, all that were tried, and what one fit took."""
+class FittedBaseline:
+    """A classifier of texts, the strength that was chosen for it, all that were tried, and what one fit took.
+
+    labels: the names of the classes in the order of their ids. train_rows: the texts that it was fitted on.
+    """
 
     estimator: Pipeline
+    labels: list[str]
     chosen: dict[str, float]
     search: list[dict]
     train_seconds: float
+    train_rows: int
+
+    def logits(self, texts: list[str]) -> np.ndarray:
+        """(texts, classes) logarithms of the probabilities."""
+        return class_logits(self.estimator, texts)
+
+    def save(self, folder: Path) -> None:
+        """model.skops and labels.json."""
+        save_baseline(folder, self.estimator, self.labels)
+
+    def facts(self) -> dict[str, Any]:
+        """What of a report the fit knows; None is what only a model has. All texts are read whole."""
+        features, coefficients = self.estimator[0], num_coefficients(self.estimator[-1])
+        return {
+            "parameters": coefficients,
+            "trainable_parameters": coefficients,
+            "train_seconds": self.train_seconds,
+            "train_tokens": features.num_tokens_,
+            "train_tokens_per_second": features.num_tokens_ / self.train_seconds,
+            "train_texts_per_second": self.train_rows / self.train_seconds,
+            "processes": 1,
+            "vocabulary": features.vocabulary_,
+            "chosen": self.chosen,
+            "search": self.search,
+        }
 
 
-def prepare_baseline(
-    model_args: ModelArguments, training_args: TrainingArguments, splits: Splits, facts: dict
-) -> Callable[[Path | None], dict]:
-    """What fits the baseline, writes its files and returns its report, into which `facts` go.
-
-    There are no checkpoints to go on from: an interrupted fit begins anew.
+def prepare_baseline(spec: RunSpec, validation: Dataset, processes: int) -> Baseline:
+    """The features, the classifier and the grid of the baseline that --model names.
 
     Raises:
         InputError: a package is not installed, several processes, a validation part that cannot calibrate.
     """
-    name = model_args.model_name_or_path
-    if training_args.world_size > 1:
+    name = spec.model.name
+    if processes > 1:
         raise InputError(
-            f"--model {name} is fitted by one process, and {training_args.world_size} were started; start it by "
+            f"--model {name} is fitted by one process, and {processes} were started; start it by "
             "`python scripts/run.py`"
         )
     with extra_explained("baselines"):
         import skops.io  # noqa: F401  asked for before the fit, needed after it
     if name == "baseline-lexicon":
         analyzer()
-    baseline = BASELINES[name](Tokens(model_args.tokenizer, model_args.lowercase), training_args.seed)
+    baseline = BASELINES[name](Tokens(spec.tokenizer.tokenizer, spec.tokenizer.lowercase), spec.training["seed"])
     if isinstance(baseline.classifier, LinearSVC):
-        refuse_lacking_class(splits.validation, name)
-
-    def fit_and_test(checkpoint: None) -> dict:
-        with threadpool_limits(torch.get_num_threads()):
-            fitted = fit(baseline, splits.train, splits.validation)
-            return evaluate(fitted, splits, Path(training_args.output_dir), facts)
-
-    return fit_and_test
+        refuse_lacking_class(validation, name)
+    return baseline
 
 
 def refuse_lacking_class(validation: Dataset, name: str) -> None:
@@ -85,7 +97,7 @@ def refuse_lacking_class(validation: Dataset, name: str) -> None:
         )
 
 
-def fit(baseline: Baseline, train: Dataset, validation: Dataset) -> Fitted:
+def fit(baseline: Baseline, train: Dataset, validation: Dataset) -> FittedBaseline:
     """On train, once for each strength; kept is the best accuracy on validation, of equal ones the most regularised.
 
     The features are made once. `train_seconds` are theirs and those of the classifier that is kept.
@@ -105,8 +117,14 @@ def fit(baseline: Baseline, train: Dataset, validation: Dataset) -> Fitted:
         search.append({"chosen": chosen, "validation_accuracy": accuracy, "fit_seconds": seconds})
     best = max(range(len(search)), key=lambda index: search[index]["validation_accuracy"])
     classifier = calibrated(classifiers[best], held_out, truth)
-    estimator = Pipeline([*baseline.features.steps, ("classifier", classifier)])
-    return Fitted(estimator, search[best]["chosen"], search, features_seconds + search[best]["fit_seconds"])
+    return FittedBaseline(
+        estimator=Pipeline([*baseline.features.steps, ("classifier", classifier)]),
+        labels=train.features["label"].names,
+        chosen=search[best]["chosen"],
+        search=search,
+        train_seconds=features_seconds + search[best]["fit_seconds"],
+        train_rows=len(train),
+    )
 
 
 def calibrated(classifier: ClassifierMixin, held_out: csr_array, labels: np.ndarray) -> ClassifierMixin:
@@ -120,40 +138,6 @@ def calibrated(classifier: ClassifierMixin, held_out: csr_array, labels: np.ndar
     # One split, since nothing is fitted again: the default of five wants five rows of each class.
     rows = np.arange(len(labels))
     return CalibratedClassifierCV(FrozenEstimator(classifier), cv=[(rows, rows)]).fit(held_out, labels)
-
-
-def evaluate(fitted: Fitted, splits: Splits, folder: Path, facts: dict) -> dict:
-    """Validation, then test once; writes model, predictions and, last, report.json."""
-    names = splits.train.features["label"].names
-    report = facts | {"model_type": facts["model"]} | describe(fitted, len(splits.train))
-    for part, dataset in (("validation", splits.validation), ("test", splits.test)):
-        logits, labels = class_logits(fitted.estimator, dataset["text"][:]), np.asarray(dataset["label"][:])
-        report[part] = full_scores(logits, labels, names)
-        write_predictions(folder / PREDICTIONS[part], logits, labels, names)
-    save_baseline(folder, fitted.estimator, names)
-    report |= environment()
-    write_json(folder / "report.json", report)
-    return report
-
-
-def describe(fitted: Fitted, rows: int) -> dict:
-    """What of a report the fit knows; null is what only a model has. All texts are read whole."""
-    seconds, features = fitted.train_seconds, fitted.estimator[0]
-    coefficients = num_coefficients(fitted.estimator[-1])
-    return {
-        "parameters": coefficients,
-        "trainable_parameters": coefficients,
-        "train_seconds": seconds,
-        "train_tokens": features.num_tokens_,
-        "train_tokens_per_second": features.num_tokens_ / seconds,
-        "train_texts_per_second": rows / seconds,
-        **dict.fromkeys(("epochs", "steps", "best_step"), None),
-        "processes": 1,
-        **dict.fromkeys(("mixed_precision", "max_seq_length", "truncation", "train_texts_at_max_seq_length"), None),
-        "vocabulary": features.vocabulary_,
-        "chosen": fitted.chosen,
-        "search": fitted.search,
-    }
 
 
 def num_coefficients(classifier: ClassifierMixin) -> int:

@@ -8,18 +8,14 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from sentiment_hf.baselines.features import LexiconScores, LogCountRatio, NGrams, Tokens
-from sentiment_hf.checkpoints import write_json
-from sentiment_hf.errors import extra_explained, failure_explained
+from sentiment_hf.common.errors import extra_explained, failure_explained
+from sentiment_hf.common.files import write_json
+from sentiment_hf.common.layout import BASELINE_FILE, LABELS
+from sentiment_hf.settings.model_ref import ModelRef
 
-BASELINE_FILE, LABELS = "model.skops", "labels.json"
 TRUSTED = [f"{kind.__module__}.{kind.__qualname__}" for kind in (Tokens, NGrams, LogCountRatio, LexiconScores)]
 # What CalibratedClassifierCV is made of; skops knows the public types of scikit-learn only.
 TRUSTED += ["sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration"]
-
-
-def is_saved_baseline(folder: str | Path) -> bool:
-    """True for the folder of a finished run of a baseline."""
-    return (Path(folder) / BASELINE_FILE).is_file()
 
 
 def save_baseline(folder: Path, estimator: Pipeline, labels: list[str]) -> None:
@@ -30,7 +26,7 @@ def save_baseline(folder: Path, estimator: Pipeline, labels: list[str]) -> None:
     write_json(folder / LABELS, {"labels": labels})
 
 
-def load_baseline(folder: str) -> tuple[Pipeline, list[str]]:
+def load_baseline(ref: ModelRef) -> tuple[Pipeline, list[str]]:
     """What was saved there.
 
     Raises:
@@ -39,9 +35,9 @@ def load_baseline(folder: str) -> tuple[Pipeline, list[str]]:
     """
     with extra_explained("baselines"):
         from skops import io
-    with failure_explained(folder):
-        estimator = io.load(Path(folder, BASELINE_FILE), trusted=TRUSTED)
-        return estimator, json.loads(Path(folder, LABELS).read_text(encoding="utf-8"))["labels"]
+    with failure_explained(ref.name, ref.flag):
+        estimator = io.load(ref.folder / BASELINE_FILE, trusted=TRUSTED)
+        return estimator, json.loads((ref.folder / LABELS).read_text(encoding="utf-8"))["labels"]
 
 
 def class_logits(estimator: Pipeline, texts: list[str]) -> np.ndarray:

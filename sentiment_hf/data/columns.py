@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from datasets import ClassLabel, Dataset, Features, Value
 
-from sentiment_hf.args import DataArguments
+from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.data.files import Table
-from sentiment_hf.errors import InputError, did_you_mean
+from sentiment_hf.settings.arguments import DataArguments
 
 TEXT_NAMES = {
     *("text", "review", "sentence", "content", "comment", "document", "tweet", "body", "message", "phrase"),

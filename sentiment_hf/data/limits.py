@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from sentiment_hf.errors import InputError
+from sentiment_hf.common.errors import InputError
 
 # Rows that are unpacked at a time, to be counted.
 ROWS = 64

@@ -18,7 +18,8 @@ from datasets.exceptions import DatasetNotFoundError, DatasetsError
 from huggingface_hub import is_offline_mode, snapshot_download
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from sentiment_hf.args import DataArguments
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.hub_access import require_hub
 from sentiment_hf.data.files import (
     SUFFIXES,
     Table,
@@ -29,11 +30,10 @@ from sentiment_hf.data.files import (
     read_json,
 )
 from sentiment_hf.data.limits import links_in, require_inside, require_size
-from sentiment_hf.errors import InputError
-from sentiment_hf.hub import require_hub
+from sentiment_hf.settings.arguments import DataArguments
 
 IMDB = "stanfordnlp/imdb"
-SAMPLE = Path(__file__).parents[1] / "sample"
+SAMPLE = Path(__file__).parent / "sample"
 SPLIT_NAMES = {
     "train": ("train", "training"),
     "validation": ("validation", "valid", "val", "dev"),

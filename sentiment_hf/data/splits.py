@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from datasets import ClassLabel, Dataset, Features, Value
 
-from sentiment_hf.args import DataArguments
+from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.columns import (
     find_classes,
     find_columns,
@@ -23,7 +23,7 @@ from sentiment_hf.data.columns import (
 from sentiment_hf.data.files import Table, read_file
 from sentiment_hf.data.limits import require_size
 from sentiment_hf.data.sources import Tables, find_tables, parts_of
-from sentiment_hf.errors import InputError
+from sentiment_hf.settings.arguments import DataArguments
 
 logger = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ from faults.fault import REFUSED, SURVIVED, Fault
 from faults.ground import Ground
 from faults.programs import OURS
 from faults.shot import Ended, shoot
-from sentiment_hf.args import DataArguments
 from sentiment_hf.cli import exit_code
 from sentiment_hf.data import load_splits
+from sentiment_hf.settings.arguments import DataArguments
 
 Rows = list[tuple[str, str]]
 

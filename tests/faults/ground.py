@@ -117,15 +117,13 @@ def make_model(data: Path) -> None:
 
     def main(argv: list[str]) -> int:
         from custom_models import GRUConfig
-        from sentiment_hf.args import DataArguments, ModelArguments
         from sentiment_hf.data import load_splits
-        from sentiment_hf.models import load_tokenizer
+        from sentiment_hf.models.load import load_tokenizer
+        from sentiment_hf.settings.run_flags import parse_run
 
-        splits = load_splits(
-            DataArguments(**{f"{part}_file": str(data / f"{part}.csv") for part in ("train", "test")})
-        )
-        arguments = ModelArguments(model_name_or_path="custom-gru", min_frequency=1)
-        tokenizer = load_tokenizer(arguments, splits.train["text"][:], 32)
+        files = [word for part in ("train", "test") for word in (f"--{part}_file", str(data / f"{part}.csv"))]
+        spec = parse_run(["--model", "custom-gru", "--min_frequency", "1", "--max_seq_length", "32", *files])
+        tokenizer = load_tokenizer(spec, load_splits(spec.data).train["text"][:])
         tokenizer.save_pretrained(data / "model")
         sizes = {"embedding_size": 8, "hidden_size": 8, "dropout": 0.3, "embedding_dropout": 0.2}
         GRUConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **sizes).save_pretrained(

@@ -11,12 +11,12 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 # Imported here, so that no shot has to do it.
-import sentiment_hf.run  # noqa: F401
+import sentiment_hf.runs.run  # noqa: F401
 from faults import checkpoint_faults, data_faults, hub_faults, kill_faults, output_faults, run_faults, security_faults
 from faults.fault import Fault
 from faults.ground import Ground, prepare
 from faults.programs import OURS, PLAIN
-from sentiment_hf.checkpoints import versions
+from sentiment_hf.common.versions import versions
 
 PROGRAMS = {"ours": OURS, "plain": PLAIN}
 ROOT = Path(__file__).parents[2]

@@ -23,7 +23,7 @@ from faults.ground import Ground
 from faults.programs import OURS
 from faults.run_faults import after_step
 from faults.shot import Ended, shoot
-from sentiment_hf.checkpoints import write_manifest
+from sentiment_hf.training.checkpoints import write_manifest
 
 CANARY = "hf_canary0123456789"
 

@@ -1,0 +1,33 @@
+"""The command ensemble: one classifier from several finished runs."""
+
+import argparse
+from collections.abc import Sequence
+
+from sentiment_hf.common.errors import FlagParser
+from sentiment_hf.inference.make_ensemble import METHODS, make_ensemble
+from sentiment_hf.runs.report import table
+
+
+def ensemble_main(argv: Sequence[str]) -> None:
+    """Make an ensemble, or show the one that is there."""
+    args = parse(argv)
+    report = make_ensemble(args.folders, args.output_dir, args.method, args.overwrite)
+    print(f"{table(report)}\nmembers, by {report.recipe}:")
+    for member in report.members:
+        print(f"{member['weight']:6.3f}  {member['name']}")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The flags of ensemble."""
+    parser = FlagParser(prog="sentiment-hf ensemble", description=__doc__, allow_abbrev=False)
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="output folders of finished runs, two or more")
+    parser.add_argument("--output_dir", help="default: out/<dataset>/ensemble")
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default="weights",
+        help="weights: the mean of the probabilities with weights learned on validation (default); mean: the plain "
+        "mean; vote: the class that most members predict, of several the one with the highest mean probability",
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace another ensemble in the output folder")
+    return parser.parse_intermixed_args(argv)

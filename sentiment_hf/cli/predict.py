@@ -1,0 +1,111 @@
+"""The command predict: texts from the command line, a file or standard input to labels and probabilities."""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+
+from transformers.utils import logging
+
+from sentiment_hf.common.errors import FlagParser, InputError
+from sentiment_hf.data.columns import SURROGATE
+from sentiment_hf.inference.predict_file import TableArguments, predict_file
+from sentiment_hf.inference.scorer import load_scorer
+from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.model_ref import ModelRef
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The flags of predict."""
+    parser = FlagParser(prog="sentiment-hf predict", description=__doc__, allow_abbrev=False)
+    parser.add_argument("model", help="folder with a trained model, or a Hub id")
+    parser.add_argument("texts", nargs="*", help="texts to classify; without any, lines from standard input")
+    parser.add_argument("--file", help="csv, tsv, json, jsonl or parquet with a text column")
+    parser.add_argument("--output", help="csv file for the rows of --file with label and probabilities")
+    parser.add_argument(
+        "--csv_raw",
+        action="store_true",
+        help="no apostrophe before what a spreadsheet takes for a formula",
+    )
+    parser.add_argument(
+        "--max_data_bytes",
+        type=int,
+        default=DataArguments.max_data_bytes,
+        help="what --file may hold, unpacked",
+    )
+    parser.add_argument("--text_column_names", help="comma-separated text columns of --file")
+    parser.add_argument("--text_column_delimiter", default=" ", help="put between several text columns")
+    parser.add_argument(
+        "--batch_size",
+        type=int,
+        default=64,
+        help="texts at a time; 1 answers each line of a pipe as it comes",
+    )
+    parser.add_argument("--model_revision", default="main")
+    parser.add_argument("--trust_remote_code", action="store_true", help="run the code that comes with the model")
+    args = parser.parse_intermixed_args(argv)
+    if args.file and args.texts:
+        parser.error("give texts or --file, not both")
+    if any(SURROGATE.search(text) for text in args.texts):
+        parser.error("a text of the command line is not UTF-8")
+    if args.output and not args.file:
+        parser.error("--output writes the rows of --file, and there is none")
+    if args.output and (Path(args.output).suffix.lower() != ".csv" or Path(args.output).is_dir()):
+        parser.error(f"--output {args.output}: expected the name of a .csv file, for that is what is written")
+    if args.output and not Path(args.output).absolute().parent.is_dir():
+        parser.error(f"--output {args.output}: there is no such folder")
+    if args.batch_size < 1:
+        parser.error(f"--batch_size {args.batch_size} must be at least 1")
+    return args
+
+
+def predict_main(argv: Sequence[str]) -> None:
+    """Texts from the command line, a file or standard input to labels and probabilities."""
+    args = parse(argv)
+    ref = ModelRef.parse(
+        args.model, flag="MODEL", revision=args.model_revision, trust_remote_code=args.trust_remote_code
+    )
+    logging.disable_progress_bar()
+    scorer = load_scorer(ref)
+    if args.file:
+        predict_file(table_arguments(args), scorer)
+        return
+    for texts in [args.texts] if args.texts else standard_input(args.batch_size):
+        for text, probabilities in zip(texts, scorer.classify(texts, args.batch_size), strict=True):
+            shown = "  ".join(f"{label} {p:.4f}" for label, p in zip(scorer.labels, probabilities, strict=True))
+            # One line a text.
+            text = text.replace("\r", "\\r").replace("\n", "\\n")
+            print(f"{scorer.labels[probabilities.argmax()]}\t{shown}\t{text}", flush=True)
+
+
+def table_arguments(args: argparse.Namespace) -> TableArguments:
+    """Those of the flags that are about --file."""
+    return TableArguments(
+        file=Path(args.file),
+        output=Path(args.output) if args.output else None,
+        csv_raw=args.csv_raw,
+        max_data_bytes=args.max_data_bytes,
+        text_column_names=args.text_column_names,
+        text_column_delimiter=args.text_column_delimiter,
+        batch_size=args.batch_size,
+    )
+
+
+def standard_input(batch_size: int) -> Iterator[list[str]]:
+    """Its lines, `batch_size` at a time; at a terminal each as soon as it is typed."""
+    lines = decoded(sys.stdin.buffer)
+    while texts := list(islice(lines, 1 if sys.stdin.isatty() else batch_size)):
+        yield texts
+
+
+def decoded(lines: Iterable[bytes]) -> Iterator[str]:
+    """UTF-8 whatever the locale, without line ends."""
+    for number, line in enumerate(lines, 1):
+        try:
+            yield line.decode("utf-8-sig").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            raise InputError(
+                f"standard input, line {number}: not UTF-8 ({error.reason}); convert it, for example by "
+                "`iconv -f LATIN1 -t UTF-8`"
+            ) from error

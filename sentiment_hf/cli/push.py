@@ -1,0 +1,44 @@
+"""The command push: a finished run to the Hub."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from sentiment_hf.common.errors import FlagParser
+from sentiment_hf.hub.push import push, require_repo_id, require_token
+from sentiment_hf.hub.pushed_files import finished_model, pushed_files, refuse_local_base
+from sentiment_hf.settings.flags import yes_or_no
+
+
+def push_main(argv: Sequence[str]) -> None:
+    """Push a finished run, or list what would be pushed."""
+    args = parse(argv)
+    folder = Path(args.folder)
+    if args.dry_run:
+        ref = finished_model(folder)
+        refuse_local_base(ref, args.base_model)
+        sizes = {name: (folder / name).stat().st_size for name in pushed_files(ref)}
+        summary = f"bytes in {len(sizes)} files would go to {args.hub_model_id}; nothing was sent"
+        print("\n".join(f"{size:>13,}  {name}" for name, size in sizes.items()))
+        print(f"{sum(sizes.values()):>13,}  {summary}")
+        return
+    require_token()
+    url = push(folder, args.hub_model_id, args.hub_private_repo, args.license, args.base_model)
+    print(f"pushed to {url}")
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The flags of push."""
+    parser = FlagParser(prog="sentiment-hf push", description=__doc__, allow_abbrev=False)
+    parser.add_argument("folder", help="output folder of a finished run")
+    parser.add_argument("--hub_model_id", required=True, help="where to: me/custom-lstm-imdb")
+    switch = {"type": yes_or_no, "nargs": "?", "const": True, "default": False}
+    parser.add_argument("--hub_private_repo", **switch, help="seen by its owner only")
+    parser.add_argument("--license", help="identifier of the Hub for the card: apache-2.0, mit, cc-by-4.0, ...")
+    parser.add_argument("--base_model", help="Hub id of the model under an adapter that was trained on a folder")
+    parser.add_argument("--dry_run", action="store_true", help="list the files that would go, and send nothing")
+    args = parser.parse_args(argv)
+    require_repo_id(args.hub_model_id, "--hub_model_id")
+    if args.base_model:
+        require_repo_id(args.base_model, "--base_model")
+    return args

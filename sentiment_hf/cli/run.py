@@ -1,0 +1,35 @@
+"""The command run: train, validate and test one model, show its result, and push it if asked to."""
+
+from collections.abc import Sequence
+
+from sentiment_hf.settings.run_flags import parse_run
+
+
+def run_main(argv: Sequence[str]) -> None:
+    """From the words behind `run` to the table on the screen.
+
+    Raises:
+        InputError, TrainingError, Interrupted: as `run`.
+        NotPushedError: all is done and saved, but the Hub did not take it.
+    """
+    spec = parse_run(argv)
+    # Imported after the flags are accepted, for these bring torch.
+    from accelerate import PartialState
+
+    from sentiment_hf.common.errors import InputError, NotPushedError
+    from sentiment_hf.hub.push import push, require_pushable
+    from sentiment_hf.runs.report import table
+    from sentiment_hf.runs.run import run
+
+    require_pushable(spec)
+    report = run(spec)
+    if not PartialState().is_main_process:
+        return
+    print(table(report), flush=True)
+    if spec.training["push_to_hub"]:
+        wanted = spec.training["hub_model_id"], spec.training["hub_private_repo"], spec.run.license
+        try:
+            url = push(report.folder, *wanted)
+        except InputError as error:
+            raise NotPushedError(f"trained, but not pushed: {error}") from error
+        print(f"pushed to {url}")

@@ -1,0 +1,47 @@
+"""Ask once whether the Hub answers, before a library retries for half a minute."""
+
+import threading
+from concurrent.futures import Future
+
+import httpx2
+from huggingface_hub import constants, get_session, is_offline_mode
+
+from sentiment_hf.common.errors import InputError
+
+PROBE_SECONDS = 4.0
+
+
+def require_hub(what: str) -> None:
+    """Raise InputError within `PROBE_SECONDS` unless the Hub answers; `what` is what is wanted: "the data set 'imdb'".
+
+    With HF_HUB_OFFLINE nothing is asked: the cache of the libraries decides.
+    """
+    if is_offline_mode():
+        return
+    if reason := why_unreachable():
+        raise InputError(
+            f"The Hub at {constants.ENDPOINT} cannot be reached ({reason}), and {what} is wanted from it. Two ways on "
+            "need no network: `--dataset sample` and `--dataset FOLDER` (a model: a custom one or `--model FOLDER`). "
+            "A copy in the cache of an earlier run is used with HF_HUB_OFFLINE=1."
+        )
+
+
+def why_unreachable() -> str:
+    """Why the Hub does not answer, known within `PROBE_SECONDS`; an empty text where it does."""
+    answer: Future[int] = Future()
+    # A thread of its own, since the time to look up a host name is outside every limit of the HTTP client.
+    threading.Thread(target=_probe, args=(answer,), daemon=True).start()
+    try:
+        status = answer.result(timeout=PROBE_SECONDS)
+    except TimeoutError:
+        return f"no answer in {PROBE_SECONDS:g} s"
+    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
+        return str(error)
+    return f"it answered {status}" if status >= 500 else ""
+
+
+def _probe(answer: Future) -> None:
+    try:
+        answer.set_result(get_session().head(constants.ENDPOINT, timeout=PROBE_SECONDS).status_code)
+    except Exception as error:  # handed to the thread that waits
+        answer.set_exception(error)

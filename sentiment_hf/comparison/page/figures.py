@@ -1,0 +1,154 @@
+"""The pictures of the page: accuracy against cost and rows of train, and small multiples, one panel a model."""
+
+import math
+from itertools import pairwise
+
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+
+from sentiment_hf.comparison.page import panels
+from sentiment_hf.comparison.page.drawing import (
+    INK,
+    LOOKS,
+    MUTED,
+    NAME,
+    STYLE,
+    Picture,
+    accuracy_axis,
+    canvas,
+    clipped,
+    label_ends,
+    label_points,
+    legend_height,
+    legend_of_kinds,
+    picture,
+    size_of,
+    stretch,
+    whiskers,
+)
+from sentiment_hf.comparison.page.grid_figure import grid_picture
+
+WIDTH = 400
+
+MARKERS, LINES = "o^sDvP*X", ("-", "--", "-.", ":")
+
+
+def pictures(comparison: dict) -> dict:
+    """Name of a section to its pictures; none where the figures are missing. `columns` has a list for each column."""
+    models = comparison["models"]
+    names = list(dict.fromkeys(column for model in models for column in model["by_column"]))
+    # A matplotlibrc of the user's has no say in the page.
+    with style.context(["default", STYLE]):
+        return {
+            "grid": grid_picture(comparison),
+            "cost": [*training_cost(comparison), *inference_cost(comparison)],
+            "rows": train_rows(comparison["learning_curve"]),
+            "curves": panels.curves(models, len(comparison["labels"])),
+            "confusion": panels.confusions(models, comparison["labels"]),
+            "reliability": panels.reliabilities(models),
+            "length": panels.lengths(models),
+            "columns": {name: panels.values(models, name) for name in names},
+        }
+
+
+def training_cost(comparison: dict) -> list[Picture]:
+    """Accuracy against minutes of training, for the models that were trained."""
+    costs = {model["name"]: model["train_minutes"] for model in comparison["models"]}
+    front = comparison["pareto"]["train_minutes"]
+    return cost_picture(comparison["models"], costs, front, "training (minutes, log scale)", "training time")
+
+
+def inference_cost(comparison: dict) -> list[Picture]:
+    """Accuracy against milliseconds of one core for a text, in batches, for the models whose inference was timed."""
+    costs = {
+        model["name"]: 1000 / model["inference"]["texts_per_second_one_core"]
+        for model in comparison["models"]
+        if model["inference"]
+    }
+    front = comparison["pareto"]["inference"]
+    return cost_picture(comparison["models"], costs, front, "one text on one core (ms, log scale)", "inference cost")
+
+
+def cost_picture(models: list[dict], costs: dict, front: list[str], label: str, title: str) -> list[Picture]:
+    """[] when no cost is known; a model without one, or that costs nothing, is named in the note."""
+    shown = [model for model in models if costs.get(model["name"])]
+    if not shown:
+        return []
+    kinds = {model["kind"] for model in shown}
+    height = 340 + 14 * max(0, len(shown) - 6)
+    figure, ax = canvas(WIDTH, height, left=48, bottom=40, right=12, top=legend_height(len(kinds) + 1))
+    cost_axes(ax, shown, [costs[model["name"]] for model in shown], label)
+    best = sorted((model for model in shown if model["name"] in front), key=lambda model: costs[model["name"]])
+    places = {m["name"]: (costs[m["name"]], float(stretch(m["accuracy"]["value"]))) for m in shown}
+    ax.plot(*zip(*(places[model["name"]] for model in best), strict=True), color=MUTED, linestyle="--", zorder=1)
+    for model in shown:
+        colour, marker = LOOKS[model["kind"]]
+        face = colour if model["name"] in front else "white"
+        ax.plot(*places[model["name"]], color=colour, marker=marker, markersize=7, markerfacecolor=face, zorder=3)
+        whiskers(ax, costs[model["name"]], model["accuracy"], colour)
+    lines = [*pairwise(places[model["name"]] for model in best), *(interval_line(costs, model) for model in shown)]
+    label_points(ax, [(*places[name], name) for name in places], lines)
+    front_line = Line2D([], [], color=MUTED, linestyle="--", label="Pareto front, filled")
+    legend_of_kinds(ax, kinds, [front_line])
+    alt = (
+        f"Accuracy against {title} of {len(shown)} models. On the Pareto front: {', '.join(m['name'] for m in best)}."
+    )
+    absent = [model["name"] for model in models if model not in shown]
+    note = f"Not in the picture, for want of a cost above nothing: {', '.join(absent)}." if absent else ""
+    return [picture(figure, f"Accuracy against {title}", alt, title, note)]
+
+
+def interval_line(costs: dict, model: dict) -> tuple:
+    """The two ends of the whiskers of a model, in data coordinates."""
+    return tuple((costs[model["name"]], float(stretch(model["accuracy"][bound]))) for bound in ("low", "high"))
+
+
+def cost_axes(ax: Axes, models: list[dict], costs: list[float], label: str) -> None:
+    """Limits with room for the names, ticks in plain numbers, labels with units."""
+    accuracies = [model["accuracy"][bound] for model in models for bound in ("low", "high")]
+    accuracy_axis(ax, accuracies)
+    low, high = min(costs), max(costs)
+    room = max((high / low) ** 0.12, 1.6)
+    log_axis(ax, low / room, high * room, label)
+
+
+def log_axis(ax: Axes, low: float, high: float, label: str) -> None:
+    """A logarithmic x axis with plain numbers: tens, and steps between them where few are seen."""
+    ax.set_xscale("log")
+    ax.set_xlim(low, high)
+    subs = (1, 2, 5) if high / low < 30 else (1, 3) if high / low < 1000 else (1,)
+    ax.xaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,g}" if value < 1e6 else f"{value:.0e}"))
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlabel(label)
+
+
+def train_rows(curves: list[dict]) -> list[Picture]:
+    """Accuracy against the number of training rows, a line a model, named at its end."""
+    if not curves:
+        return []
+    probe, _ = canvas(WIDTH, WIDTH, 0, 0)
+    right = 20 + math.ceil(max(size_of(probe, clipped(curve["name"], NAME), 10)[0] for curve in curves))
+    kinds = {curve["kind"] for curve in curves}
+    height = max(340, 14 * len(curves) + 90)
+    figure, ax = canvas(WIDTH, height, left=48, bottom=40, right=right, top=legend_height(len(kinds)))
+    points = [point for curve in curves for point in curve["points"]]
+    accuracy_axis(ax, [point["accuracy"][bound] for point in points for bound in ("low", "high")])
+    rows = [point["train_rows"] for point in points]
+    log_axis(ax, min(rows) / 1.2, max(rows) * 1.2, "rows of train (log scale)")
+    ends = []
+    for index, curve in enumerate(curves):
+        colour = LOOKS[curve["kind"]][0]
+        x, y = zip(*((p["train_rows"], stretch(p["accuracy"]["value"])) for p in curve["points"]), strict=True)
+        look = {"marker": MARKERS[index % len(MARKERS)], "linestyle": LINES[index % len(LINES)]}
+        ax.plot(x, y, color=colour, markersize=6, **look)
+        for point in curve["points"]:
+            whiskers(ax, point["train_rows"], point["accuracy"], colour)
+        ends.append((x[-1], y[-1], curve["name"], INK))
+    label_ends(ax, ends)
+    legend_of_kinds(ax, kinds)
+    said = ", ".join(f"{c['name']} {100 * c['points'][-1]['accuracy']['value']:.1f} %" for c in curves)
+    alt = f"Accuracy against rows of train, {min(rows):,} to {max(rows):,}. With most rows: {said}."
+    return [picture(figure, "Accuracy against rows of train", alt, "rows")]

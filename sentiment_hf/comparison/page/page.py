@@ -1,0 +1,189 @@
+"""The comparison as files: report.html and report.md to read, results.csv and results.json to go on with."""
+
+import csv
+import io
+import math
+from pathlib import Path
+
+from sentiment_hf.common.errors import extra_explained
+from sentiment_hf.common.files import write_json, write_text
+from sentiment_hf.common.spreadsheet import cell
+from sentiment_hf.comparison.page import formatting
+from sentiment_hf.comparison.plan.grid import as_word
+from sentiment_hf.runs.card import plain
+
+HTML, MARKDOWN, CSV, JSON = "report.html", "report.md", "results.csv", "results.json"
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+# Columns of a matrix of pairs that fit side by side on a printed page.
+ABREAST = 12
+
+SCORES = ("accuracy", "f1_macro", "log_loss", "calibration_error")
+SIZES = ("parameters", "trained_parameters", "bytes_on_disk")
+TRAINING = ("train_minutes", "train_tokens_per_second", "peak_memory_bytes")
+INFERENCE = ("texts_per_second_one_core", "texts_per_second_all_cores", "latency_p50_ms", "latency_p95_ms")
+
+FILTERS = (
+    formatting.percent,
+    formatting.decimals,
+    formatting.amount,
+    formatting.count,
+    formatting.points,
+    formatting.p_value,
+    formatting.short,
+    formatting.megabytes,
+    formatting.interval,
+    formatting.plural,
+    formatting.votes,
+    as_word,
+)
+
+TUNINGS = {
+    "scratch": "from scratch",
+    "full": "pretrained, all weights",
+    "lora": "pretrained, LoRA",
+    "head": "pretrained, head only",
+    "none": "not trained",
+    "baseline": "baseline",
+    "ensemble": "ensemble",
+}
+
+
+def write_page(comparison: dict, folder: Path, texts: bool) -> None:
+    """The four files of a comparison in `folder`, each whole or not at all; results.json is the comparison itself.
+
+    Without `texts` none of them holds a text of the data set: test rows are named by their numbers only.
+    Raises InputError where matplotlib or Jinja2 is not installed.
+    """
+    check_installed()
+    from sentiment_hf.comparison.page.figures import pictures
+
+    if not texts:
+        comparison = without_texts(comparison)
+    drawn = pictures(comparison)
+    more = {"pictures": drawn, "contents": contents(comparison, drawn)}
+    files = {
+        HTML: rendered("report.html.j2", comparison, {"autoescape": True}, **more),
+        MARKDOWN: rendered("report.md.j2", comparison, {"finalize": plain}),
+        CSV: csv_table(comparison["models"]),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / JSON, comparison)
+    for name, content in files.items():
+        write_text(folder / name, content)
+
+
+def check_installed() -> None:
+    """Raises InputError where a package of the extra `report` is missing: to be asked before hours of training."""
+    with extra_explained("report"):
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
+
+
+def without_texts(comparison: dict) -> dict:
+    """A copy whose test rows have their numbers and no texts."""
+    shown = {key: [row | {"text": None} for row in comparison[key]] for key in ("disagreements", "label_errors")}
+    return comparison | shown
+
+
+def csv_table(models: list[dict]) -> str:
+    """A header, then one line a model."""
+    lines = [csv_line(model) for model in models]
+    file = io.StringIO()
+    # Quoted, so that no spreadsheet splits a text at a separator of its own and finds a formula behind it.
+    writer = csv.DictWriter(file, list(lines[0]), quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return file.getvalue()
+
+
+def csv_line(model: dict) -> dict:
+    """Column to text or plain number; an interval is three columns, and what is unknown is empty."""
+    line = {key: cell(model[key]) for key in ("name", "kind", "tuning")}
+    line["seeds"] = " ".join(str(seed) for seed in model["seeds"] if seed is not None)
+    for key in SCORES:
+        interval = model[key] or dict.fromkeys(("value", "low", "high"))
+        line |= {key: interval["value"], f"{key}_low": interval["low"], f"{key}_high": interval["high"]}
+    line |= {key: model[key] for key in (*SIZES, *TRAINING)}
+    return line | {key: (model["inference"] or {}).get(key) for key in INFERENCE}
+
+
+def rendered(template: str, comparison: dict, settings: dict, **more) -> str:
+    """A file of templates/ filled in; `settings` of the environment say how it escapes, `more` what else it shows."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    spacing = {"trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, **spacing, **settings)
+    environment.filters |= {function.__name__: function for function in FILTERS}
+    names = [model["name"] for model in comparison["models"]]
+    return environment.get_template(template).render(
+        comparison,
+        names=names,
+        letters=formatting.letters(comparison["groups"], names),
+        pair_of=by_pair(comparison["pairs"]),
+        blocks=blocks(names[1:]),
+        marks=formatting.group_marks(comparison["groups"]),
+        timed=any(model["inference"] for model in comparison["models"]),
+        speeds=INFERENCE,
+        digits=formatting,
+        parts=parts(comparison["models"]),
+        tunings=TUNINGS,
+        method=(TEMPLATES / "method.txt").read_text(encoding="utf-8").splitlines(),
+        **more,
+    )
+
+
+def by_pair(pairs: list[dict]) -> dict[tuple[str, str], dict]:
+    """(one, other) to their tests, for both orders of the two; the differences are one minus other."""
+    found = {(pair["a"], pair["b"]): pair for pair in pairs}
+    for pair in pairs:
+        f1 = pair["f1_difference"]
+        turned = {"value": -f1["value"], "low": -f1["high"], "high": -f1["low"]}
+        found[pair["b"], pair["a"]] = pair | {"difference": -pair["difference"], "f1_difference": turned}
+    return found
+
+
+def contents(comparison: dict, drawn: dict) -> dict[str, str]:
+    """Anchor to heading of the sections that have something to show, in their order."""
+    titles = {
+        "grid": ("What the settings change", drawn["grid"]),
+        "better": ("Who is really better", comparison["pairs"]),
+        "cost": ("Accuracy and its cost", drawn["cost"]),
+        "rows": ("How much training data it takes", drawn["rows"]),
+        "curves": ("Learning curves", drawn["curves"]),
+        "confusion": ("Confusion matrices", drawn["confusion"]),
+        "reliability": ("Calibration", drawn["reliability"]),
+        "length": ("Accuracy by length of the text", drawn["length"]),
+    }
+    columns = enumerate(drawn["columns"].items())
+    titles |= {f"column-{index}": (f"Accuracy by {column}", panels) for index, (column, panels) in columns}
+    titles |= {
+        "disagreements": ("Where the models disagree most", comparison["disagreements"]),
+        "label-errors": ("Labels that are likely wrong", comparison["label_errors"]),
+        "failed": ("Runs that failed", comparison["failed"]),
+    }
+    shown = {anchor: title for anchor, (title, content) in titles.items() if content}
+    return {"results": "Results", **shown, "method": "How it was measured", "versions": "Versions"}
+
+
+def parts(models: list[dict]) -> dict[str, dict]:
+    """Title to the parts of the test rows and, by name of the model, its accuracy on each."""
+    measured = [model for model in models if model["by_length"]]
+    found = {}
+    if measured:
+        bins = [f"{one['from']:,} to {one['to']:,} characters" for one in measured[0]["by_length"]]
+        found["Accuracy by length of the text"] = {"names": bins, "of": {m["name"]: m["by_length"] for m in measured}}
+    for column in dict.fromkeys(column for model in models for column in model["by_column"]):
+        measured = [model for model in models if column in model["by_column"]]
+        values = [one["value"] for one in measured[0]["by_column"][column]]
+        of = {model["name"]: model["by_column"][column] for model in measured}
+        found[f"Accuracy by {column}"] = {"names": values, "of": of}
+    return found
+
+
+def blocks(names: list[str]) -> list[list[str]]:
+    """The names in as few blocks of at most `ABREAST` as there can be, all about as long."""
+    number = math.ceil(len(names) / ABREAST)
+    width = math.ceil(len(names) / max(number, 1))
+    return [names[index * width : (index + 1) * width] for index in range(number)]

@@ -1,0 +1,108 @@
+"""From flags to the runs of a comparison: every model with every seed on one split, each checked before any is run."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.comparison.plan.flags import CompareArguments
+from sentiment_hf.data import Splits, load_splits
+from sentiment_hf.runs.identity import identify, require_checkpoints
+from sentiment_hf.runs.report import Report
+from sentiment_hf.runs.run_folder import finished_report
+from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.training.arguments import training_arguments
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run to be made: `argv` are the flags of `sentiment-hf run`, and `report` is there if it is finished."""
+
+    model: str
+    seed: int
+    train_rows: int
+    folder: Path
+    argv: list[str]
+    report: Report | None
+
+    @property
+    def name(self) -> str:
+        """As it is spoken of."""
+        return self.folder.name
+
+
+class Data:
+    """The splits, read once for each set of data flags."""
+
+    def __init__(self):
+        self.known: dict[str, Splits] = {}
+
+    def splits(self, args: DataArguments) -> Splits:
+        """As `load_splits`, but what was read already is not read again."""
+        key = repr(args)
+        if key not in self.known:
+            self.known[key] = load_splits(args)
+        return self.known[key]
+
+    @property
+    def first(self) -> Splits:
+        """What was read first."""
+        return next(iter(self.known.values()))
+
+
+def plan(args: CompareArguments) -> tuple[list[Planned], Splits]:
+    """All runs, those of the first seed first, so that each model is soon there once; and the data of all rows.
+
+    Raises:
+        InputError: flags that one of the runs would refuse, data that cannot be read, a folder with another run.
+    """
+    data = Data()
+    first = next(iter(args.models.values()))
+    splits = data.splits(parse_run(args.words(first.flags)).data)
+    folder = args.output_dir or Path("out", "compare", args.name or splits.name)
+    planned = []
+    for seed in range(max(candidate.seeds for candidate in args.models.values())):
+        for model, candidate in args.models.items():
+            if seed < candidate.seeds:
+                planned += of_sizes(args, data, len(splits.train), folder, model, seed)
+    return planned, splits
+
+
+def of_sizes(
+    args: CompareArguments, data: Data, train_rows: int, folder: Path, model: str, seed: int
+) -> Iterator[Planned]:
+    """One model with one seed on all rows, then on the shares of --learning_curve."""
+    sizes = [train_rows, *(round(share * train_rows) for share in args.learning_curve if share < 1)]
+    for rows in sizes:
+        name = f"{model}-seed{seed}" if rows == train_rows else f"{model}-{rows}rows-seed{seed}"
+        fewer = [] if rows == train_rows else ["--max_train_samples", str(rows)]
+        own = ["--seed", str(seed), "--output_dir", str(folder / name), "--disable_tqdm", "true"]
+        argv = [*args.words(args.models[model].flags), *fewer, *own]
+        yield Planned(model, seed, rows, folder / name, argv, report_of(name, argv, data))
+
+
+def report_of(name: str, argv: list[str], data: Data) -> Report | None:
+    """Of the run with these flags, if it is finished; raises InputError, with its name, where it cannot be run."""
+    try:
+        spec = parse_run(argv)
+    except InputError as error:
+        hint = "a flag that not all models take goes into quotes with one: 'custom-lstm --max_steps 500'"
+        raise InputError(f"{name}: {error} ({hint})") from error
+    try:
+        if not spec.training["do_predict"]:
+            raise InputError("models are compared on test: leave out --do_train and --do_eval, or add --do_predict")
+        require_checkpoints(spec)
+        splits = data.splits(spec.data)
+        require_same_rows(data.first, splits)
+        known = identify(spec, training_arguments(spec), splits)
+        return finished_report(known.folder, known.identity, known.spec)
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from error
+
+
+def require_same_rows(first: Splits, splits: Splits) -> None:
+    """Raises InputError where flags in a model lead to other validation or test rows than those of the first."""
+    for part in ("validation", "test"):
+        if any(getattr(first, part)[column][:] != getattr(splits, part)[column][:] for column in ("text", "label")):
+            raise InputError(f"its {part} rows are not those of the first model; name the data once, for all models")

@@ -1,0 +1,56 @@
+"""Which model is really better: paired tests of all pairs, groups that cannot be told apart, cost against accuracy."""
+
+import itertools
+
+import numpy as np
+
+from sentiment_hf.comparison.statistics.measures import LEVEL, alike, f1_difference, holm, mcnemar, pareto
+from sentiment_hf.comparison.statistics.seeds import Model
+
+
+def compare_pairs(models: list[Model]) -> list[dict]:
+    """Every pair, the better one first; nothing differs that the median seeds put the other way round."""
+    pairs = []
+    for a, b in itertools.combinations(models, 2):
+        labels, of_a, of_b = a.median.labels, a.median.predictions, b.median.predictions
+        only_a, only_b, p = mcnemar(labels, of_a, of_b)
+        f1, f1_p = f1_difference(labels, of_a, of_b, len(a.median.classes))
+        difference = a.accuracy - b.accuracy
+        pairs.append({"a": a.name, "b": b.name, "difference": float(difference), "only_a": only_a, "only_b": only_b})
+        pairs[-1] |= {"p": p, "f1_difference": f1, "f1_p": f1_p}
+    adjusted, f1_adjusted = (holm(np.array([pair[name] for pair in pairs])) for name in ("p", "f1_p"))
+    for pair, p_holm, f1_p_holm in zip(pairs, adjusted.tolist(), f1_adjusted.tolist(), strict=True):
+        differs = p_holm < LEVEL and pair["only_a"] > pair["only_b"]
+        pair |= {"p_holm": p_holm, "differs": differs, "f1_p_holm": f1_p_holm}
+    return pairs
+
+
+def alike_names(models: list[Model], pairs: list[dict]) -> list[list[str]]:
+    """Neighbours in the ranking that cannot be told apart."""
+    names = [model.name for model in models]
+    differs = np.zeros((len(names), len(names)), dtype=bool)
+    for pair in pairs:
+        a, b = names.index(pair["a"]), names.index(pair["b"])
+        differs[a, b] = differs[b, a] = pair["differs"]
+    return [[names[index] for index in group] for group in alike(differs)]
+
+
+def fronts(described: list[dict]) -> dict[str, list[str]]:
+    """Models that none beats in both accuracy and cost: training minutes, or time per text on one core."""
+    minutes = {model["name"]: model["train_minutes"] for model in described}
+    seconds = {
+        model["name"]: 1 / model["inference"]["texts_per_second_one_core"] for model in described if model["inference"]
+    }
+    return {
+        cost: front([model for model in described if known.get(model["name"]) is not None], known)
+        for cost, known in (("train_minutes", minutes), ("inference", seconds))
+    }
+
+
+def front(described: list[dict], known: dict[str, float]) -> list[str]:
+    """Of models whose costs are known."""
+    kept = pareto(
+        np.array([known[model["name"]] for model in described]),
+        np.array([model["accuracy"]["value"] for model in described]),
+    )
+    return [model["name"] for model, keep in zip(described, kept, strict=True) if keep]

@@ -1,0 +1,59 @@
+"""An ensemble as it was saved: its members, their weights, and how their probabilities become one."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.files import fingerprint, read_json
+from sentiment_hf.common.layout import ENSEMBLE_FILE, REPORT
+
+
+@dataclass(frozen=True, eq=False)
+class Ensemble:
+    """How the members count.
+
+    labels: names of the classes in the order of their ids.
+    folders: those of the members.
+    weights: (members,) not negative, summing to 1; all the same unless the method is "weights".
+    """
+
+    method: str
+    labels: list[str]
+    folders: list[Path]
+    weights: np.ndarray
+
+    def combine(self, probabilities: np.ndarray, predictions: np.ndarray) -> np.ndarray:
+        """(members, rows, classes) probabilities, (members, rows) class ids -> (rows, classes) probabilities.
+
+        A vote gives each class its share of the votes, with the mean of the probabilities as one vote more: it makes
+        up for no vote, but settles a tie, and says how sure those are who are of one mind.
+        """
+        pooled = np.tensordot(self.weights, probabilities, axes=1)
+        if self.method != "vote":
+            return pooled
+        votes = np.eye(len(self.labels))[predictions].sum(axis=0)
+        return (votes + pooled) / (len(self.folders) + 1)
+
+
+def load_ensemble(folder: Path) -> Ensemble:
+    """What was saved there, with members that are as they were when it was made.
+
+    Raises:
+        InputError: a member is gone, or was run again.
+    """
+    home = folder.resolve()
+    saved = read_json(home / ENSEMBLE_FILE)
+    if not isinstance(saved, dict) or not {"method", "labels", "members", "weights"} <= saved.keys():
+        raise InputError(f"{home / ENSEMBLE_FILE} is damaged; make the ensemble again, by `sentiment-hf ensemble`")
+    members = {(home / path).resolve(): report for path, report in saved["members"].items()}
+    for member, report in members.items():
+        if not (member / REPORT).is_file():
+            raise InputError(f"the ensemble {folder} needs its member {member}, which is not there: bring it back")
+        if fingerprint(member / REPORT)["sha256"] != report:
+            raise InputError(
+                f"{member} was run again since the ensemble {folder} was made of it; make that again, by "
+                "`sentiment-hf ensemble` with --overwrite"
+            )
+    return Ensemble(saved["method"], saved["labels"], [*members], np.array(saved["weights"]))

@@ -1,0 +1,196 @@
+"""Several finished runs as one classifier: by vote, by the mean, or by weights learned on validation."""
+
+import logging
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from scipy.optimize import minimize
+
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.files import fingerprint, read_json, write_json
+from sentiment_hf.common.layout import ENSEMBLE_FILE, INFERENCE, PREDICTIONS, REPORT
+from sentiment_hf.inference.ensemble import Ensemble
+from sentiment_hf.runs.finished import Run, load_runs, size_of
+from sentiment_hf.runs.identity import fingerprint_of
+from sentiment_hf.runs.published import Predicted
+from sentiment_hf.runs.report import Report, command, environment
+from sentiment_hf.runs.run_folder import REPLACE
+from sentiment_hf.runs.score import scores_of, write_all_predictions
+from sentiment_hf.tasks.metrics import SMALLEST
+
+logger = logging.getLogger(__name__)
+METHODS = ("weights", "mean", "vote")
+
+# What is summed over the members.
+COSTS = ("parameters", "trainable_parameters", "train_seconds", "train_tokens")
+
+# What the members must have in common for their ensemble to have it too.
+OF_ALL = ("dataset", "dataset_id", "labels", "duplicates", "data", "data_hash", "test_hash")
+
+
+def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method: str, overwrite: bool) -> Report:
+    """Combine the saved predictions of finished runs; an ensemble that is there already only reports.
+
+    Raises:
+        InputError: runs that cannot be combined, or a folder that holds something else.
+    """
+    members = load_runs(folders)
+    folder = Path(output_dir or Path("out", members[0].report.dataset, "ensemble"))
+    refuse_members(members, folder)
+    # By resolved paths, for .. behind a link is not where the folder with the link is.
+    paths = [os.path.relpath(member.folder.resolve(), folder.resolve()) for member in members]
+    reports = [fingerprint(member.folder / REPORT)["sha256"] for member in members]
+    identity = {"method": method, "members": dict(zip(paths, reports, strict=True))}
+    if report := finished_report(folder, identity, overwrite):
+        logger.warning("%s holds this ensemble already; its result:", folder)
+        return report
+    validation = validation_of(members)
+    weights = learned_weights(validation) if method == "weights" else np.full(len(members), 1 / len(members))
+    ensemble = Ensemble(method, members[0].classes, [member.folder for member in members], weights)
+    listed = [
+        {"folder": path, "name": member.name, "weight": weight}
+        for path, member, weight in zip(paths, members, weights.tolist(), strict=True)
+    ]
+    facts = replace(facts_of(members, method), fingerprint=fingerprint_of(identity), members=listed)
+    clear(folder)
+    write_json(folder / ENSEMBLE_FILE, {"labels": ensemble.labels, **identity, "weights": weights.tolist()})
+    return evaluate(ensemble, members, folder, facts)
+
+
+def refuse_members(members: list[Run], folder: Path) -> None:
+    """Two run folders or more, on the same training rows, and none of them where the ensemble is to be."""
+    if len(members) < 2:
+        raise InputError(f"an ensemble is made of two finished runs or more, and only {members[0].folder} is named")
+    for member in members:
+        if not (member.folder / REPORT).is_file():
+            raise InputError(
+                f"{member.folder} is published without its weights, so it cannot classify; name the folders of runs"
+            )
+        if member.folder.resolve() == folder.resolve():
+            raise InputError(f"--output_dir {folder} is one of the members; leave it out, or choose another folder")
+        if member.tuning == "none":
+            raise InputError(f"{member.folder} only scored a checkpoint and holds no model; train it, or leave it out")
+        if member.train_rows != members[0].train_rows:
+            raise InputError(
+                f"{members[0].folder} was trained on {members[0].train_rows:,} rows, {member.folder} on "
+                f"{member.train_rows:,}; combine runs on the same rows"
+            )
+
+
+def finished_report(folder: Path, identity: dict, overwrite: bool) -> Report | None:
+    """The report where this ensemble is there and not to be replaced; nothing is changed.
+
+    Raises:
+        InputError: the folder holds something that is no ensemble, or another ensemble without --overwrite.
+    """
+    if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
+        return None
+    if not (folder / ENSEMBLE_FILE).is_file():
+        raise InputError(f"--output_dir {folder} is not empty and holds no ensemble; choose another folder")
+    if overwrite or not (folder / REPORT).is_file():
+        return None
+    there = read_json(folder / ENSEMBLE_FILE, REPLACE)
+    if any(there[name] != identity[name] for name in identity):
+        if there["members"].keys() == identity["members"].keys() and there["method"] == identity["method"]:
+            reason = "of these members, before one of them was run again"
+        else:
+            reason = f"by {there['method']}, of {', '.join(there['members'])}"
+        raise InputError(
+            f"--output_dir {folder} holds another ensemble ({reason}); choose another folder, or give --overwrite"
+        )
+    return Report.load(folder, REPLACE)
+
+
+def validation_of(members: list[Run]) -> list[Predicted]:
+    """What the members predicted for the validation rows.
+
+    Raises:
+        InputError: a member has not kept it, or has other rows.
+    """
+    for member in members:
+        if member.validation is None:
+            name = PREDICTIONS["validation"]
+            raise InputError(f"{member.folder} has no {name}, which an ensemble needs; run it again, --overwrite")
+        if not np.array_equal(member.validation.labels, members[0].validation.labels):
+            raise InputError(
+                f"{members[0].folder} and {member.folder} have other validation rows; combine runs on the same split"
+            )
+    return [member.validation for member in members]
+
+
+def learned_weights(members: list[Predicted]) -> np.ndarray:
+    """(members,) weights of the least log-loss on the rows of `members`, not negative and summing to 1.
+
+    The linear opinion pool (Stone 1961): a weighted mean of probabilities. That its log-loss on held-out rows sets the
+    weights is stacking (Yao et al. 2018). The loss is convex in the weights, so where the search starts has no say.
+    What was itself chosen or calibrated on validation looks somewhat better there than it is, and weighs too much.
+    """
+    labels, count = members[0].labels, len(members)
+    of_label = np.stack([one.probabilities[np.arange(len(labels)), labels] for one in members], axis=1).clip(SMALLEST)
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        pooled = of_label @ weights
+        return -np.log(pooled).mean(), -(of_label / pooled[:, None]).mean(axis=0)
+
+    sum_is_one = {"type": "eq", "fun": lambda weights: weights.sum() - 1, "jac": np.ones_like}
+    settings = {"method": "SLSQP", "bounds": [(0, 1)] * count, "options": {"ftol": 1e-12, "maxiter": 1000}}
+    found = minimize(loss, np.full(count, 1 / count), jac=True, constraints=sum_is_one, **settings)
+    if not found.success:
+        raise InputError(f"no weights could be learned ({found.message}); combine by --method mean")
+    return found.x.clip(0) / found.x.clip(0).sum()
+
+
+def facts_of(members: list[Run], method: str) -> Report:
+    """What of a report is known of the members; all of them have to be trained, so what that costs adds up.
+
+    The seed is that of all members, or None; None is, besides, what only a single model has.
+    """
+    reports, seeds = [member.report for member in members], {member.seed for member in members}
+    added = {name: sum(getattr(report, name) for report in reports) for name in COSTS}
+    sizes = [member.report.bytes_on_disk or size_of(member.folder) for member in members]
+    seconds = added["train_seconds"]
+    return Report(
+        model="ensemble",
+        model_type="ensemble",
+        tuning="ensemble",
+        recipe=method,
+        seed=seeds.pop() if len(seeds) == 1 else None,
+        command=command(),
+        train_tokens_per_second=added["train_tokens"] / seconds if seconds else None,
+        # Where a report alone is kept, nothing is known of it.
+        bytes_on_disk=sum(sizes) if all(sizes) else None,
+        processes=1,
+        **{name: getattr(reports[0], name) for name in OF_ALL},
+        **added,
+    )
+
+
+def clear(folder: Path) -> None:
+    """Remove the ensemble that is there, its report first: without one it is not finished."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (REPORT, ENSEMBLE_FILE, INFERENCE, *PREDICTIONS.values()):
+        (folder / name).unlink(missing_ok=True)
+
+
+def evaluate(ensemble: Ensemble, members: list[Run], folder: Path, facts: Report) -> Report:
+    """Validation, then test once; writes predictions and, last, report.json."""
+    parts = {part: [getattr(member, part) for member in members] for part in ("validation", "test")}
+    scored = {part: combined(ensemble, predicted) for part, predicted in parts.items()}
+    write_all_predictions(folder, scored, ensemble.labels)
+    report = Report(**vars(facts) | scores_of(scored, ensemble.labels) | environment())
+    # What it takes to have the members, for combining them takes nothing.
+    for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes"):
+        setattr(report, name, max(getattr(member.report, name) for member in members))
+    report.save(folder)
+    return report
+
+
+def combined(ensemble: Ensemble, members: list[Predicted]) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, classes) logits of the ensemble and (rows,) labels."""
+    probabilities, predictions = (
+        np.stack([getattr(member, name) for member in members]) for name in ("probabilities", "predictions")
+    )
+    return np.log(ensemble.combine(probabilities, predictions).clip(SMALLEST)), members[0].labels

@@ -1,0 +1,56 @@
+"""Classify the rows of a table and write them as csv."""
+
+import csv
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.files import whole
+from sentiment_hf.common.spreadsheet import cell
+from sentiment_hf.data.columns import find_text_columns, read_texts
+from sentiment_hf.data.files import read_file
+from sentiment_hf.data.limits import require_size
+from sentiment_hf.data.sources import parts_of
+from sentiment_hf.inference.scorer import Scorer
+
+
+@dataclass(frozen=True)
+class TableArguments:
+    """A table and where its classified rows go, by the flags of predict; without `output`, to the screen."""
+
+    file: Path
+    output: Path | None
+    csv_raw: bool
+    max_data_bytes: int
+    text_column_names: str | None
+    text_column_delimiter: str
+    batch_size: int
+
+
+def predict_file(args: TableArguments, scorer: Scorer) -> None:
+    """The rows of --file as csv, with the columns prediction and probability_<label> behind their own."""
+    require_size(parts_of(args.file), args.max_data_bytes)
+    table = read_file(args.file, "--file")
+    added = ["prediction", *(f"probability_{label}" for label in scorer.labels)]
+    if taken := [name for name in added if name in table.columns]:
+        raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")
+    texts = read_texts(table, find_text_columns(table, args.text_column_names), args.text_column_delimiter)
+    probabilities = scorer.classify(texts, args.batch_size)
+    chosen = probabilities.argmax(-1).tolist()
+    rows = (
+        [*row, scorer.labels[best], *(round(p, 6) for p in scores)]
+        for *row, best, scores in zip(*table.columns.values(), chosen, probabilities.tolist(), strict=True)
+    )
+    header = [*table.columns, *added]
+    shown = ([value if args.csv_raw else cell(value) for value in row] for row in [header, *rows])
+    # Texts in quotes, so that no spreadsheet splits one at a separator of its own and finds a formula behind it.
+    quoting = csv.QUOTE_MINIMAL if args.csv_raw else csv.QUOTE_NONNUMERIC
+    if args.output:
+        # Columns of --file that are no text for the model can hold what is none for a file either.
+        written = {"newline": "", "encoding": "utf-8", "errors": "backslashreplace"}
+        with whole(args.output) as temporary, temporary.open("w", **written) as file:
+            csv.writer(file, quoting=quoting).writerows(shown)
+        print(f"{len(texts)} rows written to {args.output}", file=sys.stderr)
+    else:
+        csv.writer(sys.stdout, quoting=quoting).writerows(shown)

@@ -1,0 +1,86 @@
+"""`Scorer`: what classifies texts, made of a checkpoint, an adapter, a fitted baseline or an ensemble."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import torch
+from tqdm import tqdm
+from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
+
+import custom_models  # noqa: F401  registers the custom models
+from sentiment_hf.baselines.storage import load_baseline
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.inference.ensemble import load_ensemble
+from sentiment_hf.models.load import checkpoint_tokenizer, fetched, load_checkpoint
+from sentiment_hf.models.safety import require_checkpoint
+from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.text.encode import encode
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """labels: the names of the classes. score: texts -> (texts, classes) probabilities, for one batch."""
+
+    labels: list[str]
+    score: Callable[[list[str]], np.ndarray]
+
+    def classify(self, texts: list[str], batch_size: int) -> np.ndarray:
+        """(texts, classes) probabilities in the order given; batches are of texts of similar length."""
+        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+        probabilities = np.empty((len(texts), len(self.labels)))
+        starts = range(0, len(texts), batch_size)
+        for start in tqdm(starts, desc="Classifying", disable=len(starts) < 2):
+            rows = order[start : start + batch_size]
+            probabilities[rows] = self.score([texts[row] for row in rows])
+        return probabilities
+
+
+def load_scorer(ref: ModelRef) -> Scorer:
+    """The model behind `ref`, ready to classify.
+
+    Raises:
+        InputError: it cannot be loaded, or is a new model that has not learned anything.
+    """
+    if ref.is_new:
+        raise InputError(
+            f"{ref.name} is a new model, which knows nothing yet: train it by `sentiment-hf run --model {ref.name}` "
+            f"and name the folder of the run; a folder of that name is ./{ref.name}"
+        )
+    if ref.kind is Kind.ENSEMBLE:
+        return ensemble_scorer(ref)
+    if ref.kind is Kind.BASELINE:
+        estimator, labels = load_baseline(ref)
+        return Scorer(labels, estimator.predict_proba)
+    require_checkpoint(ref)
+    ref = fetched(ref)
+    tokenizer = checkpoint_tokenizer(ref)
+    model = load_checkpoint(ref, tokenizer, trains=False).eval()
+    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+    names = model.config.id2label
+    labels = [names[index] for index in sorted(names)]
+    return Scorer(labels, partial(score_batch, model.to(device), tokenizer))
+
+
+def ensemble_scorer(ref: ModelRef) -> Scorer:
+    """All members of an ensemble as one; a member may number the classes in its own order."""
+    ensemble = load_ensemble(ref.folder)
+    members = []
+    for folder in ensemble.folders:
+        member = replace(ModelRef.in_folder(folder), trust_remote_code=ref.trust_remote_code)
+        scorer = load_scorer(member)
+        members.append((scorer, [scorer.labels.index(label) for label in ensemble.labels]))
+
+    def score(texts: list[str]) -> np.ndarray:
+        probabilities = np.stack([scorer.score(texts)[:, order] for scorer, order in members])
+        return ensemble.combine(probabilities, probabilities.argmax(-1))
+
+    return Scorer(ensemble.labels, score)
+
+
+@torch.inference_mode()
+def score_batch(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> np.ndarray:
+    """(texts, classes) probabilities; texts are cut to the length that is saved with the tokenizer."""
+    inputs = DataCollatorWithPadding(tokenizer)(encode(texts, tokenizer)).to(model.device)
+    return model(**inputs).logits.float().softmax(-1).cpu().numpy()

@@ -1,0 +1,290 @@
+"""The model card: README.md and .eval_results/*.yaml of a run, made of measured facts only."""
+
+import html
+import json
+import logging
+import re
+from pathlib import Path
+
+import yaml
+from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, ModelCardData, eval_result_entries_to_yaml
+from transformers.utils import cached_file
+
+from sentiment_hf.common.files import write_text
+from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD, EVAL_RESULTS, HISTORY
+from sentiment_hf.runs.report import Report
+from sentiment_hf.settings.model_ref import MODEL_NAMES, ModelRef, is_path
+
+logger = logging.getLogger(__name__)
+
+# How the snippet in a card names the model while it is a folder; a push puts its name on the Hub there.
+LOCAL = 'model_id, revision = ".", None'
+
+CURVE_LINES = 20
+WIDGET = ("I would see it again tomorrow.", "Two hours that I want back.")
+METRICS = (("accuracy", "Accuracy"), ("f1_macro", "Macro F1"), ("loss", "Loss"))
+
+
+def write_card(folder: Path, report: Report) -> None:
+    """README.md and, where a whole test part of the Hub was scored, .eval_results/NAME.yaml."""
+    curve = read_curve(folder / HISTORY)
+    adapter = (folder / ADAPTER_CONFIG).is_file()
+    parts = [introduction(report), usage(report, adapter), results(report), protocol(report), cost(report, curve)]
+    head = metadata(report, adapter).to_yaml()
+    write_text(folder / CARD, "\n".join([f"---\n{head}\n---\n", *parts, limits(report)]))
+    if report.dataset_id and scored_whole(report):
+        notes = "accuracy" + (f", configuration {report.data['config']}" if report.data["config"] else "")
+        entry = EvalResultEntry(report.dataset_id, "default", report.test["accuracy"], notes=notes)
+        (folder / EVAL_RESULTS).mkdir(exist_ok=True)
+        file = folder / EVAL_RESULTS / f"{report.dataset}.yaml"
+        write_text(file, yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False))
+
+
+def scored_whole(report: Report) -> bool:
+    """The test part of the data set, and not one carved from train, or a sample."""
+    return report.test and report.data["test"] == "given" and not report.test.data["sampled"]
+
+
+def pinned(text: str, repo_id: str, revision: str, license_name: str | None, base_model: str | None) -> str:
+    """The card of a folder as that of a commit on the Hub, with what is only known when it is pushed."""
+    card = ModelCard(text)
+    if license_name:
+        card.data.license = license_name
+    if base_model:
+        card.data.base_model = base_model
+    return str(card).replace(LOCAL, f'model_id, revision = "{repo_id}", "{revision}"')
+
+
+def plain(text: str) -> str:
+    """Text of others inside Markdown: no markup, no HTML, no line ends."""
+    return re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", html.escape(" ".join(str(text).split()), quote=False))
+
+
+def row(*cells: object) -> str:
+    """A line of a Markdown table."""
+    return f"| {' | '.join(str(cell) for cell in cells)} |"
+
+
+def license_of(ref: ModelRef) -> str | None:
+    """What the card of a checkpoint says, where it has one and names one license."""
+    found = cached_file(
+        ref.source,
+        CARD,
+        revision=ref.commit or ref.revision,
+        _raise_exceptions_for_missing_entries=False,
+        _raise_exceptions_for_connection_errors=False,
+        _raise_exceptions_for_gated_repo=False,
+    )
+    try:
+        card = ModelCard.load(found, ignore_metadata_errors=True) if found else None
+    except (yaml.YAMLError, ValueError) as error:
+        logger.warning(
+            "the card of %s cannot be read, and so not its license: %s", ref.name, " ".join(str(error).split())
+        )
+        return None
+    return card.data.license if card and isinstance(card.data.license, str) else None
+
+
+def metadata(report: Report, adapter: bool) -> ModelCardData:
+    """What the Hub shows and searches."""
+    # A folder of this machine is nothing to others.
+    base = None if report.base_model is None or is_path(report.base_model) else report.base_model
+    # The Hub wants an id there, also for data that is not on it.
+    data_set = {"dataset_type": report.dataset_id or re.sub(r"[^\w.-]+", "-", report.dataset, flags=re.ASCII)}
+    data_set |= {"dataset_name": report.dataset, "dataset_config": report.data["config"]}
+    scores = [
+        EvalResult(
+            task_type="text-classification",
+            **data_set,
+            dataset_split="test" if scored_whole(report) else None,
+            metric_type=kind.removesuffix("_macro"),
+            metric_name=name,
+            metric_value=report.test[kind],
+        )
+        for kind, name in METRICS
+        if report.test
+    ]
+    return ModelCardData(
+        pipeline_tag="text-classification",
+        library_name="peft" if adapter else "transformers",
+        license=report.license or "unknown",
+        base_model=base,
+        base_model_relation=None if base is None else "adapter" if adapter else "finetune",
+        datasets=[report.dataset_id] if report.dataset_id else None,
+        metrics=["accuracy", "f1"],
+        tags=["sentiment-hf", "text-classification", report.model_type, *(["lora"] if adapter else [])],
+        widget=[{"text": text} for text in WIDGET],
+        labels=report.labels,
+        model_name=title(report),
+        eval_results=scores or None,
+    )
+
+
+def title(report: Report) -> str:
+    """Model and data set, without the path of either."""
+    return f"{Path(report.model).name} on {report.dataset}"
+
+
+def introduction(report: Report) -> str:
+    """What it is."""
+    model = plain(Path(report.model).name)
+    over = f" over the frozen token vectors of {plain(Path(report.embed_with).name)}," if report.embed_with else ""
+    how = {
+        "scratch": f"A {model}, trained from scratch{over}",
+        "full": f"{model}, all of its weights tuned",
+        "head": f"{model} with its encoder as it was, and a new head",
+        "lora": f"{model}, tuned by low-rank adapters",
+        # Without training only a merged adapter gets a card.
+        "none": f"{model}, its low-rank adapters added to its weights, scored",
+    }[report.tuning]
+    labels = ", ".join(plain(label) for label in report.labels)
+    trained = f", of which {report.trainable_parameters:,} were trained" if report.train_seconds else ""
+    return f"""# {plain(title(report))}
+
+{how} on {plain(report.dataset)}. It sorts a text into one of {len(report.labels)} classes: {labels}.
+{report.parameters:,} parameters{trained}.
+"""
+
+
+def usage(report: Report, adapter: bool) -> str:
+    """A snippet that runs, and what it leaves out."""
+    own_code = report.model_type in MODEL_NAMES
+    snippet = adapter_snippet(report, own_code) if adapter else pipeline_snippet(own_code)
+    notes = [f"Texts are cut to {report.max_seq_length} tokens, as in training, where `<br />` was read as a space."]
+    if report.truncation == "head-tail":
+        notes.append(
+            "In training the middle of a longer text was left out, a quarter of the tokens kept from its head and the "
+            "rest from its tail. `pipeline()` cannot do this and, with `truncation=True`, keeps the head; "
+            "`sentiment-hf predict` can."
+        )
+    if own_code:
+        notes.append(
+            "The code of the model comes with it, which is why `trust_remote_code=True` is needed: read it first."
+        )
+    return f"## Use\n\n```python\n{snippet}\n```\n\n{' '.join(notes)}\n"
+
+
+def pipeline_snippet(own_code: bool) -> str:
+    """For a whole checkpoint."""
+    trust = ", trust_remote_code=True" if own_code else ""
+    return f"""from transformers import pipeline
+
+{LOCAL}
+classifier = pipeline("text-classification", model_id, revision=revision{trust})
+print(classifier({json.dumps(WIDGET[0])}, truncation=True))"""
+
+
+def adapter_snippet(report: Report, own_code: bool) -> str:
+    """For an adapter, which brings neither the model around it nor the names of the classes."""
+    trust = ", trust_remote_code=True" if own_code else ""
+    return f"""from peft import AutoPeftModelForSequenceClassification
+from transformers import AutoTokenizer
+
+{LOCAL}
+labels = {json.dumps(report.labels, ensure_ascii=False)}
+model = AutoPeftModelForSequenceClassification.from_pretrained(
+    model_id, revision=revision, num_labels=len(labels), ignore_mismatched_sizes=True{trust}
+).eval()
+tokenizer = AutoTokenizer.from_pretrained(model_id, revision=revision)
+inputs = tokenizer({json.dumps(WIDGET[0])}, truncation=True, return_tensors="pt")
+print(labels[int(model(**inputs).logits.argmax())])"""
+
+
+def results(report: Report) -> str:
+    """Scores of test and validation, per class and as a confusion table of test."""
+    parts = [part for part in ("test", "validation") if part in report]
+    lines = [
+        "## Results",
+        "",
+        row("", "accuracy", "95 % interval", "macro F1", "loss", "rows"),
+        row("---", *["---:"] * 5),
+    ]
+    for scores, part in ((report[part], part) for part in parts):
+        low, high = scores["accuracy_interval"]
+        cells = (f"{scores['accuracy']:.2%}", f"{low:.2%} to {high:.2%}", f"{scores['f1_macro']:.2%}")
+        lines.append(row(part, *cells, f"{scores['loss']:.4f}", f"{scores['rows']:,}"))
+    if not report.test:
+        return "\n".join([*lines, ""])
+    test, names = report.test, [plain(label) for label in report.labels]
+    lines += [
+        "",
+        "On test, class by class:",
+        "",
+        row("class", "precision", "recall", "F1", "rows"),
+        row("---", *["---:"] * 4),
+    ]
+    for name, scores in zip(names, test["per_class"].values(), strict=True):
+        lines.append(
+            row(name, *(f"{scores[kind]:.2%}" for kind in ("precision", "recall", "f1")), f"{scores['rows']:,}")
+        )
+    lines += ["", "Rows of test by true class (down) and prediction (across):", "", row("", *names)]
+    lines.append(row("---", *["---:"] * len(names)))
+    lines += [row(name, *counts) for name, counts in zip(names, test["confusion"], strict=True)]
+    return "\n".join([*lines, ""])
+
+
+def protocol(report: Report) -> str:
+    """Data, split, and what was used to choose."""
+    data, duplicates = report.data, report.duplicates
+    name = plain(report.dataset)
+    if report.dataset_id:
+        name = f"[{name}](https://huggingface.co/datasets/{report.dataset_id})"
+    if data["config"]:
+        name += f", configuration {plain(data['config'])}"
+    rows = ", ".join(f"{count:,} {part}" for part, count in data["rows"].items())
+    lines = [f"- Data: {name}; rows: {rows}."]
+    lines += [f"- {part.capitalize()} part: {data[part]}." for part in ("validation", "test")]
+    lines += [f"- Of {part}: {sample}." for part, sample in data["sampled"].items()]
+    removed = "removed from train" if duplicates["removed"] else "left in train"
+    lines.append(f"- Rows of train that stand in test word for word: {duplicates['train_in_test']}, {removed}.")
+    chosen = "the best on validation" if report.best_step else "those of the last step"
+    if report.train_seconds:
+        lines.append(f"- The weights are {chosen}; test was scored after that and chose nothing.")
+    lines.append(f"- Recipe {plain(report.recipe)}, seed {report.seed}, fingerprint {report.fingerprint[:12]}.")
+    return "\n".join(["## Data and protocol", "", *lines, ""])
+
+
+def read_curve(path: Path) -> list[dict]:
+    """An entry for each validation: step, epoch, eval_accuracy, eval_loss, and the training loss logged before it."""
+    curve, loss = [], None
+    for entry in map(json.loads, path.read_text(encoding="utf-8").splitlines() if path.is_file() else []):
+        loss = entry.get("loss", loss)
+        if "eval_loss" in entry:
+            curve.append(entry | {"loss": loss})
+    return curve
+
+
+def cost(report: Report, curve: list[dict]) -> str:
+    """Training curve, time, memory, versions."""
+    lines = ["## Training", ""]
+    if curve:
+        lines += [row("step", "epoch", "training loss", "validation loss", "validation accuracy"), row(*["---:"] * 5)]
+        every = -(-len(curve) // CURVE_LINES)
+        shown = [e for index, e in enumerate(curve) if index % every == 0 or e["step"] == report.best_step]
+        for e in shown:
+            loss = "" if e["loss"] is None else f"{e['loss']:.4f}"
+            lines.append(
+                row(e["step"], f"{e['epoch']:.2f}", loss, f"{e['eval_loss']:.4f}", f"{e['eval_accuracy']:.2%}")
+            )
+        lines += ["", f"The weights are those of step {report.best_step or report.steps}.", ""]
+    if report.train_seconds:
+        speed = f"{report.train_tokens_per_second:,.0f} tokens a second, padding not counted"
+        lines.append(f"- {report.train_seconds / 60:.1f} minutes of training steps, {speed}.")
+    memory = f"{report.peak_memory_bytes / 2**20:,.0f} MiB at most"
+    precision = "" if report.mixed_precision == "no" else f", mixed precision {report.mixed_precision}"
+    cores = f"{report.processes} x {report.threads} threads"
+    lines.append(f"- {plain(report.device)}, {cores}{precision}, {memory}.")
+    lines.append("- " + ", ".join(f"{plain(name)} {version}" for name, version in report.versions.items()) + ".")
+    return "\n".join([*lines, ""])
+
+
+def limits(report: Report) -> str:
+    """What no number above speaks of."""
+    tested = f"the test part of {plain(report.dataset)}" if report.test else "nothing, not even a test part"
+    return f"""## Limits
+
+It was tested on {tested}. How it does on texts of another kind, language or time, on texts
+written to mislead it, and whether it treats groups of people alike, was not tested.
+{report.train_texts_at_max_seq_length:.1%} of the training texts reached {report.max_seq_length} tokens; what is
+longer was cut ({report.truncation} kept).
+"""

@@ -1,0 +1,112 @@
+"""Validation and test with the chosen weights, and what a report says of them; for models and for baselines."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from datasets import Dataset
+from transformers import TrainingArguments
+
+from sentiment_hf.baselines.fitting import FittedBaseline
+from sentiment_hf.common.errors import TrainingError
+from sentiment_hf.common.files import whole
+from sentiment_hf.common.layout import PREDICTIONS
+from sentiment_hf.data import Splits
+from sentiment_hf.tasks.metrics import full_scores
+from sentiment_hf.text.encode import tokenize, truncation
+from sentiment_hf.training.batches import longest_first
+from sentiment_hf.training.out_of_memory import memory_explained
+from sentiment_hf.training.trainer import ClassificationTrainer
+
+# Part to (rows, num_labels) logits and (rows,) labels, in the order of the rows.
+Scored = dict[str, tuple[np.ndarray, np.ndarray]]
+
+# What `Trainer` calls the parts.
+PREFIXES = {"validation": "eval", "test": "test"}
+
+
+def score_model(trainer: ClassificationTrainer, splits: Splits) -> Scored:
+    """Logits and labels of the parts that --do_eval and --do_predict ask for; validation first."""
+    tokenizer, scored = trainer.processing_class, {}
+    for part in parts_to_score(trainer.args):
+        rows = tokenize(getattr(splits, part), tokenizer, tokenizer.model_max_length)
+        scored[part] = predict_logits(trainer, rows, PREFIXES[part])
+    return scored
+
+
+def parts_to_score(args: TrainingArguments) -> list[str]:
+    """validation and test, as far as the flags ask for them."""
+    return [part for part, wanted in (("validation", args.do_eval), ("test", args.do_predict)) if wanted]
+
+
+def score_baseline(fitted: FittedBaseline, splits: Splits) -> Scored:
+    """Logits and labels of validation and test."""
+    parts = {part: getattr(splits, part) for part in PREFIXES}
+    return {part: (fitted.logits(rows["text"][:]), np.asarray(rows["label"][:])) for part, rows in parts.items()}
+
+
+def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, num_labels) logits and (rows,) labels, in the order of the data set; writes <split>_results.json."""
+    by_length, order = longest_first(dataset)
+    with memory_explained():
+        output = trainer.predict(by_length, metric_key_prefix=split)
+    broken = order[~np.isfinite(output.predictions).all(-1)]
+    if len(broken):
+        raise TrainingError(
+            f"{split}: what the model says of {len(broken):,} of {len(order):,} rows is not finite, the first of them "
+            f"row {broken.min()}; its weights are broken, or take no such text"
+        )
+    trainer.save_metrics(split, output.metrics)
+    logits, labels = np.empty_like(output.predictions), np.empty_like(output.label_ids)
+    logits[order], labels[order] = output.predictions, output.label_ids
+    return logits, labels
+
+
+def scores_of(scored: Scored, names: list[str]) -> dict[str, dict[str, Any]]:
+    """What the report says of each part; `names` are those of the classes."""
+    return {part: full_scores(logits, labels, names) for part, (logits, labels) in scored.items()}
+
+
+def write_all_predictions(folder: Path, scored: Scored, names: list[str]) -> None:
+    """A file for each part that was scored."""
+    for part, (logits, labels) in scored.items():
+        write_predictions(folder / PREDICTIONS[part], logits, labels, names)
+
+
+def write_predictions(path: Path, logits: np.ndarray, labels: np.ndarray, names: list[str]) -> None:
+    """One line a row of the part, in its order: row, label, prediction, probability of each class (float16)."""
+    import torch
+
+    probabilities = torch.from_numpy(logits).float().softmax(-1).numpy().astype(np.float16)
+    columns = {"row": np.arange(len(labels), dtype=np.int32), "label": labels.astype(np.int16)}
+    columns["prediction"] = logits.argmax(-1).astype(np.int16)
+    columns |= {f"probability_{name}": probabilities[:, index] for index, name in enumerate(names)}
+    with whole(path) as temporary:
+        pq.write_table(pa.table(columns), temporary)
+
+
+def facts_of_model(trainer: ClassificationTrainer) -> dict[str, Any]:
+    """What was trained, and for how long; all counts and seconds are of training steps only."""
+    args, clock = trainer.args, trainer.total_clock()
+    lengths = np.asarray(trainer.train_dataset["length"])
+    limit = trainer.processing_class.model_max_length
+    return {
+        "model_type": trainer.model.config.model_type,
+        "parameters": trainer.num_parameters,
+        "trainable_parameters": trainer.num_trained,
+        "train_seconds": clock["seconds"],
+        "train_tokens": clock["tokens"],
+        "train_tokens_per_second": clock["tokens"] / clock["seconds"] if clock["seconds"] else None,
+        "train_texts_per_second": clock["texts"] / clock["seconds"] if clock["seconds"] else None,
+        "epochs": trainer.state.epoch,
+        "steps": trainer.state.global_step,
+        "best_step": trainer.state.best_global_step if args.load_best_model_at_end else None,
+        "processes": args.world_size,
+        "mixed_precision": args.mixed_precision,
+        "max_seq_length": limit,
+        "truncation": truncation(trainer.processing_class),
+        "train_texts_at_max_seq_length": float((lengths >= limit).mean()),
+        "vocabulary": len(trainer.processing_class),
+    }

@@ -1,0 +1,218 @@
+"""What is refused of a run before anything is loaded: ranges, contradictions, what a model cannot do."""
+
+import dataclasses
+from collections.abc import Set
+from pathlib import Path
+from typing import Any
+
+from sentiment_hf.common.errors import InputError, did_you_mean
+from sentiment_hf.settings.arguments import DataArguments, RunSpec
+from sentiment_hf.settings.model_ref import Kind
+
+# Below these `Trainer` fails much later, or does something else in silence.
+LOWEST = {
+    "per_device_train_batch_size": 1,
+    "per_device_eval_batch_size": 1,
+    "gradient_accumulation_steps": 1,
+    "eval_accumulation_steps": 1,
+    "torch_empty_cache_steps": 1,
+    "num_cpu_threads": 1,
+    "max_data_bytes": 1,
+    "early_stopping_patience": 1,
+    "dataloader_num_workers": 0,
+    "num_train_epochs": 0,
+    "warmup_steps": 0,
+    "learning_rate": 0,
+    "weight_decay": 0,
+    "max_grad_norm": 0,
+    "lora_r": 1,
+    "lora_alpha": 1,
+    "lora_dropout": 0,
+    "attention_dropout": 0,
+}
+
+PUSHED_ONCE = "a finished run is pushed, once"
+
+# The one value that a flag of `TrainingArguments` may have here, and why.
+FIXED = {
+    "hub_token": (None, "a command line is seen by others; set HF_TOKEN, or `hf auth login`"),
+    "hub_always_push": (False, PUSHED_ONCE),
+    "hub_revision": (None, "a run is pushed to the main branch"),
+    "resume_from_checkpoint": (
+        None,
+        "the same command goes on from the last checkpoint in its --output_dir by itself",
+    ),
+    "save_only_model": (False, "an interrupted run needs its optimizer to go on"),
+    "prediction_loss_only": (False, "the scores are made of the predictions"),
+    "batch_eval_metrics": (False, "the scores are those of all rows at once"),
+    "eval_do_concat_batches": (True, "the scores are those of all rows at once"),
+}
+
+# What is logged at each evaluation, so that the best checkpoint can be chosen by it.
+METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "loss")
+
+# What shapes a tokenizer that is trained; a checkpoint brings its own.
+OF_A_NEW_TOKENIZER = ("tokenizer", "vocab_size", "min_frequency", "lowercase")
+
+# What shapes an adapter; a saved one goes on as it is.
+OF_A_NEW_ADAPTER = ("lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save")
+OF_A_NEW_ADAPTER += ("use_dora", "use_rslora")
+
+# What a baseline obeys; all other flags shape a model or how it is trained.
+OF_A_BASELINE = {"model_name_or_path", "config", "output_dir", "overwrite", "seed", "num_cpu_threads", "disable_tqdm"}
+OF_A_BASELINE |= {"tokenizer", "lowercase", *(field.name for field in dataclasses.fields(DataArguments))}
+
+NO_ADAPTER = "--merge_adapter wants an adapter: one trained by --tuning lora, or a finished one as --model"
+
+
+def check(spec: RunSpec) -> None:
+    """Ranges, and what no single flag can say about itself."""
+    values = spec.values()
+    check_values(values)
+    check_model(spec)
+    check_push(spec)
+    check_strategies(values)
+    check_training(values)
+    metric = values["metric_for_best_model"] or "loss"
+    if metric.removeprefix("eval_") not in METRICS:
+        raise InputError(f"--metric_for_best_model {metric} is not logged{did_you_mean(metric, METRICS)}")
+    if values["length_bucketing"] and values["train_sampling_strategy"] != "random":
+        raise InputError(
+            f"--train_sampling_strategy {values['train_sampling_strategy']} has no effect while batches are made "
+            "of texts of similar length; add --length_bucketing false"
+        )
+
+
+def check_values(values: dict[str, Any]) -> None:
+    """Each flag by itself."""
+    for name in ("lora_dropout", "attention_dropout"):
+        if values[name] is not None and not values[name] < 1:
+            raise InputError(f"--{name} {values[name]} is a probability: expected less than 1")
+    for name, lowest in LOWEST.items():
+        if values[name] is not None and values[name] < lowest:
+            raise InputError(f"--{name} {values[name]} is out of range: expected at least {lowest}")
+    for name, (value, reason) in FIXED.items():
+        if values[name] != value:
+            # Without its value, which may be a secret.
+            raise InputError(f"--{name} is not supported: {reason}")
+
+
+def check_baseline(spec: RunSpec, named: Set[str]) -> None:
+    """Only what a baseline obeys is `named`, by flag or recipe."""
+    name = spec.model.name
+    if unused := sorted(named - OF_A_BASELINE):
+        raise InputError(
+            f"{', '.join(f'--{flag}' for flag in unused)}: a baseline such as {name} has no such setting; it takes "
+            f"{', '.join(f'--{flag}' for flag in sorted(OF_A_BASELINE))}"
+        )
+    if name == "baseline-lexicon" and (unused := sorted(named & {"tokenizer", "lowercase"})):
+        raise InputError(f"--{unused[0]}: {name} finds English words by itself, and capitals are emphasis to it")
+    if spec.tokenizer.tokenizer == "bpe":
+        raise InputError(f"--tokenizer bpe: {name} counts words or characters; expected word or char")
+
+
+def check_unused(spec: RunSpec, given: Set[str]) -> None:
+    """No flag is `given` that shapes what a checkpoint or an adapter brings along, or what is not there."""
+    model, tuning = spec.model, spec.tuning.tuning
+    unused = [f"--{name}" for name in OF_A_NEW_TOKENIZER if name in given]
+    source = spec.embed_with or (None if model.is_new else model)
+    if unused and source:
+        raise InputError(f"{', '.join(unused)}: {source.flag} {source.name} brings its own tokenizer")
+    unused = [f"--{name}" for name in OF_A_NEW_ADAPTER if name in given]
+    if unused and model.kind is Kind.ADAPTER:
+        raise InputError(f"{', '.join(unused)}: --model {model.name} is an adapter, which goes on in its own shape")
+    if unused and tuning != "lora":
+        raise InputError(f"{', '.join(unused)} shapes an adapter, and --tuning {tuning} has none: add --tuning lora")
+
+
+def check_model(spec: RunSpec) -> None:
+    """What can be done with a new model, with a checkpoint and with an adapter."""
+    model, tuning, encoder = spec.model, spec.tuning, spec.embed_with
+    if not model.is_new and model.kind in (Kind.BASELINE, Kind.ENSEMBLE):
+        raise InputError(f"--model {model.name}: this folder is no checkpoint but a finished {model.kind}")
+    model.require_base()
+    if model.is_new and tuning.tuning != "full":
+        raise InputError(
+            f"--tuning {tuning.tuning} leaves most weights as they are, and those of a new {model.name} know nothing; "
+            "train it first, then give its folder as --model"
+        )
+    if model.is_new and tuning.attention_dropout is not None:
+        raise InputError(
+            "--attention_dropout is for a checkpoint; a new model has --model_config attention_dropout=0.1"
+        )
+    if encoder and not model.is_new:
+        raise InputError("--embed_with is for a new custom model; a trained one has its encoder with it")
+    if encoder and encoder.kind is not Kind.CHECKPOINT:
+        raise InputError(f"--embed_with {encoder.name}: expected a whole pretrained checkpoint")
+    if encoder and spec.new_model.word_vectors:
+        raise InputError("--embed_with and --word_vectors both say what a token looks like; keep one of them")
+    if tuning.merge_adapter and (model.is_new or (spec.training["do_train"] and tuning.tuning != "lora")):
+        raise InputError(NO_ADAPTER)
+
+
+def check_push(spec: RunSpec) -> None:
+    """A finished run is pushed, with a name, if there is something new."""
+    training = spec.training
+    if training["hub_strategy"] not in ("every_save", "end"):
+        raise InputError(f"--hub_strategy {training['hub_strategy']} is not supported: {PUSHED_ONCE}")
+    if training["push_to_hub"] and not training["hub_model_id"]:
+        raise InputError("--push_to_hub wants to know where to: add --hub_model_id OWNER/NAME")
+    if training["push_to_hub"] and not training["do_train"] and not spec.tuning.merge_adapter:
+        raise InputError(
+            "--push_to_hub: without --do_train there is no new model; push a finished run by `sentiment-hf push`"
+        )
+
+
+def check_strategies(values: dict[str, Any]) -> None:
+    """How often is logged, evaluated and saved: what TrainingArguments would refuse too, once torch is loaded."""
+    for what in ("logging", "eval", "save"):
+        steps = values[f"{what}_steps"]
+        if values[f"{what}_strategy"] == "steps" and steps and steps > 1 and steps != int(steps):
+            raise InputError(f"--{what}_steps {steps}: expected a whole number, or a share of all steps below 1")
+    if values["logging_strategy"] == "steps" and not values["logging_steps"]:
+        raise InputError("--logging_steps 0: nothing would be logged; expected at least 1, or --logging_strategy no")
+    # Where nothing is said of them, `Trainer` evaluates as often as it logs.
+    every = values["eval_steps"] or values["logging_steps"]
+    if values["eval_strategy"] == "steps" and every <= 0:
+        raise InputError("--eval_strategy steps wants to know how often: add --eval_steps N")
+    if not values["load_best_model_at_end"] or values["save_strategy"] == "best":
+        return
+    if values["eval_strategy"] != values["save_strategy"]:
+        raise InputError(
+            f"--save_strategy {values['save_strategy']} and --eval_strategy {values['eval_strategy']}: the best "
+            "checkpoint is kept, so each one is evaluated; give the two the same value, or add "
+            "--load_best_model_at_end false"
+        )
+    if values["eval_strategy"] == "steps" and not is_multiple(values["save_steps"], every):
+        raise InputError(
+            f"--save_steps {values['save_steps']:g} is no multiple of --eval_steps {every:g}: the best checkpoint is "
+            "kept, so each one is evaluated"
+        )
+
+
+def is_multiple(save_steps: float, eval_steps: float) -> bool:
+    """Whether there is an evaluation at each saving; shares of all steps, below 1, count in millionths."""
+    if save_steps % eval_steps == 0:
+        return True
+    if save_steps < 1 and eval_steps < 1:
+        return (save_steps * 1_000_000) % (eval_steps * 1_000_000) == 0
+    return False
+
+
+def check_training(values: dict[str, Any]) -> None:
+    """Other contradictions that TrainingArguments would refuse too, once torch is loaded."""
+    for suffix in ("", "_full_eval"):
+        if values[f"fp16{suffix}"] and values[f"bf16{suffix}"]:
+            raise InputError(f"--fp16{suffix} and --bf16{suffix}: numbers have one format; keep one of them")
+    if values["lr_scheduler_type"] in ("reduce_lr_on_plateau", "greedy") and values["eval_strategy"] == "no":
+        raise InputError(
+            f"--lr_scheduler_type {values['lr_scheduler_type']} goes by validation, and --eval_strategy is no"
+        )
+    for name in ("accelerator_config", "fsdp_config"):
+        text = values[name]
+        if isinstance(text, str) and not text.startswith("{") and not Path(text).is_file():
+            raise InputError(f"--{name} {text}: no such file; expected one with a JSON object, or the object itself")
+    if values["dataloader_prefetch_factor"] is not None and values["dataloader_num_workers"] == 0:
+        raise InputError(
+            "--dataloader_prefetch_factor is for processes that fetch data: add --dataloader_num_workers N"
+        )

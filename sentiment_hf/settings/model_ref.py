@@ -1,0 +1,262 @@
+"""`ModelRef`: what --model, --embed_with and the argument of predict, push and ensemble are parsed into, once."""
+
+import json
+import os
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from sentiment_hf.common.errors import InputError, did_you_mean
+from sentiment_hf.common.layout import ADAPTER_CONFIG, BASELINE_FILE, CONFIG, ENSEMBLE_FILE, LABELS, MODEL_FILES
+
+# Names and what they stand for, as `list` shows them. The registries import torch and scikit-learn; a test compares.
+MODELS = {
+    "custom-ngram": "A score per class for each word and each of its n-grams, num_buckets of them; hidden_size is not "
+    "used.",
+    "custom-fc": "num_layers fully connected layers of hidden_size over pooled embeddings.",
+    "custom-rnn": "An Elman network.",
+    "custom-gru": "Gated recurrent units.",
+    "custom-lstm": "Long short-term memory.",
+    "custom-attention": "One layer of self-attention of hidden_size in num_heads heads.",
+    "custom-transformer": "num_layers blocks; max_position_embeddings bounds learned positions, sinusoidal ones have "
+    "no end.",
+    "custom-textcnn": "num_filters filters for each window of kernel_sizes tokens; hidden_size is not used.",
+}
+BASELINES = {
+    "baseline-majority": "The most frequent class of train, with the shares of the classes as probabilities.",
+    "baseline-lexicon": "VADER, an English lexicon, with a logistic regression over its four scores learned on train.",
+    "baseline-naive-bayes-bow": "Multinomial naive Bayes on counts of words.",
+    "baseline-naive-bayes-tfidf": "Multinomial naive Bayes on TF-IDF of words and pairs of words.",
+    "baseline-logistic-regression-bow": "Logistic regression on counts of words.",
+    "baseline-logistic-regression-tfidf": "Logistic regression on TF-IDF of words and pairs of words.",
+    "baseline-svm-bow": "Linear support vector machine on counts of words, its probabilities calibrated on "
+    "validation.",
+    "baseline-svm-tfidf": "Linear support vector machine on TF-IDF of words and pairs of words, calibrated on "
+    "validation.",
+    "baseline-nb-svm": "NB-SVM: logistic regression on n-grams of 1 to 3 words, each weighted by its naive Bayes "
+    "log-count ratio.",
+}
+MODEL_NAMES, BASELINE_NAMES = tuple(MODELS), tuple(BASELINES)
+
+
+class Kind(StrEnum):
+    """What a reference leads to."""
+
+    FRESH = "fresh"
+    BASELINE = "baseline"
+    CHECKPOINT = "checkpoint"
+    ADAPTER = "adapter"
+    ENSEMBLE = "ensemble"
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """A model by reference; nothing of it is loaded.
+
+    name: as it was given. folder: where it lies, None for a Hub id that is not fetched and for what is still to be
+    made. revision: the branch, tag or commit that was asked for; commit: the one that was fetched. base: the model
+    that an adapter changes. labels: the class names in the order of the head, None where they are not known.
+    flag: what errors call it.
+    """
+
+    name: str
+    kind: Kind
+    folder: Path | None = None
+    revision: str = "main"
+    commit: str | None = None
+    trust_remote_code: bool = False
+    base: Self | None = None
+    labels: tuple[str, ...] | None = None
+    model_type: str | None = None
+    flag: str = "--model"
+
+    @classmethod
+    def parse(
+        cls, name: str, *, flag: str = "--model", revision: str = "main", trust_remote_code: bool = False
+    ) -> Self:
+        """Look at what `name` is: a custom model or a baseline, a folder, else a Hub id. The network is not asked.
+
+        Raises:
+            InputError: a misspelt custom-* or baseline-* name, a path that is no folder, a folder without a model, a
+                damaged file in it, or an adapter of something other than a checkpoint.
+        """
+        given = {"revision": revision, "trust_remote_code": trust_remote_code, "flag": flag}
+        refuse_misspelt(name, flag)
+        if name in MODELS:
+            return cls(name, Kind.FRESH, model_type=name, **given)
+        if name in BASELINES:
+            return cls(name, Kind.BASELINE, **given)
+        if os.path.isdir(name):
+            return cls.in_folder(Path(name), **given)
+        if is_path(name):
+            raise no_such_folder(name, flag)
+        return cls(name, Kind.CHECKPOINT, **given)
+
+    @classmethod
+    def in_folder(cls, folder: Path, **given: Any) -> Self:
+        """What lies in a folder, also in one with the name of a custom model; `given` and raised as by `parse`."""
+        return look_into(cls(str(folder), Kind.CHECKPOINT, folder, **given))
+
+    def fetched(self, folder: Path, commit: str) -> Self:
+        """This Hub id at the commit whose files lie in `folder`, the cache of the Hub; config.json is enough."""
+        given = {"flag": self.flag, "revision": self.revision, "trust_remote_code": self.trust_remote_code}
+        there = ModelRef.in_folder(folder, **given)
+        return replace(there, name=self.name, commit=commit)
+
+    @property
+    def is_new(self) -> bool:
+        """A custom model or a baseline by name: weights and tokenizer are still to be made."""
+        return self.folder is None and self.kind in (Kind.FRESH, Kind.BASELINE)
+
+    @property
+    def is_local(self) -> bool:
+        """A folder of this machine, which means nothing to others; a copy of a model of the Hub is none."""
+        return self.folder is not None and self.commit is None
+
+    @property
+    def source(self) -> str:
+        """What `from_pretrained` takes: a folder, or the Hub id of a whole model, whose weights it fetches."""
+        return str(self.folder) if self.is_local or self.kind is Kind.ADAPTER else self.name
+
+    @property
+    def root(self) -> Self:
+        """The model itself, or the one that an adapter changes."""
+        return self.base or self
+
+    @property
+    def short_name(self) -> str:
+        """The name without its folders or its owner."""
+        return Path(self.name).name
+
+    @property
+    def files(self) -> list[Path]:
+        """The files that say which model it is, those of its base too; for a model of the Hub, its commit says it."""
+        refs = [ref for ref in (self, self.base) if ref and ref.is_local] if self.is_local else []
+        return [path for ref in refs for pattern in (*MODEL_FILES, "*.py") for path in ref.folder.glob(pattern)]
+
+    def require_base(self) -> None:
+        """Raises InputError where the folder under an adapter is gone."""
+        if self.base and self.base.is_local and not self.base.folder.is_dir():
+            raise no_such_folder(self.base.name, self.flag)
+
+
+def refuse_misspelt(name: str, flag: str) -> None:
+    """Raises InputError for custom-* and baseline-* that do not exist; ./custom-mine is a folder."""
+    for kind, prefix, known in (("custom model", "custom-", MODELS), ("baseline", "baseline-", BASELINES)):
+        if name.startswith(prefix) and "/" not in name and name not in known:
+            raise InputError(
+                f"{flag} {name}: no {kind} has this name{did_you_mean(name, known)}; a folder is ./{name}"
+            )
+
+
+def is_path(name: str) -> bool:
+    """Whether a name that is no folder can be no Hub id either."""
+    written_as_one = name.startswith((".", "/", "~")) or name.count("/") > 1 or Path(name).is_absolute()
+    return written_as_one or os.path.exists(name)
+
+
+def no_such_folder(name: str, flag: str) -> InputError:
+    """To be raised."""
+    return InputError(
+        f"{flag} {name}: no such folder; expected one with a checkpoint (config.json, model.safetensors)"
+    )
+
+
+def look_into(ref: ModelRef) -> ModelRef:
+    """The reference to a folder, with the kind, base, labels and model type of what lies there."""
+    folder = ref.folder
+    if (folder / ENSEMBLE_FILE).is_file():
+        return replace(ref, kind=Kind.ENSEMBLE, labels=ensemble_labels(folder))
+    if (folder / BASELINE_FILE).is_file():
+        return replace(ref, kind=Kind.BASELINE, labels=saved_labels(ref))
+    if (folder / ADAPTER_CONFIG).is_file():
+        base = base_of(ref)
+        labels = saved_labels(ref) or base.labels
+        return replace(ref, kind=Kind.ADAPTER, base=base, labels=labels, model_type=base.model_type)
+    if not (folder / CONFIG).is_file():
+        raise InputError(f"{ref.flag} {ref.name}: this folder is no checkpoint, it has no config.json")
+    config = read_object(folder / CONFIG, ref)
+    return replace(ref, labels=head_labels(config, ref), model_type=config.get("model_type"))
+
+
+def read_object(file: Path, ref: ModelRef) -> dict:
+    """The JSON object in a file of the model; raises InputError where there is something else."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{ref.flag} {ref.name}: expected a JSON object in {file} ({error})") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{ref.flag} {ref.name}: expected a JSON object in {file}, found a {type(found).__name__}")
+    return found
+
+
+def base_of(ref: ModelRef) -> ModelRef:
+    """The model that an adapter changes; where its folder is gone, `folder` names it nevertheless.
+
+    Raises:
+        InputError: the adapter does not say which model it changes, or that one is no whole checkpoint.
+    """
+    file = ref.folder / ADAPTER_CONFIG
+    try:
+        config = json.loads(file.read_text(encoding="utf-8"))
+        name, revision = config["base_model_name_or_path"], config.get("revision") or "main"
+    except (ValueError, RecursionError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{ref.flag} {ref.name}: {file} does not name its model as base_model_name_or_path"
+        ) from error
+    if not name or not isinstance(name, str):
+        raise InputError(
+            f"{ref.flag} {ref.name}: expected a model as base_model_name_or_path in {file}, found {name!r}"
+        )
+    given = {"revision": revision, "trust_remote_code": ref.trust_remote_code, "flag": ref.flag}
+    if os.path.isfile(os.path.join(name, ADAPTER_CONFIG)):
+        raise InputError(f"{ref.flag} {ref.name} is an adapter of {name}, which is an adapter too and no whole model")
+    if is_path(name) and not os.path.isdir(name):
+        return ModelRef(name, Kind.CHECKPOINT, folder=Path(name), **given)
+    base = ModelRef.parse(name, **given)
+    if base.kind is not Kind.CHECKPOINT:
+        raise InputError(f"{ref.flag} {ref.name} is an adapter of {name}, which is no checkpoint")
+    return base
+
+
+def head_labels(config: dict, ref: ModelRef) -> tuple[str, ...] | None:
+    """The class names in a config.json by their numbers; None where they are missing, or LABEL_0, LABEL_1, ..."""
+    names = config.get("id2label") or {}
+    try:
+        ordered = tuple(str(names[number]) for number in sorted(names, key=int))
+    except (ValueError, TypeError) as error:
+        raise InputError(
+            f"{ref.flag} {ref.name}: expected id2label in {ref.folder / CONFIG} as {{number: name}}, found {names!r}"
+        ) from error
+    return None if ordered == tuple(f"LABEL_{number}" for number in range(len(ordered))) else ordered
+
+
+def saved_labels(ref: ModelRef) -> tuple[str, ...] | None:
+    """The class names in the labels.json beside an adapter or a baseline, if there is one."""
+    file = ref.folder / LABELS
+    if not file.is_file():
+        return None
+    labels = read_object(file, ref).get("labels")
+    if not is_list_of_names(labels):
+        raise InputError(
+            f"{ref.flag} {ref.name}: expected a list of class names as labels in {file}, found {labels!r}"
+        )
+    return tuple(labels)
+
+
+def ensemble_labels(folder: Path) -> tuple[str, ...]:
+    """The class names in an ensemble.json."""
+    file = folder / ENSEMBLE_FILE
+    try:
+        labels = json.loads(file.read_text(encoding="utf-8"))["labels"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        labels = None
+    if not is_list_of_names(labels):
+        raise InputError(f"{file} is damaged; make the ensemble again, by `sentiment-hf ensemble`")
+    return tuple(labels)
+
+
+def is_list_of_names(value: Any) -> bool:
+    """A list of words, not empty."""
+    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)

@@ -1,0 +1,121 @@
+"""From a model and tokenized splits to the trainer, and from the trainer to the weights best on validation."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+from datasets import Dataset
+from torch.utils.data import DataLoader
+from transformers import EarlyStoppingCallback, PrinterCallback, TrainerCallback, TrainingArguments, set_seed
+
+from sentiment_hf.common.errors import InputError, Interrupted, TrainingError
+from sentiment_hf.common.layout import HISTORY
+from sentiment_hf.data import Splits
+from sentiment_hf.models.load import load_model, load_tokenizer
+from sentiment_hf.settings.arguments import RunArguments, RunSpec
+from sentiment_hf.text.encode import tokenize
+from sentiment_hf.text.word_vectors import initialise_embedding
+from sentiment_hf.training.batches import FewLengthsCollator, longest_first
+from sentiment_hf.training.callbacks import MetricsFile, StopOnBrokenLoss, StopOnSignal
+from sentiment_hf.training.checkpoints import pickles_refused, warn_of_versions
+from sentiment_hf.training.out_of_memory import memory_explained
+from sentiment_hf.training.processes import lost_processes_explained
+from sentiment_hf.training.trainer import ClassificationTrainer
+
+logger = logging.getLogger(__name__)
+
+
+def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> ClassificationTrainer:
+    """Tokenizer, tokenized splits, model, and the trainer around them."""
+    set_seed(args.seed)
+    tokenizer = load_tokenizer(spec, splits.train["text"])
+    model = load_model(spec, splits.train.features["label"].names, tokenizer, trains=args.do_train)
+    if vectors := spec.new_model.word_vectors:
+        found = initialise_embedding(model, tokenizer, vectors)
+        logger.warning("%s covers %.1f %% of the vocabulary", vectors, 100 * found)
+    train, validation = (
+        tokenize(part, tokenizer, tokenizer.model_max_length) for part in (splits.train, splits.validation)
+    )
+    collator = FewLengthsCollator(tokenizer)
+    if spec.model.is_new:
+        model.prepare(labelled_batches(train, collator))
+    with refusals_explained():
+        trainer = ClassificationTrainer(
+            model=model,
+            args=args,
+            train_dataset=train,
+            eval_dataset=longest_first(validation)[0],
+            processing_class=tokenizer,
+            data_collator=collator,
+            class_weights=balanced_weights(splits.train) if spec.run.class_weights else None,
+            length_bucketing=spec.run.length_bucketing,
+            checkpoint_verify=spec.run.checkpoint_verify,
+            callbacks=callbacks(spec.run, args),
+        )
+    # With --disable_tqdm nothing is printed before the result; metrics.jsonl has it all.
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def labelled_batches(train: Dataset, collator: FewLengthsCollator) -> Iterator[tuple[torch.Tensor, ...]]:
+    """(batch, length) ids, (batch, length) bool mask, (batch,) labels of all rows."""
+    for batch in DataLoader(longest_first(train)[0], batch_size=64, collate_fn=collator):
+        yield batch["input_ids"], batch["attention_mask"].bool(), batch["labels"]
+
+
+def callbacks(run_args: RunArguments, training_args: TrainingArguments) -> list[TrainerCallback]:
+    """Ours, and early stopping where there is a patience, as in most recipes, and something is evaluated."""
+    chosen = [StopOnSignal(), MetricsFile(Path(training_args.output_dir, HISTORY)), StopOnBrokenLoss()]
+    if run_args.early_stopping_patience is not None and training_args.eval_strategy != "no":
+        chosen.append(EarlyStoppingCallback(run_args.early_stopping_patience))
+    return chosen
+
+
+def balanced_weights(train: Dataset) -> torch.Tensor:
+    """rows / (classes * rows of the class), as in scikit-learn: the mean weight of a row is 1; 0 without rows."""
+    counts = np.bincount(train["label"], minlength=train.features["label"].num_classes)
+    weights = np.where(counts, len(train) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 0)
+    return torch.tensor(weights, dtype=torch.float32)
+
+
+@contextmanager
+def refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """What `Trainer` raises before training has `begun`: a flag wants another package, model or flag beside it."""
+    try:
+        yield
+    except (InputError, TrainingError):
+        raise
+    except (ValueError, ImportError, AssertionError, KeyError, RuntimeError, OSError) as error:
+        if begun():
+            raise
+        reason = " ".join(str(error).split())
+        raise InputError(f"these flags cannot be used here: {reason}") from error
+
+
+def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) -> None:
+    """From the start or from a whole checkpoint; ends with the best weights by validation, saved."""
+    if checkpoint:
+        logger.warning("going on from %s", checkpoint)
+        warn_of_versions(checkpoint)
+        trainer.restore_clock(checkpoint)
+    stop = next(c for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
+    begun = refusals_explained(lambda: trainer.resumed_at is not None)
+    with stop, begun, lost_processes_explained(), memory_explained(), pickles_refused(checkpoint):
+        result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if stop.signum is not None:
+        raise Interrupted(
+            stop.signum, f"stopped at step {trainer.state.global_step}, saved; the same command goes on from there"
+        )
+    save(trainer, merge)
+    trainer.save_state()
+    trainer.save_metrics("train", result.metrics)
+
+
+def save(trainer: ClassificationTrainer, merge: bool) -> None:
+    """What is to be loaded by others: a whole checkpoint, or an adapter if it is not to `merge` with its base."""
+    if merge:
+        trainer.model = trainer.model_wrapped = trainer.model.merge_and_unload()
+    trainer.save_model()

@@ -1,0 +1,334 @@
+"""Folders of finished runs become one dictionary that says what each model is worth; other data is refused."""
+
+import csv
+import json
+import shutil
+import statistics
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from helpers import flags, read_report, run_flags, write_csv, write_data
+
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.comparison.statistics import rows as test_part
+from sentiment_hf.comparison.statistics.results import compare
+from sentiment_hf.runs.finished import load_runs
+from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.run_flags import parse_run
+
+IMDB = Path(__file__).parents[2] / "results" / "imdb"
+SCORES = ("accuracy", "f1_macro", "log_loss", "calibration_error")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Whose test rows have a place and a serial number too."""
+    folder = write_data(tmp_path_factory.mktemp("data"))
+    with (folder / "test.csv").open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    cells = [(row["text"], row["label"], "home" if i % 3 else "away", f"number {i}") for i, row in enumerate(rows)]
+    write_csv(folder / "test.csv", cells, ("text", "label", "place", "serial"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def folders(data, tmp_path_factory):
+    """Two models, two seeds each, and one seed of the first on a fifth of the training rows."""
+    folder = tmp_path_factory.mktemp("out") / "tiny"
+    for model in ("custom-fc", "custom-gru"):
+        for seed in (0, 1):
+            run_flags(data, folder / f"{model}-seed{seed}", "--seed", seed, "--learning_rate", 0.05, model=model)
+    run_flags(data, folder / "custom-fc-few-seed0", "--seed", 0, "--max_train_samples", 8, model="custom-fc")
+    return sorted(folder.iterdir())
+
+
+@pytest.fixture(scope="module")
+def rows(data):
+    """The test part as the flags of the runs name it."""
+    return test_part.test_rows(parse_run(flags(data, data / "unused")).data, None)
+
+
+@pytest.fixture(scope="module")
+def compared(folders, rows):
+    return compare(load_runs(folders), rows)
+
+
+@pytest.fixture
+def copies(folders, tmp_path):
+    """Copies of the folders, to be changed."""
+    return [Path(shutil.copytree(folder, tmp_path / folder.name)) for folder in folders]
+
+
+def change_report(folder: Path, **changes) -> None:
+    (folder / "report.json").write_text(json.dumps(read_report(folder) | changes))
+
+
+def test_seeds_of_a_model_are_one_row_and_a_sample_of_train_is_a_point_of_its_curve(compared):
+    models = {model["name"]: model for model in compared["models"]}
+    assert models.keys() == {"custom-fc", "custom-gru"}
+    assert all(model["seeds"] == [0, 1] and not model["single_seed"] for model in models.values())
+    assert models["custom-fc"]["folders"] == ["tiny/custom-fc-seed0", "tiny/custom-fc-seed1"]
+    (curve,) = compared["learning_curve"]
+    assert (curve["name"], curve["kind"]) == ("custom-fc", "scratch")
+    assert [point["train_rows"] for point in curve["points"]] == [8, 40]
+    assert curve["points"][1]["accuracy"] == models["custom-fc"]["accuracy"]
+
+
+def test_the_numbers_are_those_of_the_reports(compared, folders):
+    for model in compared["models"]:
+        reports = [
+            read_report(folder) for folder in folders if f"{folder.parent.name}/{folder.name}" in model["folders"]
+        ]
+        tests = [report["test"] for report in reports]
+        assert model["accuracy_by_seed"] == pytest.approx([test["accuracy"] for test in tests])
+        for name, saved in zip(SCORES[:3], ("accuracy", "f1_macro", "loss"), strict=True):
+            assert model[name]["value"] == pytest.approx(sum(test[saved] for test in tests) / 2, rel=2e-3)
+        lower = min(tests, key=lambda test: test["accuracy"])
+        assert model["confusion"] in [test["confusion"] for test in tests if test["accuracy"] == lower["accuracy"]]
+        assert model["parameters"] == reports[0]["parameters"]
+        assert model["train_minutes"] == pytest.approx(sum(report["train_seconds"] for report in reports) / 120)
+        assert model["bytes_on_disk"] > (folders[0] / "model.safetensors").stat().st_size / 10
+    assert compared["rows"] == {"train": 40, "validation": 14, "test": 22}
+    assert compared["labels"] == ["negative", "positive"]
+
+
+def test_every_interval_holds_its_value_and_all_is_json(compared):
+    for model in compared["models"]:
+        for name in SCORES:
+            assert 0 <= model[name]["low"] <= model[name]["value"] <= model[name]["high"], name
+    assert json.loads(json.dumps(compared, allow_nan=False)) == compared
+
+
+def test_the_curve_is_what_was_logged(compared):
+    for model in compared["models"]:
+        evaluated = [point for point in model["curve"] if point["validation_accuracy"] is not None]
+        assert [point["step"] for point in evaluated] == [5, 10]
+        assert all(point["validation_loss"] > 0 for point in evaluated)
+
+
+def test_accuracy_by_length_and_by_column_covers_every_row(compared, rows):
+    assert list(rows.columns) == ["place"], "a column with a value of its own per row groups nothing"
+    for model in compared["models"]:
+        assert sum(part["rows"] for part in model["by_length"]) == 22
+        assert [(part["value"], part["rows"]) for part in model["by_column"]["place"]] == [("away", 8), ("home", 14)]
+        right = sum(part["rows"] * part["accuracy"]["value"] for part in model["by_column"]["place"])
+        assert right / 22 == pytest.approx(model["accuracy"]["value"])
+
+
+def test_rows_are_shown_with_their_text_or_without_any(folders, rows, data):
+    runs = load_runs(folders)
+    with (data / "test.csv").open(newline="", encoding="utf-8") as file:
+        texts = [(row["text"], row["label"]) for row in csv.DictReader(file)]
+    for found in compare(runs, rows)["disagreements"]:
+        assert (found["text"], found["label"]) == texts[found["row"]]
+        assert len(set(found["predictions"].values())) == 2
+    without = compare(runs, None)
+    assert all(row["text"] is None for row in without["disagreements"] + without["label_errors"])
+    assert all(model["by_length"] == [] and model["by_column"] == {} for model in without["models"])
+
+
+def test_one_model_alone_is_described(folders):
+    result = compare(load_runs(folders[-1:]), None)
+    assert (result["pairs"], result["learning_curve"], result["disagreements"], result["label_errors"]) == ([],) * 4
+    assert result["groups"] == [["custom-gru"]]
+    assert result["models"][0]["single_seed"]
+    assert "is the only model" in result["advice"][0]
+
+
+def test_a_model_beside_its_copy_cannot_be_told_apart(folders, tmp_path):
+    copy = shutil.copytree(folders[-1], tmp_path / "other-gru")
+    result = compare(load_runs([folders[-1], copy]), None)
+    assert [model["name"] for model in result["models"]] == ["custom-gru", "other-gru"]
+    (pair,) = result["pairs"]
+    assert (pair["p"], pair["p_holm"], pair["f1_p"], pair["differs"]) == (1, 1, 1, False)
+    assert result["groups"] == [["custom-gru", "other-gru"]]
+
+
+def test_the_same_seed_twice_is_refused_unless_the_names_differ(folders, tmp_path):
+    twin = shutil.copytree(folders[-1], tmp_path / "elsewhere" / folders[-1].name)
+    with pytest.raises(InputError, match=r"same model with the same seed, 1.*names"):
+        compare(load_runs([folders[-1], twin]), None)
+    assert len(load_runs([folders[-1], folders[-1]])) == 1
+
+
+def test_models_of_one_name_get_the_folder_above(copies, tmp_path):
+    other = shutil.copytree(copies[-1], tmp_path / "longer" / copies[-1].name)
+    change_report(other, max_seq_length=7)
+    names = {model["name"] for model in compare(load_runs([copies[-1], other]), None)["models"]}
+    assert names == {f"{tmp_path.name}/custom-gru", "longer/custom-gru"}
+
+
+def test_speed_is_read_where_it_was_measured(copies):
+    speed = {"texts_per_second_one_core": 120.0, "texts_per_second_all_cores": 200.0, "cores": 2}
+    speed |= {"latency_p50_ms": 5.0, "latency_p95_ms": 9.0, "rows": 1000, "bytes_on_disk": 4321}
+    (copies[-1] / "inference.json").write_text(json.dumps(speed))
+    result = compare(load_runs(copies), None)
+    assert {model["name"]: model["inference"] for model in result["models"]} == {
+        "custom-gru": speed,
+        "custom-fc": None,
+    }
+    assert result["pareto"]["inference"] == ["custom-gru"]
+    assert {model["name"]: model["bytes_on_disk"] for model in result["models"]}["custom-gru"] == 4321
+
+
+def test_classes_in_another_order_are_matched_by_name(folders, copies):
+    path = copies[-1] / "predictions.parquet"
+    table = pq.read_table(path).to_pydict()
+    for name in ("label", "prediction"):
+        table[name] = [1 - value for value in table[name]]
+    pq.write_table(pa.table(table), path)
+    change_report(copies[-1], labels=["positive", "negative"])
+    first, second = load_runs([folders[-1], copies[-1]])
+    assert first.classes == second.classes == ["negative", "positive"]
+    for name in ("labels", "predictions", "probabilities"):
+        assert getattr(first, name) == pytest.approx(getattr(second, name)), name
+
+
+def drop_report(folder):
+    (folder / "report.json").unlink()
+
+
+def other_labels(folder):
+    table = pq.read_table(folder / "predictions.parquet")
+    flipped = pa.array([1 - value for value in table["label"].to_pylist()], pa.int16())
+    pq.write_table(table.set_column(1, "label", flipped), folder / "predictions.parquet")
+
+
+def note(**changes):
+    def change(folder):
+        change_report(folder, data=read_report(folder)["data"] | changes)
+
+    return change
+
+
+def report_key(name, value):
+    return lambda folder: change_report(folder, **{name: value})
+
+
+def without_test(folder):
+    report = read_report(folder)
+    del report["test"]
+    (folder / "report.json").write_text(json.dumps(report))
+
+
+BROKEN = {
+    "unfinished": (drop_report, "no finished run in .*custom-gru-seed1"),
+    "not scored": (without_test, r"custom-gru-seed1: this run did not score test.*--do_predict"),
+    "half a report": (lambda folder: (folder / "report.json").write_text('{"model"'), r"report\.json is damaged"),
+    "no table": (lambda folder: (folder / "predictions.parquet").write_bytes(b"PAR"), r"predictions\.parquet cannot"),
+    "other classes": (report_key("labels", ["a", "b"]), "probability_a"),
+    "other labels": (other_labels, "custom-gru-seed0.*custom-gru-seed1.*22 test rows have another label.*row 0"),
+    "other columns": (note(columns={"text": ["title"], "label": "label"}), "columns: .*'text'.*'title'"),
+    "other split": (note(validation="10 % of train, stratified, seed 1"), "validation: 'given' in the one.*seed 1"),
+    "sampled test": (note(sampled={"test": "22 of 90 rows"}), "sample of test: None in the one, '22 of 90 rows'"),
+}
+
+
+@pytest.mark.parametrize(("broken", "said"), BROKEN.values(), ids=BROKEN)
+def test_what_cannot_be_compared_is_refused_by_folder_and_reason(copies, broken, said):
+    broken(copies[-1])
+    with pytest.raises(InputError, match=said):
+        load_runs(copies[-2:])
+
+
+def test_other_texts_are_seen_by_their_hash(copies):
+    for folder in copies:
+        change_report(folder, data_hash="same")
+    assert compare(load_runs(copies), None)["data_hash"] == "same"
+    change_report(copies[-1], data_hash="other")
+    with pytest.raises(InputError, match=r"custom-gru-seed1 are not on the same data.*data_hash"):
+        load_runs(copies)
+
+
+def test_nothing_to_compare_is_said():
+    with pytest.raises(InputError, match="nothing to compare"):
+        load_runs([])
+
+
+def test_rows_of_other_data_are_refused(folders, rows, data, tmp_path):
+    write_data(tmp_path, test=24)
+    other = test_part.test_rows(parse_run(flags(tmp_path, tmp_path / "unused")).data, None)
+    with pytest.raises(InputError, match="24 test rows, not 22"):
+        compare(load_runs(folders), other)
+
+
+# The further columns of the test rows
+
+
+def table_of(count: int, offset: int = 0) -> list[tuple[str, str, str]]:
+    return [(f"text {offset + i}", "good" if i % 2 else "bad", f"kind {(offset + i) % 5}") for i in range(count)]
+
+
+def kinds(rows) -> list[str]:
+    return [f"kind {int(text.split()[1]) % 5}" for text in rows.texts]
+
+
+HEADER = ("text", "label", "kind")
+
+
+def test_columns_follow_their_rows_through_carving_and_sampling(tmp_path):
+    train = write_csv(tmp_path / "train.csv", table_of(200), HEADER)
+    carved = test_part.test_rows(DataArguments(train_file=str(train), test_size=0.2, max_predict_samples=20), None)
+    assert len(carved.texts) == 20
+    assert carved.columns == {"kind": kinds(carved)}
+    test = write_csv(tmp_path / "test.csv", table_of(60, offset=1000), HEADER)
+    given = DataArguments(train_file=str(train), test_file=str(test), max_predict_samples=30)
+    assert test_part.test_rows(given, None).columns["kind"] == kinds(test_part.test_rows(given, None))
+
+
+def test_a_rows_file_adds_columns_line_by_line(tmp_path):
+    train = write_csv(tmp_path / "train.csv", [row[:2] for row in table_of(40)])
+    test = write_csv(tmp_path / "test.csv", [row[:2] for row in table_of(30)])
+    stars = write_csv(tmp_path / "stars.csv", [(i % 11, i) for i in range(30)], ("stars", "number"))
+    arguments = {"train_file": str(train), "test_file": str(test)}
+    rows = test_part.test_rows(DataArguments(**arguments, max_predict_samples=24), str(stars))
+    assert rows.columns == {"stars": [str(int(text.split()[1]) % 11) for text in rows.texts]}
+    assert test_part.in_order({"10", "9", "0"}) == ["0", "9", "10"]
+    short = write_csv(tmp_path / "short.csv", [(1,)] * 29, ("stars",))
+    with pytest.raises(InputError, match=r"short\.csv has 29 rows.* has 30"):
+        test_part.test_rows(DataArguments(**arguments), str(short))
+    taken = write_csv(tmp_path / "taken.csv", [("x",)] * 30, ("label",))
+    with pytest.raises(InputError, match="has a column 'label' already"):
+        test_part.test_rows(DataArguments(**arguments), str(taken))
+
+
+def test_the_sample_has_its_phenomena():
+    rows = test_part.test_rows(DataArguments(dataset_name="sample"), None)
+    assert list(rows.columns) == ["phenomenon"]
+    assert (len(rows.columns["phenomenon"]), len(set(rows.columns["phenomenon"]))) == (200, 7)
+    assert rows.characters.tolist() == [len(text) for text in rows.texts]
+
+
+# The committed runs
+
+
+def test_the_committed_runs_are_compared():
+    runs = load_runs([IMDB])
+    assert len(runs) > 50
+    result = compare(runs, None)
+    models = {model["name"]: model for model in result["models"]}
+    assert sorted(folder for model in models.values() for folder in model["folders"]) == [
+        f"imdb/{run.name}" for run in runs
+    ]
+    for model in models.values():
+        its_runs = [run for run in runs if f"imdb/{run.folder.name}" in model["folders"]]
+        assert len({run.name.removesuffix(f"-seed{run.seed}") for run in its_runs}) == 1
+        tests = [run.report.test for run in its_runs]
+        for score in ("accuracy", "f1_macro"):
+            assert model[score]["value"] == pytest.approx(statistics.fmean(test[score] for test in tests))
+        if len(tests) == 1:
+            interval = (model["accuracy"]["low"], model["accuracy"]["high"])
+            assert interval == pytest.approx(tuple(tests[0]["accuracy_interval"]))
+        # Saved in float16: as good as the logits to three digits, but for what is rounded to an impossible label.
+        loss = statistics.fmean(test["loss"] for test in tests)
+        assert model["log_loss"]["value"] <= loss * (1 + 1e-3)
+        if all(run.probabilities[range(len(run.labels)), run.labels].all() for run in its_runs):
+            assert model["log_loss"]["value"] == pytest.approx(loss, rel=1e-3)
+    accuracies = [model["accuracy"]["value"] for model in result["models"]]
+    assert accuracies == sorted(accuracies, reverse=True)
+    assert len(result["pairs"]) == len(models) * (len(models) - 1) / 2
+    assert {name for group in result["groups"] for name in group} == models.keys()
+    assert all(pair["p_holm"] >= pair["p"] and pair["difference"] >= 0 for pair in result["pairs"])
+    assert len(result["disagreements"]) == len(result["label_errors"]) == 20

@@ -1,0 +1,227 @@
+"""Scores are those of scikit-learn and of the papers, intervals hold what they promise, tests raise no false alarm."""
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
+
+from sentiment_hf.comparison.statistics.measures import (
+    accuracy_terms,
+    alike,
+    calibration_terms,
+    confusions,
+    contradicted,
+    f1_difference,
+    holm,
+    interval,
+    log_loss_terms,
+    macro_f1_terms,
+    mcnemar,
+    most_disputed,
+    pareto,
+    quintiles,
+    reliability,
+)
+
+
+@pytest.fixture
+def scored() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Labels, predictions and probabilities of 400 rows and four classes, the last of which never occurs."""
+    chance = np.random.default_rng(0)
+    labels = chance.integers(0, 3, 400)
+    logits = chance.normal(size=(400, 4)) + 2 * np.eye(4)[labels]
+    logits[:, 3] = -9
+    probabilities = np.exp(logits) / np.exp(logits).sum(1, keepdims=True)
+    return labels, probabilities.argmax(1), probabilities
+
+
+def two_classifiers(rows: int, seed: int, right: tuple[float, float] = (0.8, 0.8)) -> tuple[np.ndarray, ...]:
+    """Labels and two predictions, each right with its own chance."""
+    chance = np.random.default_rng(seed)
+    labels = chance.integers(0, 2, rows)
+    return labels, *(np.where(chance.random(rows) < share, labels, 1 - labels) for share in right)
+
+
+def test_the_terms_of_a_score_average_to_that_of_scikit_learn(scored):
+    labels, predictions, probabilities = scored
+    assert accuracy_terms(labels, predictions).mean() == pytest.approx(accuracy_score(labels, predictions))
+    f1 = f1_score(labels, predictions, average="macro")
+    assert macro_f1_terms(labels, predictions, 4).mean() == pytest.approx(f1)
+    expected = log_loss(labels, probabilities, labels=range(4))
+    assert log_loss_terms(labels, probabilities).mean() == pytest.approx(expected)
+    assert (
+        confusions(labels, predictions, 4).tolist() == confusion_matrix(labels, predictions, labels=range(4)).tolist()
+    )
+
+
+def test_a_label_with_probability_zero_costs_what_the_smallest_float16_costs():
+    probabilities = np.array([[1e-8, 1], [0.25, 0.75]], dtype=np.float16).astype(np.float64)
+    assert probabilities[0, 0] == 0
+    smallest = float(np.finfo(np.float16).smallest_subnormal)
+    assert log_loss_terms(np.array([0, 0]), probabilities) == pytest.approx([-np.log(smallest), -np.log(0.25)])
+
+
+def test_calibration_error_and_reliability_by_hand():
+    # Ten rows at 90 % of which 7 are right, ten at 55 % of which 6 are: 0.5 * 0.2 + 0.5 * 0.05.
+    confidence = np.repeat([0.9, 0.55], 10)
+    correct = np.array([1.0] * 7 + [0] * 3 + [1] * 6 + [0] * 4)
+    assert calibration_terms(confidence, correct).mean() == pytest.approx(0.125)
+    low, high = reliability(confidence, correct)
+    assert low == {"confidence": pytest.approx(0.55), "accuracy": pytest.approx(0.6), "rows": 10}
+    assert high == {"confidence": pytest.approx(0.9), "accuracy": pytest.approx(0.7), "rows": 10}
+
+
+def test_a_bin_holds_its_upper_end():
+    # (0.5333, 0.6] and (0.9333, 1], as in Guo et al.
+    assert [bin["rows"] for bin in reliability(np.array([0.6, 0.601, 1.0, 0.94]), np.ones(4))] == [1, 1, 2]
+
+
+@pytest.mark.parametrize("score", ["accuracy", "f1", "loss", "calibration"])
+def test_the_spread_of_the_terms_is_that_of_the_score_over_resampled_rows(scored, score):
+    def terms(labels, predictions, probabilities):
+        confidence = probabilities.max(1) ** 2  # badly calibrated, so that no gap is near 0
+        return {
+            "accuracy": lambda: accuracy_terms(labels, predictions),
+            "f1": lambda: macro_f1_terms(labels, predictions, 4),
+            "loss": lambda: log_loss_terms(labels, probabilities),
+            "calibration": lambda: calibration_terms(confidence, (labels == predictions).astype(float)),
+        }[score]()
+
+    chance = np.random.default_rng(1)
+    resampled = [terms(*(part[rows] for part in scored)).mean() for rows in chance.integers(0, 400, (2000, 400))]
+    assert terms(*scored).std() / 20 == pytest.approx(np.std(resampled), rel=0.12)
+
+
+@pytest.mark.parametrize("right", [0, 1, 150, 200])
+def test_the_interval_of_one_seed_is_that_of_wilson(right):
+    found = interval(np.repeat([[1.0, 0.0]], [right, 200 - right], axis=1), share=True)
+    expected = binomtest(right, 200).proportion_ci(0.95, method="wilson")
+    assert found == pytest.approx({"value": right / 200, "low": expected.low, "high": expected.high})
+
+
+def test_an_interval_over_seeds_by_hand():
+    # Of each seed 80, 70, 60 of 100 rows are right, nested, so 60 rows are right thrice, 10 twice, 10 once.
+    terms = (np.arange(100) < np.array([[80], [70], [60]])).astype(float)
+    of_rows = (60 * 1 + 10 * 4 / 9 + 10 * 1 / 9) / 100 - 0.49
+    variance = of_rows / 100 + 0.01 / 3
+    freedom = 2 * (variance / (0.01 / 3)) ** 2
+    # Student's t at 4 and 5 degrees of freedom is 2.776 and 2.571 by the usual table, and goes with 1 / freedom.
+    assert freedom == pytest.approx(4.48, abs=0.01)
+    t = 2.571 + (2.776 - 2.571) * (1 / freedom - 1 / 5) / (1 / 4 - 1 / 5)
+    found = interval(terms, share=False)
+    half = found["high"] - found["value"]
+    assert half == pytest.approx(t * variance**0.5, rel=0.003)
+    assert (found["value"], found["low"]) == (pytest.approx(0.7), pytest.approx(0.7 - half))
+    within = interval(terms, share=True)
+    assert 0 < within["low"] < 0.7 < within["high"] < 1
+
+
+def test_order_of_rows_and_seeds_has_no_say():
+    chance = np.random.default_rng(0)
+    terms = (chance.random((3, 500)) < 0.9).astype(float)
+    mixed = terms[::-1, chance.permutation(500)]
+    assert interval(mixed, share=True) == pytest.approx(interval(terms, share=True))
+    labels, a, b = two_classifiers(300, seed=0)
+    order = chance.permutation(300)
+    assert f1_difference(labels[order], a[order], b[order], 2) == f1_difference(labels, a, b, 2)
+
+
+@pytest.mark.parametrize(("seeds", "rows", "spread"), [(1, 150, 0), (3, 400, 0.03), (3, 4000, 0.03), (5, 4000, 0.02)])
+def test_the_interval_holds_the_truth_in_about_95_of_100_cases(seeds, rows, spread):
+    chance = np.random.default_rng(0)
+    held = 0
+    for _ in range(400):
+        # Some rows are harder, all seeds see the same rows, and each seed has a level of its own; the mean is 0.8.
+        difficulty = chance.uniform(0.65, 0.95, rows) + chance.normal(0, spread, (seeds, 1))
+        found = interval((chance.random((seeds, rows)) < difficulty).astype(float), share=True)
+        held += found["low"] <= 0.8 <= found["high"]
+    assert 0.92 <= held / 400 <= 0.99
+
+
+def test_mcnemar_by_hand():
+    labels = np.zeros(50, dtype=int)
+    a, b = labels.copy(), labels.copy()
+    a[:2], b[10:18] = 1, 1
+    # 8 against 2: twice the chance of at most 2 heads in 10, 2 * (1 + 10 + 45) / 1024.
+    assert mcnemar(labels, a, b) == (8, 2, pytest.approx(112 / 1024))
+    assert mcnemar(labels, b, a) == (2, 8, pytest.approx(112 / 1024))
+
+
+def test_a_model_does_not_differ_from_itself():
+    labels, a, _ = two_classifiers(100, seed=0)
+    assert mcnemar(labels, a, a) == (0, 0, 1)
+    assert f1_difference(labels, a, a, 2) == ({"value": 0, "low": 0, "high": 0}, 1)
+
+
+def test_the_bootstrap_of_counts_is_that_of_rows():
+    labels, a, b = two_classifiers(300, seed=3, right=(0.85, 0.78))
+    found, p = f1_difference(labels, a, b, 2)
+    chance = np.random.default_rng(1)
+    draws = chance.integers(0, 300, (3000, 300))
+    f1 = [np.array([macro_f1_terms(labels[rows], model[rows], 2).mean() for rows in draws]) for model in (a, b)]
+    difference = f1[0] - f1[1]
+    assert found["value"] == pytest.approx(f1_score(labels, a, average="macro") - f1_score(labels, b, average="macro"))
+    assert [found["low"], found["high"]] == pytest.approx(np.quantile(difference, [0.025, 0.975]), abs=0.006)
+    assert 0.001 < p < 0.2
+    assert p == pytest.approx(2 * (difference <= 0).mean(), abs=0.02)
+
+
+def test_equal_models_are_rarely_called_different():
+    alarms = [f1_difference(*two_classifiers(300, seed), classes=2)[1] <= 0.05 for seed in range(200)]
+    assert 0.01 <= np.mean(alarms) <= 0.1
+
+
+def test_holm_by_hand():
+    assert holm(np.array([0.01, 0.04, 0.03, 0.005])) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm(np.array([0.6, 0.5])) == pytest.approx([1, 1])
+    assert holm(np.array([])).tolist() == []
+
+
+def test_holm_is_never_below_the_raw_p_and_keeps_its_order():
+    p = np.random.default_rng(0).random(50) ** 3
+    adjusted = holm(p)
+    assert (adjusted >= p).all()
+    assert (np.diff(adjusted[np.argsort(p)]) >= 0).all()
+    assert (adjusted <= np.minimum(50 * p, 1)).all()
+
+
+def test_neighbours_without_a_difference_stand_together():
+    differs = np.zeros((5, 5), dtype=bool)
+    for a, b in [(0, 2), (0, 3), (0, 4), (1, 4), (2, 4), (3, 4)]:
+        differs[a, b] = differs[b, a] = True
+    assert [list(group) for group in alike(differs)] == [[0, 1], [1, 2, 3], [4]]
+    assert [list(group) for group in alike(np.zeros((3, 3), dtype=bool))] == [[0, 1, 2]]
+    assert [list(group) for group in alike(~np.eye(3, dtype=bool))] == [[0], [1], [2]]
+    assert [list(group) for group in alike(np.zeros((1, 1), dtype=bool))] == [[0]]
+
+
+def test_the_front_keeps_what_no_other_beats():
+    costs, scores = np.array([1, 2, 3, 3, 2]), np.array([0.8, 0.9, 0.85, 0.95, 0.9])
+    # The third is dearer and worse than the second; the fifth equals the second.
+    assert pareto(costs, scores).tolist() == [True, True, False, True, True]
+
+
+def test_equal_lengths_are_in_one_fifth():
+    assert quintiles(np.arange(10)).tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert len(set(quintiles(np.array([5] * 8 + [9, 12])).tolist())) == 2
+
+
+def test_disputed_rows_are_those_split_most_evenly():
+    # Three against one, all agree, two against two, and two against two with more at stake.
+    predictions = np.array([[0, 1, 0, 0], [0, 1, 0, 0], [0, 1, 1, 1], [1, 1, 1, 1]])
+    certain = np.where(np.arange(4) == 3, 0.9, 0.6)
+    probabilities = np.where(predictions[..., None] == np.arange(2), certain[:, None], 1 - certain[:, None])
+    assert most_disputed(predictions, probabilities, 10).tolist() == [3, 2, 0]
+    assert most_disputed(predictions, probabilities, 1).tolist() == [3]
+
+
+def test_contradicted_rows_are_those_where_all_are_sure_of_the_same_other_class():
+    labels = np.array([0, 0, 0, 0, 0])
+    # Same wrong class at 0.95, one is right, two wrong classes, the label itself, same wrong class at 0.6.
+    predictions = np.array([[1, 1, 1, 0, 2], [1, 0, 2, 0, 2]])
+    sure = np.array([0.95, 0.99, 0.99, 0.99, 0.6])[:, None]
+    probabilities = np.where(predictions[..., None] == np.arange(3), sure, (1 - sure) / 2)
+    rows, means = contradicted(labels, predictions, probabilities, 0.9, 10)
+    assert (rows.tolist(), means.tolist()) == ([0], [pytest.approx(0.95)])
+    rows, _ = contradicted(labels, predictions, probabilities, 0.5, 10)
+    assert rows.tolist() == [0, 4]

@@ -1,0 +1,206 @@
+"""Promises of sentiment_hf.tokenization."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+from datasets import Dataset, load_from_disk
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
+
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.text.encode import encode, tokenize
+from sentiment_hf.text.tokenizers import KINDS, train_tokenizer
+
+TEXTS = [
+    "I don't like this film, not at all!",
+    "I don't like this book.<br /><br />Not at all.",
+    "A fine film: the actors, the light, all of it.",
+    "Très bon film, l'acteur est bon.",
+    "味道很好,送餐快。味道不好。",
+] * 3
+
+# Trains each kind on many words and characters of equal frequency, and prints the vocabulary.
+TRAIN_ON_TIES = """
+import hashlib, itertools
+from sentiment_hf.text.tokenizers import KINDS, train_tokenizer
+
+words = ["".join(letters) for letters in itertools.permutations("abcdef", 4)]
+texts = words + [chr(0x4E00 + i) for i in range(500)]
+for kind in KINDS:
+    tokenizer = train_tokenizer(
+        texts, kind, vocab_size=100, min_frequency=1, lowercase=True, model_max_length=8
+    )
+    print(kind, len(tokenizer), hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode()).hexdigest())
+"""
+
+
+def trained(kind="word", texts=TEXTS, vocab_size=500, min_frequency=2, lowercase=True):
+    return train_tokenizer(
+        texts, kind, vocab_size=vocab_size, min_frequency=min_frequency, lowercase=lowercase, model_max_length=64
+    )
+
+
+def tokens(tokenizer, text):
+    return tokenizer.convert_ids_to_tokens(tokenizer(text).input_ids)
+
+
+@pytest.fixture(params=KINDS)
+def kind(request):
+    return request.param
+
+
+def test_every_process_learns_the_same_vocabulary():
+    outputs = [
+        subprocess.run(
+            [sys.executable, "-c", TRAIN_ON_TIES],
+            env={**os.environ, "PYTHONHASHSEED": seed, "RAYON_NUM_THREADS": threads},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed, threads in [("1", "1"), ("2", "4")]
+    ]
+    assert [line.split()[:2] for line in outputs[0].splitlines()] == [[kind, "100"] for kind in KINDS]
+    assert outputs[0] == outputs[1]
+
+
+def test_any_text_has_a_token(kind):
+    tokenizer = trained(kind)
+    for text in ("", " ", "\n\t", "<br />"):
+        assert tokens(tokenizer, text) == ["[CLS]"]
+
+
+def test_special_tokens_have_the_first_ids(kind):
+    tokenizer = trained(kind)
+    assert (tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.cls_token_id) == (0, 1, 2)
+
+
+def test_vocabulary_is_dense_and_within_its_size(kind):
+    vocabulary = trained(kind, vocab_size=20).get_vocab()
+    assert sorted(vocabulary.values()) == list(range(20))
+
+
+def test_negation_and_punctuation_survive():
+    assert tokens(trained(), "I don\u2019t like it!") == ["[CLS]", "i", "don't", "like", "it", "!"]
+    assert tokens(trained(), "l'acteur, DON'T") == ["[CLS]", "l", "'", "acteur", ",", "don't"]
+
+
+@pytest.mark.parametrize("line_break", ["<br />", "<br/>", "<br>", "<BR />"])
+def test_line_break_is_a_space(kind, line_break):
+    tokenizer = trained(kind)
+    assert tokenizer(f"film{line_break}book").input_ids == tokenizer("film book").input_ids
+
+
+def test_accents_stay_and_case_folds_if_asked():
+    assert tokens(trained(), "TRÈS tres") == ["[CLS]", "très", "[UNK]"]
+    assert tokens(trained(lowercase=False), "Très très") == ["[CLS]", "Très", "[UNK]"]
+
+
+def test_rare_tokens_are_unknown():
+    tokenizer = trained(texts=["good good bad bad odd"])
+    assert tokens(tokenizer, "good odd bad") == ["[CLS]", "good", "[UNK]", "bad"]
+
+
+def test_characters_need_no_spaces():
+    assert tokens(trained("char"), "味道 好") == ["[CLS]", "味", "道", " ", "好"]
+
+
+def test_pieces_know_where_a_word_begins():
+    tokenizer = trained("bpe", texts=["the rapist", "therapist"] * 5)
+    assert tokenizer("the rapist").input_ids != tokenizer("therapist").input_ids
+
+
+def test_special_token_spelled_in_a_text_is_text(kind, tmp_path):
+    tokenizer = trained(kind, texts=[*TEXTS, "[PAD] [CLS] [UNK]", "[PAD] [CLS] [UNK]"], lowercase=False)
+    tokenizer.save_pretrained(tmp_path)
+    for each in (tokenizer, AutoTokenizer.from_pretrained(tmp_path)):
+        ids = each("good [PAD] [CLS] film").input_ids
+        assert ids.count(each.pad_token_id) == 0
+        assert ids.count(each.cls_token_id) == 1
+
+
+def test_folder_is_read_without_this_package(kind, tmp_path):
+    tokenizer = trained(kind)
+    tokenizer.save_pretrained(tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {"tokenizer.json", "tokenizer_config.json"}
+    loaded = AutoTokenizer.from_pretrained(tmp_path)
+    arguments = {"padding": True, "truncation": True, "max_length": 8}
+    assert dict(loaded([*TEXTS, ""], **arguments)) == dict(tokenizer([*TEXTS, ""], **arguments))
+    assert (loaded.padding_side, loaded.truncation_side, loaded.model_max_length) == ("right", "right", 64)
+    assert loaded.model_input_names == ["input_ids", "attention_mask"]
+
+
+# Were the cost quadratic, this would take an hour.
+@pytest.mark.parametrize("unit", ["a", "味", "'", "<br />", "\u0301"])
+def test_a_megabyte_without_spaces_passes(kind, unit):
+    text = unit * (1_000_000 // len(unit.encode()))
+    tokenizer = trained(kind, texts=[*TEXTS, text])
+    assert len(tokenizer(text, truncation=True, max_length=64).input_ids) <= 64
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"kind": "wrod"}, "did you mean 'word'"),
+        ({"vocab_size": 9}, "--vocab_size 9"),
+        ({"min_frequency": 0}, "--min_frequency 0"),
+        ({"min_frequency": 1000}, "--min_frequency"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(changes, named):
+    with pytest.raises(InputError, match=named):
+        trained(**changes)
+
+
+def test_texts_without_tokens_are_refused(kind):
+    with pytest.raises(InputError, match="nothing to learn"):
+        trained(kind, texts=["", "<br />"])
+
+
+def labelled(texts):
+    return Dataset.from_dict({"text": texts, "label": [0] * len(texts)})
+
+
+def test_rows_are_cut_and_keep_label_and_length():
+    rows = tokenize(labelled(["", "this film", "this film, " * 50]), trained(), max_length=8)
+    assert set(rows.column_names) == {"input_ids", "attention_mask", "label", "length"}
+    assert rows["length"][:] == [1, 3, 8]
+    assert [len(ids) for ids in rows["input_ids"]] == rows["length"][:]
+
+
+def test_long_texts_do_not_warn(recwarn, caplog):
+    tokenize(labelled(["this film " * 500]), trained(), max_length=200)
+    assert not recwarn.list
+    assert not caplog.records
+
+
+def test_second_time_comes_from_the_cache(tmp_path):
+    labelled(TEXTS).save_to_disk(tmp_path)
+    rows = [tokenize(load_from_disk(tmp_path), trained(), max_length=8) for _ in range(2)]
+    assert rows[0].cache_files == rows[1].cache_files
+    assert rows[0].cache_files
+
+
+def test_length_without_room_for_text_is_refused():
+    with pytest.raises(InputError, match="--max_seq_length 1 "):
+        tokenize(labelled(TEXTS), trained(), max_length=1)
+
+
+def test_line_break_is_a_space_for_any_tokenizer():
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "film", "book", "br", "<", "/", ">"]
+    bert = BertTokenizer(vocab={word: index for index, word in enumerate(words)})
+    broken, spaced = encode(["film<BR />book", "film book"], bert)["input_ids"]
+    assert broken == spaced
+    assert tokenize(labelled(["film<br>book"]), bert, max_length=8)["input_ids"][0] == spaced
+
+
+def test_text_without_tokens_is_an_end_of_text():
+    backend = Tokenizer(models.WordLevel({"[UNK]": 0, "film": 1, "<eos>": 2}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    bare = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", eos_token="<eos>", pad_token="<eos>")
+    encoded = encode(["", "film film", "<br />"], bare)
+    assert encoded["input_ids"] == [[2], [1, 1], [2]]
+    assert encoded["attention_mask"] == [[1], [1, 1], [1]]
+    assert tokenize(labelled(["", "film"]), bare, max_length=8)["length"][:] == [1, 1]

@@ -1,0 +1,151 @@
+"""Two processes train the model that one trains; a launch that came down to one is refused."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import IO
+
+import psutil
+import pytest
+import torch
+from helpers import flags, read_report, save_bert, weights, write_data
+from launching import ACCELERATE, ROOT, call, environment
+from transformers import TrainingArguments
+
+from sentiment_hf.runs.run import run
+from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.training.checkpoints import newest_whole
+from sentiment_hf.training.processes import use_all_cores
+
+EXACT = ("embedding_size=8", "hidden_size=8", "dropout=0", "embedding_dropout=0")
+
+
+MODULE = [sys.executable, "-m", "accelerate.commands.launch"]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Whole steps in training; what is scored divides by neither two processes nor their batches."""
+    return write_data(tmp_path_factory.mktemp("data"), train=40, validation=15, test=23)
+
+
+# One launch for all: what it costs is the start of its processes. They part at the end of a run, here of the last.
+ALL = """
+import json, sys
+from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.runs.run import run
+from sentiment_hf.training.trainer import ClassificationTrainer
+end, ClassificationTrainer.end = ClassificationTrainer.end, lambda trainer: None
+*first, last = json.loads(sys.argv[1])
+for argv in first:
+    run(parse_run(argv))
+ClassificationTrainer.end = end
+run(parse_run(last))
+"""
+
+
+def runs(data: Path, folder: Path, base: Path, batch: int) -> dict[str, list[str]]:
+    """Command lines by name: a custom model, a stock one, and an adapter of the stock one, merged at the end."""
+    more = ["--learning_rate", 0.02, "--logging_steps", 1, "--per_device_train_batch_size", batch]
+    return {
+        "custom": flags(data, folder / "custom", *more, settings=EXACT),
+        "stock": flags(data, folder / "stock", *more, model=base, settings=()),
+        "lora": flags(data, folder / "lora", *more, "--tuning", "lora", "--merge_adapter", model=base, settings=()),
+    }
+
+
+@pytest.fixture(scope="module")
+def two_and_one(data, tmp_path_factory) -> tuple[Path, Path, str]:
+    """Folders of the runs by two processes and by one, and what the two printed."""
+    folder = tmp_path_factory.mktemp("runs")
+    base = save_bert(folder / "bert", data, hidden_dropout_prob=0.0)
+    (folder / "all.py").write_text(ALL)
+    config = str(ROOT / "configs" / "accelerate" / "cpu-2.yaml")
+    command = [*ACCELERATE, "--config_file", config, str(folder / "all.py")]
+    argv = [*runs(data, folder / "two", base, 4).values()]
+    command.append(json.dumps([[str(word) for word in words] for words in argv]))
+    where = environment() | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, env=where, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for words in runs(data, folder / "one", base, 8).values():
+        run(parse_run([str(word) for word in words]))
+    return folder / "two", folder / "one", done.stdout
+
+
+@pytest.mark.parametrize("name", ["custom", "stock", "lora"])
+def test_two_processes_train_and_score_as_one_does(two_and_one, name):
+    two, one = (read_report(folder / name) for folder in two_and_one[:2])
+    assert (one["processes"], two["processes"]) == (1, 2)
+    for field in ("steps", "best_step", "train_tokens", "vocabulary", "trainable_parameters"):
+        assert two[field] == one[field], field
+    found, expected = (weights(folder / name) for folder in two_and_one[:2])
+    for weight, tensor in expected.items():
+        torch.testing.assert_close(found[weight], tensor, rtol=0, atol=2e-5, msg=weight)
+    for split in ("validation", "test"):
+        assert two[split]["rows"] == one[split]["rows"]
+        assert two[split]["confusion"] == one[split]["confusion"]
+        assert two[split]["loss"] == pytest.approx(one[split]["loss"], abs=1e-4)
+    # Two lines a run, by the first process only.
+    assert two_and_one[2].count("macro F1") == 6
+
+
+def test_a_launch_that_came_down_to_one_process_is_refused(data, tmp_path):
+    done = call([*MODULE, "--cpu", "--num_processes", "2"], flags(data, tmp_path / "run"))
+    assert done.returncode != 0
+    assert "error: 2 processes were asked for" in done.stderr
+    assert "cpu-2.yaml" in done.stderr
+    assert not (tmp_path / "run").exists()
+
+
+ENDLESS = ["--max_steps", 10**6, "--eval_strategy", "no", "--load_best_model_at_end", "false", "--logging_steps", 1]
+
+
+def begun(command: list[str], folder: Path, stderr: int | IO = subprocess.DEVNULL) -> subprocess.Popen:
+    """The launcher of a run that has made its first steps."""
+    launcher = subprocess.Popen(command, env=environment(), cwd=ROOT, stderr=stderr)
+    metrics = folder / "metrics.jsonl"
+    while not (metrics.is_file() and metrics.read_text()):
+        assert launcher.poll() is None
+        time.sleep(0.2)
+    return launcher
+
+
+def test_the_end_of_the_launcher_ends_the_run_with_a_checkpoint(data, tmp_path):
+    argv = flags(data, tmp_path / "run", *ENDLESS, "--save_strategy", "no")
+    command = [*ACCELERATE, "--cpu", "--num_processes", "1", str(ROOT / "scripts" / "run.py"), *argv]
+    launcher = begun(command, tmp_path / "run")
+    (trains,) = psutil.Process(launcher.pid).children()
+    launcher.terminate()
+    launcher.wait(60)
+    trains.wait(60)
+    assert newest_whole(tmp_path / "run")
+    assert not (tmp_path / "run" / "report.json").exists()
+
+
+def test_a_second_process_that_is_killed_ends_the_run_and_is_named(data, tmp_path):
+    argv = flags(data, tmp_path / "run", *ENDLESS, "--save_strategy", "steps", "--save_steps", 1)
+    config = str(ROOT / "configs" / "accelerate" / "cpu-2.yaml")
+    command = [*ACCELERATE, "--config_file", config, str(ROOT / "scripts" / "run.py"), *argv]
+    with (tmp_path / "stderr").open("w") as stderr:
+        launcher = begun(command, tmp_path / "run", stderr)
+        ranks = {child.environ()["RANK"]: child for child in psutil.Process(launcher.pid).children()}
+        while newest_whole(tmp_path / "run") is None:
+            time.sleep(0.2)
+        ranks["1"].kill()
+        assert launcher.wait(120) != 0
+    ranks["0"].wait(60)
+    assert "training failed: another process of this run is gone" in (tmp_path / "stderr").read_text()
+    assert newest_whole(tmp_path / "run")
+
+
+def test_the_cores_are_shared_by_the_processes_of_this_machine_only(tmp_path, monkeypatch):
+    before = torch.get_num_threads()
+    cores = len(os.sched_getaffinity(0))
+    for here, threads in ((1, cores), (2, max(1, cores // 2)), (cores + 1, 1)):
+        monkeypatch.setenv("LOCAL_WORLD_SIZE", str(here))
+        use_all_cores(TrainingArguments(tmp_path, use_cpu=True), None)
+        assert torch.get_num_threads() == threads
+    torch.set_num_threads(before)
