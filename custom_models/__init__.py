@@ -36,11 +36,11 @@ MODEL_NAMES = tuple(config.model_type for config, _ in MODELS)
 
 
 def body_of(model: type[TextEncoder]) -> type[TextEncoder]:
-    """The class of a model without its head: the first base that is no classifier."""
+    """The class of the body alone, which is the first base of a model that is no classifier."""
     return next(base for base in model.__mro__ if not issubclass(base, TextClassifier))
 
 
-# The models that have a vector for each token, and the class of their body, which AutoModel loads.
+# Every model that has a vector for each token, with the class of its body, which AutoModel loads.
 BODIES = tuple((config, body_of(model)) for config, model in MODELS if issubclass(model, TextEncoder))
 
 for _config, _model in MODELS:

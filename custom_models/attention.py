@@ -74,7 +74,7 @@ class MultiHeadAttention(nn.Module):
 
 
 class AttentionEncoder(TextEncoder):
-    """What bodies with attention share: the choice of the kernel, and its form of the padding mask."""
+    """The base of bodies with attention: the choice of the kernel and the padding mask that it takes."""
 
     _supports_sdpa = True
     _supports_flash_attn = True
@@ -82,7 +82,7 @@ class AttentionEncoder(TextEncoder):
     _supports_attention_backend = True
 
     def build(self, config: AttentionConfig):
-        """The kernel of `implementation`; a subclass adds the layers."""
+        """Set the kernel that `implementation` names; a subclass creates the layers."""
         if config.implementation == "reference":
             # The library calls the function that a model brings itself "eager".
             self.set_attn_implementation("eager")
@@ -93,7 +93,7 @@ class AttentionEncoder(TextEncoder):
 
 
 class AttentionModel(AttentionEncoder):
-    """Every token looks at every other once; its state is its embedding beside what it saw."""
+    """One layer of self-attention; the state of a token is its embedding joined with what it attended to."""
 
     config_class = AttentionConfig
 

@@ -1,15 +1,15 @@
 """What all custom models share: embedding, treatment of padding, pooling, head, loss, initialisation.
 
-A model is a body, which makes one vector of each token, and a head, which makes an answer of these vectors. Each is a
-class, and a model inherits from both, the head first:
+A body makes one vector of each token, a head makes the output of these vectors. Each is a class, and a model inherits
+from both, the head first:
 
     LSTMModel(TextEncoder)                                        the body alone: `last_hidden_state`
     LSTMForSequenceClassification(PooledClassifier, LSTMModel)    the body under a head: `logits`
 
-The layers of both are attributes of one module, so a weight of the body has the same name under every head. A
-checkpoint that was saved under one head loads into the class of another; only the new head is missing then. A new
-head is a `TextModel` whose `build` adds its layers and whose `forward` reads `states`, or `token_states` where the
-order of the input counts; it changes no body.
+The layers of body and head are attributes of one module, so the weights of a body have the same names under every
+head. A checkpoint that was saved with one head loads into a class with another head; the weights of the new head are
+missing then, and initialised. To write a head, write a class whose `build` calls that of the body and adds layers,
+and whose `forward` calls `token_states`, and put it before a body among the bases of a new class.
 """
 
 from collections.abc import Iterable
@@ -55,10 +55,10 @@ class TextClassifierConfig(PreTrainedConfig):
 
 
 class TextModel(PreTrainedModel):
-    """What body and head stand on: the embedding, the order in which tokens are read, the initialisation.
+    """The part that is the same in all models: embedding, order in which tokens are read, initialisation.
 
-    A subclass builds its layers in `build`. custom-ngram, which has no vector for a token in its place, derives from
-    this class and not from `TextEncoder`.
+    A subclass creates its layers in `build`. custom-ngram adds up a bag of n-grams and has no vector for a single
+    token, so it is a `TextModel` and no `TextEncoder`.
     """
 
     config: TextClassifierConfig
@@ -74,11 +74,11 @@ class TextModel(PreTrainedModel):
         self.freeze()
         self.dropout = nn.Dropout(config.dropout)
         self.build(config)
-        # Once, when body and head are there: the library initialises no layer twice.
+        # Called once, after all layers exist: what the seed gives to a layer depends on the order of their creation.
         self.post_init()
 
     def build(self, config: TextClassifierConfig):
-        """Add the layers behind the embedding. A head calls `super().build(config)` first, which builds the body."""
+        """Create the layers behind the embedding; `build` of a head calls that of its body first."""
 
     @property
     def trains_embedding(self) -> bool:
@@ -109,24 +109,27 @@ class TextModel(PreTrainedModel):
 
     def in_reading_order(
         self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None
-    ) -> tuple[Tensor | None, Tensor | None, Tensor, Tensor]:
-        """The input as the layers read it: every text starts at position 0 and is padded on its right.
+    ) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor]:
+        """The input with every text moved to position 0, so that padding is on the right.
 
         Returns:
-            Ids (batch, n) or None, vectors (batch, n, embedding_size) or None, mask (batch, n), and the positions
-            (batch, n) in the input at which these tokens stand.
+            ids (batch, n) or None, mask (batch, n), vectors (batch, n, embedding_size) or None, and the position
+            (batch, n) of each token in the input.
+
+        Raises:
+            ValueError: both or none of `input_ids` and `inputs_embeds` are given.
         """
         if (input_ids is None) == (inputs_embeds is None):
             raise ValueError("exactly one of input_ids and inputs_embeds must be given")
         order, mask = self.reading_order(self.token_mask(input_ids, attention_mask, inputs_embeds))
         ids = None if input_ids is None else input_ids.gather(1, order)
         vectors = None if inputs_embeds is None else take(inputs_embeds, order)
-        return ids, vectors, mask, order
+        return ids, mask, vectors, order
 
     def reading_order(self, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """(batch, length) mask of the input -> (batch, n) positions in the input, (batch, n) mask of what is there.
+        """(batch, length) mask -> (batch, n) positions in the order of reading, (batch, n) mask at these positions.
 
-        n is smaller than the length where the model has positions for n tokens only.
+        n is less than length where the model takes at most n tokens; the tokens behind are left out.
         """
         if self.config.use_mask:
             # Tokens to the front, in order: padding on the left or between texts then is padding on the right.
@@ -190,15 +193,19 @@ class TextModel(PreTrainedModel):
 class TextEncoder(TextModel):
     """A body: one vector for each token.
 
-    `build` sets `state_size`. `states(embedded, mask)` makes (batch, length, state_size) of (batch, length,
-    embedding_size) and (batch, length); every text starts at position 0 and is padded on its right. A model with a
-    head is its own `base_model`; the body alone is what `AutoModel` and `LSTMModel.from_pretrained` load.
+    A subclass sets `state_size` in `build` and defines `states(embedded, mask)`: (batch, length, embedding_size),
+    (batch, length) -> (batch, length, state_size). In `states` every text starts at position 0 and is padded on its
+    right; the states of padding are not read.
+
+    A model with a head is a `TextEncoder` too, so `model.base_model` is the model itself. `AutoModel` and
+    `LSTMModel.from_pretrained` load the body alone from a checkpoint of any head.
     """
 
-    # The name of the body in a model that holds one as a part; checkpoints of both forms load into each other.
+    # A model may also hold a body as its attribute `body`; checkpoints of both forms load into each other. This model
+    # has to call `body.freeze()` after loading, as `TextModel.from_pretrained` does for the models of this folder.
     base_model_prefix = "body"
     state_size: int
-    # Whether the second half of a state was read from the right.
+    # Whether the second half of each state comes from reading the text from right to left.
     reads_both_ways = False
 
     @can_return_tuple
@@ -209,7 +216,7 @@ class TextEncoder(TextModel):
         inputs_embeds: Tensor | None = None,
         **kwargs,
     ) -> BaseModelOutput:
-        """The inputs are those of `TextClassifier.forward`, `last_hidden_state` is what `token_states` returns."""
+        """The inputs of `TextClassifier.forward` without labels; `last_hidden_state` is that of `token_states`."""
         return BaseModelOutput(last_hidden_state=self.token_states(input_ids, attention_mask, inputs_embeds))
 
     def token_states(
@@ -217,10 +224,10 @@ class TextEncoder(TextModel):
     ) -> Tensor:
         """(batch, length) ids or (batch, length, embedding_size) vectors -> (batch, length, state_size).
 
-        A state stands where its token stands in the input. It is 0 at padding, and at tokens for which the model has
-        no position.
+        The state of a token is at the position of the token in the input. States of padding, and of tokens beyond
+        what the model takes, are 0.
         """
-        ids, vectors, mask, order = self.in_reading_order(input_ids, attention_mask, inputs_embeds)
+        ids, mask, vectors, order = self.in_reading_order(input_ids, attention_mask, inputs_embeds)
         states = self.states(self.embed(ids, mask, vectors), mask).masked_fill(~mask.unsqueeze(-1), 0)
         length = (input_ids if inputs_embeds is None else inputs_embeds).shape[1]
         in_place = states.new_zeros(states.shape[0], length, states.shape[2])
@@ -228,10 +235,11 @@ class TextEncoder(TextModel):
 
 
 class TextClassifier:
-    """A head, to be put before a `TextModel` among the bases: `features`, dropout, linear `classifier`, cross-entropy.
+    """A head that classifies texts: `features`, dropout, linear `classifier`, cross-entropy.
 
-    A subclass builds `classifier` last and defines `features(ids, mask, vectors)`: (batch, length) ids, or None and
-    (batch, length, embedding_size) vectors, (batch, length) -> (batch, num_features).
+    A subclass creates `classifier` in `build` and defines `features(ids, mask, vectors)`: ids (batch, length) or None,
+    mask (batch, length), vectors (batch, length, embedding_size) or None -> (batch, num_features). One of ids and
+    vectors is given.
     """
 
     @can_return_tuple
@@ -256,7 +264,7 @@ class TextClassifier:
         Returns:
             `logits` (batch, num_labels) and, with labels, `loss`.
         """
-        ids, vectors, mask, _ = self.in_reading_order(input_ids, attention_mask, inputs_embeds)
+        ids, mask, vectors, _ = self.in_reading_order(input_ids, attention_mask, inputs_embeds)
         logits = self.classifier(self.dropout(self.features(ids, mask, vectors)))
         loss = None
         if labels is not None:
@@ -271,10 +279,10 @@ class TextClassifier:
 
 
 class PooledClassifier(TextClassifier):
-    """The head of most models, on a `TextEncoder`: its states, pooled as `config.pooling` says."""
+    """The head of most models: pools the states of a `TextEncoder` as `config.pooling` says."""
 
     def build(self, config: TextClassifierConfig):
-        """The body, `pooling` and `classifier`."""
+        """The layers of the body, then `pooling` and `classifier`."""
         super().build(config)
         self.pooling = Pooling(config.pooling, self.state_size, self.reads_both_ways)
         self.classifier = nn.Linear(self.pooling.num_features, config.num_labels)

@@ -37,7 +37,7 @@ class FCForSequenceClassification(TextClassifier, FCModel):
     """Word order has no say here: what it scores is what words alone can do."""
 
     def build(self, config: FCConfig):
-        """The head is deep: `pooling`, then `layers`, then `classifier`."""
+        """`pooling`, then `layers`, then `classifier`; all of them belong to the head."""
         super().build(config)
         self.pooling = Pooling(config.pooling, self.state_size)
         sizes = [self.state_size, *[config.hidden_size] * config.num_layers]

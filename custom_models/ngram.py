@@ -34,7 +34,7 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
 
     Each has a vector, by default one number per class, and a scale that is not trained: how much it tells of the
     classes in the training texts, as `prepare` counts it. Words have vectors of their own, n-grams share buckets.
-    It is no `TextEncoder`: a bag has no vector for a token in its place, so no other head fits on it.
+    A bag has no vector for a single token, so this model is no `TextEncoder`.
     """
 
     config_class = NGramConfig

@@ -25,10 +25,10 @@ class TextCNNConfig(TextClassifierConfig):
 
 
 class TextCNNModel(TextEncoder):
-    """The state of a token is the windows that start at it, one value for each filter.
+    """The state of a token has one value for each filter: relu of the filter at the window that starts at the token.
 
-    A window counts when it lies within the text, else its values are 0; a text shorter than a window is one, filled
-    with zeros. No window that counts has a value below 0.
+    The value is 0 where the window reaches beyond the text. A text shorter than the window is filled up with zero
+    vectors, so that it has one window.
     """
 
     config_class = TextCNNConfig
@@ -57,11 +57,11 @@ class TextCNNForSequenceClassification(TextClassifier, TextCNNModel):
     """Of each filter the strongest window of the text."""
 
     def build(self, config: TextCNNConfig):
-        """The pooling has no layer."""
+        """The maximum over the windows needs no layer, so there is only `classifier`."""
         super().build(config)
         self.classifier = nn.Linear(self.state_size, config.num_labels)
 
     def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
         """(batch, length) ids or (batch, length, embedding) vectors, (batch, length) -> (batch, filters)."""
-        # The mask is not needed: a window outside the text is 0, and no other is smaller.
+        # No state is below 0, so the zeros outside the text do not change the maximum.
         return self.states(self.embed(ids, mask, vectors), mask).amax(1)

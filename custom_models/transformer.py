@@ -76,7 +76,7 @@ class TransformerModel(AttentionEncoder):
         self.state_size = config.hidden_size
 
     def reading_order(self, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Learned positions end somewhere; tokens beyond them are left out, and a warning says so once."""
+        """Tokens beyond the learned positions are left out, with one warning; sinusoidal positions have no end."""
         order, mask = super().reading_order(mask)
         if self.config.positions == "sinusoidal":
             return order, mask

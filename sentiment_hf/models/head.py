@@ -47,4 +47,8 @@ def renew_classifier(model: PreTrainedModel | PeftModel) -> None:
     for name in output_layers(inner):
         layer = inner.get_submodule(name)
         # An adapter holds the layer twice: as its base had it, and as it is trained.
-        inner._init_weights(layer.modules_to_save["default"] if isinstance(layer, ModulesToSaveWrapper) else layer)
+        layer = layer.modules_to_save["default"] if isinstance(layer, ModulesToSaveWrapper) else layer
+        for weight in layer.parameters():
+            # The library marks what it has loaded, and initialises nothing that has the mark.
+            weight._is_hf_initialized = False
+        inner._init_weights(layer)

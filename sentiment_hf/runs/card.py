@@ -42,7 +42,7 @@ def write_card(folder: Path, report: Report) -> None:
 
 def scored_whole(report: Report) -> bool:
     """The test part of the data set, and not one carved from train, or a sample."""
-    return report.test and report.data["test"] == "given" and not report.test.data["sampled"]
+    return bool(report.test) and report.data["test"] == "given" and "test" not in report.data["sampled"]
 
 
 def pinned(text: str, repo_id: str, revision: str, license_name: str | None, base_model: str | None) -> str:
@@ -192,14 +192,14 @@ print(labels[int(model(**inputs).logits.argmax())])"""
 
 def results(report: Report) -> str:
     """Scores of test and validation, per class and as a confusion table of test."""
-    parts = [part for part in ("test", "validation") if part in report]
     lines = [
         "## Results",
         "",
         row("", "accuracy", "95 % interval", "macro F1", "loss", "rows"),
         row("---", *["---:"] * 5),
     ]
-    for scores, part in ((report[part], part) for part in parts):
+    scored = {"test": report.test, "validation": report.validation}
+    for part, scores in ((part, scores) for part, scores in scored.items() if scores):
         low, high = scores["accuracy_interval"]
         cells = (f"{scores['accuracy']:.2%}", f"{low:.2%} to {high:.2%}", f"{scores['f1_macro']:.2%}")
         lines.append(row(part, *cells, f"{scores['loss']:.4f}", f"{scores['rows']:,}"))

@@ -29,11 +29,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skops import io
 
-from sentiment_hf.baselines import BASELINES, load_baseline
+from sentiment_hf.baselines import BASELINES
 from sentiment_hf.baselines.features import LogCountRatio, NGrams, Tokens, analyzer
+from sentiment_hf.baselines.storage import load_baseline
 from sentiment_hf.cli import list_command, predict_command, push_command, run_command
 from sentiment_hf.common.layout import BASELINE_FILE
 from sentiment_hf.runs.run import run
+from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.text.tokenizers import train_tokenizer
 
@@ -111,7 +113,7 @@ def test_probabilities_sum_to_one_and_their_largest_is_the_prediction(name, fini
     run_baseline(three_classes, tmp_path / name, name)
     for folder in (finished[name], tmp_path / name):
         assert probabilities(folder).sum(axis=1) == pytest.approx(1, abs=2e-3)
-        estimator, labels = load_baseline(str(folder))
+        estimator, labels = load_baseline(ModelRef.parse(str(folder)))
         exact = estimator.predict_proba(TEXTS)
         assert exact.shape == (4, len(labels))
         assert exact.sum(axis=1) == pytest.approx(1, abs=1e-12)
@@ -326,7 +328,7 @@ def test_the_test_part_has_no_say_in_what_is_learned(data, finished, tmp_path):
         report = run_baseline(other, tmp_path / name, name)
         assert report["test"]["accuracy"] < 0.1
         assert report["validation"] == read_report(finished[name])["validation"]
-        first, second = (load_baseline(str(folder))[0] for folder in (tmp_path / name, finished[name]))
+        first, second = (load_baseline(ModelRef.parse(str(folder)))[0] for folder in (tmp_path / name, finished[name]))
         assert (first.predict_proba(TEXTS) == second.predict_proba(TEXTS)).all()
 
 

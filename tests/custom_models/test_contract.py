@@ -487,12 +487,25 @@ def holder_of(name: str) -> type[PreTrainedModel]:
     return Holder
 
 
-@pytest.fixture(params=[variant for variant in variants() if variant[0] in BODY_OF], ids=variant_id)
-def with_states(request) -> tuple[str, dict]:
-    """The variants that have a vector for each token."""
+def bodies() -> list[tuple[str, dict]]:
+    """The variants that have a vector for each token, those that differ in the pooling alone as one."""
+    found = []
+    for name, settings in variants():
+        body = name, {key: value for key, value in settings.items() if key != "pooling"}
+        if name in BODY_OF and body not in found:
+            found.append(body)
+    return found
+
+
+@pytest.fixture(params=bodies(), ids=variant_id)
+def body(request) -> tuple[str, dict]:
     return request.param
 
 
+WITH_STATES = [variant for variant in variants() if variant[0] in BODY_OF]
+
+
+@pytest.mark.parametrize("with_states", WITH_STATES, ids=variant_id)
 @pytest.mark.parametrize("another", [tagger_of, holder_of])
 def test_a_checkpoint_of_one_head_loads_under_another_with_only_that_head_missing(with_states, another, tmp_path):
     name, settings = with_states
@@ -515,29 +528,29 @@ def test_a_checkpoint_of_one_head_loads_under_another_with_only_that_head_missin
         assert torch.equal(again.state_dict()[weight], classifier.state_dict()[weight]), weight
 
 
-def test_the_body_alone_is_what_automodel_loads(with_states, tmp_path):
-    name, settings = with_states
+def test_the_body_alone_is_what_automodel_loads(body, tmp_path):
+    name, settings = body
     classifier, batch = small_model(name, **settings), pad(some_texts())
     classifier.save_pretrained(tmp_path / "classes")
-    body = AutoModel.from_pretrained(tmp_path / "classes")
-    assert type(body) is BODY_OF[name]
-    body.save_pretrained(tmp_path / "body")
+    loaded = AutoModel.from_pretrained(tmp_path / "classes")
+    assert type(loaded) is BODY_OF[name]
+    loaded.save_pretrained(tmp_path / "body")
     again, info = AutoModel.from_pretrained(tmp_path / "body", output_loading_info=True)
     assert not any(info.values())
     expected = classifier.token_states(**batch)
-    assert expected.shape == (*batch["input_ids"].shape, body.state_size)
-    for model in (body, again):
+    assert expected.shape == (*batch["input_ids"].shape, loaded.state_size)
+    for model in (loaded, again):
         assert torch.equal(model(**batch).last_hidden_state, expected)
         assert torch.equal(model(**batch, return_dict=False)[0], expected)
     whole, info = type(classifier).from_pretrained(tmp_path / "body", output_loading_info=True)
-    assert info["missing_keys"] == whole.state_dict().keys() - body.state_dict().keys()
+    assert info["missing_keys"] == whole.state_dict().keys() - loaded.state_dict().keys()
     assert whole.base_model is whole
     assert isinstance(whole, BODY_OF[name])
 
 
 @pytest.mark.parametrize("side", ["right", "left", "between"])
-def test_a_state_stands_where_its_token_stands_and_padding_has_none(with_states, side):
-    model = small_model(with_states[0], **with_states[1])
+def test_a_state_stands_where_its_token_stands_and_padding_has_none(body, side):
+    model = small_model(body[0], **body[1])
     texts = some_texts()
     batch = pad(texts, side)
     states = model.token_states(**batch)
@@ -549,11 +562,18 @@ def test_a_state_stands_where_its_token_stands_and_padding_has_none(with_states,
     same(model.token_states(None, batch["attention_mask"], vectors), states)
 
 
-def test_another_head_trains_the_whole_body(with_states):
-    name, settings = with_states
+def test_another_head_trains_the_whole_body(body):
+    name, settings = body
     model = tagger_of(name)(small_model(name, **settings).config).train()
     model(**pad(some_texts())).logits.square().sum().backward()
     assert not [name for name, weight in model.named_parameters() if weight.grad is None or not weight.grad.any()]
+
+
+@pytest.mark.parametrize("name", BODY_OF)
+def test_frozen_embeddings_are_frozen_under_every_head(name, tmp_path):
+    small_model(name, freeze_embeddings=True).save_pretrained(tmp_path)
+    for model in (tagger_of(name).from_pretrained(tmp_path), AutoModel.from_pretrained(tmp_path)):
+        assert [key for key, weight in model.named_parameters() if not weight.requires_grad] == ["embedding.weight"]
 
 
 def test_beyond_learned_positions_there_is_no_state():

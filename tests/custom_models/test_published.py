@@ -87,9 +87,7 @@ def write_checkpoint(folder: Path, model) -> None:
 @pytest.mark.parametrize("name", MODEL_NAMES)
 def test_every_model_has_a_stored_checkpoint(name):
     stored = [case for case, (model, _) in CASES.items() if model == name and (PUBLISHED / case).is_dir()]
-    assert stored, (
-        f"{name} has no checkpoint in {PUBLISHED}: the docstring of {Path(__file__).name} says how to make one"
-    )
+    assert stored, f"{name} has no checkpoint in {PUBLISHED}; the docstring of this file says how to make one"
 
 
 def test_every_stored_checkpoint_is_tested():

@@ -22,11 +22,11 @@ from loopback_hub import USER
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.cli import push_command, run_command
-from sentiment_hf.cli.predict import parse
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.hub.pushed_files import pushed_files
-from sentiment_hf.inference.scorer import load, predict_batch
+from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.runs.card import plain
+from sentiment_hf.settings.model_ref import ModelRef
 
 TEXTS = ["good film and warm soup", "a dull grim plot", ""]
 OF_A_MODEL = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"}
@@ -51,7 +51,8 @@ def runs(data, tmp_path_factory) -> dict[str, Path]:
 
 
 def scores(model: str | Path) -> list[dict[str, float]]:
-    return predict_batch(*load(parse([str(model), "x"])), TEXTS)
+    scorer = load_scorer(ModelRef.parse(str(model)))
+    return [dict(zip(scorer.labels, row, strict=True)) for row in scorer.score(TEXTS).tolist()]
 
 
 def push(folder: Path, repo: str, *more: str) -> int:

@@ -129,7 +129,7 @@ def test_a_folder_without_its_tokenizer_is_refused(bert):
 )
 def test_a_damaged_checkpoint_is_refused(bert, name, damage):
     (bert / name).write_bytes(damage((bert / name).read_bytes()))
-    with pytest.raises(InputError, match="cannot be loaded"):
+    with pytest.raises(InputError, match=r"cannot be loaded|expected a JSON object"):
         loaded(bert)
 
 

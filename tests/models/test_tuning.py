@@ -24,7 +24,9 @@ from sentiment_hf.cli import run_command
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.plan.flags import as_flag
 from sentiment_hf.inference.scorer import load_scorer
-from sentiment_hf.models.adapters import head_modules, tune
+from sentiment_hf.models.adapters import tune, write_labels
+from sentiment_hf.models.head import head_modules
+from sentiment_hf.models.load import load_model
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.recipes import CONFIGS
@@ -45,6 +47,21 @@ STOCK = {
     "llama": SIZES | DECODER | {"num_key_value_heads": 2},
     # In no table: adapters on all linear layers.
     "mpnet": SIZES,
+}
+SMALL = {"embedding_size": 16, "hidden_size": 16}
+# XLM-RoBERTa has its head before its body, XLM's is no layer of its own.
+SETTINGS = STOCK | {"xlm-roberta": SIZES, "xlm": {"emb_dim": 16, "n_layers": 2, "n_heads": 2}}
+SETTINGS |= dict.fromkeys(MODEL_NAMES, SMALL) | {"custom-ngram": {"num_buckets": 256}}
+# The layer with a row for each class, where it is not `classifier`.
+OUTPUTS = {
+    "roberta": "classifier.out_proj",
+    "electra": "classifier.out_proj",
+    "mpnet": "classifier.out_proj",
+    "xlm-roberta": "classifier.out_proj",
+    "xlm": "sequence_summary.summary",
+    "xlnet": "logits_proj",
+    "gpt2": "score",
+    "llama": "score",
 }
 HEADS = r"classifier|score|logits_proj|sequence_summary|pooler|pre_classifier|^head\."
 
@@ -94,6 +111,54 @@ def test_head_moves_the_head_and_nothing_else(name):
     # XLNet, with `summary_use_proj`, and the classifiers of several parts: each part of the head is trained.
     assert {weight.split(".")[-2] for weight in moved} >= {part.split(".")[-1] for part in leaves(model)}
     assert all(re.search(HEADS, weight) for weight in moved), moved
+
+
+def save_with_classes(folder, name: str, labels: list[str]) -> None:
+    """A checkpoint of this type with these classes, no weight of which is at 0 or 1."""
+    named = {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
+    config = AutoConfig.for_model(name, vocab_size=VOCABULARY, **named, **SETTINGS[name])
+    model = AutoModelForSequenceClassification.from_config(config)
+    for weight in model.parameters():
+        nn.init.uniform_(weight, 2, 3)
+    model.save_pretrained(folder)
+
+
+def changed_rows(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor]) -> dict[str, list[bool]]:
+    """Of each tensor that is not the same, which rows differ."""
+    assert before.keys() == after.keys()
+    return {
+        name: (after[name] != old).reshape(len(old), -1).any(1).tolist()
+        for name, old in before.items()
+        if not torch.equal(after[name], old)
+    }
+
+
+# With 16 classes most layers have as many outputs as there are classes.
+@pytest.mark.parametrize("classes", [3, 16])
+@pytest.mark.parametrize("name", SETTINGS)
+def test_for_other_classes_the_rows_of_the_classes_are_made_anew_and_nothing_else(name, classes, tokenizer, tmp_path):
+    labels = [f"class {index:02}" for index in range(classes)]
+    save_with_classes(tmp_path, name, labels[::-1])
+    spec = parse_run(["--model", str(tmp_path)])
+    kept = load_model(spec, labels[::-1], tokenizer).state_dict()
+    assert not changed_rows(load_file(tmp_path / "model.safetensors"), kept)
+    changed = changed_rows(kept, load_model(spec, labels, tokenizer).state_dict())
+    output = OUTPUTS.get(name, "classifier")
+    assert changed == {weight: [True] * classes for weight in kept if weight.startswith(f"{output}.")}
+
+
+@pytest.mark.parametrize("name", ["custom-gru", "bert", "roberta"])
+def test_an_adapter_for_other_classes_gets_new_rows_and_keeps_its_base(name, tokenizer, tmp_path):
+    save_with_classes(tmp_path / "base", name, ["bad", "good"])
+    spec = parse_run(["--model", str(tmp_path / "base"), "--tuning", "lora"])
+    model = load_model(spec, ["bad", "good"], tokenizer)
+    model.save_pretrained(tmp_path / "adapter")
+    write_labels(model, tmp_path / "adapter")
+    spec = parse_run(["--model", str(tmp_path / "adapter"), "--tuning", "lora"])
+    kept, renewed = (load_model(spec, labels, tokenizer).state_dict() for labels in (["bad", "good"], ["good", "bad"]))
+    trained = "default.out_proj" if name == "roberta" else "default"
+    expected = [f"base_model.model.classifier.modules_to_save.{trained}.{kind}" for kind in ("weight", "bias")]
+    assert changed_rows(kept, renewed) == {weight: [True, True] for weight in expected}
 
 
 def leaves(model: PreTrainedModel) -> set[str]:
@@ -364,6 +429,6 @@ def test_an_adapter_without_its_weights_or_its_head_is_refused(bases, tmp_path):
 def test_the_recipe_goes_with_the_tuning(bases):
     for tuning in ("full", "head", "lora"):
         argv = flags(bases["data"], "out", "--tuning", tuning, model=bases["bert"], settings=())
-        assert parse_run(argv)[2].config.endswith(f"configs/{tuning}.yaml")
+        assert parse_run(argv).run.config.endswith(f"configs/{tuning}.yaml")
     argv = flags(bases["data"], "out", "--config", str(CONFIGS / "lora.yaml"), model=bases["bert"], settings=())
     assert parse_run(argv)[0].tuning == "lora"

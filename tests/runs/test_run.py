@@ -115,12 +115,12 @@ def test_the_same_command_on_a_finished_run_only_reports(data, copy, capsys):
     assert run_command(relearn(data, copy)) == 0
     assert contents(copy) == before
     assert "accuracy" in capsys.readouterr().out
-    assert run(parse_run(relearn(data, copy))) == read_report(copy)
+    assert run(parse_run(relearn(data, copy))).as_json() == read_report(copy)
 
 
 def test_a_setting_without_a_say_in_the_result_is_no_other_run(data, copy):
     more = ["--logging_steps", 7, "--per_device_eval_batch_size", 3, "--disable_tqdm", "false"]
-    assert run(parse_run(relearn(data, copy, *more))) == read_report(copy)
+    assert run(parse_run(relearn(data, copy, *more))).as_json() == read_report(copy)
 
 
 def test_another_run_in_the_folder_is_refused_with_the_name_of_the_difference(data, copy, tmp_path):
@@ -246,7 +246,7 @@ def test_an_unfinished_run_is_not_taken_up_with_other_settings(data, tmp_path):
 
 
 def test_quiet_is_quiet(data, tmp_path, capfd):
-    run_flags(data, tmp_path / "run", "--disable_tqdm", "true")
+    assert run_command(flags(data, tmp_path / "run", "--disable_tqdm", "true")) == 0
     said = capfd.readouterr()
     assert "accuracy" in said.out
     assert "eval_loss" not in said.out
