@@ -6,7 +6,6 @@ from pathlib import Path
 
 from sentiment_hf.cli import exit_code
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.common.layout import REPORT
 from sentiment_hf.comparison.page.figures import pictures
 from sentiment_hf.comparison.page.formatting import amount, decimals, interval, percent
 from sentiment_hf.comparison.plan.flags import parse
@@ -36,13 +35,12 @@ def main() -> None:
 def experiment(folder: Path) -> dict:
     """The comparison of the committed runs of one recipe."""
     args = parse(["--config", str(RECIPES / f"{folder.name}.yaml")])
-    runs = sorted(path.parent for path in folder.glob(f"*/{REPORT}"))
     settings = {
         f"{name}-seed{seed}": candidate.settings
         for name, candidate in args.models.items()
         for seed in range(candidate.seeds)
     }
-    return compare(load_runs(runs, settings), None) | {"grid": args.grid}
+    return compare(load_runs([folder], settings), None) | {"grid": args.grid}
 
 
 def table(comparison: dict) -> str:

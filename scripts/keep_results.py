@@ -1,24 +1,27 @@
 """Keep finished runs without their weights: python scripts/keep_results.py results/imdb out/imdb/*"""
 
-import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-# Predictions hold labels and probabilities, and no text.
-KEPT = ("report.json", "predictions.parquet", "validation_predictions.parquet", "metrics.jsonl", "inference.json")
+from sentiment_hf.cli import exit_code
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.layout import REPORT
+from sentiment_hf.runs.published import publish
 
 
-def keep(to: Path, folders: list[Path]) -> None:
-    """Copy the kept files of each finished run into a folder of its name; other folders are named and left."""
-    for folder in folders:
-        if not (folder / KEPT[0]).is_file():
-            print(f"{folder}: no finished run, left out", file=sys.stderr)
-            continue
-        (to / folder.name).mkdir(parents=True, exist_ok=True)
-        for name in KEPT:
-            if (folder / name).is_file():
-                shutil.copyfile(folder / name, to / folder.name / name)
+def main(argv: Sequence[str]) -> None:
+    """Add the finished runs among the folders to those that are kept; raises InputError where none is finished."""
+    if len(argv) < 2:
+        raise InputError("expected where to keep the runs, then their folders, as in results/imdb out/imdb/*")
+    to, *folders = map(Path, argv)
+    finished = [folder for folder in folders if (folder / REPORT).is_file()]
+    for folder in [folder for folder in folders if folder not in finished]:
+        print(f"{folder}: no finished run, left out", file=sys.stderr)
+    if not finished:
+        raise InputError("none of the folders holds a finished run, so nothing is kept")
+    publish(to, finished)
 
 
 if __name__ == "__main__":
-    keep(Path(sys.argv[1]), [Path(word) for word in sys.argv[2:]])
+    sys.exit(exit_code(lambda: main(sys.argv[1:])))

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from statistics import mean
 
-from sentiment_hf.common.layout import REPORT
 from sentiment_hf.comparison.page.formatting import amount, count, percent
 from sentiment_hf.comparison.statistics.results import describe
 from sentiment_hf.comparison.statistics.seeds import Model, group_seeds
-from sentiment_hf.runs.finished import load_run
+from sentiment_hf.runs.finished import load_folder
 
 SCORES = ("model", "seeds", "test (%)", "95 % interval", "macro F1 (%)", "validation (%)", "parameters", "trained")
 COSTS = ("minutes", "tokens/s", "texts/s", "MiB", "threads")
@@ -17,7 +16,7 @@ COSTS = ("minutes", "tokens/s", "texts/s", "MiB", "threads")
 
 def results_table(folder: Path) -> str:
     """A Markdown line per model, best test accuracy first."""
-    models = group_seeds([load_run(path.parent) for path in sorted(folder.glob(f"*/{REPORT}"))])
+    models = group_seeds(load_folder(folder))
     models.sort(key=lambda model: (-model.accuracy, model.name))
     header = as_line((*SCORES, *COSTS)) + f"|---|{'---:|' * (len(SCORES) + len(COSTS) - 1)}\n"
     return header + "".join(map(line, models))
@@ -33,14 +32,14 @@ def line(model: Model) -> str:
         percent(score["value"]),
         f"{score['low']:.1%} to {score['high']:.1%}".replace("%", ""),
         percent(known["f1_macro"]["value"]),
-        percent(mean(report["validation"]["accuracy"] for report in reports)),
+        percent(mean(report.validation["accuracy"] for report in reports)),
         count(known["parameters"]),
         count(known["trained_parameters"]),
         amount(known["train_minutes"]),
         amount(known["train_tokens_per_second"]),
         amount(speed.get("texts_per_second_one_core")),
         f"{known['peak_memory_bytes'] / 2**20:,.0f}",
-        str(max(report["threads"] for report in reports)),
+        str(max(report.threads for report in reports)),
     ]
     return as_line(cells)
 

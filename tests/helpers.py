@@ -2,12 +2,16 @@
 
 import csv
 import json
+import math
 import os
 import random
 import re
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 import transformers.trainer
@@ -119,6 +123,43 @@ def save_bert(folder: Path, data: Path, rows: int | None = None, **settings) -> 
     BertForMaskedLM(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder
+
+
+def published_rows(folder: Path, part: str = "test") -> Iterator[tuple[dict, np.ndarray, np.ndarray]]:
+    """What the files of a published comparison say of each run that has the part, read by nothing of the package.
+
+    Its line in runs.jsonl, (rows,) class ids in the order of its labels, and (rows, classes) log-probabilities.
+    """
+    file = folder / {"test": "predictions.parquet", "validation": "validation.parquet"}[part]
+    if not file.is_file():
+        return
+    table = pq.read_table(file)
+    names = np.array(table["label"].to_pylist())
+    for line in (folder / "runs.jsonl").open(encoding="utf-8"):
+        run = json.loads(line)
+        columns = [f"{run['run']}/{label}" for label in run["labels"]]
+        if columns[0] in table.column_names:
+            logs = np.stack([table[column].to_numpy() for column in columns], axis=1)
+            own = ~np.isnan(logs[:, 0])
+            yield run, (names[own][:, None] == run["labels"]).argmax(1), logs[own]
+
+
+def wilson(right: np.ndarray) -> list[float]:
+    """The share of right rows and the bounds of its 95 % score interval."""
+    share, rows, z = right.mean(), len(right), 1.959964
+    centre, half = share + z**2 / (2 * rows), z * math.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
+    return [share, *((centre + sign * half) / (1 + z**2 / rows) for sign in (-1, 1))]
+
+
+def is_printed(cell: str, *values: float) -> bool:
+    """The numbers of a cell of a table are these values, rounded to the digits that they have."""
+    numbers = [(float(number.replace(",", "")), number) for number in re.findall(r"[\d,]*\d(?:\.\d+)?", cell)]
+    if cell.startswith("<"):
+        return len(values) == 1 and values[0] < numbers[0][0]
+    return len(numbers) == len(values) and all(
+        abs(number - value) <= 0.50001 * 10.0 ** -len(text.partition(".")[2])
+        for (number, text), value in zip(numbers, values, strict=True)
+    )
 
 
 def baseline_flags(data: Path, output: Path, name: str, *more) -> list[str]:

@@ -5,9 +5,14 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections import defaultdict
 from pathlib import Path
+from statistics import median
 
+import numpy as np
 import pytest
+from helpers import is_printed, published_rows, wilson
+from sklearn.metrics import f1_score
 
 from sentiment_hf.cli import ensemble, push
 from sentiment_hf.cli.predict import parse
@@ -87,12 +92,58 @@ def test_the_results_are_those_of_the_reports():
         assert results_table(ROOT / "results" / dataset) in README
 
 
+def tables() -> list[list[list[str]]]:
+    """The cells of each line, but for its head, of each table whose lines begin with the name of a model."""
+    found = re.findall(r"^\|(?: *-+:?\|)+\n((?:\| `.*\n)+)", README, re.M)
+    return [[line.strip("|").split(" | ") for line in table.splitlines()] for table in found]
+
+
+@pytest.mark.parametrize("dataset", ["imdb", "imdb-idle", "truncation", "waimai_10k"])
+def test_the_results_are_those_of_the_predictions(dataset):
+    """Counted anew from the files, by nothing of the package."""
+    models = defaultdict(list)
+    for run, labels, logs in published_rows(ROOT / "results" / dataset):
+        models[re.sub(r"-seed\d+$", "", run["run"])].append((run, labels, logs.argmax(1)))
+    named = [{cells[0].strip(" `"): cells for cells in table} for table in tables()]
+    (rows,) = (rows for rows in named if rows.keys() == models.keys())
+    for name, cells in rows.items():
+        reports = [run for run, *_ in models[name]]
+        speeds = [run["inference"]["texts_per_second_one_core"] for run in reports if "inference" in run]
+        score, low, high = np.mean([wilson(labels == found) for _, labels, found in models[name]], axis=0) * 100
+        f1 = np.mean([f1_score(labels, found, average="macro") for _, labels, found in models[name]])
+        medians = {key: median(run[key] for run in reports) for key in ("train_seconds", "train_tokens_per_second")}
+        assert cells[1] == str(len(reports))
+        assert is_printed(cells[2], score), (name, cells[2], score)
+        assert is_printed(cells[3], low, high) or len(reports) > 1
+        assert is_printed(cells[4], 100 * f1)
+        assert is_printed(cells[5], 100 * np.mean([run["validation"]["accuracy"] for run in reports]))
+        assert is_printed(cells[6], reports[0]["parameters"])
+        assert is_printed(cells[7], reports[0]["trainable_parameters"])
+        assert is_printed(cells[8], medians["train_seconds"] / 60)
+        assert is_printed(cells[9], medians["train_tokens_per_second"])
+        assert any(is_printed(cells[10], speed) for speed in speeds) or (cells[10] == "–" and not speeds)
+        assert is_printed(cells[11], median(run["peak_memory_bytes"] for run in reports) / 2**20)
+        assert cells[12].strip(" |") == str(max(run["threads"] for run in reports))
+
+
 def test_the_learning_curve_is_that_of_the_reports(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
     from experiments import table
 
-    runs = load_runs(sorted((ROOT / "results" / "learning-curve").iterdir()))
+    runs = load_runs([ROOT / "results" / "learning-curve"])
     assert table(compare(runs, None) | {"grid": None}) in README
+
+
+def test_the_learning_curve_is_that_of_the_predictions():
+    """Counted anew from the files, by nothing of the package."""
+    table = re.search(r"^(\| accuracy \(%\) by .*)\n.*\n((?:\|.*\n)+)", README, re.M)
+    heads, *rows = [line.strip("| ").split(" | ") for line in (table[1], *table[2].splitlines())]
+    cells = {(row[0], size): cell for row in rows for size, cell in zip(heads[1:], row[1:], strict=True)}
+    for run, labels, logs in published_rows(ROOT / "results" / "learning-curve"):
+        name = re.sub(r"(-\d+rows)?-seed0$", "", run["run"])
+        cell = cells.pop((name, f"{run['data']['rows']['train']:,}"))
+        assert is_printed(cell, *(100 * number for number in wilson(logs.argmax(1) == labels)))
+    assert not cells
 
 
 def test_a_model_is_added_in_three_steps(tmp_path):

@@ -12,6 +12,10 @@ PREDICTIONS = {"validation": "validation_predictions.parquet", "test": "predicti
 # What was logged, an object a line.
 HISTORY = "metrics.jsonl"
 
+# A published comparison: the reports of its runs, what they predicted for the rows of each part, what they logged.
+RUNS, PUBLISHED_HISTORY = "runs.jsonl", "history.parquet"
+PUBLISHED_PARTS = {"validation": "validation.parquet", "test": "predictions.parquet"}
+
 # The model card, and the folder with the scores in the form of the Hub.
 CARD, EVAL_RESULTS = "README.md", ".eval_results"
 

@@ -13,8 +13,9 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import fingerprint, read_json, write_json
 from sentiment_hf.common.layout import ENSEMBLE_FILE, INFERENCE, PREDICTIONS, REPORT
 from sentiment_hf.inference.ensemble import Ensemble
-from sentiment_hf.runs.finished import Run, in_order_of, load_runs, read_predictions, size_of
+from sentiment_hf.runs.finished import Run, load_runs, size_of
 from sentiment_hf.runs.identity import fingerprint_of
+from sentiment_hf.runs.published import Predicted
 from sentiment_hf.runs.report import Report, command, environment
 from sentiment_hf.runs.run_folder import REPLACE
 from sentiment_hf.runs.score import scores_of, write_all_predictions
@@ -46,8 +47,8 @@ def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method:
     if report := finished_report(folder, identity, overwrite):
         logger.warning("%s holds this ensemble already; its result:", folder)
         return report
-    parts = {"validation": validation_of(members), "test": members}
-    weights = learned_weights(parts["validation"]) if method == "weights" else np.full(len(members), 1 / len(members))
+    validation = validation_of(members)
+    weights = learned_weights(validation) if method == "weights" else np.full(len(members), 1 / len(members))
     ensemble = Ensemble(method, members[0].classes, [member.folder for member in members], weights)
     listed = [
         {"folder": path, "name": member.name, "weight": weight}
@@ -56,14 +57,18 @@ def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method:
     facts = replace(facts_of(members, method), fingerprint=fingerprint_of(identity), members=listed)
     clear(folder)
     write_json(folder / ENSEMBLE_FILE, {"labels": ensemble.labels, **identity, "weights": weights.tolist()})
-    return evaluate(ensemble, parts, folder, facts)
+    return evaluate(ensemble, members, folder, facts)
 
 
 def refuse_members(members: list[Run], folder: Path) -> None:
-    """Two runs or more, on the same training rows, and none of them where the ensemble is to be."""
+    """Two run folders or more, on the same training rows, and none of them where the ensemble is to be."""
     if len(members) < 2:
         raise InputError(f"an ensemble is made of two finished runs or more, and only {members[0].folder} is named")
     for member in members:
+        if not (member.folder / REPORT).is_file():
+            raise InputError(
+                f"{member.folder} is published without its weights, so it cannot classify; name the folders of runs"
+            )
         if member.folder.resolve() == folder.resolve():
             raise InputError(f"--output_dir {folder} is one of the members; leave it out, or choose another folder")
         if member.tuning == "none":
@@ -99,28 +104,24 @@ def finished_report(folder: Path, identity: dict, overwrite: bool) -> Report | N
     return Report.load(folder, REPLACE)
 
 
-def validation_of(members: list[Run]) -> list[Run]:
-    """The members with labels, predictions and probabilities of the validation rows in place of those of test.
+def validation_of(members: list[Run]) -> list[Predicted]:
+    """What the members predicted for the validation rows.
 
     Raises:
-        InputError: a member has not kept them, or has other rows.
+        InputError: a member has not kept it, or has other rows.
     """
-    parts = []
     for member in members:
-        file = member.folder / PREDICTIONS["validation"]
-        if not file.is_file():
-            raise InputError(f"{member.folder} has no {file.name}, which an ensemble needs; run it again, --overwrite")
-        names = member.report.labels
-        found = dict(zip(("labels", "predictions", "probabilities"), read_predictions(file, names), strict=True))
-        parts.append(in_order_of(replace(member, classes=names, **found), members[0]))
-        if not np.array_equal(parts[-1].labels, parts[0].labels):
+        if member.validation is None:
+            name = PREDICTIONS["validation"]
+            raise InputError(f"{member.folder} has no {name}, which an ensemble needs; run it again, --overwrite")
+        if not np.array_equal(member.validation.labels, members[0].validation.labels):
             raise InputError(
-                f"{parts[0].folder} and {member.folder} have other validation rows; combine runs on the same split"
+                f"{members[0].folder} and {member.folder} have other validation rows; combine runs on the same split"
             )
-    return parts
+    return [member.validation for member in members]
 
 
-def learned_weights(members: list[Run]) -> np.ndarray:
+def learned_weights(members: list[Predicted]) -> np.ndarray:
     """(members,) weights of the least log-loss on the rows of `members`, not negative and summing to 1.
 
     The linear opinion pool (Stone 1961): a weighted mean of probabilities. That its log-loss on held-out rows sets the
@@ -128,7 +129,7 @@ def learned_weights(members: list[Run]) -> np.ndarray:
     What was itself chosen or calibrated on validation looks somewhat better there than it is, and weighs too much.
     """
     labels, count = members[0].labels, len(members)
-    of_label = np.stack([run.probabilities[np.arange(len(labels)), labels] for run in members], axis=1).clip(SMALLEST)
+    of_label = np.stack([one.probabilities[np.arange(len(labels)), labels] for one in members], axis=1).clip(SMALLEST)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         pooled = of_label @ weights
@@ -174,19 +175,20 @@ def clear(folder: Path) -> None:
         (folder / name).unlink(missing_ok=True)
 
 
-def evaluate(ensemble: Ensemble, parts: dict[str, list[Run]], folder: Path, facts: Report) -> Report:
+def evaluate(ensemble: Ensemble, members: list[Run], folder: Path, facts: Report) -> Report:
     """Validation, then test once; writes predictions and, last, report.json."""
-    scored = {part: combined(ensemble, members) for part, members in parts.items()}
+    parts = {part: [getattr(member, part) for member in members] for part in ("validation", "test")}
+    scored = {part: combined(ensemble, predicted) for part, predicted in parts.items()}
     write_all_predictions(folder, scored, ensemble.labels)
     report = Report(**vars(facts) | scores_of(scored, ensemble.labels) | environment())
     # What it takes to have the members, for combining them takes nothing.
     for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes"):
-        setattr(report, name, max(getattr(member.report, name) for member in parts["test"]))
+        setattr(report, name, max(getattr(member.report, name) for member in members))
     report.save(folder)
     return report
 
 
-def combined(ensemble: Ensemble, members: list[Run]) -> tuple[np.ndarray, np.ndarray]:
+def combined(ensemble: Ensemble, members: list[Predicted]) -> tuple[np.ndarray, np.ndarray]:
     """(rows, classes) logits of the ensemble and (rows,) labels."""
     probabilities, predictions = (
         np.stack([getattr(member, name) for member in members]) for name in ("probabilities", "predictions")

@@ -1,17 +1,14 @@
-"""Finished runs from their folders, all of them on the same test rows and classes."""
+"""Finished runs from their folders or from published comparisons, all on the same test rows and classes."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.common.files import read_json
-from sentiment_hf.common.layout import HISTORY, INFERENCE, MODEL_FILES, PREDICTIONS, REPORT
+from sentiment_hf.common.layout import MODEL_FILES, PREDICTIONS, REPORT, RUNS
+from sentiment_hf.runs.published import Kept, Predicted, read_folder, read_published
 from sentiment_hf.runs.report import Report
 
 # What of the notes on the data may differ: runs on fewer training rows are points of a learning curve, the same data
@@ -27,10 +24,11 @@ Settings = dict[str, bool | int | float | str]
 class Run:
     """One finished run.
 
-    classes: their names in the order of the class ids here, the same in all runs; report.labels is as it was saved.
-    labels, predictions: (rows,) class ids, in the order of the test rows.
-    probabilities: (rows, classes), saved as float16 and rescaled to sum to 1.
+    folder: the folder of the run; of a published run, which has none, that of the comparison joined with its name.
     seed: None for an ensemble of several seeds.
+    classes: their names in the order of the class ids here, the same in all runs; report.labels is as it was saved.
+    test, validation: what the run predicted for these rows. Probabilities were saved in float16 and are rescaled to
+        sum to 1. `validation` is None where it was not kept.
     curve: what was logged on the way, an object a line of metrics.jsonl; empty without that file.
     inference: what inference.json says of speed, or None.
     settings: where in the grid of a recipe it stands; {} elsewhere.
@@ -43,12 +41,26 @@ class Run:
     seed: int | None
     report: Report
     classes: list[str]
-    labels: np.ndarray
-    predictions: np.ndarray
-    probabilities: np.ndarray
+    test: Predicted
+    validation: Predicted | None
     curve: list[dict]
     inference: dict | None
     settings: Settings = field(default_factory=dict)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """(rows,) class ids of the test rows."""
+        return self.test.labels
+
+    @property
+    def predictions(self) -> np.ndarray:
+        """(rows,) predicted class ids of the test rows."""
+        return self.test.predictions
+
+    @property
+    def probabilities(self) -> np.ndarray:
+        """(rows, classes) probabilities of the test rows."""
+        return self.test.probabilities
 
     @property
     def train_rows(self) -> int:
@@ -59,7 +71,8 @@ class Run:
 def load_runs(folders: Sequence[str | Path], settings: Mapping[str, Settings] | None = None) -> list[Run]:
     """The runs in these folders, with the classes of each numbered as in the first.
 
-    `settings` are those of the runs of a grid, by the name of the folder.
+    A folder is that of a run, or a published comparison, which stands for all its runs. `settings` are those of the
+    runs of a grid, by the name of the run.
 
     Raises:
         InputError: a folder holds no finished run with a scored test part, or two runs cannot be compared.
@@ -67,13 +80,13 @@ def load_runs(folders: Sequence[str | Path], settings: Mapping[str, Settings] | 
     if not folders:
         raise InputError("nothing to compare: name the folders of finished runs, as in out/imdb/*")
     folders = list({Path(folder).resolve(): Path(folder) for folder in folders}.values())
-    unfinished = [folder for folder in folders if not (folder / REPORT).is_file()]
+    unfinished = [folder for folder in folders if not (is_published(folder) or (folder / REPORT).is_file())]
     if unfinished:
         raise InputError(
-            f"no finished run in {', '.join(map(str, unfinished))}: a finished one has a {REPORT}; finish these runs "
-            "by their own command, or leave the folders out"
+            f"no finished run in {', '.join(map(str, unfinished))}: a finished one has a {REPORT}, a folder of "
+            f"published ones a {RUNS}; finish these runs by their own command, or leave the folders out"
         )
-    runs = [load_run(folder) for folder in folders]
+    runs = [run for folder in folders for run in load_folder(folder)]
     runs = [replace(run, settings=(settings or {}).get(run.name, {})) for run in runs]
     runs = [in_order_of(run, runs[0]) for run in runs]
     for run in runs[1:]:
@@ -82,31 +95,47 @@ def load_runs(folders: Sequence[str | Path], settings: Mapping[str, Settings] | 
     return runs
 
 
-def load_run(folder: Path) -> Run:
-    """What a finished run left in its folder; raises InputError if it is not whole or has no test scores."""
-    report = Report.load(folder)
+def is_published(folder: Path) -> bool:
+    """True for a folder of runs that are kept without their weights."""
+    return (folder / RUNS).is_file()
+
+
+def load_folder(folder: Path) -> list[Run]:
+    """The run of a folder of its own, or all runs of a published comparison, each with its classes as they were saved.
+
+    Raises InputError where a file is damaged, or a run has no test scores.
+    """
+    if is_published(folder):
+        return [as_run(folder / kept.name, kept) for kept in read_published(folder)]
+    return [as_run(folder, read_folder(folder))]
+
+
+def as_run(folder: Path, kept: Kept) -> Run:
+    """The run of what is kept of it; `folder` names it in messages. Raises InputError where test is missing."""
+    report = Report.from_json(kept.report, folder / REPORT)
     if not report.test:
         raise InputError(f"{folder}: this run did not score test; run it again with --do_predict to compare it")
-    labels, predictions, probabilities = read_predictions(folder / PREDICTIONS["test"], report.labels)
-    if len(labels) != report.test["rows"]:
+    if "test" not in kept.parts:
+        raise InputError(f"{folder} has a report and no {PREDICTIONS['test']}; run that run again, or leave it out")
+    parts = {part: scored.rescaled() for part, scored in kept.parts.items()}
+    rows = len(parts["test"].labels)
+    if rows != report.test["rows"]:
         raise InputError(
-            f"{folder / PREDICTIONS['test']} has {len(labels)} rows, but {REPORT} beside it says "
-            f"{report.test['rows']}; they are of two runs"
+            f"{folder}: {PREDICTIONS['test']} has {rows} rows, but {REPORT} beside it says {report.test['rows']}; "
+            "they are of two runs"
         )
-    curve, inference = folder / HISTORY, folder / INFERENCE
     return Run(
         folder=folder,
-        name=folder.resolve().name,
+        name=kept.name,
         kind=kind(report),
         tuning=report.tuning,
         seed=report.seed,
         report=report,
         classes=report.labels,
-        labels=labels,
-        predictions=predictions,
-        probabilities=probabilities,
-        curve=[json.loads(line) for line in curve.read_text(encoding="utf-8").splitlines()] if curve.is_file() else [],
-        inference=read_json(inference) if inference.is_file() else None,
+        test=parts["test"],
+        validation=parts.get("validation"),
+        curve=kept.history,
+        inference=kept.inference,
     )
 
 
@@ -122,20 +151,6 @@ def kind(report: Report) -> str:
     return report.tuning if report.tuning in ("scratch", "ensemble") else "pretrained"
 
 
-def read_predictions(path: Path, names: list[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(rows,) labels, (rows,) predictions and (rows, classes) probabilities, as Run has them."""
-    try:
-        # Of the file itself, for `read_table` would take columns from the names of folders that look like a=b.
-        table = pq.ParquetFile(path).read()
-        columns = [table[f"probability_{name}"].to_numpy() for name in names]
-        labels, predictions = (table[name].to_numpy().astype(np.int64) for name in ("label", "prediction"))
-    except (pa.ArrowInvalid, OSError, KeyError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path} cannot be read ({reason}); run that run again, or leave it out") from error
-    probabilities = np.stack(columns, axis=1).astype(np.float64)
-    return labels, predictions, probabilities / probabilities.sum(1, keepdims=True)
-
-
 def in_order_of(run: Run, first: Run) -> Run:
     """The run with its classes numbered as in `first`: a checkpoint brings an order of its own."""
     names, order = run.classes, first.classes
@@ -145,13 +160,8 @@ def in_order_of(run: Run, first: Run) -> Run:
             "the same classes"
         )
     ids = np.array([order.index(name) for name in names])
-    return replace(
-        run,
-        classes=order,
-        labels=ids[run.labels],
-        predictions=ids[run.predictions],
-        probabilities=run.probabilities[:, np.argsort(ids)],
-    )
+    validation = run.validation and run.validation.renumbered(ids)
+    return replace(run, classes=order, test=run.test.renumbered(ids), validation=validation)
 
 
 def require_same_data(first: Run, run: Run) -> None:

@@ -18,7 +18,7 @@ from sentiment_hf.runs.finished import load_runs
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.run_flags import parse_run
 
-IMDB = sorted(Path(__file__).parents[2].glob("results/imdb/*"))
+IMDB = Path(__file__).parents[2] / "results" / "imdb"
 SCORES = ("accuracy", "f1_macro", "log_loss", "calibration_error")
 
 
@@ -47,7 +47,7 @@ def folders(data, tmp_path_factory):
 @pytest.fixture(scope="module")
 def rows(data):
     """The test part as the flags of the runs name it."""
-    return test_part.test_rows(parse_run(flags(data, data / "unused"))[1], None)
+    return test_part.test_rows(parse_run(flags(data, data / "unused")).data, None)
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +249,7 @@ def test_nothing_to_compare_is_said():
 
 def test_rows_of_other_data_are_refused(folders, rows, data, tmp_path):
     write_data(tmp_path, test=24)
-    other = test_part.test_rows(parse_run(flags(tmp_path, tmp_path / "unused"))[1], None)
+    other = test_part.test_rows(parse_run(flags(tmp_path, tmp_path / "unused")).data, None)
     with pytest.raises(InputError, match="24 test rows, not 22"):
         compare(load_runs(folders), other)
 
@@ -305,17 +305,17 @@ def test_the_sample_has_its_phenomena():
 
 
 def test_the_committed_runs_are_compared():
-    assert IMDB
-    runs = load_runs(IMDB)
+    runs = load_runs([IMDB])
+    assert len(runs) > 50
     result = compare(runs, None)
     models = {model["name"]: model for model in result["models"]}
     assert sorted(folder for model in models.values() for folder in model["folders"]) == [
-        f"imdb/{folder.name}" for folder in IMDB
+        f"imdb/{run.name}" for run in runs
     ]
     for model in models.values():
         its_runs = [run for run in runs if f"imdb/{run.folder.name}" in model["folders"]]
         assert len({run.name.removesuffix(f"-seed{run.seed}") for run in its_runs}) == 1
-        tests = [run.report["test"] for run in its_runs]
+        tests = [run.report.test for run in its_runs]
         for score in ("accuracy", "f1_macro"):
             assert model[score]["value"] == pytest.approx(statistics.fmean(test[score] for test in tests))
         if len(tests) == 1:

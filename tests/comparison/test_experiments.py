@@ -1,6 +1,7 @@
 """The grid of a recipe, the recipes of the experiments, their page and its pictures, and trained word vectors."""
 
 import itertools
+import math
 import os
 import re
 import shutil
@@ -8,14 +9,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
-from helpers import write_csv, write_data
+from helpers import is_printed, published_rows, wilson, write_csv, write_data
 from test_compare import files, results
 from test_page import around, comparison, read
 
 from sentiment_hf.cli import compare_command
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.comparison.page.figures import train_rows
+from sentiment_hf.comparison.page.grid_figure import grid_picture
 from sentiment_hf.comparison.page.page import write_page
 from sentiment_hf.comparison.plan.flags import parse
 from sentiment_hf.comparison.plan.grid import expand
@@ -212,24 +216,55 @@ def test_the_page_of_the_experiments_has_a_section_for_each_recipe(path):
     assert (f"experiments/{path.stem}.svg" in section) == published
 
 
-def test_tables_and_pictures_of_the_page_are_those_of_the_results(monkeypatch):
+each_published = pytest.mark.parametrize("name", PUBLISHED)
+
+
+@each_published
+def test_tables_and_pictures_of_the_page_are_those_of_the_results(name, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
     import experiments
 
-    for name in PUBLISHED:
-        table = experiments.table(experiments.experiment(ROOT / "results" / "experiments" / name))
-        assert f"<!-- table {name} -->\n{table}\n<!-- end -->" in PAGE
-        assert (ROOT / "docs" / "experiments" / f"{name}.svg").is_file()
+    content = experiments.experiment(ROOT / "results" / "experiments" / name)
+    assert f"<!-- table {name} -->\n{experiments.table(content)}\n<!-- end -->" in PAGE
+    (picture,) = grid_picture(content) or train_rows(content["learning_curve"])
+    said = re.search(r'aria-label="[^"]*"', picture.svg)[0]
+    assert re.search(r"\d\d\.\d %", said)
+    assert said in (ROOT / "docs" / "experiments" / f"{name}.svg").read_text(encoding="utf-8")
+
+
+@each_published
+def test_figures_of_the_page_are_those_of_the_predictions(name):
+    """Counted anew from the files, by nothing of the package; all ran with one seed."""
+    table = re.search(rf"<!-- table {name} -->\n(.*\n)\|[-|:]*\|\n((?:\|.*\n)+)<!-- end -->", PAGE)
+    heads, *rows = [line.strip("| ").split(" | ") for line in (table[1] + table[2]).splitlines()]
+    found = 0
+    for run, labels, logs in published_rows(ROOT / "results" / "experiments" / name):
+        right = np.array(wilson(logs.argmax(1) == labels)) * 100
+        if "by training" in heads[0]:
+            column = heads.index(f"{run['data']['rows']['train']:,}")
+            (row,) = (row for row in rows if row[0] == re.sub(r"(-\d+rows)?-seed0$", "", run["run"]))
+            assert is_printed(row[column], *right)
+            found += 1
+            continue
+        exact = np.exp(logs.astype(np.float64))
+        losses = -np.log((exact[range(len(labels)), labels] / exact.sum(1)).clip(2**-24))
+        half = 1.959964 * losses.std() / math.sqrt(len(losses))
+        loss, minutes = [losses.mean() + sign * half for sign in (0, -1, 1)], run["train_seconds"] / 60
+        own = [row for row in rows if is_printed(row[-3], *right) and is_printed(row[-2], *loss)]
+        (row,) = (row for row in own if is_printed(row[-1], minutes))
+        assert all(word in run["run"] or word in ("true", "false") for word in row[:-3])
+        found += 1
+    assert found == (sum(len(row) - 1 for row in rows) if "by training" in heads[0] else len(rows))
 
 
 def test_runs_of_an_experiment_become_a_table_and_a_picture_of_the_page(made, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
     import experiments
-    from keep_results import keep
+    import keep_results
 
     (tmp_path / "recipes").mkdir()
     shutil.copy(made.parent / "mine.yaml", tmp_path / "recipes")
-    keep(tmp_path / "results" / "mine", list(made.iterdir()))
+    keep_results.main([str(tmp_path / "results" / "mine"), *map(str, made.iterdir())])
     (tmp_path / "docs").mkdir()
     page = tmp_path / "docs" / "experiments.md"
     page.write_text("# Before\n<!-- table mine -->\nold\n<!-- end -->\nafter\n")
