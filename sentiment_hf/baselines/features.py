@@ -9,7 +9,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from tokenizers import Tokenizer
 
 from sentiment_hf.common.errors import extra_explained
-from sentiment_hf.text.tokenizers import LINE_BREAK, train_tokenizer
+from sentiment_hf.text.encode import LINE_BREAK
+from sentiment_hf.text.tokenizers import train_tokenizer
 
 # All words of any train part that fits into memory, and three of them as digits of one 64-bit integer.
 MOST_WORDS = 2**20

@@ -11,7 +11,7 @@ from sentiment_hf.comparison.plan.flags import CompareArguments, parse
 from sentiment_hf.comparison.plan.plan import Planned, plan
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.comparison.statistics.rows import TestRows, test_rows
-from sentiment_hf.data import Splits
+from sentiment_hf.data.splits import Splits
 from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.inference.make_ensemble import make_ensemble
 from sentiment_hf.inference.speed import measure

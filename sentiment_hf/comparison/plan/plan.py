@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.plan.flags import CompareArguments
-from sentiment_hf.data import Splits, load_splits
+from sentiment_hf.data.splits import Splits, load_splits
 from sentiment_hf.runs.identity import identify, require_checkpoints
 from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run_folder import finished_report
