@@ -19,7 +19,7 @@ from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, set_
 
 from sentiment_hf.data.splits import load_splits
 from sentiment_hf.models.load import load_model, load_tokenizer
-from sentiment_hf.runs.report import environment
+from sentiment_hf.runs.environment import environment
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.training.batches import FewLengthsCollator

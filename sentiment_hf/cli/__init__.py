@@ -102,18 +102,9 @@ def list_command(argv: Sequence[str]) -> int:
     """The names that --model and --config take."""
 
     def work():
-        from sentiment_hf.settings.model_ref import BASELINES, MODELS
-        from sentiment_hf.settings.recipes import CONFIGS, recipes
+        from sentiment_hf.cli.list import list_main
 
-        print("custom models (--model NAME):")
-        for name, description in MODELS.items():
-            print(f"  {name:<20}{description}")
-        print("baselines (--model NAME):")
-        for name, description in BASELINES.items():
-            print(f"  {name:<36}{description}")
-        print(f"recipes (--config FILE) in {CONFIGS}:")
-        for name in recipes():
-            print(f"  {name}.yaml")
+        list_main(argv)
 
     return exit_code(work)
 

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import torch
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from sentiment_hf.models.checkpoint import checkpoint_tokenizer, fetched, load_checkpoint
 from sentiment_hf.settings.model_ref import ModelRef
@@ -18,6 +19,8 @@ def load_classifier(ref: ModelRef) -> tuple[list[str], Callable[[list[str]], np.
     Raises:
         InputError: the model cannot be loaded, or has no trained head.
     """
+    # The bar would be for the reading of weights, which are there at once.
+    logging.disable_progress_bar()
     ref = fetched(ref)
     tokenizer = checkpoint_tokenizer(ref)
     model = load_checkpoint(ref, tokenizer, trains=False).eval()
