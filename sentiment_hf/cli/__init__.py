@@ -2,12 +2,14 @@
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from sentiment_hf import __version__
 from sentiment_hf.common.errors import InputError, Interrupted, NotPushedError, TrainingError
+
+# A name that `signal` lacks on Windows.
+SIGPIPE = 13
 
 USAGE = """usage: sentiment-hf COMMAND [FLAGS]
 
@@ -131,7 +133,7 @@ def exit_code(work: Callable[[], None]) -> int:
     except BrokenPipeError:
         # Whoever read the output, as `head` does, has seen enough; what is left of it goes nowhere, without a word.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return 128 + SIGPIPE
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last checkpoint, if there is one", file=sys.stderr)
         return 130
