@@ -47,18 +47,18 @@ for folder in json.loads(sys.argv[1]):
 print(json.dumps([[], sorted(sys.modules.keys() - before)]), file=sys.stderr)
 """
 
-# As far as a process can have it here.
+# What a process there lacks, of what is asked for by name; the rest the libraries decide by `sys.platform`.
 WINDOWS = """
 import os, signal, sys
 sys.modules.update(fcntl=None, resource=None)
-for module, names in {os: ("sched_getaffinity", "register_at_fork", "fork"), signal: ("SIGHUP", "SIGPIPE")}.items():
+for module, names in {os: ("sched_getaffinity",), signal: ("SIGHUP", "SIGPIPE")}.items():
     for name in names:
         delattr(module, name)
 """
 
 YAML = {"yaml", "_yaml"}
 HUB = YAML | {"huggingface_hub", "httpx2", "filelock", "idna", "typing_extensions", "certifi", "packaging"}
-ARROW = YAML | {"numpy", "pyarrow", "cloudpickle", "pandas", "dateutil", "six", "pytz", "tzdata"}
+ARROW = YAML | {"numpy", "pyarrow", "cloudpickle"}
 
 
 def imported(words: list[list[str]] | list[str], program: str = PROGRAM) -> tuple[list[int], set[str], set[str]]:
