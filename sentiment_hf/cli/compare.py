@@ -2,11 +2,15 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.layout import ENSEMBLE_FILE
 from sentiment_hf.comparison.plan.flags import parse
 from sentiment_hf.comparison.plan.refusals import accepted_data
+
+if TYPE_CHECKING:
+    from sentiment_hf.runs.finished import Run
 
 PAGE = "comparison"
 
@@ -21,12 +25,11 @@ def compare_main(argv: Sequence[str]) -> None:
     """
     args = parse(argv)
     data = accepted_data(args)
-    # Imported after the flags are accepted, for it brings numpy and pyarrow.
-    from sentiment_hf.runs.finished import load_runs
-
     if args.folders:
-        require_members(args.folders)
-        runs, failed, output = load_runs(args.folders), [], args.output_dir or Path()
+        runs, failed, output = finished_runs(args.folders), [], args.output_dir or Path()
+    else:
+        # It refuses Windows, where no run can be made.
+        import sentiment_hf.runs.lock  # noqa: F401
     # Imported after the folders are accepted, for these bring scikit-learn and `datasets`.
     from sentiment_hf.comparison.page.page import HTML, check_installed, write_page
     from sentiment_hf.comparison.statistics.results import compare
@@ -36,19 +39,24 @@ def compare_main(argv: Sequence[str]) -> None:
     if args.folders:
         rows = test_rows(data, args.rows_file) if data else None
     else:
-        # These bring torch, and what Windows does not have.
-        from sentiment_hf.cli.make_runs import make
-        from sentiment_hf.comparison.plan.plan import plan
+        # It brings torch.
+        from sentiment_hf.cli.make_runs import make_runs
 
-        planned, splits = plan(args)
-        output, rows = planned[0].folder.parent, test_rows(data, args.rows_file)
-        folders, failed = make(args, planned, splits)
-        runs = load_runs(folders, {run.name: args.models[run.model].settings for run in planned})
+        runs, failed, output, rows = make_runs(args, data)
     comparison = compare(runs, rows) | {"grid": args.grid, "failed": failed}
     write_page(comparison, output / PAGE, args.texts)
     print("\n".join(["", *table(comparison), "", *comparison["advice"], "", f"written to {output / PAGE / HTML}"]))
     if failed:
         raise TrainingError(f"{len(failed)} failed: {', '.join(run['name'] for run in failed)}")
+
+
+def finished_runs(folders: list[Path]) -> list["Run"]:
+    """The runs in these folders; raises InputError where one cannot be compared."""
+    # Imported after the flags are accepted, for it brings numpy and pyarrow.
+    from sentiment_hf.runs.finished import load_runs
+
+    require_members(folders)
+    return load_runs(folders)
 
 
 def require_members(folders: list[Path]) -> None:

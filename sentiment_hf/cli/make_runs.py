@@ -7,10 +7,28 @@ from sentiment_hf.common.errors import InputError, TrainingError
 from sentiment_hf.common.layout import INFERENCE, REPORT
 from sentiment_hf.comparison.plan.execute import execute
 from sentiment_hf.comparison.plan.flags import CompareArguments
-from sentiment_hf.comparison.plan.plan import Planned
+from sentiment_hf.comparison.plan.plan import Planned, plan
+from sentiment_hf.comparison.statistics.rows import TestRows, test_rows
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.inference.make_ensemble import make_ensemble
 from sentiment_hf.inference.speed import measure
+from sentiment_hf.runs.finished import Run, load_runs
+from sentiment_hf.settings.arguments import DataArguments
+
+
+def make_runs(args: CompareArguments, data: DataArguments) -> tuple[list[Run], list[dict], Path, TestRows]:
+    """All runs that ended well, what failed, the folder of all of them, and the test rows that `data` leads to.
+
+    Raises:
+        InputError: as `plan` and `test_rows`, before anything is trained.
+        TrainingError: no run ended well.
+        Interrupted: a signal came in a run.
+    """
+    planned, splits = plan(args)
+    rows = test_rows(data, args.rows_file)
+    folders, failed = make(args, planned, splits)
+    runs = load_runs(folders, {run.name: args.models[run.model].settings for run in planned})
+    return runs, failed, planned[0].folder.parent, rows
 
 
 def make(args: CompareArguments, planned: list[Planned], splits: Splits) -> tuple[list[Path], list[dict]]:

@@ -14,6 +14,9 @@ def run_main(argv: Sequence[str]) -> None:
         NotPushedError: all is done and saved, but the Hub did not take it.
     """
     spec = parse_run(argv)
+    # First of all, for it refuses Windows.
+    import sentiment_hf.runs.lock  # noqa: F401
+
     if spec.training["push_to_hub"]:
         from sentiment_hf.hub.refusals import require_pushable
 

@@ -50,6 +50,7 @@ print(json.dumps([[], sorted(sys.modules.keys() - before)]), file=sys.stderr)
 # What a process there lacks, of what is asked for by name; the rest the libraries decide by `sys.platform`.
 WINDOWS = """
 import os, signal, sys
+import psutil  # it has a half for Windows, which this machine does not import
 sys.modules.update(fcntl=None, resource=None)
 for module, names in {os: ("sched_getaffinity",), signal: ("SIGHUP", "SIGPIPE")}.items():
     for name in names:
