@@ -28,7 +28,7 @@ from sentiment_hf.runs.score import (
     score_baseline,
     score_model,
     scores_of,
-    write_all_predictions,
+    write_predictions,
 )
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import Kind
@@ -126,7 +126,7 @@ def train_and_test(trainer: ClassificationTrainer, known: KnownRun, facts: Repor
 def fit_and_test(baseline: Baseline, known: KnownRun, facts: Report, checkpoint: None) -> Report:
     """The same of a baseline. It has no checkpoints to go on from: an interrupted fit begins anew."""
     with threadpool_limits(torch.get_num_threads()):
-        fitted = fit(baseline, known.splits.train, known.splits.validation)
+        fitted = fit(baseline, known.splits)
         scored = score_baseline(fitted, known.splits)
     report = completed(facts, known, {"model_type": facts.model} | fitted.facts(), scored)
     fitted.save(known.folder)
@@ -150,7 +150,8 @@ def facts_of(known: KnownRun) -> Report:
         seed=known.args.seed,
         recipe=spec.recipe,
         command=command(),
-        labels=splits.train.features["label"].names,
+        task=splits.task.name,
+        labels=list(splits.task.labels),
         duplicates=splits.notes["duplicates"],
         data=splits.notes,
         fingerprint=fingerprint_of(known.identity),
@@ -163,8 +164,8 @@ def facts_of(known: KnownRun) -> Report:
 def completed(facts: Report, known: KnownRun, cost: dict, scored: Scored) -> Report:
     """The facts, what training cost, and the scores; the predictions are written by one process."""
     if known.writes:
-        write_all_predictions(known.folder, scored, facts.labels)
-    return Report(**vars(facts) | cost | scores_of(scored, facts.labels) | environment())
+        write_predictions(known.folder, scored, known.splits.task)
+    return Report(**vars(facts) | cost | scores_of(scored, known.splits.task) | environment())
 
 
 def show_progress(shown: bool) -> None:
