@@ -72,7 +72,7 @@ def ensemble_scorer(ref: ModelRef) -> Scorer:
     for folder in ensemble.folders:
         member = replace(ModelRef.in_folder(folder), trust_remote_code=ref.trust_remote_code)
         scorer = load_scorer(member)
-        members.append((scorer, [scorer.task.labels.index(label) for label in task.labels]))
+        members.append((scorer, task.places_in(scorer.task.labels)))
 
     def score(texts: list[str]) -> np.ndarray:
         probabilities = np.stack([scorer.score(texts)[:, order] for scorer, order in members])

@@ -163,7 +163,7 @@ def in_order_of(run: Run, first: Run) -> Run:
             f"{run.folder} has the classes {', '.join(names)}, {first.folder} has {', '.join(order)}; compare runs on "
             "the same classes"
         )
-    ids = np.array([order.index(name) for name in names])
+    ids = run.task.places_in(order)
     validation = run.validation and run.validation.renumbered(ids)
     return replace(run, task=first.task, test=run.test.renumbered(ids), validation=validation)
 

@@ -115,6 +115,10 @@ class SingleLabel:
 
         return ClassLabel(names=list(self.labels))
 
+    def places_in(self, order: Sequence[str]) -> np.ndarray:
+        """The id of each class where the classes are numbered in another order."""
+        return np.array([order.index(name) for name in self.labels])
+
     def as_text(self, labels: Iterable[int]) -> list[str]:
         """The names of class ids."""
         return [self.labels[label] for label in labels]

@@ -114,6 +114,10 @@ class Task(Protocol):
         """The type of the label column in a data set."""
         ...
 
+    def places_in(self, order: Sequence[str]) -> np.ndarray:
+        """(outputs,) the place of each of `labels` in `order`, which has the same names in another order."""
+        ...
+
     def as_text(self, labels: Iterable[int]) -> list[str]:
         """Labels or predictions as people read them."""
         ...

@@ -50,7 +50,7 @@ def compare(runs: Sequence[Run], rows: TestRows | None) -> dict:
         "grid": None,
         "failed": [],
     }
-    return result | {"advice": advice(result)}
+    return result | {"advice": advice(result, models[0].task.ranking)}
 
 
 def about(models: list[Model]) -> dict:
