@@ -7,8 +7,10 @@ from datasets import Dataset, Features, Value
 from sentiment_hf.common.characters import refuse_surrogate
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.data.files import Table
+from sentiment_hf.data.sources import Tables
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.tasks.label_column import LabelColumn
+from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Task
 
 TEXT_NAMES = {
@@ -77,8 +79,14 @@ def read_texts(table: Table, names: Sequence[str], delimiter: str) -> list[str]:
     return list(columns[0]) if len(columns) == 1 else [delimiter.join(cells) for cells in zip(*columns, strict=True)]
 
 
+def read_labels(tables: Tables, name: str) -> tuple[Task, dict[str, list]]:
+    """The task that the column of this name is for, and the label of each row by split; raises InputError."""
+    columns = {split: [label_column(table, name) for table in pieces] for split, pieces in tables.items()}
+    return SingleLabel.read(columns)
+
+
 def label_column(table: Table, name: str) -> LabelColumn:
-    """The column of the table that the task reads labels from."""
+    """The column of this name as the task reads it."""
     return LabelColumn(name, table.columns[name][:], table.source, table.place, table.classes.get(name))
 
 

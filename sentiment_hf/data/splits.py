@@ -14,8 +14,8 @@ from datasets import ClassLabel, Dataset, Features, Value
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.columns import (
     find_columns,
-    label_column,
     make_dataset,
+    read_labels,
     read_texts,
     require_columns,
 )
@@ -23,7 +23,6 @@ from sentiment_hf.data.files import Table, read_file
 from sentiment_hf.data.limits import require_size
 from sentiment_hf.data.sources import Tables, find_tables, parts_of
 from sentiment_hf.settings.arguments import DataArguments
-from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
@@ -152,8 +151,7 @@ def _read(tables: Tables, texts: list[str], label: str, delimiter: str) -> tuple
     for table in (table for pieces in tables.values() for table in pieces):
         require_columns(table, texts, "--text_column_names")
         require_columns(table, [label], "--label_column_name")
-    columns = {split: [label_column(table, label) for table in pieces] for split, pieces in tables.items()}
-    task, labels = SingleLabel.read(columns)
+    task, labels = read_labels(tables, label)
     datasets = {}
     for split, pieces in tables.items():
         cells = [text for table in pieces for text in read_texts(table, texts, delimiter)]

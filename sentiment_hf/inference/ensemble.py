@@ -8,7 +8,8 @@ import numpy as np
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import fingerprint, read_json
 from sentiment_hf.common.layout import ENSEMBLE_FILE, REPORT
-from sentiment_hf.tasks.single_label import SingleLabel
+from sentiment_hf.runs.report import Report
+from sentiment_hf.tasks.saved import task_named
 from sentiment_hf.tasks.task import Task
 
 
@@ -58,4 +59,5 @@ def load_ensemble(folder: Path) -> Ensemble:
                 f"{member} was run again since the ensemble {folder} was made of it; make that again, by "
                 "`sentiment-hf ensemble` with --overwrite"
             )
-    return Ensemble(saved["method"], SingleLabel(tuple(saved["labels"])), [*members], np.array(saved["weights"]))
+    task = task_named(Report.load(next(iter(members))).task, saved["labels"])
+    return Ensemble(saved["method"], task, [*members], np.array(saved["weights"]))

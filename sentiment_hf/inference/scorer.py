@@ -16,6 +16,7 @@ from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.models.load import checkpoint_tokenizer, fetched, load_checkpoint
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.tasks.saved import task_of_model
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import encode
@@ -60,8 +61,7 @@ def load_scorer(ref: ModelRef) -> Scorer:
     tokenizer = checkpoint_tokenizer(ref)
     model = load_checkpoint(ref, tokenizer, trains=False).eval()
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    names = model.config.id2label
-    task = SingleLabel(tuple(names[index] for index in sorted(names)))
+    task = task_of_model(model.config)
     return Scorer(task, partial(score_batch, model.to(device), tokenizer, task))
 
 

@@ -12,11 +12,14 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json, write_json
 from sentiment_hf.common.layout import REPORT
 from sentiment_hf.common.versions import versions
-from sentiment_hf.tasks.single_label import SingleLabel
+from sentiment_hf.tasks.saved import task_named
 from sentiment_hf.tasks.task import Task
 
 # Of the keys of report.json. A later schema may only add keys as long as it has this number.
 SCHEMA = 1
+
+# Of reports that were written before this key.
+DEFAULT_TASK = "single_label"
 
 # Keys that only some runs have; in report.json of the others they do not stand.
 OF_SOME = ("members", "chosen", "search", "validation", "test")
@@ -44,7 +47,7 @@ class Report:
     labels: list[str]
     data: dict[str, Any]
     schema: int = SCHEMA
-    task: str = SingleLabel.name
+    task: str = DEFAULT_TASK
     model_type: str | None = None
     model_revision: str | None = None
     embed_with: str | None = None
@@ -89,7 +92,7 @@ class Report:
 
     def as_task(self) -> Task:
         """The task of the run."""
-        return SingleLabel(tuple(self.labels))
+        return task_named(self.task, self.labels)
 
     def as_json(self) -> dict[str, Any]:
         """The content of report.json."""
@@ -114,8 +117,6 @@ class Report:
                 f"{source} was written by a later version (schema {content['schema']}, known up to {SCHEMA}); "
                 "update sentiment-hf"
             )
-        if content.get("task", SingleLabel.name) != SingleLabel.name:
-            raise InputError(f"{source}: task {content['task']!r} is not known, only {SingleLabel.name!r}")
         known = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in content.items() if name in known} | {"folder": source.parent})
 
