@@ -1,6 +1,6 @@
 """An ensemble as it was saved: its members, their weights, and how their probabilities become one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,6 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import fingerprint, read_json
 from sentiment_hf.common.layout import ENSEMBLE_FILE, REPORT
 from sentiment_hf.runs.report import Report
-from sentiment_hf.tasks.saved import task_named
 from sentiment_hf.tasks.task import Task
 
 
@@ -59,5 +58,5 @@ def load_ensemble(folder: Path) -> Ensemble:
                 f"{member} was run again since the ensemble {folder} was made of it; make that again, by "
                 "`sentiment-hf ensemble` with --overwrite"
             )
-    task = task_named(Report.load(next(iter(members))).task, saved["labels"])
+    task = replace(Report.load(next(iter(members))).as_task(), labels=tuple(saved["labels"]))
     return Ensemble(saved["method"], task, [*members], np.array(saved["weights"]))

@@ -91,8 +91,8 @@ class Report:
     folder: Path | None = None
 
     def as_task(self) -> Task:
-        """The task of the run."""
-        return task_named(self.task, self.labels)
+        """The task of the run; raises InputError where this version does not know it."""
+        return task_named(self.task, self.labels, self.folder)
 
     def as_json(self) -> dict[str, Any]:
         """The content of report.json."""

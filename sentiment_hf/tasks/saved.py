@@ -1,6 +1,7 @@
 """The task of what was saved: a report names it, a model's config has its labels."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment_hf.common.errors import InputError
@@ -11,10 +12,10 @@ if TYPE_CHECKING:
     from transformers import PreTrainedConfig
 
 
-def task_named(name: str, labels: Sequence[str]) -> Task:
-    """The task of a report; raises InputError for a name that this version does not know."""
+def task_named(name: str, labels: Sequence[str], source: Path | None) -> Task:
+    """The task of a report; raises InputError, which names the `source`, for one that this version does not know."""
     if name != SingleLabel.name:
-        raise InputError(f"the task {name!r} is not known, only {SingleLabel.name!r}; update sentiment-hf")
+        raise InputError(f"{source}: the task {name!r} is not known, only {SingleLabel.name!r}; update sentiment-hf")
     return SingleLabel(tuple(labels))
 
 
