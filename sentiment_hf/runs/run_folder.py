@@ -21,7 +21,7 @@ from sentiment_hf.runs.identity import NEUTRAL
 from sentiment_hf.runs.lock import refuse_locked
 from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.arguments import RunArguments, RunSpec
-from sentiment_hf.training.checkpoints import newest_first, newest_whole, set_aside
+from sentiment_hf.training.checkpoints import checkpoints_newest_first, newest_whole_checkpoint, set_aside_damaged
 from sentiment_hf.training.disk import require_writable
 
 logger = logging.getLogger(__name__)
@@ -96,19 +96,19 @@ def claim(folder: Path, this_run: dict, args: RunArguments, writes: bool) -> Pat
         for name in (REPORT, BROKEN_BATCH):
             (folder / name).unlink(missing_ok=True)
         write_json(folder / IDENTITY, this_run)
-        set_aside(folder, args.checkpoint_verify)
-    return newest_whole(folder, args.checkpoint_verify)
+        set_aside_damaged(folder, args.checkpoint_verify)
+    return newest_whole_checkpoint(folder, args.checkpoint_verify)
 
 
 @contextmanager
 def as_before_if_refused(folder: Path) -> Iterator[None]:
     """What a folder says of its run stays where --force_resume is refused by the checkpoint that it goes on from."""
-    checkpoints = newest_first(folder)
+    checkpoints = checkpoints_newest_first(folder)
     kept = {path: path.read_text(encoding="utf-8") for name in (IDENTITY, REPORT) if (path := folder / name).is_file()}
     try:
         yield
     except InputError:
-        if newest_first(folder) == checkpoints:
+        if checkpoints_newest_first(folder) == checkpoints:
             for path, content in kept.items():
                 write_text(path, content)
         raise
