@@ -17,7 +17,7 @@ from sentiment_hf.common.layout import CLOCK
 from sentiment_hf.training.checkpoints import checkpoint_at, delete_old_checkpoints, write_manifest
 from sentiment_hf.training.clock import Clock
 from sentiment_hf.training.disk import full_disk_explained
-from sentiment_hf.training.processes import launcher
+from sentiment_hf.training.processes import find_launcher
 
 
 class StopOnSignal(TrainerCallback):
@@ -29,7 +29,7 @@ class StopOnSignal(TrainerCallback):
 
     def __init__(self):
         self.signum: int | None = None
-        self.launcher = launcher()
+        self.launcher = find_launcher()
 
     def __enter__(self):
         self.before = {signum: signal.signal(signum, self.receive) for signum in (signal.SIGINT, signal.SIGTERM)}

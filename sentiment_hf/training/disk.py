@@ -13,7 +13,7 @@ from transformers import Trainer
 
 from sentiment_hf.common.errors import InputError, TrainingError
 from sentiment_hf.training.checkpoints import checkpoints_newest_first
-from sentiment_hf.training.processes import lost_process
+from sentiment_hf.training.processes import explain_lost_process
 
 # AdamW keeps two numbers for each trained weight.
 ADAMW_NUMBERS_PER_WEIGHT = 2
@@ -92,7 +92,7 @@ def full_disk_explained(checkpoint: Path) -> Iterator[None]:
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        if lost_process(error):
+        if explain_lost_process(error):
             raise
         shutil.rmtree(checkpoint, ignore_errors=True)
         raise TrainingError(

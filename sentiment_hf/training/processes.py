@@ -24,14 +24,14 @@ def lost_processes_explained() -> Iterator[None]:
     except TrainingError:
         raise
     except RuntimeError as error:
-        if explanation := lost_process(error):
+        if explanation := explain_lost_process(error):
             reason = " ".join(str(error).split())[:200]
             message = f"{explanation} ({reason}); the same command goes on from the last checkpoint"
             raise TrainingError(message) from error
         raise
 
 
-def lost_process(error: Exception) -> str | None:
+def explain_lost_process(error: Exception) -> str | None:
     """Explain which process has ended, or None if the error has another cause.
 
     torch raises the error of a data worker in a signal handler, so it can appear at any place in this process.
@@ -78,7 +78,7 @@ def refuse_fewer_processes(args: TrainingArguments) -> None:
         )
 
 
-def launcher() -> psutil.Process | None:
+def find_launcher() -> psutil.Process | None:
     """The process of `accelerate launch` that started this process; None if another program did."""
     parent = psutil.Process().parent()
     return parent if parent and launch_arguments(parent) is not None else None
@@ -95,7 +95,7 @@ def launch_arguments(process: psutil.Process) -> list[str] | None:
 
 def num_launched_processes() -> int:
     """The number of processes that `accelerate launch` was asked for; 1 if it did not start this process."""
-    process = launcher()
+    process = find_launcher()
     if process is None:
         return 1
     parsed = launch_command_parser().parse_args(launch_arguments(process))

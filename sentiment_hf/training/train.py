@@ -46,7 +46,7 @@ def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Cla
     collator = FewLengthsCollator(tokenizer)
     if spec.model.is_new:
         model.prepare(labelled_batches(train, collator))
-    with refusals_explained():
+    with trainer_refusals_explained():
         trainer = ClassificationTrainer(
             model=model,
             args=args,
@@ -57,7 +57,7 @@ def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Cla
             class_weights=balanced_weights(splits.train) if spec.run.class_weights else None,
             length_bucketing=spec.run.length_bucketing,
             checkpoint_verify=spec.run.checkpoint_verify,
-            callbacks=callbacks(spec.run, args),
+            callbacks=run_callbacks(spec.run, args),
         )
     # `Trainer` adds PrinterCallback with --disable_tqdm. metrics.jsonl holds the same entries.
     trainer.remove_callback(PrinterCallback)
@@ -70,7 +70,7 @@ def labelled_batches(train: Dataset, collator: FewLengthsCollator) -> Iterator[t
         yield batch["input_ids"], batch["attention_mask"].bool(), batch["labels"]
 
 
-def callbacks(run_args: RunArguments, training_args: TrainingArguments) -> list[TrainerCallback]:
+def run_callbacks(run_args: RunArguments, training_args: TrainingArguments) -> list[TrainerCallback]:
     """The callbacks of every run, and early stopping if the run has a patience and is validated."""
     chosen = [StopOnSignal(), MetricsFile(Path(training_args.output_dir, HISTORY)), StopOnBrokenLoss()]
     if run_args.early_stopping_patience is not None and training_args.eval_strategy != "no":
@@ -86,7 +86,7 @@ def balanced_weights(train: Dataset) -> torch.Tensor:
 
 
 @contextmanager
-def refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[None]:
+def trainer_refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Turn an error of `Trainer` into InputError, unless training has `begun`.
 
     Before training begins, the cause is a flag that needs another package, another model or another flag.
@@ -117,19 +117,19 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) 
         warn_of_other_versions(checkpoint)
         trainer.clock.restore(checkpoint)
     stop = next(c for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
-    begun = refusals_explained(lambda: trainer.clock.begun)
+    begun = trainer_refusals_explained(lambda: trainer.clock.begun)
     with stop, begun, lost_processes_explained(), memory_explained(), pickles_refused(checkpoint):
         result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signum is not None:
         raise Interrupted(
             stop.signum, f"stopped at step {trainer.state.global_step}, saved; the same command goes on from there"
         )
-    save(trainer, merge)
+    save_model(trainer, merge)
     trainer.save_state()
     trainer.save_metrics("train", result.metrics)
 
 
-def save(trainer: ClassificationTrainer, merge: bool) -> None:
+def save_model(trainer: ClassificationTrainer, merge: bool) -> None:
     """Save the model: a whole checkpoint, or an adapter unless `merge` merges it into its base."""
     if merge:
         trainer.model = trainer.model_wrapped = trainer.model.merge_and_unload()

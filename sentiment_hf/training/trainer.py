@@ -44,7 +44,7 @@ class ClassificationTrainer(Trainer):
             preprocess_logits_for_metrics=only_logits,
             **kwargs,
         )
-        # Only the loss function uses `num_items_in_batch`; it is not passed to the model.
+        # The loss takes `num_items_in_batch` itself; the models need not.
         self.model_accepts_loss_kwargs = False
         self.length_bucketing = length_bucketing
         self.checkpoint_verify = checkpoint_verify
@@ -67,7 +67,7 @@ class ClassificationTrainer(Trainer):
         delete all but the best checkpoint before test, so that a run killed in test would train again. It would also
         restore the patience of the checkpoint in place of the flag's.
         """
-        with changed(self.args, save_total_limit=None, restore_callback_states_from_checkpoint=False):
+        with temporarily_set(self.args, save_total_limit=None, restore_callback_states_from_checkpoint=False):
             return super().train(*args, **kwargs)
 
     def get_eval_dataloader(self, *args, **kwargs) -> DataLoader:
@@ -208,7 +208,7 @@ class ClassificationTrainer(Trainer):
 
 
 @contextmanager
-def changed(args: TrainingArguments, **values) -> Iterator[None]:
+def temporarily_set(args: TrainingArguments, **values) -> Iterator[None]:
     """Set fields of `args` to other values within a `with` block, and restore the old values after it."""
     before = {name: getattr(args, name) for name in values}
     vars(args).update(values)
@@ -220,4 +220,4 @@ def changed(args: TrainingArguments, **values) -> Iterator[None]:
 
 def every_row_in_order(args: TrainingArguments) -> AbstractContextManager[None]:
     """Turn off --dataloader_drop_last and --train_sampling_strategy, so that all rows are scored in their order."""
-    return changed(args, dataloader_drop_last=False, train_sampling_strategy="random")
+    return temporarily_set(args, dataloader_drop_last=False, train_sampling_strategy="random")

@@ -310,8 +310,8 @@ def fill(self, args, state, control, **kwargs):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY))
 
 setattr(Full, event, fill)
-before = train.callbacks
-train.callbacks = lambda *given: [Full(), *before(*given)]
+before = train.run_callbacks
+train.run_callbacks = lambda *given: [Full(), *before(*given)]
 sys.exit(run_command(argv))
 """
 
