@@ -41,7 +41,7 @@ def calls(tmp_path_factory) -> Counter:
         for name in PRIVATE:
             patch.setattr(ClassificationTrainer, name, watched(name, vars(ClassificationTrainer)[name]))
         run_until(Stop(4), argv)
-        assert run(parse_run(argv))["steps"] == 12
+        assert run(parse_run(argv)).steps == 12
     return counted
 
 
