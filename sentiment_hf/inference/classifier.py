@@ -10,11 +10,13 @@ from transformers.utils import logging
 
 from sentiment_hf.models.checkpoint import checkpoint_tokenizer, fetched, load_checkpoint
 from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.tasks.saved import task_of_model
+from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import encode
 
 
-def load_classifier(ref: ModelRef) -> tuple[list[str], Callable[[list[str]], np.ndarray]]:
-    """The names of the classes, and what makes (texts, classes) probabilities of one batch of texts.
+def load_classifier(ref: ModelRef) -> tuple[Task, Callable[[list[str]], np.ndarray]]:
+    """The task with the labels of the model, and what makes (texts, outputs) probabilities of one batch of texts.
 
     Raises:
         InputError: the model cannot be loaded, or has no trained head.
@@ -25,13 +27,14 @@ def load_classifier(ref: ModelRef) -> tuple[list[str], Callable[[list[str]], np.
     tokenizer = checkpoint_tokenizer(ref)
     model = load_checkpoint(ref, tokenizer, trains=False).eval()
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    names = model.config.id2label
-    labels = [names[index] for index in sorted(names)]
-    return labels, partial(score_batch, model.to(device), tokenizer)
+    task = task_of_model(model.config)
+    return task, partial(score_batch, model.to(device), tokenizer, task)
 
 
 @torch.inference_mode()
-def score_batch(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> np.ndarray:
-    """(texts, classes) probabilities; texts are cut to the length that is saved with the tokenizer."""
+def score_batch(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task, texts: list[str]
+) -> np.ndarray:
+    """(texts, outputs) probabilities; texts are cut to the length that is saved with the tokenizer."""
     inputs = DataCollatorWithPadding(tokenizer)(encode(texts, tokenizer)).to(model.device)
-    return model(**inputs).logits.float().softmax(-1).cpu().numpy()
+    return task.probabilities(model(**inputs).logits)

@@ -9,13 +9,13 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.inference.ensemble import Ensemble
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.finished import Run
-from sentiment_hf.runs.published import Predicted
 from sentiment_hf.runs.report import Report
-from sentiment_hf.runs.score import scores_of, write_all_predictions
-from sentiment_hf.tasks.metrics import SMALLEST
+from sentiment_hf.runs.score import scores_of, write_predictions
+from sentiment_hf.tasks.task import Predicted, Task
+from sentiment_hf.tasks.terms import SMALLEST
 
 
-def learned_weights(members: list[Predicted]) -> np.ndarray:
+def learned_weights(members: list[Predicted], task: Task) -> np.ndarray:
     """(members,) weights of the least log-loss on the rows of `members`, not negative and summing to 1.
 
     The linear opinion pool (Stone 1961): a weighted mean of probabilities. That its log-loss on held-out rows sets the
@@ -23,7 +23,7 @@ def learned_weights(members: list[Predicted]) -> np.ndarray:
     What was itself chosen or calibrated on validation looks somewhat better there than it is, and weighs too much.
     """
     labels, count = members[0].labels, len(members)
-    of_label = np.stack([one.probabilities[np.arange(len(labels)), labels] for one in members], axis=1).clip(SMALLEST)
+    of_label = np.stack([task.likelihood(labels, one.probabilities) for one in members], axis=1).clip(SMALLEST)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         pooled = of_label @ weights
@@ -41,8 +41,8 @@ def evaluate(ensemble: Ensemble, members: list[Run], folder: Path, facts: Report
     """Validation, then test once; writes predictions and, last, report.json."""
     parts = {part: [getattr(member, part) for member in members] for part in ("validation", "test")}
     scored = {part: combined(ensemble, predicted) for part, predicted in parts.items()}
-    write_all_predictions(folder, scored, ensemble.labels)
-    report = Report(**vars(facts) | scores_of(scored, ensemble.labels) | environment())
+    write_predictions(folder, scored, ensemble.task)
+    report = Report(**vars(facts) | scores_of(scored, ensemble.task) | environment())
     # What it takes to have the members, for combining them takes nothing.
     for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes"):
         setattr(report, name, max(getattr(member.report, name) for member in members))
@@ -51,8 +51,8 @@ def evaluate(ensemble: Ensemble, members: list[Run], folder: Path, facts: Report
 
 
 def combined(ensemble: Ensemble, members: list[Predicted]) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, classes) logits of the ensemble and (rows,) labels."""
+    """(rows, outputs) logits of the ensemble and (rows,) labels."""
     probabilities, predictions = (
         np.stack([getattr(member, name) for member in members]) for name in ("probabilities", "predictions")
     )
-    return np.log(ensemble.combine(probabilities, predictions).clip(SMALLEST)), members[0].labels
+    return ensemble.task.logits(ensemble.combine(probabilities, predictions), SMALLEST), members[0].labels

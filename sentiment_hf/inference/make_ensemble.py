@@ -13,8 +13,8 @@ from sentiment_hf.common.files import fingerprint, read_json, write_json
 from sentiment_hf.common.layout import ENSEMBLE_FILE, INFERENCE, PREDICTIONS, REPORT
 from sentiment_hf.inference.ensemble import Ensemble
 from sentiment_hf.runs.finished import Run, load_runs, size_of
-from sentiment_hf.runs.published import Predicted
 from sentiment_hf.runs.report import REPLACE, Report, command
+from sentiment_hf.tasks.task import Predicted
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 COSTS = ("parameters", "trainable_parameters", "train_seconds", "train_tokens")
 
 # What the members must have in common for their ensemble to have it too.
-OF_ALL = ("dataset", "dataset_id", "labels", "duplicates", "data", "data_hash", "test_hash")
+OF_ALL = ("dataset", "dataset_id", "task", "labels", "duplicates", "data", "data_hash", "test_hash")
 
 
 def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method: str, overwrite: bool) -> Report:
@@ -41,20 +41,20 @@ def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method:
     if report := finished_report(folder, identity, overwrite):
         logger.warning("%s holds this ensemble already; its result:", folder)
         return report
-    validation = validation_of(members)
+    validation, task = validation_of(members), members[0].task
     # These bring torch, which whatever is refused or reported above has no need of.
     from sentiment_hf.inference.evaluate_ensemble import evaluate, learned_weights
     from sentiment_hf.runs.identity import fingerprint_of
 
-    weights = learned_weights(validation) if method == "weights" else np.full(len(members), 1 / len(members))
-    ensemble = Ensemble(method, members[0].classes, [member.folder for member in members], weights)
+    weights = learned_weights(validation, task) if method == "weights" else np.full(len(members), 1 / len(members))
+    ensemble = Ensemble(method, task, [member.folder for member in members], weights)
     listed = [
         {"folder": path, "name": member.name, "weight": weight}
         for path, member, weight in zip(paths, members, weights.tolist(), strict=True)
     ]
     facts = replace(facts_of(members, method), fingerprint=fingerprint_of(identity), members=listed)
     clear(folder)
-    write_json(folder / ENSEMBLE_FILE, {"labels": ensemble.labels, **identity, "weights": weights.tolist()})
+    write_json(folder / ENSEMBLE_FILE, {"labels": list(ensemble.task.labels), **identity, "weights": weights.tolist()})
     return evaluate(ensemble, members, folder, facts)
 
 

@@ -10,19 +10,21 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.tasks.single_label import SingleLabel
+from sentiment_hf.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """labels: the names of the classes. score: texts -> (texts, classes) probabilities, for one batch."""
+    """task: with the labels of the model. score: texts -> (texts, outputs) probabilities, for one batch."""
 
-    labels: list[str]
+    task: Task
     score: Callable[[list[str]], np.ndarray]
 
     def classify(self, texts: list[str], batch_size: int) -> np.ndarray:
-        """(texts, classes) probabilities in the order given; batches are of texts of similar length."""
+        """(texts, outputs) probabilities in the order given; batches are of texts of similar length."""
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        probabilities = np.empty((len(texts), len(self.labels)))
+        probabilities = np.empty((len(texts), len(self.task.labels)))
         starts = range(0, len(texts), batch_size)
         for start in tqdm(starts, desc="Classifying", disable=len(starts) < 2):
             rows = order[start : start + batch_size]
@@ -48,7 +50,7 @@ def load_scorer(ref: ModelRef) -> Scorer:
         from sentiment_hf.baselines.storage import load_baseline
 
         estimator, labels = load_baseline(ref)
-        return Scorer(labels, estimator.predict_proba)
+        return Scorer(SingleLabel(tuple(labels)), estimator.predict_proba)
     require_checkpoint(ref)
     from sentiment_hf.inference.classifier import load_classifier
 
@@ -58,14 +60,14 @@ def load_scorer(ref: ModelRef) -> Scorer:
 def ensemble_scorer(ref: ModelRef) -> Scorer:
     """All members of an ensemble as one; a member may number the classes in its own order."""
     ensemble = load_ensemble(ref.folder)
-    members = []
+    task, members = ensemble.task, []
     for folder in ensemble.folders:
         member = replace(ModelRef.in_folder(folder), trust_remote_code=ref.trust_remote_code)
         scorer = load_scorer(member)
-        members.append((scorer, [scorer.labels.index(label) for label in ensemble.labels]))
+        members.append((scorer, task.places_in(scorer.task.labels)))
 
     def score(texts: list[str]) -> np.ndarray:
         probabilities = np.stack([scorer.score(texts)[:, order] for scorer, order in members])
-        return ensemble.combine(probabilities, probabilities.argmax(-1))
+        return ensemble.combine(probabilities, task.decide(probabilities))
 
-    return Scorer(ensemble.labels, score)
+    return Scorer(task, score)
