@@ -162,7 +162,8 @@ def test_one_text_is_classified_by_the_packages_of_a_script_that_loads_the_same_
     assert "torch" in needed
     assert packages <= needed
     stations = {name.split(".")[1] for name in ours if "." in name}
-    assert stations == {"cli", "common", "inference", "models", "settings", "text"}
+    assert stations == {"cli", "common", "inference", "models", "runs", "settings", "tasks", "text"}
+    assert {name for name in ours if name.startswith("sentiment_hf.runs.")} == {"sentiment_hf.runs.report"}
 
 
 def test_an_adapter_brings_peft_and_a_baseline_scikit_learn_to_what_classifies_a_text(data, saved, tmp_path):
