@@ -244,7 +244,7 @@ def test_force_resume_gives_a_patience_to_a_run_that_had_none(stopped, tmp_path)
     shutil.rmtree(folder)
     run_until(Stop(7), argv)
     assert "EarlyStoppingCallback" not in (folder / "checkpoint-7" / TRAINER_STATE).read_text()
-    assert run(*parse_args([*argv, "--early_stopping_patience", "1", "--force_resume"]))["epochs"] == 2
+    assert run(parse_run([*argv, "--early_stopping_patience", "1", "--force_resume"])).epochs == 2
 
 
 def test_what_is_set_aside_while_a_run_trains_comes_back(stopped, tmp_path, monkeypatch):
@@ -255,7 +255,7 @@ def test_what_is_set_aside_while_a_run_trains_comes_back(stopped, tmp_path, monk
     argv, _ = stopped_copy(stopped, tmp_path)
     seen, predict = [], ClassificationTrainer.predict
     monkeypatch.setattr(ClassificationTrainer, "predict", check)
-    run(*parse_args([*argv, "--dataloader_drop_last", "true", "--force_resume"]))
+    run(parse_run([*argv, "--dataloader_drop_last", "true", "--force_resume"]))
     assert seen == [(3, True)] * 2
 
 
