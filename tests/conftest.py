@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,7 @@ import datasets
 import pytest
 from huggingface_hub import constants
 from hypothesis import settings
+from launching import python
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -53,6 +55,14 @@ def tokenizer() -> PreTrainedTokenizerBase:
     """Words, special tokens included not more than `VOCABULARY`."""
     texts = ["A fine film, warm and bright.", "The soup was cold and the waiter rude!", "It could be worse."]
     return train_tokenizer(texts, "word", vocab_size=VOCABULARY, min_frequency=1, lowercase=True, model_max_length=64)
+
+
+@pytest.fixture(scope="module")
+def forked() -> Iterator[None]:
+    """What this process starts as `sys.executable` is forked from a Python with the libraries: `forked_python`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", python())
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -29,6 +29,7 @@ from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.text.word_vectors import load_word_vectors
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("forked")
 RECIPES = sorted((ROOT / "configs" / "experiments").glob("*.yaml"))
 assert RECIPES
 PAGE = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import small_model
 from helpers import flags, run_flags, save_bert, weights, write_data
+from launching import python
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from custom_models import BODIES, MODEL_NAMES
@@ -119,7 +119,7 @@ print(json.dumps(scores))
 
 
 def test_one_checkpoint_loads_where_our_packages_are_not_installed(runs):
-    command = [sys.executable, "-c", WITHOUT_US, str(runs), json.dumps(TEXTS)]
+    command = [python(), "-c", WITHOUT_US, str(runs), json.dumps(TEXTS)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])
