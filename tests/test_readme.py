@@ -1,5 +1,6 @@
 """What the README says: its commands are understood, what it names is there, a model is added in three steps."""
 
+import json
 import re
 import shlex
 import shutil
@@ -38,10 +39,24 @@ def words_after(command: str, program: str) -> list[str]:
 
 
 @pytest.mark.parametrize("command", [line for line in SHELL if line.startswith(RUN)])
-def test_every_run_command_is_understood(command, monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_every_run_command_is_understood(command, monkeypatch, tmp_path):
     program = "run" if command.startswith("sentiment-hf") else "scripts/run.py"
-    spec = parse_run(words_after(command, program))
+    words = words_after(command, program)
+    # Where the command names the folder of a checkpoint, there is one.
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    folder = Path(words[words.index("--model") + 1] if "--model" in words else "")
+    if folder.parts[:1] in (("out",), ("path",)):
+        folder.mkdir(parents=True)
+        base = {"base_model_name_or_path": "bert-base-uncased"}
+        (folder / "config.json").write_text('{"model_type": "bert"}')
+        if folder.name.endswith("lora"):
+            (folder / "adapter_config.json").write_text(json.dumps(base))
+    if "--embed_with" in words:
+        encoder = Path(words[words.index("--embed_with") + 1])
+        encoder.mkdir(parents=True)
+        (encoder / "config.json").write_text('{"model_type": "bert"}')
+    spec = parse_run(words)
     assert spec.run.config or spec.how == "baseline"
 
 
@@ -157,6 +172,9 @@ def test_a_model_is_added_in_three_steps(tmp_path):
     package = tmp_path / "custom_models/__init__.py"
     text = package.read_text().replace("MODELS = (\n", f"{added.group(1)}\n\nMODELS = (\n    {added.group(2)}\n", 1)
     package.write_text(text)
+    named = re.search(r"`(\"custom-mine\": .*?)`", section).group(1)
+    names = tmp_path / "sentiment_hf/settings/model_ref.py"
+    names.write_text(names.read_text().replace("MODELS = {\n", f"MODELS = {{\n    {named}\n", 1))
     recipe = "# accelerate launch scripts/run.py --model custom-mine\nmax_steps: 20\n"
     (tmp_path / "configs/custom-mine.yaml").write_text(recipe)
     program = f"""

@@ -1,1 +1,1 @@
-"""Finished runs side by side: what each is worth, what it costs, and which differences are more than chance."""
+"""Many runs side by side: `plan` makes them, `statistics` judges them, `page` shows the result."""

@@ -1,0 +1,1 @@
+"""From a `ModelRef` to a `PreTrainedModel` with its tokenizer."""

@@ -1,0 +1,1 @@
+"""One run, from what it is told to its report; and finished runs, read back."""

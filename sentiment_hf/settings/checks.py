@@ -42,6 +42,7 @@ FIXED = {
         None,
         "the same command goes on from the last checkpoint in its --output_dir by itself",
     ),
+    "restore_callback_states_from_checkpoint": (True, "a resumed run goes on as if it had not been interrupted"),
     "save_only_model": (False, "an interrupted run needs its optimizer to go on"),
     "prediction_loss_only": (False, "the scores are made of the predictions"),
     "batch_eval_metrics": (False, "the scores are those of all rows at once"),

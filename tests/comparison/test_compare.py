@@ -229,7 +229,7 @@ def test_a_recipe_names_models_and_the_command_line_overrides_it(data, tmp_path)
 def test_of_two_flags_the_one_of_the_model_counts_and_a_command_line_before_a_recipe(data, tmp_path):
     def rows(words):
         planned, _ = plan(parse([*words, *files(data)]))
-        return {run.model: parse_run(run.argv)[1].max_seq_length for run in planned}
+        return {run.model: parse_run(run.argv).tokenizer.max_seq_length for run in planned}
 
     one = ["--models", "custom-lstm --max_seq_length 8", "custom-gru", "--seeds", "1"]
     assert rows([*one, "--max_seq_length", "9"]) == {"custom-lstm": 8, "custom-gru": 9}

@@ -370,7 +370,7 @@ LOST_WORKER = "DataLoader worker (pid 7) is killed by signal: Killed."
     ("where", "error", "said"),
     [
         ("training.train.save", NO_SPACE, "could not be written to ([Errno 28] No space left"),
-        ("runs.score.write_card", NO_SPACE, "could not be written to ([Errno 28] No space left"),
+        ("runs.run.write_card", NO_SPACE, "could not be written to ([Errno 28] No space left"),
         ("runs.score.full_scores", RuntimeError(LOST_WORKER), "a process that fetches batches is gone"),
     ],
 )

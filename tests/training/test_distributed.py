@@ -35,15 +35,14 @@ def data(tmp_path_factory) -> Path:
 # One launch for all: what it costs is the start of its processes. They part at the end of a run, here of the last.
 ALL = """
 import json, sys
-from sentiment_hf.settings.run_flags import parse_run
-from sentiment_hf.runs.run import run
+from sentiment_hf.cli.run import run_main
 from sentiment_hf.training.trainer import ClassificationTrainer
 end, ClassificationTrainer.end = ClassificationTrainer.end, lambda trainer: None
 *first, last = json.loads(sys.argv[1])
 for argv in first:
-    run(parse_run(argv))
+    run_main(argv)
 ClassificationTrainer.end = end
-run(parse_run(last))
+run_main(last)
 """
 
 

@@ -1,0 +1,1 @@
+"""The result of a comparison as a page with tables and pictures."""

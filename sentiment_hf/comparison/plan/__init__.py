@@ -1,0 +1,1 @@
+"""From the flags of compare to finished runs."""

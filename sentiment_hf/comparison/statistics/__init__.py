@@ -1,0 +1,1 @@
+"""From finished runs to scores with intervals, paired tests, rankings and advice."""
