@@ -34,6 +34,7 @@ RECIPES = sorted((ROOT / "configs" / "experiments").glob("*.yaml"))
 assert RECIPES
 PAGE = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
 PUBLISHED = sorted(path.name for path in (ROOT / "results" / "experiments").glob("*") if path.is_dir())
+assert PUBLISHED
 
 each_recipe = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
+from helpers import is_json
 from launching import python
 
 from sentiment_hf.common.errors import InputError
@@ -365,7 +366,8 @@ def test_duplicates_between_test_and_train_are_counted_and_leave_train_on_reques
 
 def test_the_notes_go_into_a_report(tmp_path):
     notes = load_splits(DataArguments(train_file=write_rows(tmp_path / "x.csv"))).notes
-    assert json.loads(json.dumps(notes)) == notes
+    assert notes
+    assert is_json(notes)
 
 
 # Bad input: a case is (file name, content, other flags, what the message has to say)

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 import pytest
 import transformers.trainer
 from helpers import TINY, Stop, flags, run_until, write_data
-from sentiment_hf.args import parse_args
 from transformers import TrainerCallback
 
 from sentiment_hf.runs.run import run

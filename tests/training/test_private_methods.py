@@ -6,7 +6,6 @@ from collections import Counter
 import pytest
 import transformers
 from helpers import Stop, flags, run_until, write_data
-from sentiment_hf.args import parse_args
 from transformers import Trainer
 
 from sentiment_hf.runs.run import run
