@@ -118,9 +118,11 @@ def test_accuracy_by_length_and_by_column_covers_every_row(compared, rows):
 
 
 def test_rows_are_shown_with_their_text_or_without_any(folders, rows, data, tmp_path):
-    # One that is wrong on half of the rows, since the others are right on all.
-    run_baseline(data, tmp_path / "baseline-majority-seed0", "baseline-majority")
-    runs = load_runs([*folders, tmp_path / "baseline-majority-seed0"])
+    # Two that differ: a lexicon does not know all of the telling words, words by their counts tell all texts.
+    names = ["baseline-lexicon", "baseline-nb-svm"]
+    for name in names:
+        run_baseline(data, tmp_path / f"{name}-seed0", name, "--seed", 0)
+    runs = load_runs([*folders, *(tmp_path / f"{name}-seed0" for name in names)])
     with (data / "test.csv").open(newline="", encoding="utf-8") as file:
         texts = [(row["text"], row["label"]) for row in csv.DictReader(file)]
     disagreements = compare(runs, rows)["disagreements"]
