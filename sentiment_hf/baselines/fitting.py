@@ -47,7 +47,7 @@ class FittedBaseline:
         """model.skops and labels.json."""
         save_baseline(folder, self.estimator, self.labels)
 
-    def facts(self) -> dict[str, Any]:
+    def cost(self) -> dict[str, Any]:
         """What of a report the fit knows; None is what only a model has. All texts are read whole."""
         features, coefficients = self.estimator[0], num_coefficients(self.estimator[-1])
         return {

@@ -146,9 +146,7 @@ def size_of(folder: Path) -> int:
 
 def kind(report: Report) -> str:
     """baseline, scratch, ensemble or pretrained: what the comparison is about."""
-    if report.model.startswith("baseline-"):
-        return "baseline"
-    return report.tuning if report.tuning in ("scratch", "ensemble") else "pretrained"
+    return report.tuning if report.tuning in ("baseline", "scratch", "ensemble") else "pretrained"
 
 
 def in_order_of(run: Run, first: Run) -> Run:

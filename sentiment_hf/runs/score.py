@@ -87,7 +87,7 @@ def write_predictions(path: Path, logits: np.ndarray, labels: np.ndarray, names:
         pq.write_table(pa.table(columns), temporary)
 
 
-def facts_of_model(trainer: ClassificationTrainer) -> dict[str, Any]:
+def cost_of_model(trainer: ClassificationTrainer) -> dict[str, Any]:
     """What was trained, and for how long; all counts and seconds are of training steps only."""
     args, clock = trainer.args, trainer.clock.totals()
     lengths = np.asarray(trainer.train_dataset["length"])
