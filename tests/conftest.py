@@ -12,6 +12,8 @@ from loopback_hub import LoopbackHub
 # The libraries read these when they are imported, and the processes that tests start inherit them.
 HUB = LoopbackHub()
 os.environ.update(HUB.environment(Path(tempfile.mkdtemp(prefix="hf-home-"))), HF_HUB_OFFLINE="1")
+# Two processes of tests with a thread for each core wait for each other: three times the time for tiny models.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import dataclasses
 
