@@ -38,6 +38,9 @@ settings.register_profile("default", deadline=None)
 settings.register_profile("faults", deadline=None, max_examples=10_000)
 settings.load_profile("default")
 
+# By the time that they take.
+LONGEST = ("contract", "distributed", "push", "compare", "checkpoints", "faults", "page", "tuning", "experiments")
+
 VOCABULARY = 50
 LABELS = {0: "bad", 1: "so-so", 2: "good"}
 
@@ -82,6 +85,12 @@ def hub(served_hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lo
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     yield served_hub
     served_hub.recover()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]):
+    """The longest files first, so that at the end neither of two processes waits long for the other."""
+    place = {f"test_{name}.py": index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 def pytest_unconfigure():
