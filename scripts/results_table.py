@@ -7,7 +7,7 @@ from statistics import mean
 
 from sentiment_hf.comparison.page.formatting import amount, count, percent
 from sentiment_hf.comparison.statistics.results import describe
-from sentiment_hf.comparison.statistics.seeds import Model, group_seeds
+from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds
 from sentiment_hf.runs.finished import load_folder
 
 SCORES = ("model", "seeds", "test (%)", "95 % interval", "macro F1 (%)", "validation (%)", "parameters", "trained")
@@ -16,8 +16,7 @@ COSTS = ("minutes", "tokens/s", "texts/s", "MiB", "threads")
 
 def results_table(folder: Path) -> str:
     """A Markdown line per model, best test accuracy first."""
-    models = group_seeds(load_folder(folder))
-    models.sort(key=lambda model: (-model.accuracy, model.name))
+    models = best_first(group_seeds(load_folder(folder)))
     header = as_line((*SCORES, *COSTS)) + f"|---|{'---:|' * (len(SCORES) + len(COSTS) - 1)}\n"
     return header + "".join(map(line, models))
 

@@ -30,16 +30,16 @@ from sentiment_hf.runs.score import (
     score_baseline,
     score_model,
     scores_of,
-    write_all_predictions,
+    write_predictions,
 )
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import Kind
 from sentiment_hf.training.arguments import training_arguments
-from sentiment_hf.training.checkpoints import newest_whole
+from sentiment_hf.training.checkpoints import newest_whole_checkpoint
 from sentiment_hf.training.disk import require_space, unwritable_explained
 from sentiment_hf.training.out_of_memory import BatchTooLargeError, halve_batches
 from sentiment_hf.training.processes import lost_processes_explained, refuse_fewer_processes, use_all_cores
-from sentiment_hf.training.train import build_trainer, refusals_explained, save, train
+from sentiment_hf.training.train import build_trainer, refusals_explained, save_model, train
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def train_and_test_in(known: KnownRun) -> Report:
             # Model and trainer are made anew, after all that refers to the old ones is gone: outside of `except`.
             del begin
             clear_device_cache(garbage_collection=True)
-            begin, checkpoint = prepare(known, report), newest_whole(folder, spec.run.checkpoint_verify)
+            begin, checkpoint = prepare(known, report), newest_whole_checkpoint(folder, spec.run.checkpoint_verify)
 
 
 def prepare(known: KnownRun, report: Report) -> Callable[[Path | None], Report]:
@@ -113,7 +113,7 @@ def train_and_test(trainer: ClassificationTrainer, known: KnownRun, report: Repo
     if trainer.args.do_train:
         train(trainer, checkpoint, merges)
     elif merges:
-        save(trainer, merge=True)
+        save_model(trainer, merge=True)
     scored = score_model(trainer, known.splits)
     report = completed(report, known, cost_of_model(trainer), scored)
     if known.writes:
@@ -128,7 +128,7 @@ def train_and_test(trainer: ClassificationTrainer, known: KnownRun, report: Repo
 def fit_and_test(baseline: Baseline, known: KnownRun, report: Report, checkpoint: None) -> Report:
     """Fit a baseline, score it, save it, and write the report last; there are no checkpoints of a fit."""
     with threadpool_limits(torch.get_num_threads()):
-        fitted = fit(baseline, known.splits.train, known.splits.validation)
+        fitted = fit(baseline, known.splits)
         scored = score_baseline(fitted, known.splits)
     report = completed(report, known, {"model_type": report.model} | fitted.cost(), scored)
     fitted.save(known.folder)
@@ -152,7 +152,8 @@ def report_before_training(known: KnownRun) -> Report:
         seed=known.args.seed,
         recipe=spec.recipe,
         command=command(),
-        labels=splits.train.features["label"].names,
+        task=splits.task.name,
+        labels=list(splits.task.labels),
         duplicates=splits.notes["duplicates"],
         data=splits.notes,
         fingerprint=fingerprint_of(known.identity),
@@ -165,8 +166,8 @@ def report_before_training(known: KnownRun) -> Report:
 def completed(report: Report, known: KnownRun, cost: dict[str, Any], scored: Scored) -> Report:
     """The report with what training cost and with the scores; one process writes the predictions."""
     if known.writes:
-        write_all_predictions(known.folder, scored, report.labels)
-    return replace(report, **cost, **scores_of(scored, report.labels), **environment())
+        write_predictions(known.folder, scored, known.splits.task)
+    return replace(report, **cost, **scores_of(scored, known.splits.task), **environment())
 
 
 def show_progress(shown: bool) -> None:

@@ -3,12 +3,12 @@
 import csv
 import io
 import subprocess
-import sys
 from pathlib import Path
 
 import pandas
 import pytest
 from helpers import run_flags, save_bert, write_csv, write_data
+from launching import python
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import (
     AutoModelForSequenceClassification,
@@ -160,7 +160,7 @@ def test_what_no_file_can_hold_does_not_stop_the_others(model, tmp_path, capsys)
 
 def test_a_reader_that_has_seen_enough_is_no_error(model, tmp_path):
     write_csv(tmp_path / "many.csv", [("a fine film",)] * 5000, ("text",))
-    command = [sys.executable, str(ROOT / "scripts" / "predict.py"), str(model), "--file", str(tmp_path / "many.csv")]
+    command = [python(), str(ROOT / "scripts" / "predict.py"), str(model), "--file", str(tmp_path / "many.csv")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as predict:
         assert predict.stdout.readline().startswith('"text"')
         predict.stdout.close()

@@ -36,9 +36,10 @@ def execute(planned: list[Planned]) -> list[dict]:
             print(f"failed: {reason} ({log_of(run)})", flush=True)
             continue
         seconds.setdefault((run.model, run.train_rows), []).append(time.monotonic() - start)
-        accuracy = Report.load(run.folder).test["accuracy"]
+        report = Report.load(run.folder)
+        ranking = report.as_task().ranking
         left = time_left(missing[number:], seconds)
-        print(f"{accuracy:.2%} in {duration(time.monotonic() - start)}; {left}", flush=True)
+        print(f"{ranking.shown(report.test[ranking.key])} in {duration(time.monotonic() - start)}; {left}", flush=True)
     return failed
 
 

@@ -2,6 +2,8 @@
 
 import itertools
 
+from sentiment_hf.tasks.task import Score
+
 # Costs closer than this factor count as equal: a busy machine alone makes such a difference.
 SAME_COST = 1.5
 
@@ -9,30 +11,33 @@ SAME_COST = 1.5
 NEAR = 0.05
 
 
-def advice(comparison: dict) -> list[str]:
+def advice(comparison: dict, ranking: Score) -> list[str]:
     """Two to six sentences: what is best, what to take, what is cheaper, what more data does, what is uncertain.
 
-    `comparison` is the dictionary of results.py. A model is called better only where the exact McNemar test with
-    Holm's correction says so. Cheaper is by inference where that was measured, else by training time.
+    `comparison` is the dictionary of results.py, `ranking` the score that its models are sorted by, a fraction. A
+    model is called better only where the exact McNemar test with Holm's correction says so. Cheaper is by inference
+    where that was measured, else by training time.
     """
     best, *others = comparison["models"]
-    sentences = [first_place(best, others, comparison["rows"]["test"])]
+    sentences = [first_place(best, others, comparison["rows"]["test"], ranking)]
     if others:
         alike = [model for model in comparison["models"] if model["name"] in comparison["groups"][0]]
         # On few rows even a coin may not be told apart from the best.
-        top = [model for model in alike if best["accuracy"]["value"] - model["accuracy"]["value"] <= NEAR]
+        top = [model for model in alike if behind(model, best, ranking) <= NEAR]
         kind = known_cost(comparison["models"])
         chosen = cheapest(top, kind)
-        sentences += [standing(comparison), choice(chosen, top, others, kind), *way_out(comparison, chosen, top, kind)]
+        sentences += [standing(comparison), choice(chosen, top, others, kind, ranking)]
+        sentences += way_out(comparison, chosen, top, kind, ranking)
     else:
         sentences.append("There is nothing to choose between: add a cheaper or a larger model.")
-    return [*sentences, *crossing(comparison["learning_curve"]), *uncertainty(comparison)]
+    return [*sentences, *crossing(comparison["learning_curve"], ranking), *uncertainty(comparison)]
 
 
-def first_place(best: dict, others: list[dict], rows: int) -> str:
-    """The highest accuracy, with its interval."""
-    value, low, high = (f"{best['accuracy'][name]:.1%}" for name in ("value", "low", "high"))
-    place = f"has the highest accuracy of {len(others) + 1} models" if others else "is the only model"
+def first_place(best: dict, others: list[dict], rows: int, ranking: Score) -> str:
+    """The best score, with its interval."""
+    value, low, high = (f"{best[ranking.key][name]:.1%}" for name in ("value", "low", "high"))
+    end = "highest" if ranking.more_is_better else "lowest"
+    place = f"has the {end} {ranking.name} of {len(others) + 1} models" if others else "is the only model"
     return f"{best['name']} {place}: {value} of {rows:,} test rows (95 % interval {low} to {high})."
 
 
@@ -100,51 +105,57 @@ def duration(model: dict) -> str:
     return f"{count:,.0f} minutes" if count >= 10 else f"{count:.1f} minutes"
 
 
-def choice(chosen: dict, top: list[dict], others: list[dict], kind: str | None) -> str:
+def choice(chosen: dict, top: list[dict], others: list[dict], kind: str | None, ranking: Score) -> str:
     """What to take of those that cannot be told apart, and why."""
     if chosen is not top[0]:
-        below = f"{points(chosen, top[0])} below {top[0]['name']}"
+        below = f"{points(chosen, top[0], ranking)} below {top[0]['name']}"
         return f"Take {chosen['name']}: it {saving(chosen, top[0], kind)}, and that it is {below} may be chance."
     if kind is None:
-        return f"Take {chosen['name']}: not all costs are known, so only accuracy speaks."
+        return f"Take {chosen['name']}: not all costs are known, so only {ranking.name} speaks."
     if any(saving(model, chosen, kind) for model in others):
         return f"Take {chosen['name']}, unless cost matters more than the difference{'s' if len(others) > 1 else ''}."
     return f"Take {chosen['name']}: nothing here is much cheaper."
 
 
-def points(lower: dict, higher: dict) -> str:
-    """The distance in accuracy."""
-    count = f"{100 * (higher['accuracy']['value'] - lower['accuracy']['value']):.1f}"
+def behind(worse: dict, better: dict, ranking: Score) -> float:
+    """How far the score of the one is from that of the other; negative where it is better."""
+    return ranking.rank(worse[ranking.key]["value"]) - ranking.rank(better[ranking.key]["value"])
+
+
+def points(worse: dict, better: dict, ranking: Score) -> str:
+    """The distance of two scores in percentage points."""
+    count = f"{100 * behind(worse, better, ranking):.1f}"
     return f"{count} point{'' if count == '1.0' else 's'}"
 
 
-def way_out(comparison: dict, chosen: dict, top: list[dict], kind: str | None) -> list[str]:
+def way_out(comparison: dict, chosen: dict, top: list[dict], kind: str | None, ranking: Score) -> list[str]:
     """What is lost with models below the top that cost less than the choice: the most accurate, and the cheapest."""
     outside = [model for model in comparison["models"] if model not in top and saving(model, chosen, kind)]
     named = outside[:1]
-    near = [model for model in outside if chosen["accuracy"]["value"] - model["accuracy"]["value"] <= NEAR]
+    near = [model for model in outside if behind(model, chosen, ranking) <= NEAR]
     if near and saving(cheapest(near, kind), named[0], kind):
         named.append(cheapest(near, kind))
     clauses = []
     for model in named:
         p = pair_of(comparison, chosen["name"], model["name"])["p_holm"]
         p = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-        below = f"{points(model, chosen)} below {chosen['name']} ({p})"
+        below = f"{points(model, chosen, ranking)} below {chosen['name']} ({p})"
         clauses.append(f"{model['name']} is {below} and {saving(model, chosen, kind)}")
     return [f"For less, {'; '.join(clauses)}."] if clauses else []
 
 
-def crossing(curves: list[dict]) -> list[str]:
+def crossing(curves: list[dict], ranking: Score) -> list[str]:
     """From how many training rows on the best pretrained model and the best without pretraining change places."""
     by_kind = [[c for c in curves if c["kind"] in kinds] for kinds in (("pretrained",), ("scratch", "baseline"))]
     if not all(by_kind):
         return []
-    a, b = (max(found, key=lambda curve: curve["points"][-1]["accuracy"]["value"]) for found in by_kind)
-    of_a, of_b = ({point["train_rows"]: point["accuracy"] for point in curve["points"]} for curve in (a, b))
+    a, b = (min(found, key=lambda curve: ranking.rank(curve["points"][-1][ranking.key]["value"])) for found in by_kind)
+    of_a, of_b = ({point["train_rows"]: point[ranking.key] for point in curve["points"]} for curve in (a, b))
     sizes = sorted(of_a.keys() & of_b.keys())
     if len(sizes) < 2:
         return []
-    leaders = [a["name"] if of_a[size]["value"] > of_b[size]["value"] else b["name"] for size in sizes]
+    ranks = [[ranking.rank(known[size]["value"]) for known in (of_a, of_b)] for size in sizes]
+    leaders = [a["name"] if of_first < of_second else b["name"] for of_first, of_second in ranks]
     first, last = (f"{size:,} training rows ({gap(of_a[size], of_b[size])})" for size in (sizes[0], sizes[-1]))
     turns = [index for index, (left, right) in enumerate(itertools.pairwise(leaders)) if left != right]
     if not turns:
@@ -159,7 +170,7 @@ def crossing(curves: list[dict]) -> list[str]:
 
 
 def gap(a: dict, b: dict) -> str:
-    """The distance between two accuracies, and whether their intervals overlap."""
+    """The distance between two scores, and whether their intervals overlap."""
     overlap = a["low"] <= b["high"] and b["low"] <= a["high"]
     return f"{100 * abs(a['value'] - b['value']):.1f} points{', within the intervals' if overlap else ''}"
 

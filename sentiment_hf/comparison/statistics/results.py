@@ -7,32 +7,26 @@ from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
-from sklearn.metrics import precision_recall_fscore_support
 
 from sentiment_hf.comparison.statistics.advice import advice
 from sentiment_hf.comparison.statistics.disputed import disagreements, label_errors
 from sentiment_hf.comparison.statistics.measures import (
-    accuracy_terms,
-    calibration_terms,
-    confusions,
     interval,
-    log_loss_terms,
-    macro_f1_terms,
     quintiles,
     reliability,
 )
 from sentiment_hf.comparison.statistics.ranking import alike_names, compare_pairs, fronts
-from sentiment_hf.comparison.statistics.rows import TestRows, in_order, require_rows_of
-from sentiment_hf.comparison.statistics.seeds import Model, group_seeds, recipe
+from sentiment_hf.comparison.statistics.rows import TestRows, require_rows_of
+from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds, recipe
 from sentiment_hf.runs.finished import Run, size_of
 from sentiment_hf.runs.report import Report
-from sentiment_hf.tasks.metrics import COLUMNS
+from sentiment_hf.tasks.label_column import in_order
 
 
 def compare(runs: Sequence[Run], rows: TestRows | None) -> dict:
     """All that the comparison says; without `rows` it knows nothing of texts, lengths and further columns.
 
-    Models are the groups of seeds on all training rows, the best accuracy first; runs on fewer rows are points of
+    Models are the groups of seeds on all training rows, the best first; runs on fewer rows are points of
     the learning curve. Paired tests are between the median seeds.
 
     Raises:
@@ -42,8 +36,7 @@ def compare(runs: Sequence[Run], rows: TestRows | None) -> dict:
         require_rows_of(max(runs, key=lambda run: run.train_rows), rows)
     groups = group_seeds(runs)
     most = max(run.train_rows for run in runs)
-    models = [group for group in groups if group.runs[0].train_rows == most]
-    models.sort(key=lambda model: (-model.accuracy, model.name))
+    models = best_first([group for group in groups if group.runs[0].train_rows == most])
     described = [describe(model, rows) for model in models]
     pairs = compare_pairs(models)
     result = about(models) | {
@@ -51,13 +44,13 @@ def compare(runs: Sequence[Run], rows: TestRows | None) -> dict:
         "learning_curve": learning_curve(groups, models),
         "pairs": pairs,
         "groups": alike_names(models, pairs),
-        "pareto": fronts(described),
+        "pareto": fronts(described, models[0].task.ranking),
         "disagreements": disagreements(models, rows),
         "label_errors": label_errors(models, rows),
         "grid": None,
         "failed": [],
     }
-    return result | {"advice": advice(result)}
+    return result | {"advice": advice(result, models[0].task.ranking)}
 
 
 def about(models: list[Model]) -> dict:
@@ -65,7 +58,7 @@ def about(models: list[Model]) -> dict:
     runs = [run for model in models for run in model.runs]
     first = runs[0]
     hashes = [run.report.data_hash for run in runs if run.report.data_hash]
-    of_labels = hashlib.sha256("\n".join(first.classes[label] for label in first.labels).encode()).hexdigest()
+    of_labels = hashlib.sha256("\n".join(first.task.as_text(first.labels)).encode()).hexdigest()
     versions = defaultdict(set)
     for run in runs:
         for name, version in run.report.versions.items():
@@ -87,39 +80,27 @@ def device(report: Report) -> str:
 
 def describe(model: Model, rows: TestRows | None) -> dict:
     """One model: scores, costs, and where it is right."""
-    correct = correctness(model)
-    confidence = np.stack([run.probabilities[np.arange(len(run.labels)), run.predictions] for run in model.runs])
+    task, tests = model.task, [run.test for run in model.runs]
+    confidence = np.stack([task.confidence(test) for test in tests])
+    right = np.stack([task.right(test.labels, test.predictions) for test in tests])
     return (
         {"name": model.name, "kind": model.median.kind, "tuning": model.median.tuning}
         | {"settings": model.median.settings}
         | {"seeds": [run.seed for run in model.runs], "single_seed": len(model.runs) == 1}
         | {"folders": ["/".join(run.folder.resolve().parts[-2:]) for run in model.runs]}
-        | scores(model, correct, confidence)
+        | scores(model)
         | costs(model)
-        | of_classes(model.median)
-        | {"reliability": reliability(confidence, correct), "curve": curve(model.median)}
-        | {"by_length": by_length(correct, rows), "by_column": by_column(correct, rows)}
+        | task.breakdown(model.median.test)
+        | {"reliability": reliability(confidence, right), "curve": curve(model.median)}
+        | {"by_length": by_length(model, rows), "by_column": by_column(model, rows)}
     )
 
 
-def correctness(model: Model) -> np.ndarray:
-    """(seeds, rows): 1 where right."""
-    return np.stack([accuracy_terms(run.labels, run.predictions) for run in model.runs])
-
-
-def scores(model: Model, correct: np.ndarray, confidence: np.ndarray) -> dict:
-    """Accuracy, macro-F1, log-loss and calibration error with their intervals; (seeds, rows) arrays."""
-    runs, classes = model.runs, len(model.median.classes)
-    f1 = np.stack([macro_f1_terms(run.labels, run.predictions, classes) for run in runs])
-    loss = np.stack([log_loss_terms(run.labels, run.probabilities) for run in runs])
-    calibration = np.stack([calibration_terms(*pair) for pair in zip(confidence, correct, strict=True)])
-    return {
-        "accuracy": interval(correct, share=True),
-        "f1_macro": interval(f1, share=True),
-        "log_loss": interval(loss, share=False),
-        "calibration_error": interval(calibration, share=False),
-        "accuracy_by_seed": correct.mean(1).tolist(),
-    }
+def scores(model: Model) -> dict:
+    """The scores that are compared with their intervals, and the one that ranks seed by seed."""
+    ranking = model.task.ranking
+    found = {score.key: interval(model.terms(score), score.share) for score in model.task.compared}
+    return found | {f"{ranking.key}_by_seed": model.terms(ranking).mean(1).tolist()}
 
 
 def costs(model: Model) -> dict:
@@ -150,23 +131,10 @@ def median(values: Sequence[float | None]) -> float | None:
     return statistics.median(known) if known else None
 
 
-def of_classes(run: Run) -> dict:
-    """Confusion matrix, and precision, recall, F1 and rows of each class."""
-    ids = range(len(run.classes))
-    columns = precision_recall_fscore_support(run.labels, run.predictions, labels=ids, zero_division=0)
-    per_class = {
-        name: dict(zip(COLUMNS, map(float, values), strict=True)) | {"rows": int(count)}
-        for name, *values, count in zip(run.classes, *columns, strict=True)
-    }
-    return {
-        "confusion": confusions(run.labels, run.predictions, len(run.classes)).tolist(),
-        "per_class": per_class,
-    }
-
-
 def curve(run: Run) -> list[dict]:
-    """What was logged at each step: losses and validation accuracy; None where not measured or not finite."""
-    names = {"eval_accuracy": "validation_accuracy", "eval_loss": "validation_loss", "loss": "train_loss"}
+    """What was logged at each step: losses and the score that ranks; None where not measured or not finite."""
+    key = run.task.ranking.key
+    names = {f"eval_{key}": f"validation_{key}", "eval_loss": "validation_loss", "loss": "train_loss"}
     points = {}
     for line in run.curve:
         found = {names[name]: value for name, value in line.items() if name in names and math.isfinite(value)}
@@ -176,35 +144,36 @@ def curve(run: Run) -> list[dict]:
     return [points[step] for step in sorted(points)]
 
 
-def by_length(correct: np.ndarray, rows: TestRows | None) -> list[dict]:
-    """Accuracy in each fifth of the test texts by characters; `from` and `to` are the shortest and longest there."""
+def by_length(model: Model, rows: TestRows | None) -> list[dict]:
+    """The score in each fifth of the test texts by characters; `from` and `to` are the shortest and longest there."""
     if rows is None:
         return []
     fifths = quintiles(rows.characters)
     parts = [fifths == fifth for fifth in np.unique(fifths)]
     return [
-        {"from": int(rows.characters[part].min()), "to": int(rows.characters[part].max()), **of_part(correct, part)}
+        {"from": int(rows.characters[part].min()), "to": int(rows.characters[part].max()), **of_part(model, part)}
         for part in parts
     ]
 
 
-def by_column(correct: np.ndarray, rows: TestRows | None) -> dict[str, list[dict]]:
-    """Accuracy by value of each further column; rows without a value are left out."""
+def by_column(model: Model, rows: TestRows | None) -> dict[str, list[dict]]:
+    """The score by value of each further column; rows without a value are left out."""
     if rows is None:
         return {}
     return {
-        name: [{"value": value, **of_part(correct, np.array(values) == value)} for value in in_order({*values} - {""})]
+        name: [{"value": value, **of_part(model, np.array(values) == value)} for value in in_order({*values} - {""})]
         for name, values in rows.columns.items()
     }
 
 
-def of_part(correct: np.ndarray, part: np.ndarray) -> dict:
-    """Rows and accuracy where `part` is true; (seeds, rows) and (rows,)."""
-    return {"rows": int(part.sum()), "accuracy": interval(correct[:, part], share=True)}
+def of_part(model: Model, part: np.ndarray) -> dict:
+    """How many test rows there are where `part` (rows,) is true, and the score that ranks on them."""
+    ranking = model.task.ranking
+    return {"rows": int(part.sum()), ranking.key: interval(model.terms(ranking)[:, part], ranking.share)}
 
 
 def learning_curve(groups: list[Model], models: list[Model]) -> list[dict]:
-    """Accuracy by training rows, of models that were trained on fewer rows too."""
+    """The score that ranks by training rows, of models that were trained on fewer rows too."""
     curves = defaultdict(list)
     for group in groups:
         curves[curve_name(group, models)].append(group)
@@ -227,4 +196,5 @@ def curve_name(group: Model, models: list[Model]) -> str:
 
 def point(group: Model) -> dict:
     """One size of train."""
-    return {"train_rows": group.runs[0].train_rows, "accuracy": interval(correctness(group), share=True)}
+    ranking = group.task.ranking
+    return {"train_rows": group.runs[0].train_rows, ranking.key: interval(group.terms(ranking), ranking.share)}

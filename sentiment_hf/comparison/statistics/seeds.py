@@ -10,6 +10,7 @@ import numpy as np
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.runs.finished import Run
+from sentiment_hf.tasks.task import Score, Task
 
 # What a model is, on however many rows it is trained; a vocabulary, and with it the parameters, grow with them.
 RECIPE = ("model", "tuning", "recipe", "embed_with", "max_seq_length", "truncation")
@@ -25,15 +26,30 @@ class Model:
     runs: list[Run]
 
     @property
-    def median(self) -> Run:
-        """The run with the median accuracy; of an even number the lower of the middle two."""
-        by_accuracy = sorted(self.runs, key=lambda run: run.report.test["accuracy"])
-        return by_accuracy[(len(by_accuracy) - 1) // 2]
+    def task(self) -> Task:
+        """That of the runs."""
+        return self.runs[0].task
 
     @property
-    def accuracy(self) -> float:
-        """The mean over the seeds."""
-        return float(np.mean([run.predictions == run.labels for run in self.runs]))
+    def median(self) -> Run:
+        """The run with the median of the score that ranks; of an even number the worse of the middle two."""
+        ranking = self.task.ranking
+        worst_first = sorted(self.runs, key=lambda run: -ranking.rank(run.report.test[ranking.key]))
+        return worst_first[(len(worst_first) - 1) // 2]
+
+    @property
+    def score(self) -> float:
+        """The score that ranks, the mean over the seeds."""
+        return float(self.terms(self.task.ranking).mean())
+
+    def terms(self, score: Score) -> np.ndarray:
+        """(seeds, rows) terms of a score on the test rows."""
+        return np.stack([score.terms(run.test) for run in self.runs])
+
+
+def best_first(models: Sequence[Model]) -> list[Model]:
+    """Sorted by the score that ranks; equal ones by name."""
+    return sorted(models, key=lambda model: (model.task.ranking.rank(model.score), model.name))
 
 
 def recipe(run: Run) -> tuple:
