@@ -13,8 +13,6 @@ from pathlib import Path
 import forked_python
 
 ROOT = Path(__file__).parents[1]
-
-
 ACCELERATE = [str(Path(sys.executable).with_name("accelerate")), "launch"]
 
 
@@ -41,6 +39,15 @@ def python() -> str:
     os.environ[forked_python.ADDRESS] = str(folder / "socket")
     path = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     words = [interpreter, "-P", forked_python.__file__, "server", str(command)]
-    subprocess.Popen(words, env=path, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    server = subprocess.Popen(
+        words, env=path, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    atexit.register(stop, server, folder)
     return str(command)
+
+
+def stop(server: subprocess.Popen, folder: Path) -> None:
+    """The server ends with its standard input."""
+    server.stdin.close()
+    server.wait()
+    shutil.rmtree(folder)
