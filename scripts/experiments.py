@@ -7,7 +7,7 @@ from pathlib import Path
 from sentiment_hf.cli import exit_code
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.page.figures import pictures
-from sentiment_hf.comparison.page.formatting import amount, decimals, interval, percent
+from sentiment_hf.comparison.page.formatting import amount, decimals, percent, with_interval
 from sentiment_hf.comparison.plan.flags import parse
 from sentiment_hf.comparison.plan.grid import as_word
 from sentiment_hf.comparison.statistics.results import compare
@@ -52,7 +52,7 @@ def table(comparison: dict) -> str:
     lines += [f"|{'---|' * len(keys)}---:|---:|---:|"]
     for model in comparison["models"]:
         cells = [as_word(value) for value in model["settings"].values()] or [model["name"]]
-        cells += [interval(model["accuracy"], percent), interval(model["log_loss"], decimals)]
+        cells += [with_interval(model["accuracy"], percent), with_interval(model["log_loss"], decimals)]
         lines.append(f"| {' | '.join([*cells, amount(model['train_minutes'])])} |")
     return "\n".join(lines)
 
@@ -64,7 +64,7 @@ def curves(models: list[dict]) -> str:
     lines = [f"| accuracy (%) by training reviews | {' | '.join(f'{size:,}' for size in sizes)} |"]
     lines += [f"|---|{'---:|' * len(sizes)}"]
     for model in models:
-        known = {point["train_rows"]: interval(point["accuracy"], percent) for point in model["points"]}
+        known = {point["train_rows"]: with_interval(point["accuracy"], percent) for point in model["points"]}
         lines.append(f"| {' | '.join([model['name'], *(known.get(size, '') for size in sizes)])} |")
     return "\n".join(lines)
 

@@ -58,14 +58,14 @@ STYLE = {
     "ytick.labelsize": 10,
 }
 
-LINE = 13  # pixels from one line of text to the next
-NAME = 26  # characters of a name in a picture
-FAR = 14  # pixels from a point to its name from which on a leader joins them
+LINE_HEIGHT = 13  # pixels from one line of text to the next
+NAME_LENGTH = 26  # characters of a name in a picture
+LEADER_FROM = 14  # pixels from a point to its name from which on a leader joins them
 
 # left, bottom, right, top in pixels
 Box = tuple[float, float, float, float]
-Point = tuple[float, float, str]
-Line = tuple[tuple[float, float], tuple[float, float]]
+NamedPoint = tuple[float, float, str]
+Segment = tuple[tuple[float, float], tuple[float, float]]
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ def add_axes(figure: Figure, left: float, bottom: float, width: float, height: f
     return ax
 
 
-def picture(figure: Figure, title: str, alt: str, salt: str, note: str = "") -> Picture:
+def as_picture(figure: Figure, title: str, alt: str, salt: str, note: str = "") -> Picture:
     """The figure as inline SVG: no date, no namespaces, no ids but those it refers to, which `salt` makes its own."""
     for ax in figure.axes:
         # Not left of the tick labels, however wide these are, but at the edge, where it is never cut.
@@ -113,7 +113,7 @@ def picture(figure: Figure, title: str, alt: str, salt: str, note: str = "") -> 
     return Picture(title, head + body.replace("xlink:href", "href").strip(), round(width), note)
 
 
-def size_of(figure: Figure, text: str, size: float) -> tuple[float, float]:
+def text_size(figure: Figure, text: str, size: float) -> tuple[float, float]:
     """Width and height in pixels of a line of text."""
     probe = figure.text(0, 0, text, fontsize=size)
     with warnings.catch_warnings():
@@ -128,7 +128,7 @@ def clipped(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def stretch(accuracy: float | Sequence[float]) -> np.ndarray:
+def error_scale(accuracy: float | Sequence[float]) -> np.ndarray:
     """Where an accuracy stands on its axis: by the logarithm of the error, so that 90 and 92 % lie apart beside 50 %.
 
     The hundredth added to the error keeps 100 % on the page.
@@ -137,13 +137,13 @@ def stretch(accuracy: float | Sequence[float]) -> np.ndarray:
 
 
 def accuracy_axis(ax: Axes, accuracies: Sequence[float], label: str = "accuracy (%)") -> None:
-    """Limits, ticks and label of a y axis on which `stretch(accuracy)` is drawn."""
-    low, high = stretch([min(accuracies), max(accuracies)])
+    """Limits, ticks and label of a y axis on which `error_scale(accuracy)` is drawn."""
+    low, high = error_scale([min(accuracies), max(accuracies)])
     margin = max(0.07 * (high - low), 0.02)
     low, high = low - margin, high + margin
     ax.set_ylim(low, high)
     percents = accuracy_ticks(low, high, ax.bbox.height)
-    ax.set_yticks(stretch([percent / 100 for percent in percents]), [f"{percent:g}" for percent in percents])
+    ax.set_yticks(error_scale([percent / 100 for percent in percents]), [f"{percent:g}" for percent in percents])
     ax.set_ylabel(label)
 
 
@@ -153,7 +153,7 @@ def accuracy_ticks(low: float, high: float, pixels: float, gap: float = 22) -> l
     places: dict[float, float] = {}
     for step in (step for step in (50, 10, 5, 2, 1, 0.5, 0.2, 0.1) if 20 * step >= span):
         for percent in np.round(np.arange(0, 100 + step / 2, step), 1):
-            place = float(stretch(percent / 100)) * pixels / (high - low)
+            place = float(error_scale(percent / 100)) * pixels / (high - low)
             inside = low * pixels / (high - low) <= place <= high * pixels / (high - low)
             if inside and all(abs(place - other) >= gap for other in places.values()):
                 places[float(percent)] = place
@@ -164,7 +164,7 @@ def accuracy_ticks(low: float, high: float, pixels: float, gap: float = 22) -> l
 
 def whiskers(ax: Axes, x: float, interval: dict, colour: str) -> None:
     """The 95 % interval of an accuracy as a thin line."""
-    ax.plot([x, x], stretch([interval["low"], interval["high"]]), color=colour, linewidth=1, alpha=0.6, zorder=2)
+    ax.plot([x, x], error_scale([interval["low"], interval["high"]]), color=colour, linewidth=1, alpha=0.6, zorder=2)
 
 
 def legend_of_kinds(ax: Axes, kinds: set[str], more: Sequence[Line2D] = ()) -> None:
@@ -184,7 +184,7 @@ def legend_height(entries: int) -> int:
     return 10 + 15 * math.ceil(entries / 3)
 
 
-def label_points(ax: Axes, points: Sequence[Point], lines: Sequence[Line] = (), size: float = 10) -> None:
+def label_points(ax: Axes, points: Sequence[NamedPoint], lines: Sequence[Segment] = (), size: float = 10) -> None:
     """Each name beside its point where that covers no point, no name and, if it can be, no line; else farther off.
 
     points: (x, y, name), lines: ((x, y), (x, y)), both in data coordinates.
@@ -192,15 +192,15 @@ def label_points(ax: Axes, points: Sequence[Point], lines: Sequence[Line] = (), 
     figure = ax.figure
     centres = [tuple(ax.transData.transform((x, y))) for x, y, _ in points]
     taken = np.array([(x - 5, y - 5, x + 5, y + 5) for x, y in centres])
-    traces = np.concatenate([np.empty((0, 4)), *(trace(*ax.transData.transform(line)) for line in lines)])
+    traces = np.concatenate([np.empty((0, 4)), *(boxes_along(*ax.transData.transform(line)) for line in lines)])
     for centre, (_, _, name) in sorted(zip(centres, points, strict=True), key=lambda pair: -pair[0][1]):
-        text = clipped(name, NAME)
-        box = free_box(centre, size_of(figure, text, size), taken, traces, ax.bbox.extents)
-        end = nearest(box, centre)
-        if math.dist(end, centre) > FAR:
+        text = clipped(name, NAME_LENGTH)
+        box = free_box(centre, text_size(figure, text, size), taken, traces, ax.bbox.extents)
+        end = nearest_point(box, centre)
+        if math.dist(end, centre) > LEADER_FROM:
             leader = Line2D(*zip(centre, end, strict=True), transform=None, color=MUTED, linewidth=0.6, zorder=1)
             figure.add_artist(leader)
-            traces = np.concatenate([traces, trace(centre, end)])
+            traces = np.concatenate([traces, boxes_along(centre, end)])
         taken = np.concatenate([taken, [box]])
         figure.text(box[0] / figure.bbox.width, box[1] / figure.bbox.height, text, fontsize=size, va="bottom")
 
@@ -217,12 +217,14 @@ def free_box(
     First comes the nearest; of boxes that need a leader, one whose leader is short and crosses little.
     """
     free = [box for box in boxes_around(centre, size, inside) if not overlaps(box, taken)]
-    near = [box for box in free if math.dist(nearest(box, centre), centre) <= FAR]
+    near = [box for box in free if math.dist(nearest_point(box, centre), centre) <= LEADER_FROM]
     clear = [box for box in near if not overlaps(box, traces)]
     if clear or near:
         return (clear or near)[0]
-    crossed = [sum(overlaps(dot, taken) for dot in trace(centre, nearest(box, centre))[3:]) for box in free]
-    away = [math.dist(nearest(box, centre), centre) for box in free]
+    crossed = [
+        sum(overlaps(dot, taken) for dot in boxes_along(centre, nearest_point(box, centre))[3:]) for box in free
+    ]
+    away = [math.dist(nearest_point(box, centre), centre) for box in free]
     costs = [
         distance + 15 * number + 20 * overlaps(box, traces)
         for box, distance, number in zip(free, away, crossed, strict=True)
@@ -243,14 +245,14 @@ def boxes_around(centre: tuple[float, float], size: tuple[float, float], inside:
                 yield box
 
 
-def trace(start: Sequence[float], end: Sequence[float]) -> np.ndarray:
+def boxes_along(start: Sequence[float], end: Sequence[float]) -> np.ndarray:
     """(boxes, 4): a line as small boxes along it."""
     steps = math.ceil(math.dist(start, end) / 4) + 1
     middles = np.linspace(start, end, steps)
     return np.concatenate([middles - 2, middles + 2], axis=1)
 
 
-def nearest(box: Box, point: tuple[float, float]) -> tuple[float, float]:
+def nearest_point(box: Box, point: tuple[float, float]) -> tuple[float, float]:
     """The point of a box that is nearest to another point."""
     left, bottom, right, top = box
     return min(max(point[0], left), right), min(max(point[1], bottom), top)
@@ -269,19 +271,19 @@ def label_ends(ax: Axes, ends: Sequence[tuple[float, float, str, str]], size: fl
     ends = sorted(
         ((*ax.transData.transform((x, y)), name, colour) for x, y, name, colour in ends), key=lambda e: -e[1]
     )
-    places = spread([y for _, y, _, _ in ends], ax.bbox.y0)
+    places = spread_heights([y for _, y, _, _ in ends], ax.bbox.y0)
     for (x, y, name, colour), place in zip(ends, places, strict=True):
         figure.add_artist(Line2D([x + 4, right - 2], [y, place], transform=None, color=colour, linewidth=0.6))
         where = right / figure.bbox.width, place / figure.bbox.height
-        figure.text(*where, clipped(name, NAME), fontsize=size, va="center")
+        figure.text(*where, clipped(name, NAME_LENGTH), fontsize=size, va="center")
 
 
-def spread(heights: Sequence[float], bottom: float) -> list[float]:
-    """Heights from top to bottom, moved apart to `LINE` pixels, none below `bottom` while there is room above."""
+def spread_heights(heights: Sequence[float], bottom: float) -> list[float]:
+    """Heights from top to bottom, moved apart to `LINE_HEIGHT` pixels, none below `bottom` while there is room above."""
     places: list[float] = []
     for height in heights:
-        places.append(min(height, places[-1] - LINE) if places else height)
+        places.append(min(height, places[-1] - LINE_HEIGHT) if places else height)
     for index in range(len(places) - 1, -1, -1):
-        floor = bottom if index == len(places) - 1 else places[index + 1] + LINE
+        floor = bottom if index == len(places) - 1 else places[index + 1] + LINE_HEIGHT
         places[index] = max(places[index], floor)
     return places

@@ -13,22 +13,22 @@ from sentiment_hf.comparison.page.drawing import (
     INK,
     LOOKS,
     MUTED,
-    NAME,
+    NAME_LENGTH,
     STYLE,
     Picture,
     accuracy_axis,
+    as_picture,
     canvas,
     clipped,
+    error_scale,
     label_ends,
     label_points,
     legend_height,
     legend_of_kinds,
-    picture,
-    size_of,
-    stretch,
+    text_size,
     whiskers,
 )
-from sentiment_hf.comparison.page.grid_figure import grid_picture
+from sentiment_hf.comparison.page.grid_figure import grid_pictures
 
 WIDTH = 400
 
@@ -42,25 +42,25 @@ def pictures(comparison: dict) -> dict:
     # A matplotlibrc of the user's has no say in the page.
     with style.context(["default", STYLE]):
         return {
-            "grid": grid_picture(comparison),
-            "cost": [*training_cost(comparison), *inference_cost(comparison)],
-            "rows": train_rows(comparison["learning_curve"]),
-            "curves": panels.curves(models, len(comparison["labels"])),
-            "confusion": panels.confusions(models, comparison["labels"]),
-            "reliability": panels.reliabilities(models),
-            "length": panels.lengths(models),
-            "columns": {name: panels.values(models, name) for name in names},
+            "grid": grid_pictures(comparison),
+            "cost": [*training_cost_pictures(comparison), *inference_cost_pictures(comparison)],
+            "rows": train_rows_pictures(comparison["learning_curve"]),
+            "curves": panels.learning_curve_panels(models, len(comparison["labels"])),
+            "confusion": panels.confusion_panels(models, comparison["labels"]),
+            "reliability": panels.reliability_panels(models),
+            "length": panels.length_panels(models),
+            "columns": {name: panels.column_panels(models, name) for name in names},
         }
 
 
-def training_cost(comparison: dict) -> list[Picture]:
+def training_cost_pictures(comparison: dict) -> list[Picture]:
     """Accuracy against minutes of training, for the models that were trained."""
     costs = {model["name"]: model["train_minutes"] for model in comparison["models"]}
     front = comparison["pareto"]["train_minutes"]
-    return cost_picture(comparison["models"], costs, front, "training (minutes, log scale)", "training time")
+    return cost_pictures(comparison["models"], costs, front, "training (minutes, log scale)", "training time")
 
 
-def inference_cost(comparison: dict) -> list[Picture]:
+def inference_cost_pictures(comparison: dict) -> list[Picture]:
     """Accuracy against milliseconds of one core for a text, in batches, for the models whose inference was timed."""
     costs = {
         model["name"]: 1000 / model["inference"]["texts_per_second_one_core"]
@@ -68,10 +68,10 @@ def inference_cost(comparison: dict) -> list[Picture]:
         if model["inference"]
     }
     front = comparison["pareto"]["inference"]
-    return cost_picture(comparison["models"], costs, front, "one text on one core (ms, log scale)", "inference cost")
+    return cost_pictures(comparison["models"], costs, front, "one text on one core (ms, log scale)", "inference cost")
 
 
-def cost_picture(models: list[dict], costs: dict, front: list[str], label: str, title: str) -> list[Picture]:
+def cost_pictures(models: list[dict], costs: dict, front: list[str], label: str, title: str) -> list[Picture]:
     """[] when no cost is known; a model without one, or that costs nothing, is named in the note."""
     shown = [model for model in models if costs.get(model["name"])]
     if not shown:
@@ -81,7 +81,7 @@ def cost_picture(models: list[dict], costs: dict, front: list[str], label: str, 
     figure, ax = canvas(WIDTH, height, left=48, bottom=40, right=12, top=legend_height(len(kinds) + 1))
     cost_axes(ax, shown, [costs[model["name"]] for model in shown], label)
     best = sorted((model for model in shown if model["name"] in front), key=lambda model: costs[model["name"]])
-    places = {m["name"]: (costs[m["name"]], float(stretch(m["accuracy"]["value"]))) for m in shown}
+    places = {m["name"]: (costs[m["name"]], float(error_scale(m["accuracy"]["value"]))) for m in shown}
     ax.plot(*zip(*(places[model["name"]] for model in best), strict=True), color=MUTED, linestyle="--", zorder=1)
     for model in shown:
         colour, marker = LOOKS[model["kind"]]
@@ -97,12 +97,12 @@ def cost_picture(models: list[dict], costs: dict, front: list[str], label: str, 
     )
     absent = [model["name"] for model in models if model not in shown]
     note = f"Not in the picture, for want of a cost above nothing: {', '.join(absent)}." if absent else ""
-    return [picture(figure, f"Accuracy against {title}", alt, title, note)]
+    return [as_picture(figure, f"Accuracy against {title}", alt, title, note)]
 
 
 def interval_line(costs: dict, model: dict) -> tuple:
     """The two ends of the whiskers of a model, in data coordinates."""
-    return tuple((costs[model["name"]], float(stretch(model["accuracy"][bound]))) for bound in ("low", "high"))
+    return tuple((costs[model["name"]], float(error_scale(model["accuracy"][bound]))) for bound in ("low", "high"))
 
 
 def cost_axes(ax: Axes, models: list[dict], costs: list[float], label: str) -> None:
@@ -125,12 +125,12 @@ def log_axis(ax: Axes, low: float, high: float, label: str) -> None:
     ax.set_xlabel(label)
 
 
-def train_rows(curves: list[dict]) -> list[Picture]:
+def train_rows_pictures(curves: list[dict]) -> list[Picture]:
     """Accuracy against the number of training rows, a line a model, named at its end."""
     if not curves:
         return []
     probe, _ = canvas(WIDTH, WIDTH, 0, 0)
-    right = 20 + math.ceil(max(size_of(probe, clipped(curve["name"], NAME), 10)[0] for curve in curves))
+    right = 20 + math.ceil(max(text_size(probe, clipped(curve["name"], NAME_LENGTH), 10)[0] for curve in curves))
     kinds = {curve["kind"] for curve in curves}
     height = max(340, 14 * len(curves) + 90)
     figure, ax = canvas(WIDTH, height, left=48, bottom=40, right=right, top=legend_height(len(kinds)))
@@ -141,7 +141,7 @@ def train_rows(curves: list[dict]) -> list[Picture]:
     ends = []
     for index, curve in enumerate(curves):
         colour = LOOKS[curve["kind"]][0]
-        x, y = zip(*((p["train_rows"], stretch(p["accuracy"]["value"])) for p in curve["points"]), strict=True)
+        x, y = zip(*((p["train_rows"], error_scale(p["accuracy"]["value"])) for p in curve["points"]), strict=True)
         look = {"marker": MARKERS[index % len(MARKERS)], "linestyle": LINES[index % len(LINES)]}
         ax.plot(x, y, color=colour, markersize=6, **look)
         for point in curve["points"]:
@@ -151,4 +151,4 @@ def train_rows(curves: list[dict]) -> list[Picture]:
     legend_of_kinds(ax, kinds)
     said = ", ".join(f"{c['name']} {100 * c['points'][-1]['accuracy']['value']:.1f} %" for c in curves)
     alt = f"Accuracy against rows of train, {min(rows):,} to {max(rows):,}. With most rows: {said}."
-    return [picture(figure, "Accuracy against rows of train", alt, "rows")]
+    return [as_picture(figure, "Accuracy against rows of train", alt, "rows")]

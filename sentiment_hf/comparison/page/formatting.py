@@ -35,7 +35,7 @@ def count(value: int | None) -> str:
     return MISSING if value is None else f"{value:,}"
 
 
-def points(difference: float) -> str:
+def signed_points(difference: float) -> str:
     """A difference of two rates in percentage points, with its sign."""
     text = f"{100 * abs(difference):.2f}"
     return text if text == "0.00" else f"{MINUS if difference < 0 else '+'}{text}"
@@ -46,12 +46,12 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"
 
 
-def short(text: str, length: int = 500) -> str:
+def excerpt(text: str, length: int = 500) -> str:
     """The first words of a long text, which then ends in a mark."""
     return text if len(text) <= length else f"{text[:length].rsplit(maxsplit=1)[0]} […]"
 
 
-def interval(score: dict | None, shape: Callable[[float], str]) -> str:
+def with_interval(score: dict | None, shape: Callable[[float], str]) -> str:
     """90.65, 90.29 to 91.01: each number in the shape of a function of this file."""
     if score is None:
         return MISSING
@@ -70,13 +70,13 @@ def group_marks(groups: list[list[str]]) -> list[str]:
     return [f"{chr(ord('A') + index % 26)}{index // 26 or ''}" for index in range(len(groups))]
 
 
-def letters(groups: list[list[str]], names: list[str]) -> dict[str, str]:
+def group_letters(groups: list[list[str]], names: list[str]) -> dict[str, str]:
     """Name of a model to the letters of its groups: models that share one cannot be told apart."""
     marked = list(zip(group_marks(groups), groups, strict=True))
     return {name: " ".join(mark for mark, group in marked if name in group) for name in names}
 
 
-def votes(predictions: dict[str, str], labels: list[str]) -> list[tuple[str, list[str]]]:
+def models_by_class(predictions: dict[str, str], labels: list[str]) -> list[tuple[str, list[str]]]:
     """(class, names of the models that chose it), in the order of the classes."""
     chosen = [(label, [name for name, given in predictions.items() if given == label]) for label in labels]
     return [(label, names) for label, names in chosen if names]

@@ -29,13 +29,13 @@ FILTERS = (
     formatting.decimals,
     formatting.amount,
     formatting.count,
-    formatting.points,
+    formatting.signed_points,
     formatting.p_value,
-    formatting.short,
+    formatting.excerpt,
     formatting.megabytes,
-    formatting.interval,
+    formatting.with_interval,
     formatting.plural,
-    formatting.votes,
+    formatting.models_by_class,
     as_word,
 )
 
@@ -62,10 +62,10 @@ def write_page(comparison: dict, folder: Path, texts: bool) -> None:
     if not texts:
         comparison = without_texts(comparison)
     drawn = pictures(comparison)
-    more = {"pictures": drawn, "contents": contents(comparison, drawn)}
+    more = {"pictures": drawn, "contents": section_titles(comparison, drawn)}
     files = {
-        HTML: rendered("report.html.j2", comparison, {"autoescape": True}, **more),
-        MARKDOWN: rendered("report.md.j2", comparison, {"finalize": plain}),
+        HTML: render_template("report.html.j2", comparison, {"autoescape": True}, **more),
+        MARKDOWN: render_template("report.md.j2", comparison, {"finalize": plain}),
         CSV: csv_table(comparison["models"]),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,7 +109,7 @@ def csv_line(model: dict) -> dict:
     return line | {key: (model["inference"] or {}).get(key) for key in INFERENCE}
 
 
-def rendered(template: str, comparison: dict, settings: dict, **more) -> str:
+def render_template(template: str, comparison: dict, settings: dict, **more) -> str:
     """A file of templates/ filled in; `settings` of the environment say how it escapes, `more` what else it shows."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -120,21 +120,21 @@ def rendered(template: str, comparison: dict, settings: dict, **more) -> str:
     return environment.get_template(template).render(
         comparison,
         names=names,
-        letters=formatting.letters(comparison["groups"], names),
-        pair_of=by_pair(comparison["pairs"]),
-        blocks=blocks(names[1:]),
+        letters=formatting.group_letters(comparison["groups"], names),
+        pair_of=pairs_by_names(comparison["pairs"]),
+        blocks=column_blocks(names[1:]),
         marks=formatting.group_marks(comparison["groups"]),
         timed=any(model["inference"] for model in comparison["models"]),
         speeds=INFERENCE,
         digits=formatting,
-        parts=parts(comparison["models"]),
+        parts=accuracy_by_part(comparison["models"]),
         tunings=TUNINGS,
         method=(TEMPLATES / "method.txt").read_text(encoding="utf-8").splitlines(),
         **more,
     )
 
 
-def by_pair(pairs: list[dict]) -> dict[tuple[str, str], dict]:
+def pairs_by_names(pairs: list[dict]) -> dict[tuple[str, str], dict]:
     """(one, other) to their tests, for both orders of the two; the differences are one minus other."""
     found = {(pair["a"], pair["b"]): pair for pair in pairs}
     for pair in pairs:
@@ -144,7 +144,7 @@ def by_pair(pairs: list[dict]) -> dict[tuple[str, str], dict]:
     return found
 
 
-def contents(comparison: dict, drawn: dict) -> dict[str, str]:
+def section_titles(comparison: dict, drawn: dict) -> dict[str, str]:
     """Anchor to heading of the sections that have something to show, in their order."""
     titles = {
         "grid": ("What the settings change", drawn["grid"]),
@@ -167,7 +167,7 @@ def contents(comparison: dict, drawn: dict) -> dict[str, str]:
     return {"results": "Results", **shown, "method": "How it was measured", "versions": "Versions"}
 
 
-def parts(models: list[dict]) -> dict[str, dict]:
+def accuracy_by_part(models: list[dict]) -> dict[str, dict]:
     """Title to the parts of the test rows and, by name of the model, its accuracy on each."""
     measured = [model for model in models if model["by_length"]]
     found = {}
@@ -182,7 +182,7 @@ def parts(models: list[dict]) -> dict[str, dict]:
     return found
 
 
-def blocks(names: list[str]) -> list[list[str]]:
+def column_blocks(names: list[str]) -> list[list[str]]:
     """The names in as few blocks of at most `ABREAST` as there can be, all about as long."""
     number = math.ceil(len(names) / ABREAST)
     width = math.ceil(len(names) / max(number, 1))
