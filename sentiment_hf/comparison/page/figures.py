@@ -1,4 +1,4 @@
-"""The pictures of the page: accuracy against cost and rows of train, and small multiples, one panel a model."""
+"""The pictures of the page: accuracy against cost and against rows of train, and a small panel for each model."""
 
 import math
 from itertools import pairwise
@@ -36,10 +36,10 @@ MARKERS, LINES = "o^sDvP*X", ("-", "--", "-.", ":")
 
 
 def pictures(comparison: dict) -> dict:
-    """Name of a section to its pictures; none where the figures are missing. `columns` has a list for each column."""
+    """Pictures by section of the page, [] for a section without data; `columns` has a list for each column."""
     models = comparison["models"]
     names = list(dict.fromkeys(column for model in models for column in model["by_column"]))
-    # A matplotlibrc of the user's has no say in the page.
+    # "default" undoes the settings of a matplotlibrc of the user.
     with style.context(["default", STYLE]):
         return {
             "grid": grid_pictures(comparison),
@@ -54,14 +54,14 @@ def pictures(comparison: dict) -> dict:
 
 
 def training_cost_pictures(comparison: dict) -> list[Picture]:
-    """Accuracy against minutes of training, for the models that were trained."""
+    """Accuracy against minutes of training, of the models that were trained."""
     costs = {model["name"]: model["train_minutes"] for model in comparison["models"]}
     front = comparison["pareto"]["train_minutes"]
     return cost_pictures(comparison["models"], costs, front, "training (minutes, log scale)", "training time")
 
 
 def inference_cost_pictures(comparison: dict) -> list[Picture]:
-    """Accuracy against milliseconds of one core for a text, in batches, for the models whose inference was timed."""
+    """Accuracy against milliseconds for a text, in batches on one core, of the models whose inference was timed."""
     costs = {
         model["name"]: 1000 / model["inference"]["texts_per_second_one_core"]
         for model in comparison["models"]
@@ -72,7 +72,7 @@ def inference_cost_pictures(comparison: dict) -> list[Picture]:
 
 
 def cost_pictures(models: list[dict], costs: dict, front: list[str], label: str, title: str) -> list[Picture]:
-    """[] when no cost is known; a model without one, or that costs nothing, is named in the note."""
+    """One picture, or none when no cost is known; the note names the models whose cost is unknown or 0."""
     shown = [model for model in models if costs.get(model["name"])]
     if not shown:
         return []
@@ -101,12 +101,12 @@ def cost_pictures(models: list[dict], costs: dict, front: list[str], label: str,
 
 
 def interval_line(costs: dict, model: dict) -> tuple:
-    """The two ends of the whiskers of a model, in data coordinates."""
+    """The two ends ((x, y), (x, y)) of the whiskers of a model, in data coordinates."""
     return tuple((costs[model["name"]], float(error_scale(model["accuracy"][bound]))) for bound in ("low", "high"))
 
 
 def cost_axes(ax: Axes, models: list[dict], costs: list[float], label: str) -> None:
-    """Limits with room for the names, ticks in plain numbers, labels with units."""
+    """Set limits, ticks and labels of both axes, with room for the names of the models."""
     accuracies = [model["accuracy"][bound] for model in models for bound in ("low", "high")]
     accuracy_axis(ax, accuracies)
     low, high = min(costs), max(costs)
@@ -115,7 +115,7 @@ def cost_axes(ax: Axes, models: list[dict], costs: list[float], label: str) -> N
 
 
 def log_axis(ax: Axes, low: float, high: float, label: str) -> None:
-    """A logarithmic x axis with plain numbers: tens, and steps between them where few are seen."""
+    """Make the x axis logarithmic, with ticks at powers of ten; a short axis has ticks between them too."""
     ax.set_xscale("log")
     ax.set_xlim(low, high)
     subs = (1, 2, 5) if high / low < 30 else (1, 3) if high / low < 1000 else (1,)
@@ -126,7 +126,7 @@ def log_axis(ax: Axes, low: float, high: float, label: str) -> None:
 
 
 def train_rows_pictures(curves: list[dict]) -> list[Picture]:
-    """Accuracy against the number of training rows, a line a model, named at its end."""
+    """Accuracy against the number of training rows: a line for each model, with its name at the end."""
     if not curves:
         return []
     probe, _ = canvas(WIDTH, WIDTH, 0, 0)

@@ -1,4 +1,4 @@
-"""The picture of a grid: accuracy, log-loss and training time against its first key, a line for each of the others."""
+"""The picture of a grid: accuracy, log-loss and training time against the first key, a line for each other setting."""
 
 import itertools
 import math
@@ -22,21 +22,21 @@ from sentiment_hf.comparison.page.drawing import (
 )
 from sentiment_hf.comparison.plan.grid import Value, as_word, spoken
 
-# Colours of Okabe & Ito, Color Universal Design (2008), without the yellow, which is too pale for a line.
+# Colours of Okabe & Ito, Color Universal Design (2008). Their yellow is left out: it is too pale for a line.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")
 MARKERS = "os^Dv*PX"
 
 LEFT, PLOT, GAP = 48, 320, 16
 
-# Numbers of which the largest is so many times the smallest stand on a logarithmic axis.
+# Values stand on a logarithmic axis if the largest is at least this many times the smallest.
 WIDE = 8
 
-# Name of a line, and its points: where on the axis, and which model.
+# The name of a line and its points: (position on the x axis, model).
 GridLine = tuple[str, list[tuple[float, dict]]]
 
 
 def grid_pictures(comparison: dict) -> list[Picture]:
-    """[] without a grid; a combination whose runs failed is missing on its line."""
+    """One picture, or none without a grid. A combination whose runs failed is missing on its line."""
     models = [model for model in comparison["models"] if model["settings"]]
     if not models:
         return []
@@ -60,7 +60,7 @@ def grid_pictures(comparison: dict) -> list[Picture]:
 
 
 def grid_lines(models: list[dict], grid: dict[str, list[Value]]) -> list[GridLine]:
-    """One for each combination of all keys but the first, in their order in the grid."""
+    """A line for each combination of all keys but the first, in the order of the grid."""
     (_, values), *others = grid.items()
     found = {tuple(model["settings"][name] for name in grid): model for model in models}
     lines = []
@@ -77,22 +77,22 @@ def grid_lines(models: list[dict], grid: dict[str, list[Value]]) -> list[GridLin
 
 
 def are_numbers(values: list[Value]) -> bool:
-    """Whether they stand on an axis of numbers; true and false do not."""
+    """True if all values are numbers; true and false are none."""
     return all(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
 
 
 def axis_places(values: list[Value]) -> list[float]:
-    """Where they stand on the axis: numbers at themselves, words side by side."""
+    """Positions of the values on the x axis: numbers stand at their value, words side by side at 0, 1, ..."""
     return list(values) if are_numbers(values) else list(range(len(values)))
 
 
 def tick_label(value: Value) -> str:
-    """A value on the axis; of a Hub id or a path the last part."""
+    """The text at a tick: the value, or the last part of a Hub id or a path."""
     return clipped(as_word(value).rpartition("/")[2], NAME_LENGTH)
 
 
 def settings_axis(ax: Axes, key: str, values: list[Value], upright: bool, last: bool) -> None:
-    """A tick at each value; only the `last` axis, below the others, names them and the key."""
+    """Set a tick at each value; only the `last` axis, the lowest one, has labels."""
     at = axis_places(values)
     wide = are_numbers(values) and min(at) > 0 and max(at) >= WIDE * min(at)
     if wide:
@@ -111,7 +111,10 @@ def settings_axis(ax: Axes, key: str, values: list[Value], upright: bool, last: 
 
 
 def draw_score(ax: Axes, score: str, lines: list[GridLine], side_by_side: bool) -> None:
-    """One score of all lines, each named at its end; over words the points of a place stand `side_by_side`."""
+    """Draw one score of all lines, each with its name at the end.
+
+    With `side_by_side` the points that share a place are moved apart, for an axis of words.
+    """
     ends, bounds = [], []
     for index, (name, points) in enumerate(lines):
         shift = 0.5 * ((index + 0.5) / len(lines) - 0.5) if side_by_side else 0
@@ -131,25 +134,25 @@ def draw_score(ax: Axes, score: str, lines: list[GridLine], side_by_side: bool) 
 
 
 def score_axis(ax: Axes, score: str, bounds: list[float]) -> None:
-    """Limits, ticks and label of the y axis; minutes begin at none."""
+    """Set limits, ticks and label of the y axis; an axis of minutes begins at 0."""
     if score == "accuracy":
         accuracy_axis(ax, bounds)
         return
     ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     ax.set_ylabel("test log-loss (nats)" if score == "log_loss" else "training (minutes)")
-    # Now and not when it is drawn, for the names at the ends of the lines are placed by it.
+    # The limits are fixed before `label_ends`, which computes positions from them.
     ax.set_ylim(0 if score == "train_minutes" else None)
 
 
 def axis_height(score: str, value: dict | float) -> float:
-    """Where a score stands on its axis."""
+    """The position of a score on its y axis."""
     if score == "train_minutes":
         return value
     return float(error_scale(value["value"])) if score == "accuracy" else value["value"]
 
 
 def alternative_text(key: str, values: list[Value], lines: list[GridLine]) -> str:
-    """What the picture shows, for who cannot see it: the accuracies of each line in the order of the axis."""
+    """The picture in words, to be read aloud: the accuracies of each line in the order of the x axis."""
     said = []
     for name, points in lines:
         accuracies = ", ".join(f"{100 * model['accuracy']['value']:.1f} %" for _, model in points)

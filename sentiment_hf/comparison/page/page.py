@@ -1,4 +1,4 @@
-"""The comparison as files: report.html and report.md to read, results.csv and results.json to go on with."""
+"""The files of a comparison: report.html and report.md for readers, results.csv and results.json for programs."""
 
 import csv
 import io
@@ -16,7 +16,7 @@ HTML, MARKDOWN, CSV, JSON = "report.html", "report.md", "results.csv", "results.
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-# Columns of a matrix of pairs that fit side by side on a printed page.
+# Columns of a matrix of pairs that fit on the width of a printed page.
 ABREAST = 12
 
 SCORES = ("accuracy", "f1_macro", "log_loss", "calibration_error")
@@ -51,10 +51,12 @@ TUNINGS = {
 
 
 def write_page(comparison: dict, folder: Path, texts: bool) -> None:
-    """The four files of a comparison in `folder`, each whole or not at all; results.json is the comparison itself.
+    """Write the four files of a comparison, each whole or not at all; results.json is `comparison` itself.
 
-    Without `texts` none of them holds a text of the data set: test rows are named by their numbers only.
-    Raises InputError where matplotlib or Jinja2 is not installed.
+    Without `texts` no file holds a text of the data set; test rows are named by their numbers.
+
+    Raises:
+        InputError: matplotlib or Jinja2 is not installed.
     """
     check_installed()
     from sentiment_hf.comparison.page.figures import pictures
@@ -75,23 +77,23 @@ def write_page(comparison: dict, folder: Path, texts: bool) -> None:
 
 
 def check_installed() -> None:
-    """Raises InputError where a package of the extra `report` is missing: to be asked before hours of training."""
+    """Raise InputError if a package of the extra `report` is missing; called before the runs, which may take hours."""
     with extra_explained("report"):
         import jinja2  # noqa: F401
         import matplotlib  # noqa: F401
 
 
 def without_texts(comparison: dict) -> dict:
-    """A copy whose test rows have their numbers and no texts."""
+    """A copy of the comparison in which the text of every test row is None."""
     shown = {key: [row | {"text": None} for row in comparison[key]] for key in ("disagreements", "label_errors")}
     return comparison | shown
 
 
 def csv_table(models: list[dict]) -> str:
-    """A header, then one line a model."""
+    """results.csv: a header, then a line for each model."""
     lines = [csv_line(model) for model in models]
     file = io.StringIO()
-    # Quoted, so that no spreadsheet splits a text at a separator of its own and finds a formula behind it.
+    # All text is quoted: a spreadsheet could split it at another separator and take the rest for a formula.
     writer = csv.DictWriter(file, list(lines[0]), quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
@@ -99,7 +101,7 @@ def csv_table(models: list[dict]) -> str:
 
 
 def csv_line(model: dict) -> dict:
-    """Column to text or plain number; an interval is three columns, and what is unknown is empty."""
+    """The values of a model by column; an interval takes three columns, an unknown value is None."""
     line = {key: cell(model[key]) for key in ("name", "kind", "tuning")}
     line["seeds"] = " ".join(str(seed) for seed in model["seeds"] if seed is not None)
     for key in SCORES:
@@ -110,7 +112,7 @@ def csv_line(model: dict) -> dict:
 
 
 def render_template(template: str, comparison: dict, settings: dict, **more) -> str:
-    """A file of templates/ filled in; `settings` of the environment say how it escapes, `more` what else it shows."""
+    """A file of templates/, filled in with `comparison` and `more`; `settings` are those of the Jinja environment."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     spacing = {"trim_blocks": True, "lstrip_blocks": True}
@@ -135,7 +137,7 @@ def render_template(template: str, comparison: dict, settings: dict, **more) -> 
 
 
 def pairs_by_names(pairs: list[dict]) -> dict[tuple[str, str], dict]:
-    """(one, other) to their tests, for both orders of the two; the differences are one minus other."""
+    """The tests of each pair by (a, b) and by (b, a); a difference is that of the first minus the second."""
     found = {(pair["a"], pair["b"]): pair for pair in pairs}
     for pair in pairs:
         f1 = pair["f1_difference"]
@@ -145,7 +147,7 @@ def pairs_by_names(pairs: list[dict]) -> dict[tuple[str, str], dict]:
 
 
 def section_titles(comparison: dict, drawn: dict) -> dict[str, str]:
-    """Anchor to heading of the sections that have something to show, in their order."""
+    """Headings by anchor of the sections that have content, in the order of the page."""
     titles = {
         "grid": ("What the settings change", drawn["grid"]),
         "better": ("Who is really better", comparison["pairs"]),
@@ -168,7 +170,7 @@ def section_titles(comparison: dict, drawn: dict) -> dict[str, str]:
 
 
 def accuracy_by_part(models: list[dict]) -> dict[str, dict]:
-    """Title to the parts of the test rows and, by name of the model, its accuracy on each."""
+    """Accuracy on parts of the test rows, by title: `names` of the parts, and `of` each model a list of accuracies."""
     measured = [model for model in models if model["by_length"]]
     found = {}
     if measured:
@@ -183,7 +185,7 @@ def accuracy_by_part(models: list[dict]) -> dict[str, dict]:
 
 
 def column_blocks(names: list[str]) -> list[list[str]]:
-    """The names in as few blocks of at most `ABREAST` as there can be, all about as long."""
+    """The names in the fewest blocks of at most `ABREAST` names, all of about the same length."""
     number = math.ceil(len(names) / ABREAST)
     width = math.ceil(len(names) / max(number, 1))
     return [names[index * width : (index + 1) * width] for index in range(number)]

@@ -1,4 +1,4 @@
-"""Small multiples: one small picture a model, all on the same axes, the other models in grey behind it."""
+"""Panels: a small picture for each model. All panels of a kind have the same axes; other models are drawn in grey."""
 
 import math
 
@@ -27,20 +27,20 @@ LEFT = 48
 
 
 def learning_curve_panels(models: list[dict], classes: int) -> list[Picture]:
-    """Validation accuracy above, losses below, against epochs; of models that logged any of them."""
+    """Validation accuracy (above) and losses (below) against epochs, for each model that logged any of them."""
     seen = [model for model in models if model["curve"]]
     if not seen:
         return []
     epochs = max(point["epoch"] for model in seen for point in model["curve"])
     accuracies = [y for model in seen for y in curve_values(model, "validation_accuracy")[1]]
     losses = [y for model in seen for key in ("validation_loss", "train_loss") for y in curve_values(model, key)[1]]
-    # Twice the loss of guessing: one run that went wrong does not flatten all others.
+    # At most twice the loss of guessing: a run that diverged must not flatten the curves of all others.
     highest = min(max(losses, default=1), 2 * math.log(classes))
     return [learning_curve_panel(model, seen, index, epochs, accuracies, highest) for index, model in enumerate(seen)]
 
 
 def curve_values(model: dict, key: str) -> tuple[list[float], list[float]]:
-    """Epochs and values of one key of a curve, where it has a value."""
+    """(epochs, values) of the points of a learning curve that have a value for `key`."""
     points = [(point["epoch"], point[key]) for point in model["curve"] if point[key] is not None]
     return [x for x, _ in points], [y for _, y in points]
 
@@ -73,12 +73,12 @@ def learning_curve_panel(
 
 
 def confusion_panels(models: list[dict], labels: list[str]) -> list[Picture]:
-    """Share of each true class (a row) that was given each class (a column)."""
+    """Confusion matrices: of the rows of a true class (a row), the share predicted as each class (a column)."""
     return [confusion_panel(model, labels, index) for index, model in enumerate(models)]
 
 
 def confusion_panel(model: dict, labels: list[str], index: int) -> Picture:
-    """One panel of `confusion_panels`: percents, and counts too where there is room."""
+    """One panel of `confusion_panels`: percentages, and up to three classes counts too."""
     counts = np.array(model["confusion"])
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     cell = {2: 60, 3: 42, 4: 34}.get(len(labels), 26)
@@ -106,7 +106,7 @@ def confusion_panel(model: dict, labels: list[str], index: int) -> Picture:
 
 
 def write_cells(ax: Axes, shares: np.ndarray, counts: np.ndarray) -> None:
-    """Percents in the cells; with many classes only those that round to 1 % or more."""
+    """Write percentages into the cells; with more than three classes only those that round to 1 % or more."""
     few = len(shares) <= 3
     for (row, column), share in np.ndenumerate(shares):
         colour = "white" if share > 0.55 else "#1c2430"
@@ -117,7 +117,7 @@ def write_cells(ax: Axes, shares: np.ndarray, counts: np.ndarray) -> None:
 
 
 def reliability_panels(models: list[dict]) -> list[Picture]:
-    """How often a model is right, against how sure it is; the dashed line is what its confidence promises."""
+    """Accuracy against confidence; on the dashed line both are equal."""
     seen = [model for model in models if model["reliability"]]
     rates = [one[key] for model in seen for one in model["reliability"] for key in ("confidence", "accuracy")]
     start = 10 * math.floor(10 * min(rates, default=0))
@@ -125,7 +125,7 @@ def reliability_panels(models: list[dict]) -> list[Picture]:
 
 
 def reliability_panel(model: dict, start: int, index: int) -> Picture:
-    """One panel of `reliability_panels`, from `start` percent; the bars at the bottom are the shares of the test rows."""
+    """One panel of `reliability_panels`; axes begin at `start` percent, bars are the shares of the test rows."""
     colour, marker = LOOKS[model["kind"]]
     figure, ax = canvas(WIDTH, WIDTH, LEFT, 36)
     confidences, accuracies = ([100 * one[key] for one in model["reliability"]] for key in ("confidence", "accuracy"))
@@ -143,7 +143,7 @@ def reliability_panel(model: dict, start: int, index: int) -> Picture:
 
 
 def length_panels(models: list[dict]) -> list[Picture]:
-    """Accuracy by length of the text in characters; ticks stand where one bin ends and the next begins."""
+    """Accuracy by length of the text in characters; a tick stands where a bin ends and the next one begins."""
     seen = [model for model in models if model["by_length"]]
     if not seen:
         return []
@@ -159,7 +159,7 @@ def length_panels(models: list[dict]) -> list[Picture]:
 
 
 def column_panels(models: list[dict], column: str) -> list[Picture]:
-    """Accuracy by the values of one further column of the test rows; numbers are joined by a line."""
+    """Accuracy by the values of a further column of the test rows; a line joins points whose values are numbers."""
     seen = [model for model in models if column in model["by_column"]]
     names = [str(one["value"]) for one in seen[0]["by_column"][column]]
     ticks = np.arange(len(names)), [clipped(name, 18) for name in names]
@@ -175,7 +175,7 @@ def column_panels(models: list[dict], column: str) -> list[Picture]:
 def accuracies_panel(
     model: dict, rows: dict[str, list], ticks: tuple, label: str, alt: str, salt: str, joined: bool
 ) -> Picture:
-    """One panel of `length_panels` or `column_panels`: `rows` has the accuracies of each model, group by group."""
+    """One panel of `length_panels` or `column_panels`; `rows` has the accuracies by group for each model."""
     colour, marker = LOOKS[model["kind"]]
     probe, _ = canvas(WIDTH, WIDTH, 0, 0)
     longest = max(text_size(probe, text, 10)[0] for text in ticks[1])
