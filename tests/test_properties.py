@@ -16,7 +16,7 @@ from transformers import DataCollatorWithPadding
 from custom_models import MODEL_NAMES
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.spreadsheet import FORMULA, cell
-from sentiment_hf.data.files import SUFFIXES, Table, read_csv, read_file
+from sentiment_hf.data.files import SUFFIXES, Table, read_csv_table, read_file
 from sentiment_hf.runs.card import plain
 from sentiment_hf.text.encode import encode
 
@@ -52,7 +52,7 @@ def test_a_csv_file_is_read_as_it_was_written(tmp_path_factory, rows):
     except UnicodeEncodeError:
         # A lone surrogate is no text of any file.
         return
-    columns = read_csv(path).columns
+    columns = read_csv_table(path).columns
     assert list(zip(columns["text"], columns["label"], strict=True)) == rows
 
 

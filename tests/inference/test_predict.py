@@ -19,7 +19,7 @@ from transformers import (
 )
 
 from sentiment_hf.cli import predict_command
-from sentiment_hf.data.files import read_csv
+from sentiment_hf.data.files import read_csv_table
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 12
@@ -127,7 +127,7 @@ def test_a_file_keeps_its_rows_and_columns_and_gains_the_scores(model, tmp_path)
     file = write_csv(tmp_path / "reviews.csv", rows, ("id", "text", "remark"))
     output = tmp_path / "labelled.csv"
     assert predict_command([model, "--file", str(file), "--output", str(output), "--batch_size", "3"]) == 0
-    columns = read_csv(output).columns
+    columns = read_csv_table(output).columns
     assert list(columns) == ["id", "text", "remark", "prediction", "probability_negative", "probability_positive"]
     assert list(zip(columns["id"], columns["text"], columns["remark"], strict=True)) == [
         (str(index), text, remark) for index, text, remark in rows
@@ -151,7 +151,7 @@ def test_what_no_file_can_hold_does_not_stop_the_others(model, tmp_path, capsys)
     (tmp_path / "reviews.jsonl").write_text('{"text": "good", "note": "\\ud800"}\n{"text": "bad", "note": ""}\n')
     flags = [model, "--file", str(tmp_path / "reviews.jsonl"), "--output", str(tmp_path / "out.csv")]
     assert predict_command(flags) == 0
-    assert list(read_csv(tmp_path / "out.csv").columns["note"]) == ["\\ud800", ""]
+    assert list(read_csv_table(tmp_path / "out.csv").columns["note"]) == ["\\ud800", ""]
     assert predict_command([model, "good \udcff"]) == 2
     assert "not UTF-8" in capsys.readouterr().err
 
