@@ -224,8 +224,8 @@ def test_tables_and_pictures_of_the_page_are_those_of_the_results(name, monkeypa
     monkeypatch.syspath_prepend(ROOT / "scripts")
     import experiments
 
-    content = experiments.experiment(ROOT / "results" / "experiments" / name)
-    assert f"<!-- table {name} -->\n{experiments.table(content)}\n<!-- end -->" in PAGE
+    content = experiments.load_experiment(ROOT / "results" / "experiments" / name)
+    assert f"<!-- table {name} -->\n{experiments.experiment_table(content)}\n<!-- end -->" in PAGE
     (picture,) = grid_pictures(content) or train_rows_pictures(content["learning_curve"])
     said = re.search(r'aria-label="[^"]*"', picture.svg)[0]
     assert re.search(r"\d\d\.\d %", said)
