@@ -1,11 +1,11 @@
-"""The recommendation in plain words, with its reason, from the numbers of a comparison alone."""
+"""The recommendation of a comparison in words, made of its numbers alone."""
 
 import itertools
 
-# Costs closer than this factor count as equal: a busy machine alone makes such a difference.
+# Costs count as equal if they differ by less than this factor: another load of the machine alone can do that.
 SAME_COST = 1.5
 
-# A model that is further below than this is no way out, however cheap.
+# A cheaper model is named only if its accuracy is at most this far below.
 NEAR = 0.05
 
 
@@ -19,7 +19,7 @@ def advice(comparison: dict) -> list[str]:
     sentences = [first_place(best, others, comparison["rows"]["test"])]
     if others:
         alike = [model for model in comparison["models"] if model["name"] in comparison["groups"][0]]
-        # On few rows even a coin may not be told apart from the best.
+        # On few rows the test may not tell even a random guess apart from the best model.
         top = [model for model in alike if best["accuracy"]["value"] - model["accuracy"]["value"] <= NEAR]
         kind = known_cost(comparison["models"])
         chosen = cheapest(top, kind)
@@ -37,7 +37,7 @@ def first_place(best: dict, others: list[dict], rows: int) -> str:
 
 
 def standing(comparison: dict) -> str:
-    """Which others are as good as the best, as far as the tests can tell."""
+    """The sentence on the models that the tests cannot tell apart from the best one."""
     best, *others = (model["name"] for model in comparison["models"])
     alike = [name for name in others if not pair_of(comparison, best, name)["differs"]]
     test = "by the exact McNemar test (5 %, Holm's correction)"
@@ -48,30 +48,33 @@ def standing(comparison: dict) -> str:
 
 
 def pair_of(comparison: dict, a: str, b: str) -> dict:
-    """The tests between two models."""
+    """The entry of `pairs` with the tests between models `a` and `b`, in either order."""
     return next(pair for pair in comparison["pairs"] if {pair["a"], pair["b"]} == {a, b})
 
 
 def listed(names: list[str], word: str) -> str:
-    """a, b or c"""
+    """(["a", "b", "c"], "or") -> a, b or c"""
     return f"{', '.join(names[:-1])} {word} {names[-1]}" if len(names) > 1 else names[0]
 
 
 def cost(model: dict, kind: str) -> float | None:
-    """Seconds for a text on one core, or minutes of training; None where not known."""
+    """Seconds for a text on one core ("inference") or minutes of training ("train_minutes"); None if unknown."""
     if kind == "train_minutes":
         return model["train_minutes"]
     return 1 / model["inference"]["texts_per_second_one_core"] if model["inference"] else None
 
 
 def known_cost(models: list[dict]) -> str | None:
-    """The kind of cost that is known of all of them: inference first, for it is paid for every text."""
+    """The kind of cost that is known for all models, or None; inference first, since every text costs it."""
     kinds = ("inference", "train_minutes")
     return next((kind for kind in kinds if all(cost(model, kind) is not None for model in models)), None)
 
 
 def cheapest(models: list[dict], kind: str | None) -> dict:
-    """The most accurate of those that cost about the least; the first where no other is known to be cheaper."""
+    """The most accurate of the models that cost about the least; the first model if no other is cheaper.
+
+    models: the most accurate one first.
+    """
     cheaper = [model for model in models if saving(model, models[0], kind)]
     if not cheaper:
         return models[0]
@@ -80,7 +83,7 @@ def cheapest(models: list[dict], kind: str | None) -> dict:
 
 
 def saving(cheap: dict, dear: dict, kind: str | None) -> str | None:
-    """How much cheaper the one is than the other, in words; None where it is not, or not known."""
+    """How much cheaper the model `cheap` is than `dear`, in words; None if it is not cheaper or a cost is unknown."""
     if kind is None or cost(dear, kind) <= SAME_COST * cost(cheap, kind):
         return None
     if cost(cheap, kind) == 0:
@@ -93,7 +96,7 @@ def saving(cheap: dict, dear: dict, kind: str | None) -> str | None:
 
 
 def duration(model: dict) -> str:
-    """Of training."""
+    """The training time of a model, in words."""
     count = model["train_minutes"]
     if count < 1:
         return f"{60 * count:.2g} seconds"
@@ -101,7 +104,7 @@ def duration(model: dict) -> str:
 
 
 def choice(chosen: dict, top: list[dict], others: list[dict], kind: str | None) -> str:
-    """What to take of those that cannot be told apart, and why."""
+    """The sentence on the model to take, with the reason; the tests cannot tell the models of `top` apart."""
     if chosen is not top[0]:
         below = f"{points(chosen, top[0])} below {top[0]['name']}"
         return f"Take {chosen['name']}: it {saving(chosen, top[0], kind)}, and that it is {below} may be chance."
@@ -119,7 +122,7 @@ def points(lower: dict, higher: dict) -> str:
 
 
 def way_out(comparison: dict, chosen: dict, top: list[dict], kind: str | None) -> list[str]:
-    """What is lost with models below the top that cost less than the choice: the most accurate, and the cheapest."""
+    """The sentence on the most accurate and the cheapest model below `top` that cost less: points lost, cost saved."""
     outside = [model for model in comparison["models"] if model not in top and saving(model, chosen, kind)]
     named = outside[:1]
     near = [model for model in outside if chosen["accuracy"]["value"] - model["accuracy"]["value"] <= NEAR]
@@ -135,7 +138,7 @@ def way_out(comparison: dict, chosen: dict, top: list[dict], kind: str | None) -
 
 
 def crossing(curves: list[dict]) -> list[str]:
-    """From how many training rows on the best pretrained model and the best without pretraining change places."""
+    """The sentence on the sizes of train between which the best pretrained and the best other model change places."""
     by_kind = [[c for c in curves if c["kind"] in kinds] for kinds in (("pretrained",), ("scratch", "baseline"))]
     if not all(by_kind):
         return []
@@ -165,7 +168,7 @@ def gap(a: dict, b: dict) -> str:
 
 
 def uncertainty(comparison: dict) -> list[str]:
-    """What the numbers leave open: other seeds, and differences that so few rows do not show."""
+    """The sentence on what stays uncertain: the effect of seeds, and differences too small for so many test rows."""
     trained = [model for model in comparison["models"] if model["kind"] != "baseline"]
     single = [model["name"] for model in trained if model["single_seed"]]
     clauses = []

@@ -1,4 +1,4 @@
-"""Which model is really better: paired tests of all pairs, groups that cannot be told apart, cost against accuracy."""
+"""Paired tests of all pairs of models, groups of models that cannot be told apart, and Pareto fronts of the costs."""
 
 import itertools
 
@@ -9,7 +9,10 @@ from sentiment_hf.comparison.statistics.seeds import Model
 
 
 def compare_pairs(models: list[Model]) -> list[dict]:
-    """Every pair, the better one first; nothing differs that the median seeds put the other way round."""
+    """The tests of every pair of models, the more accurate one as `a`.
+
+    The tests are between the median seeds. A pair differs only if the median seed of `a` is also the better one.
+    """
     pairs = []
     for a, b in itertools.combinations(models, 2):
         labels, of_a, of_b = a.median.labels, a.median.predictions, b.median.predictions
@@ -26,7 +29,7 @@ def compare_pairs(models: list[Model]) -> list[dict]:
 
 
 def alike_names(models: list[Model], pairs: list[dict]) -> list[list[str]]:
-    """Neighbours in the ranking that cannot be told apart."""
+    """Names of the models by group of neighbours in the ranking that cannot be told apart."""
     names = [model.name for model in models]
     differs = np.zeros((len(names), len(names)), dtype=bool)
     for pair in pairs:
@@ -48,7 +51,7 @@ def fronts(described: list[dict]) -> dict[str, list[str]]:
 
 
 def front(described: list[dict], known: dict[str, float]) -> list[str]:
-    """Of models whose costs are known."""
+    """Names of the models on the Pareto front of accuracy and the `known` cost of each model."""
     kept = pareto(
         np.array([known[model["name"]] for model in described]),
         np.array([model["accuracy"]["value"] for model in described]),

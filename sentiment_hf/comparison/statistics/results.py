@@ -1,4 +1,4 @@
-"""Runs to the one dictionary that tables, pictures and advice are made of; JSON types, rates as fractions."""
+"""From runs to the dictionary behind tables, pictures and advice; it has JSON types, and rates are fractions."""
 
 import hashlib
 import math
@@ -61,7 +61,7 @@ def compare(runs: Sequence[Run], rows: TestRows | None) -> dict:
 
 
 def about(models: list[Model]) -> dict:
-    """The data, and where the runs were made."""
+    """Data set, classes, numbers of rows, devices and versions of the runs."""
     runs = [run for model in models for run in model.runs]
     first = runs[0]
     hashes = [run.report.data_hash for run in runs if run.report.data_hash]
@@ -81,12 +81,12 @@ def about(models: list[Model]) -> dict:
 
 
 def device(report: Report) -> str:
-    """x86_64, 2 threads"""
+    """The machine of a run: x86_64, 2 threads"""
     return f"{report.device}, {report.threads} thread{'' if report.threads == 1 else 's'}"
 
 
 def describe(model: Model, rows: TestRows | None) -> dict:
-    """One model: scores, costs, and where it is right."""
+    """The entry of a model: scores, costs, confusion matrix, accuracy on parts of the rows."""
     correct = correctness(model)
     confidence = np.stack([run.probabilities[np.arange(len(run.labels)), run.predictions] for run in model.runs])
     return (
@@ -123,7 +123,7 @@ def scores(model: Model, correct: np.ndarray, confidence: np.ndarray) -> dict:
 
 
 def costs(model: Model) -> dict:
-    """Sizes of the median seed; times, speed and memory as medians over the seeds; None where not known."""
+    """Sizes of the median seed; times, speed and memory as medians over the seeds. None for an unknown value."""
     report = model.median.report
     seconds = median(run.report.train_seconds for run in model.runs)
     # One seed is enough to measure the speed of a model.
@@ -140,12 +140,12 @@ def costs(model: Model) -> dict:
 
 
 def known_size(model: Model, measured: list[dict]) -> int | None:
-    """Bytes as they were when the speed was measured, or as they are; None where only the report is kept."""
+    """Bytes on disk when the speed was measured, else now; None if only the report is kept."""
     return measured[0]["bytes_on_disk"] if measured else size_of(model.median.folder) or None
 
 
 def median(values: Sequence[float | None]) -> float | None:
-    """Of those that are known."""
+    """The median of the known values, None without any."""
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
 
@@ -216,7 +216,10 @@ def learning_curve(groups: list[Model], models: list[Model]) -> list[dict]:
 
 
 def curve_name(group: Model, models: list[Model]) -> str:
-    """The model on all rows that has the recipe; of several, the one whose name the group's begins with."""
+    """The name of the model on all rows that has the recipe of the group, else the name of the group.
+
+    Of several models with that recipe, the name of the group begins with the name of the right one.
+    """
     if group in models:
         return group.name
     same = [model.name for model in models if recipe(model.median) == recipe(group.median)]
@@ -226,5 +229,5 @@ def curve_name(group: Model, models: list[Model]) -> str:
 
 
 def point(group: Model) -> dict:
-    """One size of train."""
+    """The point of a learning curve: training rows and accuracy of a group."""
     return {"train_rows": group.runs[0].train_rows, "accuracy": interval(correctness(group), share=True)}

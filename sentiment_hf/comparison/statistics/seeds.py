@@ -1,4 +1,4 @@
-"""Which runs are seeds of one model, and what the models are called."""
+"""Groups of runs that are seeds of one model, and the names of these models."""
 
 import re
 from collections import defaultdict
@@ -11,7 +11,7 @@ import numpy as np
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.runs.finished import Run
 
-# What a model is, on however many rows it is trained; a vocabulary, and with it the parameters, grow with them.
+# Fields of a report that do not depend on the number of training rows. Sizes do: a vocabulary grows with the rows.
 RECIPE = ("model", "tuning", "recipe", "embed_with", "max_seq_length", "truncation")
 SIZES = ("parameters", "trainable_parameters")
 SEED = re.compile(r"(^|[-_.])seed[-_]?\d+", re.IGNORECASE)
@@ -19,7 +19,7 @@ SEED = re.compile(r"(^|[-_.])seed[-_]?\d+", re.IGNORECASE)
 
 @dataclass(frozen=True, eq=False)
 class Model:
-    """The seeds of one model on the same training rows, by seed."""
+    """A model: its runs on the same training rows, sorted by seed."""
 
     name: str
     runs: list[Run]
@@ -37,18 +37,19 @@ class Model:
 
 
 def recipe(run: Run) -> tuple:
-    """What makes two runs points of one learning curve."""
+    """The key of a run that all points of one learning curve share."""
     return (*(getattr(run.report, name) for name in RECIPE), *run.settings.items())
 
 
 def group_seeds(runs: Sequence[Run]) -> list[Model]:
-    """Runs of the same recipe, size and training rows are seeds of one model, in the order of the runs.
+    """The models of these runs, in the order of the runs.
 
-    Their folders have to be called alike but for -seedN, since a report does not say every setting. A run without a
-    seed, which is an ensemble of several seeds, is a model of its own.
+    Seeds of one model have the same recipe, sizes, training rows and folder name but for -seedN; the name counts
+    because a report does not hold every setting. A run without a seed is an ensemble over several seeds and a model
+    of its own.
 
     Raises:
-        InputError: two runs are alike in all of this and in their seed.
+        InputError: two runs of one model have the same seed.
     """
     alike = defaultdict(list)
     for run in runs:
@@ -62,7 +63,7 @@ def group_seeds(runs: Sequence[Run]) -> list[Model]:
 
 
 def refuse_twin(group: list[Run]) -> None:
-    """A seed counts once; raises InputError."""
+    """Raise InputError if two runs of the group have the same seed."""
     known = {}
     for run in group:
         twin = known.setdefault(run.seed, run)
@@ -74,13 +75,13 @@ def refuse_twin(group: list[Run]) -> None:
 
 
 def stem(folder: Path) -> str:
-    """custom-lstm of both custom-lstm-seed1 and custom-lstm/seed1."""
+    """The name of a folder without its seed: custom-lstm for custom-lstm-seed1 and for custom-lstm/seed1."""
     name = SEED.sub("", folder.resolve().name)
     return name or folder.resolve().parent.name
 
 
 def unique_names(groups: list[list[Run]]) -> list[str]:
-    """The folder's name without the seed; where that is not unique, with the folder above it, then with a number."""
+    """A name for each group: its folder without the seed, with the parent folder or a number to make it unique."""
     names = [stem(group[0].folder) for group in groups]
     parents = [group[0].folder.resolve().parent.name for group in groups]
     names = [
