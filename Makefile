@@ -29,9 +29,10 @@ faults: $(VENV)/.installed-test  ## Inject every fault, kill 200 runs, write FAU
 faults-plain: $(VENV)/.installed-test  ## The same faults in a plain Trainer, for the last column of FAULTS.md
 	PYTHONPATH=tests $(BIN)/python -m faults.main --program plain
 
-lint: $(VENV)/.installed-test  ## Check style and formatting
+lint: $(VENV)/.installed-test  ## Check style, formatting, and which package imports which
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
+	$(BIN)/lint-imports --no-cache
 
 style: $(VENV)/.installed-test  ## Mend style and formatting
 	$(BIN)/ruff check --fix

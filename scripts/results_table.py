@@ -6,8 +6,8 @@ from pathlib import Path
 from statistics import mean
 
 from sentiment_hf.comparison.page.formatting import amount, count, percent
-from sentiment_hf.comparison.statistics.results import describe
-from sentiment_hf.comparison.statistics.seeds import Model, group_seeds
+from sentiment_hf.comparison.statistics.results import model_entry
+from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds
 from sentiment_hf.runs.finished import load_folder
 
 SCORES = ("model", "seeds", "test (%)", "95 % interval", "macro F1 (%)", "validation (%)", "parameters", "trained")
@@ -16,15 +16,14 @@ COSTS = ("minutes", "tokens/s", "texts/s", "MiB", "threads")
 
 def results_table(folder: Path) -> str:
     """A Markdown table with a line for each model, best test accuracy first."""
-    models = group_seeds(load_folder(folder))
-    models.sort(key=lambda model: (-model.accuracy, model.name))
+    models = best_first(group_seeds(load_folder(folder)))
     header = as_line((*SCORES, *COSTS)) + f"|---|{'---:|' * (len(SCORES) + len(COSTS) - 1)}\n"
     return header + "".join(map(model_line, models))
 
 
 def model_line(model: Model) -> str:
     """The line of a model: mean scores over the seeds, an interval over seeds and test rows, median costs."""
-    known, reports = describe(model, None), [run.report for run in model.runs]
+    known, reports = model_entry(model, None), [run.report for run in model.runs]
     score, speed = known["accuracy"], known["inference"] or {}
     cells = [
         f"`{model.name}`",

@@ -20,34 +20,36 @@ from sklearn.svm import LinearSVC
 
 from sentiment_hf.baselines.estimators import BASELINES, Baseline
 from sentiment_hf.baselines.features import Tokens, analyzer
-from sentiment_hf.baselines.storage import class_logits, save_baseline
+from sentiment_hf.baselines.storage import save_baseline
 from sentiment_hf.common.errors import InputError, extra_explained
+from sentiment_hf.data import Splits
 from sentiment_hf.settings.arguments import RunSpec
+from sentiment_hf.tasks.task import Task
 
 
 @dataclass(frozen=True)
 class FittedBaseline:
     """A classifier of texts, the strength that was chosen for it, all that were tried, and what one fit took.
 
-    labels: the names of the classes in the order of their ids. train_rows: the texts that it was fitted on.
+    train_rows: the texts that it was fitted on.
     """
 
     estimator: Pipeline
-    labels: list[str]
+    task: Task
     chosen: dict[str, float]
     search: list[dict]
     train_seconds: float
     train_rows: int
 
     def logits(self, texts: list[str]) -> np.ndarray:
-        """(texts, classes) logarithms of the probabilities."""
-        return class_logits(self.estimator, texts)
+        """(texts, outputs) logits of the probabilities; one of 0 counts as 2e-308."""
+        return self.task.logits(self.estimator.predict_proba(texts), np.finfo(np.float64).tiny)
 
     def save(self, folder: Path) -> None:
         """model.skops and labels.json."""
-        save_baseline(folder, self.estimator, self.labels)
+        save_baseline(folder, self.estimator, list(self.task.labels))
 
-    def facts(self) -> dict[str, Any]:
+    def cost(self) -> dict[str, Any]:
         """What of a report the fit knows; None is what only a model has. All texts are read whole."""
         features, coefficients = self.estimator[0], num_coefficients(self.estimator[-1])
         return {
@@ -97,11 +99,12 @@ def refuse_lacking_class(validation: Dataset, name: str) -> None:
         )
 
 
-def fit(baseline: Baseline, train: Dataset, validation: Dataset) -> FittedBaseline:
+def fit(baseline: Baseline, splits: Splits) -> FittedBaseline:
     """On train, once for each strength; kept is the best accuracy on validation, of equal ones the most regularised.
 
     The features are made once. `train_seconds` are theirs and those of the classifier that is kept.
     """
+    train, validation = splits.train, splits.validation
     labels, truth = (np.asarray(part["label"][:]) for part in (train, validation))
     start = perf_counter()
     seen = baseline.features.fit_transform(train["text"][:], labels)
@@ -112,14 +115,14 @@ def fit(baseline: Baseline, train: Dataset, validation: Dataset) -> FittedBaseli
         start = perf_counter()
         classifiers.append(clone(baseline.classifier).set_params(**setting).fit(seen, labels))
         seconds = perf_counter() - start
-        accuracy = float((classifiers[-1].predict(held_out) == truth).mean())
+        accuracy = float(splits.task.right(truth, classifiers[-1].predict(held_out)).mean())
         chosen = {name.split("__")[-1]: value for name, value in setting.items()}
         search.append({"chosen": chosen, "validation_accuracy": accuracy, "fit_seconds": seconds})
     best = max(range(len(search)), key=lambda index: search[index]["validation_accuracy"])
     classifier = calibrated(classifiers[best], held_out, truth)
     return FittedBaseline(
         estimator=Pipeline([*baseline.features.steps, ("classifier", classifier)]),
-        labels=train.features["label"].names,
+        task=splits.task,
         chosen=search[best]["chosen"],
         search=search,
         train_seconds=features_seconds + search[best]["fit_seconds"],

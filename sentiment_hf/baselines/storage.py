@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 from zipfile import ZIP_DEFLATED
 
-import numpy as np
 from sklearn.pipeline import Pipeline
 
 from sentiment_hf.baselines.features import LexiconScores, LogCountRatio, NGrams, Tokens
@@ -38,8 +37,3 @@ def load_baseline(ref: ModelRef) -> tuple[Pipeline, list[str]]:
     with failure_explained(ref.name, ref.flag):
         estimator = io.load(ref.folder / BASELINE_FILE, trusted=TRUSTED)
         return estimator, json.loads((ref.folder / LABELS).read_text(encoding="utf-8"))["labels"]
-
-
-def class_logits(estimator: Pipeline, texts: list[str]) -> np.ndarray:
-    """(texts, classes) logarithms of the probabilities; one of 0 counts as 2e-308, for its logarithm is infinite."""
-    return np.log(estimator.predict_proba(texts).clip(min=np.finfo(np.float64).tiny))

@@ -17,6 +17,7 @@ from sentiment_hf.inference.make_ensemble import make_ensemble
 from sentiment_hf.inference.speed import measure
 from sentiment_hf.runs.finished import load_runs
 from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.tasks.task import Score
 
 PAGE = "comparison"
 
@@ -42,7 +43,8 @@ def compare_main(argv: Sequence[str]) -> None:
         runs = load_runs(folders, {run.name: args.models[run.model].settings for run in planned})
     comparison = compare(runs, rows) | {"grid": args.grid, "failed": failed}
     write_page(comparison, output / PAGE, args.texts)
-    print("\n".join(["", *table(comparison), "", *comparison["advice"], "", f"written to {output / PAGE / HTML}"]))
+    said = [*table(comparison, runs[0].task.ranking), "", *comparison["advice"]]
+    print("\n".join(["", *said, "", f"written to {output / PAGE / HTML}"]))
     if failed:
         raise TrainingError(f"{len(failed)} failed: {', '.join(run['name'] for run in failed)}")
 
@@ -118,13 +120,13 @@ def outdated(folder: Path) -> bool:
     return False
 
 
-def table(comparison: dict) -> list[str]:
-    """Accuracy with its interval, training time and speed of each model, aligned."""
+def table(comparison: dict, ranking: Score) -> list[str]:
+    """The score that ranks with its interval, training time and speed of each model, aligned."""
     width = max(len(model["name"]) for model in comparison["models"])
     lines = []
     for model in comparison["models"]:
-        score, speed = model["accuracy"], model["inference"]
-        cells = [f"{model['name']:<{width}}  {score['value']:7.2%}  ({score['low']:.1%} to {score['high']:.1%})"]
+        score, speed = model[ranking.key], model["inference"]
+        cells = [f"{model['name']:<{width}}  {ranking.shown(score['value']):>7}  ({ranking.between(score)})"]
         cells += [f"{len(model['seeds'])} seed{'s' if len(model['seeds']) > 1 else ' '}"]
         cells += [f"{model['train_minutes']:7.1f} min" if model["train_minutes"] is not None else " " * 11]
         cells += [f"{speed['texts_per_second_one_core']:8,.0f} texts/s"] if speed else []

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from transformers.utils import logging
 
+from sentiment_hf.common.characters import SURROGATE
 from sentiment_hf.common.errors import FlagParser, InputError
-from sentiment_hf.data.columns import SURROGATE
 from sentiment_hf.inference.predict_file import TableArguments, predict_file
 from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.settings.arguments import DataArguments
@@ -72,11 +72,13 @@ def predict_main(argv: Sequence[str]) -> None:
         predict_file(table_arguments(args), scorer)
         return
     for texts in [args.texts] if args.texts else standard_input(args.batch_size):
-        for text, probabilities in zip(texts, scorer.classify(texts, args.batch_size), strict=True):
-            shown = "  ".join(f"{label} {p:.4f}" for label, p in zip(scorer.labels, probabilities, strict=True))
+        scored = scorer.classify(texts, args.batch_size)
+        predictions = scorer.task.as_text(scorer.task.decide(scored))
+        for text, prediction, probabilities in zip(texts, predictions, scored, strict=True):
+            shown = "  ".join(f"{label} {p:.4f}" for label, p in zip(scorer.task.labels, probabilities, strict=True))
             # One line a text.
             text = text.replace("\r", "\\r").replace("\n", "\\n")
-            print(f"{scorer.labels[probabilities.argmax()]}\t{shown}\t{text}", flush=True)
+            print(f"{prediction}\t{shown}\t{text}", flush=True)
 
 
 def table_arguments(args: argparse.Namespace) -> TableArguments:

@@ -1,13 +1,17 @@
-"""Find the text and the label among the columns, and make (text: string, label: ClassLabel) of them."""
+"""Find the text and the label among the columns, and make a data set of (text, label) of them."""
 
-import re
 from collections.abc import Sequence
 
-from datasets import ClassLabel, Dataset, Features, Value
+from datasets import Dataset, Features, Value
 
+from sentiment_hf.common.characters import refuse_surrogate
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.data.files import Table
+from sentiment_hf.data.sources import Tables
 from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.tasks.label_column import LabelColumn
+from sentiment_hf.tasks.single_label import SingleLabel
+from sentiment_hf.tasks.task import Task
 
 TEXT_NAMES = {
     *("text", "review", "sentence", "content", "comment", "document", "tweet", "body", "message", "phrase"),
@@ -17,8 +21,6 @@ LABEL_NAMES = {
     *("label", "labels", "sentiment", "class", "category", "target", "rating", "ratings", "stars"),
     *("star_rating", "polarity"),
 }
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def find_columns(table: Table, args: DataArguments) -> tuple[list[str], str]:
@@ -77,67 +79,18 @@ def read_texts(table: Table, names: Sequence[str], delimiter: str) -> list[str]:
     return list(columns[0]) if len(columns) == 1 else [delimiter.join(cells) for cells in zip(*columns, strict=True)]
 
 
-def refuse_surrogate(text: str, place: str, column: str) -> None:
-    """Raises InputError for what no file can hold."""
-    if not text.isascii() and SURROGATE.search(text):
-        raise InputError(f"{place}: {column!r} holds half of a surrogate pair, which is no character.")
+def read_labels(tables: Tables, name: str) -> tuple[Task, dict[str, list]]:
+    """The task that the column of this name is for, and the label of each row by split; raises InputError."""
+    columns = {split: [label_column(table, name) for table in pieces] for split, pieces in tables.items()}
+    return SingleLabel.read(columns)
 
 
-def read_labels(table: Table, name: str) -> list[str]:
-    """The name of the class per row; raises InputError for a label that is missing or no class."""
-    names = table.classes.get(name)
-    column = table.columns[name][:]
-    if names is None:
-        return [_label_name(label, table, index, name) for index, label in enumerate(column)]
-    for class_name in names:
-        refuse_surrogate(class_name, table.source, name)
-    for index, label in enumerate(column):
-        if label is None or label < 0:
-            raise InputError(
-                f"{table.place(index)}: {name!r} is {label}, which marks a row without a label. A part without labels "
-                "cannot be used; name files with labels by --train_file, --validation_file and --test_file."
-            )
-        if label >= len(names):
-            raise InputError(f"{table.place(index)}: {name!r} is {label}, and there are {len(names)} classes, from 0.")
-    return [names[label] for label in column]
+def label_column(table: Table, name: str) -> LabelColumn:
+    """The column of this name as the task reads it."""
+    return LabelColumn(name, table.columns[name][:], table.source, table.place, table.classes.get(name))
 
 
-def _label_name(label: object, table: Table, index: int, column: str) -> str:
-    """ "1" for 1, 1.0, "1" and "1.0"; a name without the space around it; "True" for true."""
-    if isinstance(label, float) and label.is_integer():
-        label = int(label)
-    if isinstance(label, str):
-        label = re.sub(r"^([+-]?\d+)\.0+$", r"\1", label.strip())
-    if label is None or label == "" or label != label:
-        raise InputError(
-            f"{table.place(index)}: the label in {column!r} is missing. Fill it in or remove the row; another column "
-            "is chosen by --label_column_name."
-        )
-    if not isinstance(label, str | int):
-        raise InputError(
-            f"{table.place(index)}: the label in {column!r} is {label!r}; a class is a name or a whole number. "
-            "Another column is chosen by --label_column_name."
-        )
-    refuse_surrogate(str(label), table.place(index), column)
-    return str(label)
-
-
-def find_classes(tables: Sequence[Table], column: str, labels: Sequence[str]) -> ClassLabel:
-    """The classes of train: its own ClassLabel, or the names sorted, as numbers if all are; at least two have rows."""
-    present = set(labels)
-    if len(present) < 2:
-        raise InputError(
-            f"{tables[0].source}: every row has the label {min(present)!r} in {column!r}; a classifier needs at "
-            "least two classes. Another column is chosen by --label_column_name."
-        )
-    if column in tables[0].classes:
-        return ClassLabel(names=tables[0].classes[column])
-    numbers = all(NUMBER.fullmatch(name) for name in present)
-    return ClassLabel(names=sorted(present, key=lambda name: (float(name), name) if numbers else (0.0, name)))
-
-
-def make_dataset(texts: list[str], labels: list[str], classes: ClassLabel) -> Dataset:
+def make_dataset(texts: list[str], labels: list, task: Task) -> Dataset:
     """A dataset in memory with the columns text and label."""
-    ids = {name: index for index, name in enumerate(classes.names)}
-    columns = {"text": texts, "label": [ids[label] for label in labels]}
-    return Dataset.from_dict(columns, features=Features({"text": Value("string"), "label": classes}))
+    features = Features({"text": Value("string"), "label": task.feature})
+    return Dataset.from_dict({"text": texts, "label": labels}, features=features)

@@ -13,7 +13,6 @@ from datasets import ClassLabel, Dataset, Features, Value
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.columns import (
-    find_classes,
     find_columns,
     make_dataset,
     read_labels,
@@ -24,6 +23,7 @@ from sentiment_hf.data.files import Table, read_file
 from sentiment_hf.data.limits import require_size
 from sentiment_hf.data.sources import Tables, find_tables, parts_of
 from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -33,11 +33,12 @@ ROW = "row"
 
 @dataclass(frozen=True)
 class Splits:
-    """Three datasets with the columns text (string) and label (one ClassLabel); `notes` go into the report."""
+    """Three datasets with the columns text (string) and label, as `task` reads it; `notes` go into the report."""
 
     train: Dataset
     validation: Dataset
     test: Dataset
+    task: Task
     name: str
     notes: dict
 
@@ -53,9 +54,9 @@ class Splits:
 
     @cached_property
     def test_hash(self) -> str:
-        """SHA-256 over the test texts and the names of their labels: what runs on any part of train have in common."""
-        names = self.test.features["label"].int2str(self.test["label"][:])
-        return hashlib.sha256(json.dumps([self.test["text"][:], names]).encode()).hexdigest()
+        """SHA-256 over the test texts and their labels as text: what runs on any part of train have in common."""
+        labels = self.task.as_text(self.test["label"][:])
+        return hashlib.sha256(json.dumps([self.test["text"][:], labels]).encode()).hexdigest()
 
 
 def load_splits(args: DataArguments) -> Splits:
@@ -116,7 +117,7 @@ def _added(table: Table, columns: dict[str, list]) -> dict[str, list]:
 def _split(args: DataArguments, name: str, hub_id: str | None, tables: Tables) -> tuple[Splits, list[int]]:
     """The splits, and the row number in the source of each test row."""
     texts, label = find_columns(tables["train"][0], args)
-    parts = _read(tables, texts, label, args.text_column_delimiter)
+    parts, task = _read(tables, texts, label, args.text_column_delimiter)
     notes = {"hub_id": hub_id, "config": args.dataset_config_name, "columns": {"text": texts, "label": label}}
     notes |= {"validation": "given", "test": "given"}
     if "test" not in parts:
@@ -142,37 +143,20 @@ def _split(args: DataArguments, name: str, hub_id: str | None, tables: Tables) -
         logger.warning("Some texts are empty (%s); they are kept and count like any other.", counts)
     numbers = parts["test"][ROW][:]
     parts = {split: parts[split].remove_columns(ROW) for split in flags}
-    return Splits(**parts, name=name, notes=notes), numbers
+    return Splits(**parts, task=task, name=name, notes=notes), numbers
 
 
-def _read(tables: Tables, texts: list[str], label: str, delimiter: str) -> dict[str, Dataset]:
-    """A dataset per split, with the classes of train in all of them and the number of each row."""
-    labels = {}
-    for split, pieces in tables.items():
-        for table in pieces:
-            require_columns(table, texts, "--text_column_names")
-            require_columns(table, [label], "--label_column_name")
-        labels[split] = [read_labels(table, label) for table in pieces]
-    train = [name for piece in labels["train"] for name in piece]
-    classes = find_classes(tables["train"], label, train)
-    known = set(train)
+def _read(tables: Tables, texts: list[str], label: str, delimiter: str) -> tuple[dict[str, Dataset], Task]:
+    """A dataset per split with the number of each row, and the task, whose labels are those of train."""
+    for table in (table for pieces in tables.values() for table in pieces):
+        require_columns(table, texts, "--text_column_names")
+        require_columns(table, [label], "--label_column_name")
+    task, labels = read_labels(tables, label)
     datasets = {}
     for split, pieces in tables.items():
-        for table, names in zip(pieces, labels[split], strict=True):
-            _refuse_unknown(table, names, known, split)
         cells = [text for table in pieces for text in read_texts(table, texts, delimiter)]
-        dataset = make_dataset(cells, [name for piece in labels[split] for name in piece], classes)
-        datasets[split] = dataset.add_column(ROW, range(len(cells)))
-    return datasets
-
-
-def _refuse_unknown(table: Table, names: list[str], known: set[str], split: str) -> None:
-    for index, name in enumerate(names):
-        if name not in known:
-            raise InputError(
-                f"{table.place(index)}: the class {name!r} stands in {split} but in no row of train, so it cannot be "
-                f"learned. Classes of train: {', '.join(sorted(known))}"
-            )
+        datasets[split] = make_dataset(cells, labels[split], task).add_column(ROW, range(len(cells)))
+    return datasets, task
 
 
 def _carved(size: float, seed: int) -> str:

@@ -1,6 +1,6 @@
 """An ensemble as it was saved: its members, their weights, and how their probabilities become one."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -8,32 +8,34 @@ import numpy as np
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import fingerprint, read_json
 from sentiment_hf.common.layout import ENSEMBLE_FILE, REPORT
+from sentiment_hf.runs.report import Report
+from sentiment_hf.tasks.task import Task
 
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
     """How the members count.
 
-    labels: names of the classes in the order of their ids.
+    task: that of all members, its labels in the order of the first.
     folders: those of the members.
     weights: (members,) not negative, summing to 1; all the same unless the method is "weights".
     """
 
     method: str
-    labels: list[str]
+    task: Task
     folders: list[Path]
     weights: np.ndarray
 
     def combine(self, probabilities: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-        """(members, rows, classes) probabilities, (members, rows) class ids -> (rows, classes) probabilities.
+        """(members, rows, outputs) probabilities, (members, rows) predictions -> (rows, outputs) probabilities.
 
-        A vote gives each class its share of the votes, with the mean of the probabilities as one vote more: it makes
-        up for no vote, but settles a tie, and says how sure those are who are of one mind.
+        A vote gives each class its share of the votes, with the mean of the probabilities as one vote more: that one
+        outweighs no vote, but settles a tie, and says how sure members are that agree.
         """
         pooled = np.tensordot(self.weights, probabilities, axes=1)
         if self.method != "vote":
             return pooled
-        votes = np.eye(len(self.labels))[predictions].sum(axis=0)
+        votes = self.task.certain(predictions).sum(axis=0)
         return (votes + pooled) / (len(self.folders) + 1)
 
 
@@ -56,4 +58,5 @@ def load_ensemble(folder: Path) -> Ensemble:
                 f"{member} was run again since the ensemble {folder} was made of it; make that again, by "
                 "`sentiment-hf ensemble` with --overwrite"
             )
-    return Ensemble(saved["method"], saved["labels"], [*members], np.array(saved["weights"]))
+    task = replace(Report.load(next(iter(members))).as_task(), labels=tuple(saved["labels"]))
+    return Ensemble(saved["method"], task, [*members], np.array(saved["weights"]))

@@ -15,11 +15,11 @@ from sentiment_hf.common.layout import ENSEMBLE_FILE, INFERENCE, PREDICTIONS, RE
 from sentiment_hf.inference.ensemble import Ensemble
 from sentiment_hf.runs.finished import Run, load_runs, size_of
 from sentiment_hf.runs.identity import fingerprint_of
-from sentiment_hf.runs.published import Predicted
 from sentiment_hf.runs.report import Report, command, environment
 from sentiment_hf.runs.run_folder import REPLACE
-from sentiment_hf.runs.score import scores_of, write_all_predictions
-from sentiment_hf.tasks.metrics import SMALLEST
+from sentiment_hf.runs.score import scores_of, write_predictions
+from sentiment_hf.tasks.task import Predicted, Task
+from sentiment_hf.tasks.terms import SMALLEST
 
 logger = logging.getLogger(__name__)
 METHODS = ("weights", "mean", "vote")
@@ -28,7 +28,7 @@ METHODS = ("weights", "mean", "vote")
 COSTS = ("parameters", "trainable_parameters", "train_seconds", "train_tokens")
 
 # What the members must have in common for their ensemble to have it too.
-OF_ALL = ("dataset", "dataset_id", "labels", "duplicates", "data", "data_hash", "test_hash")
+OF_ALL = ("dataset", "dataset_id", "task", "labels", "duplicates", "data", "data_hash", "test_hash")
 
 
 def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method: str, overwrite: bool) -> Report:
@@ -47,16 +47,16 @@ def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method:
     if report := finished_report(folder, identity, overwrite):
         logger.warning("%s holds this ensemble already; its result:", folder)
         return report
-    validation = validation_of(members)
-    weights = learned_weights(validation) if method == "weights" else np.full(len(members), 1 / len(members))
-    ensemble = Ensemble(method, members[0].classes, [member.folder for member in members], weights)
+    validation, task = validation_of(members), members[0].task
+    weights = learned_weights(validation, task) if method == "weights" else np.full(len(members), 1 / len(members))
+    ensemble = Ensemble(method, task, [member.folder for member in members], weights)
     listed = [
         {"folder": path, "name": member.name, "weight": weight}
         for path, member, weight in zip(paths, members, weights.tolist(), strict=True)
     ]
     facts = replace(facts_of(members, method), fingerprint=fingerprint_of(identity), members=listed)
     clear(folder)
-    write_json(folder / ENSEMBLE_FILE, {"labels": ensemble.labels, **identity, "weights": weights.tolist()})
+    write_json(folder / ENSEMBLE_FILE, {"labels": list(ensemble.task.labels), **identity, "weights": weights.tolist()})
     return evaluate(ensemble, members, folder, facts)
 
 
@@ -121,7 +121,7 @@ def validation_of(members: list[Run]) -> list[Predicted]:
     return [member.validation for member in members]
 
 
-def learned_weights(members: list[Predicted]) -> np.ndarray:
+def learned_weights(members: list[Predicted], task: Task) -> np.ndarray:
     """(members,) weights of the least log-loss on the rows of `members`, not negative and summing to 1.
 
     The linear opinion pool (Stone 1961): a weighted mean of probabilities. That its log-loss on held-out rows sets the
@@ -129,7 +129,7 @@ def learned_weights(members: list[Predicted]) -> np.ndarray:
     What was itself chosen or calibrated on validation looks somewhat better there than it is, and weighs too much.
     """
     labels, count = members[0].labels, len(members)
-    of_label = np.stack([one.probabilities[np.arange(len(labels)), labels] for one in members], axis=1).clip(SMALLEST)
+    of_label = np.stack([task.likelihood(labels, one.probabilities) for one in members], axis=1).clip(SMALLEST)
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         pooled = of_label @ weights
@@ -179,8 +179,8 @@ def evaluate(ensemble: Ensemble, members: list[Run], folder: Path, facts: Report
     """Validation, then test once; writes predictions and, last, report.json."""
     parts = {part: [getattr(member, part) for member in members] for part in ("validation", "test")}
     scored = {part: combined(ensemble, predicted) for part, predicted in parts.items()}
-    write_all_predictions(folder, scored, ensemble.labels)
-    report = Report(**vars(facts) | scores_of(scored, ensemble.labels) | environment())
+    write_predictions(folder, scored, ensemble.task)
+    report = Report(**vars(facts) | scores_of(scored, ensemble.task) | environment())
     # What it takes to have the members, for combining them takes nothing.
     for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes"):
         setattr(report, name, max(getattr(member.report, name) for member in members))
@@ -189,8 +189,8 @@ def evaluate(ensemble: Ensemble, members: list[Run], folder: Path, facts: Report
 
 
 def combined(ensemble: Ensemble, members: list[Predicted]) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, classes) logits of the ensemble and (rows,) labels."""
+    """(rows, outputs) logits of the ensemble and (rows,) labels."""
     probabilities, predictions = (
         np.stack([getattr(member, name) for member in members]) for name in ("probabilities", "predictions")
     )
-    return np.log(ensemble.combine(probabilities, predictions).clip(SMALLEST)), members[0].labels
+    return ensemble.task.logits(ensemble.combine(probabilities, predictions), SMALLEST), members[0].labels

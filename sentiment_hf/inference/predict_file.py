@@ -32,14 +32,14 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
     """The rows of --file as csv, with the columns prediction and probability_<label> behind their own."""
     require_size(parts_of(args.file), args.max_data_bytes)
     table = read_file(args.file, "--file")
-    added = ["prediction", *(f"probability_{label}" for label in scorer.labels)]
+    added = ["prediction", *(f"probability_{label}" for label in scorer.task.labels)]
     if taken := [name for name in added if name in table.columns]:
         raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")
     texts = read_texts(table, find_text_columns(table, args.text_column_names), args.text_column_delimiter)
     probabilities = scorer.classify(texts, args.batch_size)
-    chosen = probabilities.argmax(-1).tolist()
+    chosen = scorer.task.as_text(scorer.task.decide(probabilities))
     rows = (
-        [*row, scorer.labels[best], *(round(p, 6) for p in scores)]
+        [*row, best, *(round(p, 6) for p in scores)]
         for *row, best, scores in zip(*table.columns.values(), chosen, probabilities.tolist(), strict=True)
     )
     header = [*table.columns, *added]

@@ -16,20 +16,23 @@ from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.models.load import checkpoint_tokenizer, fetched, load_checkpoint
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.tasks.saved import task_of_model
+from sentiment_hf.tasks.single_label import SingleLabel
+from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import encode
 
 
 @dataclass(frozen=True)
 class Scorer:
-    """labels: the names of the classes. score: texts -> (texts, classes) probabilities, for one batch."""
+    """task: with the labels of the model. score: texts -> (texts, outputs) probabilities, for one batch."""
 
-    labels: list[str]
+    task: Task
     score: Callable[[list[str]], np.ndarray]
 
     def classify(self, texts: list[str], batch_size: int) -> np.ndarray:
-        """(texts, classes) probabilities in the order given; batches are of texts of similar length."""
+        """(texts, outputs) probabilities in the order given; batches are of texts of similar length."""
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        probabilities = np.empty((len(texts), len(self.labels)))
+        probabilities = np.empty((len(texts), len(self.task.labels)))
         starts = range(0, len(texts), batch_size)
         for start in tqdm(starts, desc="Classifying", disable=len(starts) < 2):
             rows = order[start : start + batch_size]
@@ -52,35 +55,36 @@ def load_scorer(ref: ModelRef) -> Scorer:
         return ensemble_scorer(ref)
     if ref.kind is Kind.BASELINE:
         estimator, labels = load_baseline(ref)
-        return Scorer(labels, estimator.predict_proba)
+        return Scorer(SingleLabel(tuple(labels)), estimator.predict_proba)
     require_checkpoint(ref)
     ref = fetched(ref)
     tokenizer = checkpoint_tokenizer(ref)
     model = load_checkpoint(ref, tokenizer, trains=False).eval()
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    names = model.config.id2label
-    labels = [names[index] for index in sorted(names)]
-    return Scorer(labels, partial(score_batch, model.to(device), tokenizer))
+    task = task_of_model(model.config)
+    return Scorer(task, partial(score_batch, model.to(device), tokenizer, task))
 
 
 def ensemble_scorer(ref: ModelRef) -> Scorer:
     """All members of an ensemble as one; a member may number the classes in its own order."""
     ensemble = load_ensemble(ref.folder)
-    members = []
+    task, members = ensemble.task, []
     for folder in ensemble.folders:
         member = replace(ModelRef.in_folder(folder), trust_remote_code=ref.trust_remote_code)
         scorer = load_scorer(member)
-        members.append((scorer, [scorer.labels.index(label) for label in ensemble.labels]))
+        members.append((scorer, task.places_in(scorer.task.labels)))
 
     def score(texts: list[str]) -> np.ndarray:
         probabilities = np.stack([scorer.score(texts)[:, order] for scorer, order in members])
-        return ensemble.combine(probabilities, probabilities.argmax(-1))
+        return ensemble.combine(probabilities, task.decide(probabilities))
 
-    return Scorer(ensemble.labels, score)
+    return Scorer(task, score)
 
 
 @torch.inference_mode()
-def score_batch(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> np.ndarray:
-    """(texts, classes) probabilities; texts are cut to the length that is saved with the tokenizer."""
+def score_batch(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task, texts: list[str]
+) -> np.ndarray:
+    """(texts, outputs) probabilities; texts are cut to the length that is saved with the tokenizer."""
     inputs = DataCollatorWithPadding(tokenizer)(encode(texts, tokenizer)).to(model.device)
-    return model(**inputs).logits.float().softmax(-1).cpu().numpy()
+    return task.probabilities(model(**inputs).logits)

@@ -29,6 +29,7 @@ from sentiment_hf.models.head import renew_classifier
 from sentiment_hf.settings.arguments import RunSpec, TokenizerArguments
 from sentiment_hf.settings.checks import NO_ADAPTER
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import set_truncation
 from sentiment_hf.text.tokenizers import train_tokenizer
 
@@ -142,16 +143,14 @@ def positions(config: PreTrainedConfig) -> float:
     return limit // 8 * 8
 
 
-def load_model(
-    spec: RunSpec, labels: list[str], tokenizer: PreTrainedTokenizerBase, trains: bool = True
-) -> PreTrainedModel:
-    """A new custom model with the settings of --model_config, or a checkpoint with a head for these labels.
+def load_model(spec: RunSpec, task: Task, tokenizer: PreTrainedTokenizerBase, trains: bool = True) -> PreTrainedModel:
+    """A new custom model with the settings of --model_config, or a checkpoint with a head for the labels of the task.
 
     Raises:
         InputError: a setting that does not exist or does not fit, a checkpoint that cannot be loaded, fresh weights
             where nothing `trains` them.
     """
-    ref, names = spec.model, label_names(labels)
+    ref, names = spec.model, label_names(task.labels)
     if ref.is_new:
         if not trains:
             raise InputError(
@@ -164,11 +163,11 @@ def load_model(
             raise InputError(
                 "--model_config and --word_vectors shape a new custom model; this --model is a checkpoint"
             )
-        settings = names | {"num_labels": len(labels)} | attention_dropout(ref, spec.tuning.attention_dropout)
+        settings = names | {"num_labels": len(task.labels)} | attention_dropout(ref, spec.tuning.attention_dropout)
         model = load_checkpoint(ref, tokenizer, trains, **settings)
-        if trains and ref.labels not in (None, tuple(labels)):
+        if trains and ref.labels not in (None, task.labels):
             renew_classifier(model)
-    model.config.problem_type = "single_label_classification"
+    model.config.problem_type = task.problem_type
     if trains:
         model = tune(model, spec)
     if spec.tuning.merge_adapter and not isinstance(model, PeftModel):

@@ -4,6 +4,7 @@ import html
 import json
 import logging
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import yaml
@@ -22,7 +23,6 @@ LOCAL = 'model_id, revision = ".", None'
 
 CURVE_LINES = 20
 WIDGET = ("I would see it again tomorrow.", "Two hours that I want back.")
-METRICS = (("accuracy", "Accuracy"), ("f1_macro", "Macro F1"), ("loss", "Loss"))
 
 
 def write_card(folder: Path, report: Report) -> None:
@@ -33,8 +33,9 @@ def write_card(folder: Path, report: Report) -> None:
     head = metadata(report, adapter).to_yaml()
     write_text(folder / CARD, "\n".join([f"---\n{head}\n---\n", *parts, limits(report)]))
     if report.dataset_id and scored_whole(report):
-        notes = "accuracy" + (f", configuration {report.data['config']}" if report.data["config"] else "")
-        entry = EvalResultEntry(report.dataset_id, "default", report.test["accuracy"], notes=notes)
+        ranking = report.as_task().ranking
+        notes = ranking.name + (f", configuration {report.data['config']}" if report.data["config"] else "")
+        entry = EvalResultEntry(report.dataset_id, "default", report.test[ranking.key], notes=notes)
         (folder / EVAL_RESULTS).mkdir(exist_ok=True)
         file = folder / EVAL_RESULTS / f"{report.dataset}.yaml"
         write_text(file, yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False))
@@ -65,6 +66,12 @@ def row(*cells: object) -> str:
     return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
+def table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> list[str]:
+    """The lines of a Markdown table; numbers stand behind a first column of names."""
+    rule = row("---", *["---:"] * (len(header) - 1))
+    return [row(*map(plain, header)), rule, *(row(*map(plain, cells)) for cells in lines)]
+
+
 def license_of(ref: ModelRef) -> str | None:
     """What the card of a checkpoint says, where it has one and names one license."""
     found = cached_file(
@@ -87,6 +94,7 @@ def license_of(ref: ModelRef) -> str | None:
 
 def metadata(report: Report, adapter: bool) -> ModelCardData:
     """What the Hub shows and searches."""
+    task = report.as_task()
     # A folder of this machine is nothing to others.
     base = None if report.base_model is None or is_path(report.base_model) else report.base_model
     # The Hub wants an id there, also for data that is not on it.
@@ -94,25 +102,25 @@ def metadata(report: Report, adapter: bool) -> ModelCardData:
     data_set |= {"dataset_name": report.dataset, "dataset_config": report.data["config"]}
     scores = [
         EvalResult(
-            task_type="text-classification",
+            task_type=task.hub_type,
             **data_set,
             dataset_split="test" if scored_whole(report) else None,
             metric_type=kind.removesuffix("_macro"),
             metric_name=name,
             metric_value=report.test[kind],
         )
-        for kind, name in METRICS
+        for kind, name in task.hub_scores
         if report.test
     ]
     return ModelCardData(
-        pipeline_tag="text-classification",
+        pipeline_tag=task.hub_type,
         library_name="peft" if adapter else "transformers",
         license=report.license or "unknown",
         base_model=base,
         base_model_relation=None if base is None else "adapter" if adapter else "finetune",
         datasets=[report.dataset_id] if report.dataset_id else None,
-        metrics=["accuracy", "f1"],
-        tags=["sentiment-hf", "text-classification", report.model_type, *(["lora"] if adapter else [])],
+        metrics=list(task.hub_metrics),
+        tags=["sentiment-hf", task.hub_type, report.model_type, *(["lora"] if adapter else [])],
         widget=[{"text": text} for text in WIDGET],
         labels=report.labels,
         model_name=title(report),
@@ -138,10 +146,11 @@ def introduction(report: Report) -> str:
         "none": f"{model}, its low-rank adapters added to its weights, scored",
     }[report.tuning]
     labels = ", ".join(plain(label) for label in report.labels)
+    purpose = report.as_task().purpose.format(count=len(report.labels), labels=labels)
     trained = f", of which {report.trainable_parameters:,} were trained" if report.train_seconds else ""
     return f"""# {plain(title(report))}
 
-{how} on {plain(report.dataset)}. It sorts a text into one of {len(report.labels)} classes: {labels}.
+{how} on {plain(report.dataset)}. {purpose}
 {report.parameters:,} parameters{trained}.
 """
 
@@ -187,39 +196,18 @@ model = AutoPeftModelForSequenceClassification.from_pretrained(
 ).eval()
 tokenizer = AutoTokenizer.from_pretrained(model_id, revision=revision)
 inputs = tokenizer({json.dumps(WIDGET[0])}, truncation=True, return_tensors="pt")
-print(labels[int(model(**inputs).logits.argmax())])"""
+logits = model(**inputs).logits
+print({report.as_task().decision})"""
 
 
 def results(report: Report) -> str:
-    """Scores of test and validation, per class and as a confusion table of test."""
-    lines = [
-        "## Results",
-        "",
-        row("", "accuracy", "95 % interval", "macro F1", "loss", "rows"),
-        row("---", *["---:"] * 5),
-    ]
+    """Scores of test and validation, and what the task says of test besides."""
+    task = report.as_task()
     scored = {"test": report.test, "validation": report.validation}
-    for part, scores in ((part, scores) for part, scores in scored.items() if scores):
-        low, high = scores["accuracy_interval"]
-        cells = (f"{scores['accuracy']:.2%}", f"{low:.2%} to {high:.2%}", f"{scores['f1_macro']:.2%}")
-        lines.append(row(part, *cells, f"{scores['loss']:.4f}", f"{scores['rows']:,}"))
-    if not report.test:
-        return "\n".join([*lines, ""])
-    test, names = report.test, [plain(label) for label in report.labels]
-    lines += [
-        "",
-        "On test, class by class:",
-        "",
-        row("class", "precision", "recall", "F1", "rows"),
-        row("---", *["---:"] * 4),
-    ]
-    for name, scores in zip(names, test["per_class"].values(), strict=True):
-        lines.append(
-            row(name, *(f"{scores[kind]:.2%}" for kind in ("precision", "recall", "f1")), f"{scores['rows']:,}")
-        )
-    lines += ["", "Rows of test by true class (down) and prediction (across):", "", row("", *names)]
-    lines.append(row("---", *["---:"] * len(names)))
-    lines += [row(name, *counts) for name, counts in zip(names, test["confusion"], strict=True)]
+    cells = [(part, *task.score_cells(scores)) for part, scores in scored.items() if scores]
+    lines = ["## Results", "", *table(("", *task.score_header), cells)]
+    for details in task.details(report.test) if report.test else []:
+        lines += ["", details.title, "", *table(details.header, details.lines)]
     return "\n".join([*lines, ""])
 
 
@@ -245,7 +233,7 @@ def protocol(report: Report) -> str:
 
 
 def read_curve(path: Path) -> list[dict]:
-    """An entry for each validation: step, epoch, eval_accuracy, eval_loss, and the training loss logged before it."""
+    """An entry for each validation: step, epoch and scores as they were logged, and the training loss before it."""
     curve, loss = [], None
     for entry in map(json.loads, path.read_text(encoding="utf-8").splitlines() if path.is_file() else []):
         loss = entry.get("loss", loss)
@@ -256,16 +244,16 @@ def read_curve(path: Path) -> list[dict]:
 
 def cost(report: Report, curve: list[dict]) -> str:
     """Training curve, time, memory, versions."""
-    lines = ["## Training", ""]
+    lines, ranking = ["## Training", ""], report.as_task().ranking
     if curve:
-        lines += [row("step", "epoch", "training loss", "validation loss", "validation accuracy"), row(*["---:"] * 5)]
+        header = ("step", "epoch", "training loss", "validation loss", f"validation {ranking.name}")
+        lines += [row(*header), row(*["---:"] * 5)]
         every = -(-len(curve) // CURVE_LINES)
         shown = [e for index, e in enumerate(curve) if index % every == 0 or e["step"] == report.best_step]
         for e in shown:
             loss = "" if e["loss"] is None else f"{e['loss']:.4f}"
-            lines.append(
-                row(e["step"], f"{e['epoch']:.2f}", loss, f"{e['eval_loss']:.4f}", f"{e['eval_accuracy']:.2%}")
-            )
+            score = ranking.shown(e[f"eval_{ranking.key}"])
+            lines.append(row(e["step"], f"{e['epoch']:.2f}", loss, f"{e['eval_loss']:.4f}", score))
         lines += ["", f"The weights are those of step {report.best_step or report.steps}.", ""]
     if report.train_seconds:
         speed = f"{report.train_tokens_per_second:,.0f} tokens a second, padding not counted"

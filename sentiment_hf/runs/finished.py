@@ -8,8 +8,9 @@ import numpy as np
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.layout import MODEL_FILES, PREDICTIONS, REPORT, RUNS
-from sentiment_hf.runs.published import Kept, Predicted, read_folder, read_published
+from sentiment_hf.runs.published import Kept, read_folder, read_published
 from sentiment_hf.runs.report import Report
+from sentiment_hf.tasks.task import Predicted, Task
 
 # What of the notes on the data may differ: runs on fewer training rows are points of a learning curve, the same data
 # set can lie on the Hub and in a folder, and older reports do not say where theirs did.
@@ -26,7 +27,7 @@ class Run:
 
     folder: the folder of the run; of a published run, which has none, that of the comparison joined with its name.
     seed: None for an ensemble of several seeds.
-    classes: their names in the order of the class ids here, the same in all runs; report.labels is as it was saved.
+    task: with the labels in the order of the first of the runs, the same for all; report.labels is as it was saved.
     test, validation: what the run predicted for these rows. Probabilities were saved in float16 and are rescaled to
         sum to 1. `validation` is None where it was not kept.
     curve: what was logged on the way, an object a line of metrics.jsonl; empty without that file.
@@ -40,12 +41,17 @@ class Run:
     tuning: str
     seed: int | None
     report: Report
-    classes: list[str]
+    task: Task
     test: Predicted
     validation: Predicted | None
     curve: list[dict]
     inference: dict | None
     settings: Settings = field(default_factory=dict)
+
+    @property
+    def classes(self) -> list[str]:
+        """The names of the classes in the order of the class ids in `test` and `validation`."""
+        return list(self.task.labels)
 
     @property
     def labels(self) -> np.ndarray:
@@ -131,7 +137,7 @@ def as_run(folder: Path, kept: Kept) -> Run:
         tuning=report.tuning,
         seed=report.seed,
         report=report,
-        classes=report.labels,
+        task=report.as_task(),
         test=parts["test"],
         validation=parts.get("validation"),
         curve=kept.history,
@@ -146,22 +152,20 @@ def size_of(folder: Path) -> int:
 
 def kind(report: Report) -> str:
     """baseline, scratch, ensemble or pretrained: what the comparison is about."""
-    if report.model.startswith("baseline-"):
-        return "baseline"
-    return report.tuning if report.tuning in ("scratch", "ensemble") else "pretrained"
+    return report.tuning if report.tuning in ("baseline", "scratch", "ensemble") else "pretrained"
 
 
 def in_order_of(run: Run, first: Run) -> Run:
     """The run with its classes numbered as in `first`: a checkpoint brings an order of its own."""
-    names, order = run.classes, first.classes
+    names, order = run.task.labels, first.task.labels
     if sorted(names) != sorted(order):
         raise InputError(
             f"{run.folder} has the classes {', '.join(names)}, {first.folder} has {', '.join(order)}; compare runs on "
             "the same classes"
         )
-    ids = np.array([order.index(name) for name in names])
+    ids = run.task.places_in(order)
     validation = run.validation and run.validation.renumbered(ids)
-    return replace(run, classes=order, test=run.test.renumbered(ids), validation=validation)
+    return replace(run, task=first.task, test=run.test.renumbered(ids), validation=validation)
 
 
 def require_same_data(first: Run, run: Run) -> None:
@@ -176,7 +180,7 @@ def require_same_data(first: Run, run: Run) -> None:
     if len(hashes) > 1:
         _refuse(first, run, "their test texts are not the same (test_hash of the reports)")
     if (differs := first.labels != run.labels).any():
-        row, count = int(differs.argmax()), int(differs.sum())
+        row, count = int(np.flatnonzero(differs)[0]), int(differs.sum())
         _refuse(first, run, f"{count} test rows have another label, the first of them is row {row}")
 
 

@@ -6,7 +6,8 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from datasets import ClassLabel, Dataset
+import numpy as np
+from datasets import Dataset
 from transformers import TrainingArguments
 
 from sentiment_hf.common.errors import InputError
@@ -17,6 +18,7 @@ from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.arguments import AUTO, RunSpec, TuningArguments
 from sentiment_hf.settings.checks import OF_A_NEW_ADAPTER
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +110,7 @@ def fingerprint_of(identity: dict) -> str:
 
 def in_label_order(splits: Splits, ref: ModelRef, trains: bool) -> Splits:
     """Class ids as the head of a checkpoint numbers them, by name; other classes need training."""
-    names = splits.train.features["label"].names
+    names = list(splits.task.labels)
     if ref.labels is None or list(ref.labels) == names:
         return splits
     order = list(ref.labels)
@@ -117,15 +119,15 @@ def in_label_order(splits: Splits, ref: ModelRef, trains: bool) -> Splits:
             raise InputError(f"--model knows the classes {order}, the data has {names}; train it on them first")
         logger.warning("the checkpoint knows the classes %s; it is tuned to %s", order, names)
         return splits
-    parts = {part: renumber(getattr(splits, part), order) for part in ("train", "validation", "test")}
-    return replace(splits, **parts)
+    task, places = replace(splits.task, labels=tuple(order)), splits.task.places_in(order)
+    parts = {part: renumber(getattr(splits, part), places, task) for part in ("train", "validation", "test")}
+    return replace(splits, task=task, **parts)
 
 
-def renumber(dataset: Dataset, order: list[str]) -> Dataset:
-    """The same labels by name, with ids by this order."""
-    names = dataset.features["label"].names
-    ids = [order.index(names[label]) for label in dataset["label"]]
-    return dataset.remove_columns("label").add_column("label", ids, feature=ClassLabel(names=order))
+def renumber(dataset: Dataset, ids: np.ndarray, task: Task) -> Dataset:
+    """The same with ids[i] in place of the class id i, which are ids of `task`."""
+    labels = ids[np.asarray(dataset["label"][:])]
+    return dataset.remove_columns("label").add_column("label", labels.tolist(), feature=task.feature)
 
 
 def default_folder(spec: RunSpec, dataset: str) -> Path:

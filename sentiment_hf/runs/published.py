@@ -15,8 +15,8 @@ on different rows, all of these are in the table, and the columns of a run are n
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -35,34 +35,7 @@ from sentiment_hf.common.layout import (
     RUNS,
 )
 from sentiment_hf.runs.report import Report
-
-# A run saves probabilities in float16. Logarithms in float32 bring back each of them; in float16 they do not, for the
-# 15 360 positive probabilities have 5 249 different ones, and a published figure would change in its last digits.
-LOGS = np.float32
-
-# A probability that was saved as 0 was below half of the smallest positive float16, as this is.
-SAVED_AS_ZERO = 0.49 * float(np.finfo(np.float16).smallest_subnormal)
-
-
-@dataclass(frozen=True, eq=False)
-class Predicted:
-    """What a run predicted for the rows of one part.
-
-    labels, predictions: (rows,) class ids, in the order of the rows.
-    probabilities: (rows, classes).
-    """
-
-    labels: np.ndarray
-    predictions: np.ndarray
-    probabilities: np.ndarray
-
-    def rescaled(self) -> "Predicted":
-        """The same with probabilities that sum to 1 on each row; saved ones do not, because they are rounded."""
-        return replace(self, probabilities=self.probabilities / self.probabilities.sum(1, keepdims=True))
-
-    def renumbered(self, ids: np.ndarray) -> "Predicted":
-        """The same with ids[i] in place of the class id i; `ids` is a permutation of the class ids."""
-        return Predicted(ids[self.labels], ids[self.predictions], self.probabilities[:, np.argsort(ids)])
+from sentiment_hf.tasks.task import Predicted, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +60,7 @@ class Kept:
 def read_folder(folder: Path) -> Kept:
     """What a finished run left in its folder; raises InputError where a file is damaged."""
     report = read_json(folder / REPORT)
-    names = Report.from_json(report, folder / REPORT).labels
+    task = Report.from_json(report, folder / REPORT).as_task()
     inference, history = folder / INFERENCE, folder / HISTORY
     files = {part: folder / name for part, name in PREDICTIONS.items() if (folder / name).is_file()}
     return Kept(
@@ -95,7 +68,7 @@ def read_folder(folder: Path) -> Kept:
         report=report,
         inference=read_json(inference) if inference.is_file() else None,
         history=read_lines(history) if history.is_file() else [],
-        parts={part: read_predictions(file, names) for part, file in files.items()},
+        parts={part: read_predictions(file, task) for part, file in files.items()},
     )
 
 
@@ -104,9 +77,9 @@ def read_published(folder: Path) -> list[Kept]:
     lines = read_lines(folder / RUNS)
     reports = {line.pop("run"): line for line in lines}
     inference = {name: report.pop("inference", None) for name, report in reports.items()}
-    classes = {name: report["labels"] for name, report in reports.items()}
+    tasks = {name: Report.from_json(report, folder / RUNS).as_task() for name, report in reports.items()}
     history = read_history(folder / PUBLISHED_HISTORY)
-    tables = {part: read_part(folder / name, classes) for part, name in PUBLISHED_PARTS.items()}
+    tables = {part: read_part(folder / name, tasks) for part, name in PUBLISHED_PARTS.items()}
     return [
         Kept(
             name=name,
@@ -168,65 +141,50 @@ def unreadable(path: Path, error: Exception) -> InputError:
     return InputError(f"{path} cannot be read ({' '.join(str(error).split())}); run that run again, or leave it out")
 
 
-def read_predictions(path: Path, names: Sequence[str]) -> Predicted:
-    """The predictions file in the folder of a run with the classes `names`; raises InputError where it is damaged."""
+def read_predictions(path: Path, task: Task) -> Predicted:
+    """The predictions file in the folder of a run; raises InputError where it is damaged."""
     table = read_parquet(path)
     try:
-        columns = [table[f"probability_{name}"].to_numpy() for name in names]
-        labels, predictions = (table[name].to_numpy().astype(np.int64) for name in ("label", "prediction"))
+        return task.predicted(table)
     except KeyError as error:
         raise unreadable(path, error) from error
-    return Predicted(labels, predictions, np.stack(columns, axis=1).astype(np.float64))
 
 
-def read_part(path: Path, classes: dict[str, list[str]]) -> dict[str, Predicted]:
+def read_part(path: Path, tasks: dict[str, Task]) -> dict[str, Predicted]:
     """Name of each run that has columns in the table to what it made of its rows; empty without the file.
 
-    `classes` are the class names of each run, in the order of its class ids.
+    `tasks` are those of the runs, with the names of the columns.
     """
     if not path.is_file():
         return {}
     table = read_parquet(path)
     try:
         labels = np.array(table["label"].to_pylist())
-        found = {name: order for name, order in classes.items() if f"{name}/{order[0]}" in table.column_names}
+        found = {name: task for name, task in tasks.items() if f"{name}/{task.labels[0]}" in table.column_names}
         return {
-            name: from_logs(np.stack([table[f"{name}/{label}"].to_numpy() for label in order], 1), labels, order)
-            for name, order in found.items()
+            name: on_own_rows([table[f"{name}/{label}"].to_numpy() for label in task.labels], labels, task)
+            for name, task in found.items()
         }
     except KeyError as error:
         raise unreadable(path, error) from error
 
 
-def from_logs(logs: np.ndarray, labels: np.ndarray, order: list[str]) -> Predicted:
-    """What a run with the classes `order` made of its rows.
+def on_own_rows(columns: list[np.ndarray], labels: np.ndarray, task: Task) -> Predicted:
+    """What a run made of the rows that it was scored on.
 
-    logs: (rows, classes) log-probabilities, NaN on rows that the run was not scored on.
-    labels: (rows,) class names.
+    columns: for each output of the task, the (rows,) logarithms; NaN on rows that are not the run's own.
+    labels: (rows,) labels as text.
     """
+    logs = np.stack(columns, axis=1)
     own = ~np.isnan(logs[:, 0])
-    ids = {label: index for index, label in enumerate(order)}
-    # Rounded to the numbers that the run saved.
-    probabilities = np.exp(logs[own], dtype=np.float64).astype(np.float16).astype(np.float64)
-    return Predicted(np.array([ids[label] for label in labels[own]]), logs[own].argmax(1), probabilities)
-
-
-def to_logs(scored: Predicted) -> np.ndarray:
-    """(rows, classes) log-probabilities; on each row that of the predicted class is larger than all others."""
-    saved = scored.probabilities
-    logs = np.log(np.where(saved > 0, saved, SAVED_AS_ZERO)).astype(LOGS)
-    rows, others = np.arange(len(logs)), logs.copy()
-    others[rows, scored.predictions] = -np.inf
-    # Where another class was saved with the same probability, the predicted class moves up by the least step.
-    least = np.nextafter(others.max(1), LOGS(np.inf))
-    logs[rows, scored.predictions] = np.maximum(logs[rows, scored.predictions], least)
-    return logs
+    return task.from_logs(logs[own], labels[own])
 
 
 def table_of_part(runs: Iterable[Kept], part: str) -> pa.Table:
     """The table of one part, as the docstring of this file describes it."""
     runs = [run for run in runs if part in run.parts]
-    names = {run.name: tuple(run.report["labels"][label] for label in run.parts[part].labels) for run in runs}
+    tasks = {run.name: Report.from_json(run.report, Path(run.name, REPORT)).as_task() for run in runs}
+    names = {run.name: tuple(tasks[run.name].as_text(run.parts[part].labels)) for run in runs}
     # Label sequences to the rows that they begin at.
     starts, rows = {}, 0
     for labels in names.values():
@@ -235,11 +193,12 @@ def table_of_part(runs: Iterable[Kept], part: str) -> pa.Table:
     columns = {"label": pa.array([label for labels in starts for label in labels]).dictionary_encode()}
     for run in runs:
         labels = names[run.name]
-        logs = np.full((rows, len(run.report["labels"])), np.nan, LOGS)
-        logs[starts[labels] : starts[labels] + len(labels)] = to_logs(run.parts[part])
+        own = tasks[run.name].to_logs(run.parts[part])
+        logs = np.full((rows, own.shape[1]), np.nan, own.dtype)
+        logs[starts[labels] : starts[labels] + len(labels)] = own
         columns |= {
             f"{run.name}/{label}": pa.array(logs[:, index], from_pandas=True)
-            for index, label in enumerate(run.report["labels"])
+            for index, label in enumerate(tasks[run.name].labels)
         }
     return pa.table(columns)
 

@@ -12,9 +12,14 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json, write_json
 from sentiment_hf.common.layout import REPORT
 from sentiment_hf.common.versions import versions
+from sentiment_hf.tasks.saved import task_named
+from sentiment_hf.tasks.task import Task
 
 # Of the keys of report.json. A later schema may only add keys as long as it has this number.
 SCHEMA = 1
+
+# Of reports that were written before this key.
+DEFAULT_TASK = "single_label"
 
 # Keys that only some runs have; in report.json of the others they do not stand.
 OF_SOME = ("members", "chosen", "search", "validation", "test")
@@ -27,7 +32,8 @@ class Report:
     model, model_type, model_revision, tuning, embed_with, base_model: what was trained or scored; `tuning` as
         `RunSpec.how` says it, or "ensemble".
     recipe, seed, command, fingerprint: how to make it again.
-    dataset, dataset_id, data, duplicates, labels, data_hash, test_hash: the data, its notes and hashes.
+    dataset, dataset_id, data, duplicates, data_hash, test_hash: the data, its notes and hashes.
+    task, labels: what a label is, "single_label" in every report before this key, and the names of the outputs.
     train_seconds, train_tokens, ..._per_second: of training steps only, without validation and saving.
     max_seq_length, vocabulary: in tokens. train_texts_at_max_seq_length: share of the training texts.
     validation, test: scores as `tasks` has them, rates as fractions; None where the part was not scored.
@@ -41,6 +47,7 @@ class Report:
     labels: list[str]
     data: dict[str, Any]
     schema: int = SCHEMA
+    task: str = DEFAULT_TASK
     model_type: str | None = None
     model_revision: str | None = None
     embed_with: str | None = None
@@ -82,6 +89,10 @@ class Report:
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     # Where the run lies; not a part of report.json, for folders are moved.
     folder: Path | None = None
+
+    def as_task(self) -> Task:
+        """The task of the run; raises InputError where this version does not know it."""
+        return task_named(self.task, self.labels, self.folder)
 
     def as_json(self) -> dict[str, Any]:
         """The content of report.json."""
@@ -151,15 +162,6 @@ def table(report: Report) -> str:
     lines.append(("peak memory", f"{report.peak_memory_bytes / 2**20:,.0f} MiB"))
     for split in ("validation", "test"):
         if scores := getattr(report, split):
-            lines.append((split, scores_line(scores)))
+            lines.append((split, report.as_task().summary(scores)))
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
-
-
-def scores_line(scores: dict) -> str:
-    """Accuracy with its interval, macro F1 and loss; percent."""
-    low, high = scores["accuracy_interval"]
-    return (
-        f"accuracy {scores['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%}), "
-        f"macro F1 {scores['f1_macro']:.2%}, loss {scores['loss']:.4f}, {scores['rows']:,} rows"
-    )

@@ -3,8 +3,10 @@
 import logging
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import datasets
 import huggingface_hub
@@ -24,11 +26,11 @@ from sentiment_hf.runs.report import Report, command, environment
 from sentiment_hf.runs.run_folder import as_before_if_refused, claim, finished_report
 from sentiment_hf.runs.score import (
     Scored,
-    facts_of_model,
+    cost_of_model,
     score_baseline,
     score_model,
     scores_of,
-    write_all_predictions,
+    write_predictions,
 )
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import Kind
@@ -58,7 +60,7 @@ def run(spec: RunSpec) -> Report:
     require_checkpoints(spec)
     known = identify(spec, args, load_splits(spec.data))
     with args.main_process_first(local=False, desc="looking at the output folder"):
-        report = finished_report(known.folder, known.identity, known.spec)
+        report = finished_report(known)
     # The first process takes the lock only after every other has looked, or the others would see it taken.
     PartialState().wait_for_everyone()
     if report:
@@ -68,16 +70,16 @@ def run(spec: RunSpec) -> Report:
 
 
 def train_and_test_in(known: KnownRun) -> Report:
-    """The report of a run that is not finished. The folder becomes its own once nothing can be refused any more."""
+    """Make a run that is not finished. Its folder is claimed after everything that can be refused was checked."""
     spec, args, folder = known.spec, known.args, known.folder
     # Asked now: after hours of training the network may be gone.
-    facts = facts_of(known)
-    begin = prepare(known, facts)
+    report = report_before_training(known)
+    begin = prepare(known, report)
     claimed = locked(folder) if known.writes else nullcontext()
     undone = as_before_if_refused(folder) if known.writes and spec.run.force_resume else nullcontext()
     with unwritable_explained(folder), lost_processes_explained(), claimed, undone:
         with args.main_process_first(local=False, desc="claiming the output folder"):
-            checkpoint = claim(folder, known.identity, spec.run, known.writes)
+            checkpoint = claim(known)
         while True:
             try:
                 return begin(checkpoint)
@@ -88,32 +90,32 @@ def train_and_test_in(known: KnownRun) -> Report:
             # Model and trainer are made anew, after all that refers to the old ones is gone: outside of `except`.
             del begin
             clear_device_cache(garbage_collection=True)
-            begin, checkpoint = prepare(known, facts), newest_whole(folder, spec.run.checkpoint_verify)
+            begin, checkpoint = prepare(known, report), newest_whole(folder, spec.run.checkpoint_verify)
 
 
-def prepare(known: KnownRun, facts: Report) -> Callable[[Path | None], Report]:
-    """What trains, from a checkpoint if there is one, and returns the report, which begins with `facts`.
+def prepare(known: KnownRun, report: Report) -> Callable[[Path | None], Report]:
+    """Build model and trainer, or the baseline; returns the function that trains, scores and completes `report`.
 
-    Whatever can be refused is refused before it is returned.
+    The function takes the checkpoint to go on from, or None. Input that can be refused is refused before it is called.
     """
     if known.spec.model.kind is Kind.BASELINE:
         baseline = prepare_baseline(known.spec, known.splits.validation, known.args.world_size)
-        return partial(fit_and_test, baseline, known, facts)
+        return partial(fit_and_test, baseline, known, report)
     trainer = build_trainer(known.spec, known.args, known.splits)
     with refusals_explained():
         require_space(trainer)
-    return partial(train_and_test, trainer, known, facts)
+    return partial(train_and_test, trainer, known, report)
 
 
-def train_and_test(trainer: ClassificationTrainer, known: KnownRun, facts: Report, checkpoint: Path | None) -> Report:
-    """The report of all that was asked for; --merge_adapter saves an adapter as one checkpoint with its base."""
+def train_and_test(trainer: ClassificationTrainer, known: KnownRun, report: Report, checkpoint: Path | None) -> Report:
+    """Train a model, score it, save it with its card, and write the report last."""
     merges = known.spec.tuning.merge_adapter
     if trainer.args.do_train:
         train(trainer, checkpoint, merges)
     elif merges:
         save(trainer, merge=True)
     scored = score_model(trainer, known.splits)
-    report = completed(facts, known, facts_of_model(trainer), scored)
+    report = completed(report, known, cost_of_model(trainer), scored)
     if known.writes:
         if trainer.args.do_train or merges:
             write_card(known.folder, report)
@@ -123,19 +125,19 @@ def train_and_test(trainer: ClassificationTrainer, known: KnownRun, facts: Repor
     return report
 
 
-def fit_and_test(baseline: Baseline, known: KnownRun, facts: Report, checkpoint: None) -> Report:
-    """The same of a baseline. It has no checkpoints to go on from: an interrupted fit begins anew."""
+def fit_and_test(baseline: Baseline, known: KnownRun, report: Report, checkpoint: None) -> Report:
+    """Fit a baseline, score it, save it, and write the report last; there are no checkpoints of a fit."""
     with threadpool_limits(torch.get_num_threads()):
-        fitted = fit(baseline, known.splits.train, known.splits.validation)
+        fitted = fit(baseline, known.splits)
         scored = score_baseline(fitted, known.splits)
-    report = completed(facts, known, {"model_type": facts.model} | fitted.facts(), scored)
+    report = completed(report, known, {"model_type": report.model} | fitted.cost(), scored)
     fitted.save(known.folder)
     report.save(known.folder)
     return report
 
 
-def facts_of(known: KnownRun) -> Report:
-    """What the report says of a run before it begins: its name, its data, its command."""
+def report_before_training(known: KnownRun) -> Report:
+    """The report with what is known before training: model, data, command, fingerprint."""
     spec, splits = known.spec, known.splits
     origin = None if (spec.embed_with or spec.model).is_new else (spec.embed_with or spec.model)
     return Report(
@@ -150,7 +152,8 @@ def facts_of(known: KnownRun) -> Report:
         seed=known.args.seed,
         recipe=spec.recipe,
         command=command(),
-        labels=splits.train.features["label"].names,
+        task=splits.task.name,
+        labels=list(splits.task.labels),
         duplicates=splits.notes["duplicates"],
         data=splits.notes,
         fingerprint=fingerprint_of(known.identity),
@@ -160,15 +163,15 @@ def facts_of(known: KnownRun) -> Report:
     )
 
 
-def completed(facts: Report, known: KnownRun, cost: dict, scored: Scored) -> Report:
-    """The facts, what training cost, and the scores; the predictions are written by one process."""
+def completed(report: Report, known: KnownRun, cost: dict[str, Any], scored: Scored) -> Report:
+    """The report with what training cost and with the scores; one process writes the predictions."""
     if known.writes:
-        write_all_predictions(known.folder, scored, facts.labels)
-    return Report(**vars(facts) | cost | scores_of(scored, facts.labels) | environment())
+        write_predictions(known.folder, scored, known.splits.task)
+    return replace(report, **cost, **scores_of(scored, known.splits.task), **environment())
 
 
 def show_progress(shown: bool) -> None:
-    """Bars for data and training, or none at all; never one for writing a file that is there at once."""
+    """Progress bars for data and training, or none; never for writing a file, which is done at once."""
     transformers.utils.logging.disable_progress_bar()
     if not shown:
         datasets.disable_progress_bars()

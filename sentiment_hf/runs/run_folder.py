@@ -1,4 +1,4 @@
-"""Whose the output folder is: nobody's, this run's (finished or not), or another's, which stays."""
+"""The output folder: free, of this run (finished or not), or of another run, which is not touched."""
 
 import logging
 import shutil
@@ -17,10 +17,10 @@ from sentiment_hf.common.layout import (
     REPORT,
     RESULTS,
 )
-from sentiment_hf.runs.identity import NEUTRAL
+from sentiment_hf.runs.identity import NEUTRAL, KnownRun
 from sentiment_hf.runs.lock import refuse_locked
 from sentiment_hf.runs.report import Report
-from sentiment_hf.settings.arguments import RunArguments, RunSpec
+from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.training.checkpoints import newest_first, newest_whole, set_aside
 from sentiment_hf.training.disk import require_writable
 
@@ -30,22 +30,23 @@ logger = logging.getLogger(__name__)
 REPLACE = "choose another folder, or give --overwrite"
 
 
-def finished_report(folder: Path, this_run: dict, spec: RunSpec) -> Report | None:
-    """The report, which is written last, where this run is finished and not to be replaced; nothing is changed.
+def finished_report(known: KnownRun) -> Report | None:
+    """The report where the folder holds this run, finished and not to be replaced; else None. Nothing is changed.
 
     Raises:
-        InputError: the folder holds something that is no run, or another run without --overwrite or --force_resume,
-            or a run that is going on right now.
+        InputError: the folder holds files of something else, another run without --overwrite or --force_resume, or a
+            run that another process is making now.
     """
+    folder, options = known.folder, known.spec.run
     require_writable(folder)
     if not folder.exists() or {path.name for path in folder.iterdir()} <= BEGUN:
         return None
     if not (folder / IDENTITY).is_file():
         raise InputError(f"--output_dir {folder} is not empty and holds no run of this program; choose another folder")
-    if spec.run.overwrite or not has_results(folder):
-        refuse_own_model(folder, spec)
-    elif changed := changes(folder, this_run):
-        refuse_other_run(folder, changed, spec.run.force_resume)
+    if options.overwrite or not has_results(folder):
+        refuse_own_model(folder, known.spec)
+    elif changed := changed_settings(folder, known.identity):
+        refuse_other_run(folder, changed, options.force_resume)
     elif (folder / REPORT).is_file():
         return Report.load(folder, REPLACE)
     refuse_locked(folder)
@@ -53,7 +54,7 @@ def finished_report(folder: Path, this_run: dict, spec: RunSpec) -> Report | Non
 
 
 def has_results(folder: Path) -> bool:
-    """A run that failed before its first checkpoint has none: there is nothing to keep and nothing to go on from."""
+    """Whether there is a report or a checkpoint. A run that failed before its first checkpoint has neither."""
     return (folder / REPORT).is_file() or any(folder.glob("checkpoint-*"))
 
 
@@ -67,15 +68,18 @@ def refuse_own_model(folder: Path, spec: RunSpec) -> None:
             )
 
 
-def changes(folder: Path, this_run: dict) -> list[str]:
-    """How the run in the folder differs from this one; an older version may have written down what is neutral now."""
+def changed_settings(folder: Path, identity: dict) -> list[str]:
+    """The settings in which the run in the folder differs from `identity`, with both values.
+
+    Settings that are neutral now are left out, because an older version may have written them down.
+    """
     there = read_json(folder / IDENTITY, REPLACE)
-    names = [name for name in {**there, **this_run} if there.get(name) != this_run.get(name) and name not in NEUTRAL]
-    return [f"{name}: {there.get(name)!r} there, {this_run.get(name)!r} here" for name in names]
+    names = [name for name in {**there, **identity} if there.get(name) != identity.get(name) and name not in NEUTRAL]
+    return [f"{name}: {there.get(name)!r} there, {identity.get(name)!r} here" for name in names]
 
 
 def refuse_other_run(folder: Path, changed: list[str], force_resume: bool) -> None:
-    """What has changed is said, and is the end of it unless --force_resume."""
+    """Raise InputError that names the first changed settings; with --force_resume, log them as a warning."""
     shown = ", ".join(changed[:4])
     if not force_resume:
         raise InputError(
@@ -85,24 +89,28 @@ def refuse_other_run(folder: Path, changed: list[str], force_resume: bool) -> No
     logger.warning("--force_resume: %s goes on with other settings (%s)", folder, shown)
 
 
-def claim(folder: Path, this_run: dict, args: RunArguments, writes: bool) -> Path | None:
-    """Make the folder this run's, and return the checkpoint to go on from, if there is one.
+def claim(known: KnownRun) -> Path | None:
+    """Make the folder that of this run; the checkpoint to go on from, or None.
 
-    `writes` is true in one process only, which has `locked` the folder; the others look on after it is done.
+    Only the process that writes changes the folder, which it has `locked`. The other processes call this after it.
     """
-    if writes:
-        if args.overwrite or not has_results(folder):
-            clear(folder)
+    folder, options = known.folder, known.spec.run
+    if known.writes:
+        if options.overwrite or not has_results(folder):
+            remove_run(folder)
         for name in (REPORT, BROKEN_BATCH):
             (folder / name).unlink(missing_ok=True)
-        write_json(folder / IDENTITY, this_run)
-        set_aside(folder, args.checkpoint_verify)
-    return newest_whole(folder, args.checkpoint_verify)
+        write_json(folder / IDENTITY, known.identity)
+        set_aside(folder, options.checkpoint_verify)
+    return newest_whole(folder, options.checkpoint_verify)
 
 
 @contextmanager
 def as_before_if_refused(folder: Path) -> Iterator[None]:
-    """What a folder says of its run stays where --force_resume is refused by the checkpoint that it goes on from."""
+    """Write identity and report of the folder back where InputError is raised before a checkpoint was written.
+
+    With --force_resume the checkpoint may refuse the new settings after `claim` has replaced these files.
+    """
     checkpoints = newest_first(folder)
     kept = {path: path.read_text(encoding="utf-8") for name in (IDENTITY, REPORT) if (path := folder / name).is_file()}
     try:
@@ -114,8 +122,8 @@ def as_before_if_refused(folder: Path) -> Iterator[None]:
         raise
 
 
-def clear(folder: Path) -> None:
-    """Remove all that a run of ours writes; files of anyone else stay."""
+def remove_run(folder: Path) -> None:
+    """Delete the files that a run writes; files with other names stay."""
     for checkpoint in folder.glob("checkpoint-*"):
         shutil.rmtree(checkpoint)
     code = [path.name for path in Path(custom_models.__file__).parent.glob("*.py")]

@@ -14,13 +14,13 @@ from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import whole
 from sentiment_hf.common.layout import PREDICTIONS
 from sentiment_hf.data import Splits
-from sentiment_hf.tasks.metrics import full_scores
+from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import tokenize, truncation
 from sentiment_hf.training.batches import longest_first
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.trainer import ClassificationTrainer
 
-# Part to (rows, num_labels) logits and (rows,) labels, in the order of the rows.
+# Part to (rows, outputs) logits and (rows,) labels, in the order of the rows.
 Scored = dict[str, tuple[np.ndarray, np.ndarray]]
 
 # What `Trainer` calls the parts.
@@ -64,30 +64,20 @@ def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str)
     return logits, labels
 
 
-def scores_of(scored: Scored, names: list[str]) -> dict[str, dict[str, Any]]:
-    """What the report says of each part; `names` are those of the classes."""
-    return {part: full_scores(logits, labels, names) for part, (logits, labels) in scored.items()}
+def scores_of(scored: Scored, task: Task) -> dict[str, dict[str, Any]]:
+    """What the report says of each part."""
+    return {part: task.scores(logits, labels) for part, (logits, labels) in scored.items()}
 
 
-def write_all_predictions(folder: Path, scored: Scored, names: list[str]) -> None:
-    """A file for each part that was scored."""
+def write_predictions(folder: Path, scored: Scored, task: Task) -> None:
+    """A file for each part that was scored, a line a row in the order of the part: row, and the task's columns."""
     for part, (logits, labels) in scored.items():
-        write_predictions(folder / PREDICTIONS[part], logits, labels, names)
+        columns = {"row": np.arange(len(labels), dtype=np.int32)} | task.columns(logits, labels)
+        with whole(folder / PREDICTIONS[part]) as temporary:
+            pq.write_table(pa.table(columns), temporary)
 
 
-def write_predictions(path: Path, logits: np.ndarray, labels: np.ndarray, names: list[str]) -> None:
-    """One line a row of the part, in its order: row, label, prediction, probability of each class (float16)."""
-    import torch
-
-    probabilities = torch.from_numpy(logits).float().softmax(-1).numpy().astype(np.float16)
-    columns = {"row": np.arange(len(labels), dtype=np.int32), "label": labels.astype(np.int16)}
-    columns["prediction"] = logits.argmax(-1).astype(np.int16)
-    columns |= {f"probability_{name}": probabilities[:, index] for index, name in enumerate(names)}
-    with whole(path) as temporary:
-        pq.write_table(pa.table(columns), temporary)
-
-
-def facts_of_model(trainer: ClassificationTrainer) -> dict[str, Any]:
+def cost_of_model(trainer: ClassificationTrainer) -> dict[str, Any]:
     """What was trained, and for how long; all counts and seconds are of training steps only."""
     args, clock = trainer.args, trainer.clock.totals()
     lengths = np.asarray(trainer.train_dataset["length"])

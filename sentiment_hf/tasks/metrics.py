@@ -1,4 +1,9 @@
-"""Scores of a classifier, computed from its logits over all rows at once, never averaged over batches."""
+"""Scores of single-label classification over all rows at once, never averaged over batches.
+
+`predictions` and `labels` are (rows,) class ids. This module brings `evaluate`; import it where scores are computed.
+"""
+
+from collections.abc import Sequence
 
 import datasets
 import evaluate
@@ -6,10 +11,6 @@ import numpy as np
 from scipy.special import log_softmax
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
-from transformers import EvalPrediction
-
-# The smallest positive float16: a saved probability of 0 was below half of it.
-SMALLEST = 2.0**-24
 
 # As scikit-learn orders them; the number of rows comes after.
 COLUMNS = ("precision", "recall", "f1")
@@ -29,7 +30,7 @@ class ClassificationScores(evaluate.Metric):
         )
 
     def _compute(self, predictions: list[int], references: list[int], num_labels: int) -> dict[str, float]:
-        columns = precision_recall_fscore_support(references, predictions, labels=range(num_labels), zero_division=0)
+        columns = of_classes(predictions, references, num_labels)
         return accuracy_and_means(np.asarray(predictions), np.asarray(references), columns)
 
 
@@ -43,32 +44,37 @@ def accuracy_and_means(predictions: np.ndarray, labels: np.ndarray, columns: tup
     return {"accuracy": float((predictions == labels).mean())} | means
 
 
-def compute_metrics(prediction: EvalPrediction) -> dict[str, float]:
-    """What `Trainer` logs at each evaluation: logits (rows, num_labels) and labels (rows,) -> scores."""
-    logits = prediction.predictions
-    return ClassificationScores().compute(
-        predictions=logits.argmax(-1), references=prediction.label_ids, num_labels=logits.shape[-1]
-    )
-
-
 def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
-    """Mean of -log p(label) over the rows, natural logarithm."""
+    """Mean of -log p(label) over the rows of (rows, classes) logits, natural logarithm."""
     return float(-log_softmax(logits.astype(np.float64), axis=-1)[np.arange(len(labels)), labels].mean())
 
 
-def full_scores(logits: np.ndarray, labels: np.ndarray, names: list[str]) -> dict:
-    """All that `report.json` says of one split; fractions, with a 95 % Wilson interval of the accuracy."""
-    predictions = logits.argmax(-1)
+def full_scores(predictions: np.ndarray, labels: np.ndarray, loss: float, names: tuple[str, ...]) -> dict:
+    """All that report.json says of one part; fractions, with a 95 % Wilson interval of the accuracy."""
     interval = binomtest(int((predictions == labels).sum()), len(labels)).proportion_ci(0.95, method="wilson")
-    columns = precision_recall_fscore_support(labels, predictions, labels=range(len(names)), zero_division=0)
-    per_class = {
-        name: {"precision": float(p), "recall": float(r), "f1": float(f), "rows": int(n)}
-        for name, p, r, f, n in zip(names, *columns, strict=True)
-    }
+    columns = of_classes(predictions, labels, len(names))
     return accuracy_and_means(predictions, labels, columns) | {
         "accuracy_interval": [interval.low, interval.high],
-        "loss": cross_entropy(logits, labels),
-        "per_class": per_class,
+        "loss": loss,
+        "per_class": by_name(columns, names),
         "confusion": confusion_matrix(labels, predictions, labels=range(len(names))).tolist(),
         "rows": len(labels),
+    }
+
+
+def scores_by_class(predictions: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> dict[str, dict]:
+    """Class name to its precision, recall, F1 and number of rows."""
+    return by_name(of_classes(predictions, labels, len(names)), names)
+
+
+def of_classes(predictions: Sequence[int], labels: Sequence[int], classes: int) -> tuple[np.ndarray, ...]:
+    """(classes,) precision, recall, F1 and rows; 0 where a rate has no rows to be one of."""
+    return precision_recall_fscore_support(labels, predictions, labels=range(classes), zero_division=0)
+
+
+def by_name(columns: tuple[np.ndarray, ...], names: tuple[str, ...]) -> dict[str, dict]:
+    """What `of_classes` returns, as an object for each class."""
+    return {
+        name: {"precision": float(p), "recall": float(r), "f1": float(f), "rows": int(n)}
+        for name, p, r, f, n in zip(names, *columns, strict=True)
     }

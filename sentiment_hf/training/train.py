@@ -32,7 +32,7 @@ def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Cla
     """Tokenizer, tokenized splits, model, and the trainer around them."""
     set_seed(args.seed)
     tokenizer = load_tokenizer(spec, splits.train["text"])
-    model = load_model(spec, splits.train.features["label"].names, tokenizer, trains=args.do_train)
+    model = load_model(spec, splits.task, tokenizer, trains=args.do_train)
     if vectors := spec.new_model.word_vectors:
         found = initialise_embedding(model, tokenizer, vectors)
         logger.warning("%s covers %.1f %% of the vocabulary", vectors, 100 * found)
@@ -42,15 +42,17 @@ def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Cla
     collator = FewLengthsCollator(tokenizer)
     if spec.model.is_new:
         model.prepare(labelled_batches(train, collator))
+    labels = np.asarray(splits.train["label"][:])
     with refusals_explained():
         trainer = ClassificationTrainer(
             model=model,
             args=args,
+            task=splits.task,
             train_dataset=train,
             eval_dataset=longest_first(validation)[0],
             processing_class=tokenizer,
             data_collator=collator,
-            class_weights=balanced_weights(splits.train) if spec.run.class_weights else None,
+            class_weights=splits.task.class_weights(labels) if spec.run.class_weights else None,
             length_bucketing=spec.run.length_bucketing,
             checkpoint_verify=spec.run.checkpoint_verify,
             callbacks=callbacks(spec.run, args),
@@ -72,13 +74,6 @@ def callbacks(run_args: RunArguments, training_args: TrainingArguments) -> list[
     if run_args.early_stopping_patience is not None and training_args.eval_strategy != "no":
         chosen.append(EarlyStoppingCallback(run_args.early_stopping_patience))
     return chosen
-
-
-def balanced_weights(train: Dataset) -> torch.Tensor:
-    """rows / (classes * rows of the class), as in scikit-learn: the mean weight of a row is 1; 0 without rows."""
-    counts = np.bincount(train["label"], minlength=train.features["label"].num_classes)
-    weights = np.where(counts, len(train) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 0)
-    return torch.tensor(weights, dtype=torch.float32)
 
 
 @contextmanager

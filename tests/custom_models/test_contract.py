@@ -31,6 +31,7 @@ from transformers.modeling_outputs import TokenClassifierOutput
 
 from custom_models import BODIES, MODEL_NAMES, MODELS
 from custom_models.recurrent import RecurrentConfig
+from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 GOLDEN = Path(__file__).with_name("golden_keys.json")
@@ -297,6 +298,7 @@ def test_a_step_of_small_batches_is_the_step_of_the_big_batch(
         ),
         train_dataset=Dataset.from_dict(rows | {"label": labels, "length": [len(text) for text in texts]}),
         data_collator=DataCollatorWithPadding(tokenizer),
+        task=SingleLabel(tuple(LABELS.values())),
         class_weights=None,
         length_bucketing=True,
     )

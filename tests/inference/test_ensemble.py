@@ -21,12 +21,13 @@ from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.data.files import read_csv_table
 from sentiment_hf.inference.make_ensemble import METHODS, learned_weights, make_ensemble, validation_of
 from sentiment_hf.runs.finished import load_runs
-from sentiment_hf.runs.published import Predicted
-from sentiment_hf.tasks.metrics import cross_entropy
+from sentiment_hf.tasks.single_label import SingleLabel
+from sentiment_hf.tasks.task import Predicted
 
 ROOT = Path(__file__).parents[2]
 FILES = {"validation": "validation_predictions.parquet", "test": "predictions.parquet"}
 NAMES = ("negative", "positive")
+TASK = SingleLabel(NAMES)
 OTHER = {"positive": "negative", "negative": "positive"}
 TEXTS = ["a fine film", "", "so grim and dull", "good bad good", "the soup was cold"]
 # What float16 and its rescaling leave of a probability.
@@ -134,7 +135,7 @@ def test_members_of_mean_and_vote_count_alike(ensembles):
 def log_loss(runs, weights) -> float:
     """Of the weighted mean of the probabilities."""
     pooled = np.tensordot(weights, np.stack([run.probabilities for run in runs]), axes=1)
-    return cross_entropy(np.log(pooled), runs[0].labels)
+    return TASK.evaluation_loss(np.log(pooled), runs[0].labels)
 
 
 def test_weights_are_never_worse_on_validation_than_the_best_member_and_the_mean(ensembles, members):
@@ -163,11 +164,11 @@ def test_a_useless_member_weighs_nothing_and_the_order_has_no_say(members):
     runs = validation_of(load_runs(members))
     of_wrong = np.where(runs[0].labels[:, None] == [0, 1], 0.01, 0.99)
     wrong = replace(runs[0], probabilities=of_wrong)
-    weights = learned_weights([*runs, wrong])
+    weights = learned_weights([*runs, wrong], TASK)
     assert weights[-1] == pytest.approx(0, abs=1e-6)
     assert weights.sum() == pytest.approx(1, abs=1e-12)
-    assert weights[:-1] == pytest.approx(learned_weights(runs), abs=1e-4)
-    assert weights == pytest.approx(learned_weights([wrong, *runs[::-1]])[::-1], abs=1e-6)
+    assert weights[:-1] == pytest.approx(learned_weights(runs, TASK), abs=1e-4)
+    assert weights == pytest.approx(learned_weights([wrong, *runs[::-1]], TASK)[::-1], abs=1e-6)
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -186,7 +187,7 @@ def test_no_other_weights_are_better(seed):
         ]
         runs.append(Predicted(labels, probabilities.argmax(1), probabilities))
     runs.append(runs[0])
-    weights = learned_weights(runs)
+    weights = learned_weights(runs, TASK)
     of_label = np.stack([run.probabilities[np.arange(rows), labels] for run in runs], axis=1)
     gain = (of_label / (of_label @ weights)[:, None]).mean(axis=0) - 1
     assert gain.max() < 1e-5

@@ -19,6 +19,7 @@ from sentiment_hf.models.adapters import tune
 from sentiment_hf.models.load import load_model, load_tokenizer
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.tasks.single_label import SingleLabel
 
 TEXTS = ["good film and warm soup", "a dull grim plot", "", "the film " * 40]
 SETTINGS = ["hidden_size=8"]
@@ -54,7 +55,7 @@ def on_encoder(name: str, encoder: Path):
     words += ["--model_config", *SETTINGS, "embedding_dropout=0"]
     spec = parse_run(words)
     tokenizer = load_tokenizer(spec, [])
-    return load_model(spec, ["bad", "good"], tokenizer), tokenizer
+    return load_model(spec, SingleLabel(("bad", "good")), tokenizer), tokenizer
 
 
 @pytest.mark.parametrize("name", TAKERS)
@@ -126,7 +127,7 @@ def test_one_checkpoint_loads_where_our_packages_are_not_installed(runs):
     assert found.keys() == {*TAKERS}
     for name in TAKERS:
         scorer = load_scorer(ModelRef.parse(str(runs / name)))
-        ours = [dict(zip(scorer.labels, scores, strict=True)) for scores in scorer.score(TEXTS[:3])]
+        ours = [dict(zip(scorer.task.labels, scores, strict=True)) for scores in scorer.score(TEXTS[:3])]
         assert found[name][:3] == [pytest.approx(scores, abs=1e-5) for scores in ours]
         assert sum(found[name][3].values()) == pytest.approx(1)
 

@@ -5,6 +5,7 @@ import pytest
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.models.load import load_model
 from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.text.tokenizers import train_tokenizer
 
 
@@ -14,7 +15,7 @@ def model_with(*settings: str, model: str = "custom-gru"):
     tokenizer = train_tokenizer(
         ["good film", "bad film"], "word", vocab_size=20, min_frequency=1, lowercase=True, model_max_length=20
     )
-    return load_model(spec, ["negative", "positive"], tokenizer)
+    return load_model(spec, SingleLabel(("negative", "positive")), tokenizer)
 
 
 def test_settings_of_a_model_arrive_with_their_types():

@@ -14,6 +14,7 @@ from sentiment_hf.models.load import load_checkpoint, load_model, load_tokenizer
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.tasks.single_label import SingleLabel
 
 LABELS = ["negative", "positive"]
 
@@ -35,7 +36,7 @@ def loaded(folder, labels=LABELS, trains=True):
     """(model, tokenizer) as a run loads them, for texts of at most 400 tokens."""
     spec = parse_run(["--model", str(folder), "--max_seq_length", "400"])
     tokenizer = load_tokenizer(spec, [])
-    return load_model(spec, labels, tokenizer, trains), tokenizer
+    return load_model(spec, SingleLabel(tuple(labels)), tokenizer, trains), tokenizer
 
 
 def edit(file, **changes):
@@ -80,7 +81,7 @@ def test_a_head_that_nothing_trains_is_refused(bert):
 
 def test_a_new_model_that_nothing_trains_is_refused(tokenizer):
     with pytest.raises(InputError, match="add --do_train"):
-        load_model(parse_run(["--model", "custom-gru"]), LABELS, tokenizer, trains=False)
+        load_model(parse_run(["--model", "custom-gru"]), SingleLabel(tuple(LABELS)), tokenizer, trains=False)
 
 
 @pytest.mark.parametrize(("labels", "kept"), [(LABELS, True), (["ham", "spam"], False)])

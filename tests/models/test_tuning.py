@@ -31,6 +31,7 @@ from sentiment_hf.runs.run import run
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.recipes import CONFIGS
 from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.tasks.single_label import SingleLabel
 
 SIZES = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 24}
 DECODER = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
@@ -140,9 +141,9 @@ def test_for_other_classes_the_rows_of_the_classes_are_made_anew_and_nothing_els
     labels = [f"class {index:02}" for index in range(classes)]
     save_with_classes(tmp_path, name, labels[::-1])
     spec = parse_run(["--model", str(tmp_path)])
-    kept = load_model(spec, labels[::-1], tokenizer).state_dict()
+    kept = load_model(spec, SingleLabel(tuple(labels[::-1])), tokenizer).state_dict()
     assert not changed_rows(load_file(tmp_path / "model.safetensors"), kept)
-    changed = changed_rows(kept, load_model(spec, labels, tokenizer).state_dict())
+    changed = changed_rows(kept, load_model(spec, SingleLabel(tuple(labels)), tokenizer).state_dict())
     output = OUTPUTS.get(name, "classifier")
     assert changed == {weight: [True] * classes for weight in kept if weight.startswith(f"{output}.")}
 
@@ -151,11 +152,12 @@ def test_for_other_classes_the_rows_of_the_classes_are_made_anew_and_nothing_els
 def test_an_adapter_for_other_classes_gets_new_rows_and_keeps_its_base(name, tokenizer, tmp_path):
     save_with_classes(tmp_path / "base", name, ["bad", "good"])
     spec = parse_run(["--model", str(tmp_path / "base"), "--tuning", "lora"])
-    model = load_model(spec, ["bad", "good"], tokenizer)
+    model = load_model(spec, SingleLabel(("bad", "good")), tokenizer)
     model.save_pretrained(tmp_path / "adapter")
     write_labels(model, tmp_path / "adapter")
     spec = parse_run(["--model", str(tmp_path / "adapter"), "--tuning", "lora"])
-    kept, renewed = (load_model(spec, labels, tokenizer).state_dict() for labels in (["bad", "good"], ["good", "bad"]))
+    tasks = SingleLabel(("bad", "good")), SingleLabel(("good", "bad"))
+    kept, renewed = (load_model(spec, task, tokenizer).state_dict() for task in tasks)
     trained = "default.out_proj" if name == "roberta" else "default"
     expected = [f"base_model.model.classifier.modules_to_save.{trained}.{kind}" for kind in ("weight", "bias")]
     assert changed_rows(kept, renewed) == {weight: [True, True] for weight in expected}
@@ -259,7 +261,7 @@ def lora(bases: dict, base: str, output, *more) -> dict:
 def scores(folder, texts=("a good film", "the soup was cold and dull", "")) -> list[dict[str, float]]:
     """What `predict` says."""
     scorer = load_scorer(ModelRef.parse(str(folder)))
-    return [dict(zip(scorer.labels, row, strict=True)) for row in scorer.score(list(texts)).tolist()]
+    return [dict(zip(scorer.task.labels, row, strict=True)) for row in scorer.score(list(texts)).tolist()]
 
 
 def assert_close(found: list[dict[str, float]], expected: list[dict[str, float]]):

@@ -19,7 +19,8 @@ from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.inference.make_ensemble import make_ensemble, validation_of
 from sentiment_hf.runs.card import plain
 from sentiment_hf.runs.finished import load_runs
-from sentiment_hf.runs.published import Predicted, from_logs, publish, read_published, to_logs
+from sentiment_hf.runs.published import publish, read_published
+from sentiment_hf.tasks.task import Predicted
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
@@ -87,7 +88,7 @@ def test_published_runs_are_those_of_their_folders(folders, published):
         assert_same(one.test, other.test)
         assert_same(one.validation, other.validation)
         assert one.report.as_json() == other.report.as_json()
-        for name in ("kind", "tuning", "seed", "classes", "curve", "inference"):
+        for name in ("kind", "tuning", "seed", "task", "curve", "inference"):
             assert getattr(one, name) == getattr(other, name), name
     assert {run.name: bool(run.curve) for run in found}["baseline-majority-seed0"] is False
     assert {run.name: run.inference for run in found}["custom-fc-seed0"] == SPEED
@@ -173,25 +174,6 @@ def test_runs_on_other_rows_are_kept_together_and_not_compared(data, folders, tm
         assert_same(found["fewer"].parts[part], read_published(tmp_path / "alone")[0].parts[part])
     with pytest.raises(InputError, match="not on the same data"):
         load_runs([tmp_path / "kept"])
-
-
-def saved() -> np.ndarray:
-    """All probabilities that float16 has, 0 and 1 included."""
-    return np.arange(np.float16(1).view(np.uint16) + 1, dtype=np.uint16).view(np.float16).astype(np.float64)
-
-
-@pytest.mark.parametrize("other", [lambda p: 1 - p, lambda p: p, np.zeros_like], ids=["the rest", "a tie", "nothing"])
-def test_every_saved_probability_and_every_prediction_come_back(other):
-    rounded = other(saved()).astype(np.float16).astype(np.float64)
-    both = np.stack([saved(), rounded], axis=1)
-    for predictions in (both.argmax(1), 1 - both[:, ::-1].argmax(1)):
-        logs = to_logs(Predicted(predictions, predictions, both))
-        assert np.isfinite(logs).all()
-        assert (np.sort(logs, axis=1)[:, 1] > np.sort(logs, axis=1)[:, 0]).all(), "no prediction is a tie"
-        found = from_logs(logs, np.array(["good"] * len(logs)), ["bad", "good"])
-        assert (found.predictions == predictions).all()
-        assert (found.probabilities == both).all()
-        assert (to_logs(found) == logs).all()
 
 
 def test_names_and_words_of_any_kind_come_back(copies, tmp_path):

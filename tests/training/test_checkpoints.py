@@ -370,7 +370,7 @@ LOST_WORKER = "DataLoader worker (pid 7) is killed by signal: Killed."
     [
         ("training.train.save", NO_SPACE, "could not be written to ([Errno 28] No space left"),
         ("runs.run.write_card", NO_SPACE, "could not be written to ([Errno 28] No space left"),
-        ("runs.score.full_scores", RuntimeError(LOST_WORKER), "a process that fetches batches is gone"),
+        ("tasks.single_label.SingleLabel.scores", RuntimeError(LOST_WORKER), "a process that fetches batches is gone"),
     ],
 )
 def test_what_fails_after_training_is_one_line_and_the_same_command_goes_on(

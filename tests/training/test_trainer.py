@@ -19,7 +19,6 @@ from sentiment_hf.common.errors import InputError, TrainingError
 from sentiment_hf.data.files import read_csv_table
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.run_flags import parse_run
-from sentiment_hf.training.loss import classification_loss
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 EXACT = ("embedding_size=8", "hidden_size=8", "dropout=0", "embedding_dropout=0")
@@ -125,19 +124,6 @@ def test_the_training_loss_is_the_one_that_was_asked_for(tmp_path, more):
     smoothing = 0.3 if "--label_smoothing_factor" in more else 0.0
     each = cross_entropy(outputs, labels, weight=weight, label_smoothing=smoothing, reduction="none")
     assert logged(tmp_path / "run", "loss") == pytest.approx([each.mean().item()], abs=2e-4)
-
-
-def test_class_weights_and_label_smoothing_change_the_gradient_and_not_the_evaluation():
-    class Output:
-        logits = torch.tensor([[2.0, -1.0], [0.5, 0.25], [3.0, 1.0]])
-
-    labels = torch.tensor([0, 0, 1])
-    plain = classification_loss(None, 0.0)(Output, labels)
-    assert plain == pytest.approx(cross_entropy(Output.logits, labels).item())
-    assert classification_loss(None, 0.0)(Output, labels, 12).item() == pytest.approx(plain.item() * 3 / 12)
-    weighed = classification_loss(torch.tensor([0.75, 1.5]), 0.0)(Output, labels)
-    each = cross_entropy(Output.logits, labels, reduction="none")
-    assert weighed == pytest.approx((0.75 * (each[0] + each[1]) + 1.5 * each[2]).item() / 3)
 
 
 @pytest.mark.parametrize("model", ["custom-gru", "bert"])

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 
+from sentiment_hf.tasks.task import Score
+
 MISSING = "–"
 MINUS = "−"
 
@@ -14,6 +16,11 @@ def percent(rate: float | None) -> str:
 def decimals(value: float | None) -> str:
     """0.28154 -> 0.282"""
     return MISSING if value is None else f"{value:.3f}"
+
+
+def shape(score: Score) -> Callable[[float | None], str]:
+    """The function of this file that formats the values of a score."""
+    return percent if score.unit == "%" else decimals
 
 
 def amount(value: float | None) -> str:

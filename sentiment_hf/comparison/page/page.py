@@ -11,6 +11,7 @@ from sentiment_hf.common.spreadsheet import cell
 from sentiment_hf.comparison.page import formatting
 from sentiment_hf.comparison.plan.grid import as_word
 from sentiment_hf.runs.card import plain
+from sentiment_hf.tasks.single_label import SingleLabel
 
 HTML, MARKDOWN, CSV, JSON = "report.html", "report.md", "results.csv", "results.json"
 
@@ -19,7 +20,6 @@ TEMPLATES = Path(__file__).parent / "templates"
 # Columns of a matrix of pairs that fit on the width of a printed page.
 ABREAST = 12
 
-SCORES = ("accuracy", "f1_macro", "log_loss", "calibration_error")
 SIZES = ("parameters", "trained_parameters", "bytes_on_disk")
 TRAINING = ("train_minutes", "train_tokens_per_second", "peak_memory_bytes")
 INFERENCE = ("texts_per_second_one_core", "texts_per_second_all_cores", "latency_p50_ms", "latency_p95_ms")
@@ -104,7 +104,7 @@ def csv_line(model: dict) -> dict:
     """The values of a model by column; an interval takes three columns, an unknown value is None."""
     line = {key: cell(model[key]) for key in ("name", "kind", "tuning")}
     line["seeds"] = " ".join(str(seed) for seed in model["seeds"] if seed is not None)
-    for key in SCORES:
+    for key in (score.key for score in SingleLabel.compared):
         interval = model[key] or dict.fromkeys(("value", "low", "high"))
         line |= {key: interval["value"], f"{key}_low": interval["low"], f"{key}_high": interval["high"]}
     line |= {key: model[key] for key in (*SIZES, *TRAINING)}
@@ -130,6 +130,8 @@ def render_template(template: str, comparison: dict, settings: dict, **more) -> 
         speeds=INFERENCE,
         digits=formatting,
         parts=accuracy_by_part(comparison["models"]),
+        scores=SingleLabel.compared,
+        ranking=SingleLabel.ranking,
         tunings=TUNINGS,
         method=(TEMPLATES / "method.txt").read_text(encoding="utf-8").splitlines(),
         **more,

@@ -36,9 +36,10 @@ def execute(planned: list[Planned]) -> list[dict]:
             print(f"failed: {reason} ({log_path(run)})", flush=True)
             continue
         seconds.setdefault((run.model, run.train_rows), []).append(time.monotonic() - start)
-        accuracy = Report.load(run.folder).test["accuracy"]
-        left = time_left(missing[number:], seconds)
-        print(f"{accuracy:.2%} in {format_duration(time.monotonic() - start)}; {left}", flush=True)
+        report = Report.load(run.folder)
+        ranking = report.as_task().ranking
+        score, took = ranking.shown(report.test[ranking.key]), format_duration(time.monotonic() - start)
+        print(f"{score} in {took}; {time_left(missing[number:], seconds)}", flush=True)
     return failed
 
 

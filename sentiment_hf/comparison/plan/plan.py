@@ -100,7 +100,7 @@ def report_if_finished(name: str, argv: list[str], data: SplitsCache) -> Report 
         splits = data.splits(spec.data)
         require_same_rows(data.first, splits)
         known = identify(spec, training_arguments(spec), splits)
-        return finished_report(known.folder, known.identity, known.spec)
+        return finished_report(known)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 

@@ -2,6 +2,8 @@
 
 import itertools
 
+from sentiment_hf.tasks.task import Score
+
 # Costs count as equal if they differ by less than this factor: another load of the machine alone can do that.
 SAME_COST = 1.5
 
@@ -9,34 +11,37 @@ SAME_COST = 1.5
 NEAR = 0.05
 
 
-def advice(comparison: dict) -> list[str]:
-    """Two to six sentences: what is best, what to take, what is cheaper, what more data does, what is uncertain.
+def advice(comparison: dict, ranking: Score) -> list[str]:
+    """Two to six sentences: the best model, the choice, cheaper models, the effect of more data, what is uncertain.
 
-    `comparison` is the dictionary of results.py. A model is called better only where the exact McNemar test with
-    Holm's correction says so. Cheaper is by inference where that was measured, else by training time.
+    `comparison` is the dictionary of results.py, `ranking` the score that its models are sorted by, a fraction. A
+    model is called better only where the exact McNemar test with Holm's correction says so. Cheaper is by inference
+    where that was measured, else by training time.
     """
     best, *others = comparison["models"]
-    sentences = [first_place(best, others, comparison["rows"]["test"])]
+    sentences = [first_place(best, others, comparison["rows"]["test"], ranking)]
     if others:
         alike = [model for model in comparison["models"] if model["name"] in comparison["groups"][0]]
         # On few rows the test may not tell even a random guess apart from the best model.
-        top = [model for model in alike if best["accuracy"]["value"] - model["accuracy"]["value"] <= NEAR]
+        top = [model for model in alike if behind(model, best, ranking) <= NEAR]
         kind = known_cost(comparison["models"])
         chosen = cheapest(top, kind)
-        sentences += [standing(comparison), choice(chosen, top, others, kind), *way_out(comparison, chosen, top, kind)]
+        sentences += [equals_of_best(comparison), recommended(chosen, top, others, kind, ranking)]
+        sentences += cheaper_models(comparison, chosen, top, kind, ranking)
     else:
         sentences.append("There is nothing to choose between: add a cheaper or a larger model.")
-    return [*sentences, *crossing(comparison["learning_curve"]), *uncertainty(comparison)]
+    return [*sentences, *crossing_curves(comparison["learning_curve"], ranking), *uncertainty(comparison)]
 
 
-def first_place(best: dict, others: list[dict], rows: int) -> str:
-    """The highest accuracy, with its interval."""
-    value, low, high = (f"{best['accuracy'][name]:.1%}" for name in ("value", "low", "high"))
-    place = f"has the highest accuracy of {len(others) + 1} models" if others else "is the only model"
+def first_place(best: dict, others: list[dict], rows: int, ranking: Score) -> str:
+    """The sentence on the model with the best score, with the interval."""
+    value, low, high = (f"{best[ranking.key][name]:.1%}" for name in ("value", "low", "high"))
+    end = "highest" if ranking.more_is_better else "lowest"
+    place = f"has the {end} {ranking.name} of {len(others) + 1} models" if others else "is the only model"
     return f"{best['name']} {place}: {value} of {rows:,} test rows (95 % interval {low} to {high})."
 
 
-def standing(comparison: dict) -> str:
+def equals_of_best(comparison: dict) -> str:
     """The sentence on the models that the tests cannot tell apart from the best one."""
     best, *others = (model["name"] for model in comparison["models"])
     alike = [name for name in others if not pair_of(comparison, best, name)["differs"]]
@@ -57,7 +62,7 @@ def listed(names: list[str], word: str) -> str:
     return f"{', '.join(names[:-1])} {word} {names[-1]}" if len(names) > 1 else names[0]
 
 
-def cost(model: dict, kind: str) -> float | None:
+def cost_of(model: dict, kind: str) -> float | None:
     """Seconds for a text on one core ("inference") or minutes of training ("train_minutes"); None if unknown."""
     if kind == "train_minutes":
         return model["train_minutes"]
@@ -67,7 +72,7 @@ def cost(model: dict, kind: str) -> float | None:
 def known_cost(models: list[dict]) -> str | None:
     """The kind of cost that is known for all models, or None; inference first, since every text costs it."""
     kinds = ("inference", "train_minutes")
-    return next((kind for kind in kinds if all(cost(model, kind) is not None for model in models)), None)
+    return next((kind for kind in kinds if all(cost_of(model, kind) is not None for model in models)), None)
 
 
 def cheapest(models: list[dict], kind: str | None) -> dict:
@@ -78,24 +83,24 @@ def cheapest(models: list[dict], kind: str | None) -> dict:
     cheaper = [model for model in models if saving(model, models[0], kind)]
     if not cheaper:
         return models[0]
-    least = min(cost(model, kind) for model in cheaper)
-    return next(model for model in cheaper if cost(model, kind) <= least * SAME_COST)
+    least = min(cost_of(model, kind) for model in cheaper)
+    return next(model for model in cheaper if cost_of(model, kind) <= least * SAME_COST)
 
 
 def saving(cheap: dict, dear: dict, kind: str | None) -> str | None:
     """How much cheaper the model `cheap` is than `dear`, in words; None if it is not cheaper or a cost is unknown."""
-    if kind is None or cost(dear, kind) <= SAME_COST * cost(cheap, kind):
+    if kind is None or cost_of(dear, kind) <= SAME_COST * cost_of(cheap, kind):
         return None
-    if cost(cheap, kind) == 0:
+    if cost_of(cheap, kind) == 0:
         return "needs no training"
-    times = cost(dear, kind) / cost(cheap, kind)
+    times = cost_of(dear, kind) / cost_of(cheap, kind)
     times = f"{times:,.0f}" if times >= 10 else f"{times:.1f}"
     if kind == "inference":
         return f"is {times} times cheaper per text"
-    return f"trains {times} times faster ({duration(cheap)} against {duration(dear)})"
+    return f"trains {times} times faster ({training_time(cheap)} against {training_time(dear)})"
 
 
-def duration(model: dict) -> str:
+def training_time(model: dict) -> str:
     """The training time of a model, in words."""
     count = model["train_minutes"]
     if count < 1:
@@ -103,51 +108,57 @@ def duration(model: dict) -> str:
     return f"{count:,.0f} minutes" if count >= 10 else f"{count:.1f} minutes"
 
 
-def choice(chosen: dict, top: list[dict], others: list[dict], kind: str | None) -> str:
+def recommended(chosen: dict, top: list[dict], others: list[dict], kind: str | None, ranking: Score) -> str:
     """The sentence on the model to take, with the reason; the tests cannot tell the models of `top` apart."""
     if chosen is not top[0]:
-        below = f"{points(chosen, top[0])} below {top[0]['name']}"
+        below = f"{points_behind(chosen, top[0], ranking)} below {top[0]['name']}"
         return f"Take {chosen['name']}: it {saving(chosen, top[0], kind)}, and that it is {below} may be chance."
     if kind is None:
-        return f"Take {chosen['name']}: not all costs are known, so only accuracy speaks."
+        return f"Take {chosen['name']}: not all costs are known, so only {ranking.name} speaks."
     if any(saving(model, chosen, kind) for model in others):
         return f"Take {chosen['name']}, unless cost matters more than the difference{'s' if len(others) > 1 else ''}."
     return f"Take {chosen['name']}: nothing here is much cheaper."
 
 
-def points(lower: dict, higher: dict) -> str:
-    """The distance in accuracy."""
-    count = f"{100 * (higher['accuracy']['value'] - lower['accuracy']['value']):.1f}"
+def behind(worse: dict, better: dict, ranking: Score) -> float:
+    """How far the score of the first model is behind that of the second; negative if it is ahead."""
+    return ranking.rank(worse[ranking.key]["value"]) - ranking.rank(better[ranking.key]["value"])
+
+
+def points_behind(worse: dict, better: dict, ranking: Score) -> str:
+    """The difference of two scores in percentage points, in words."""
+    count = f"{100 * behind(worse, better, ranking):.1f}"
     return f"{count} point{'' if count == '1.0' else 's'}"
 
 
-def way_out(comparison: dict, chosen: dict, top: list[dict], kind: str | None) -> list[str]:
-    """The sentence on the most accurate and the cheapest model below `top` that cost less: points lost, cost saved."""
+def cheaper_models(comparison: dict, chosen: dict, top: list[dict], kind: str | None, ranking: Score) -> list[str]:
+    """The sentence on the best and the cheapest model below `top` that cost less: points lost, cost saved."""
     outside = [model for model in comparison["models"] if model not in top and saving(model, chosen, kind)]
     named = outside[:1]
-    near = [model for model in outside if chosen["accuracy"]["value"] - model["accuracy"]["value"] <= NEAR]
+    near = [model for model in outside if behind(model, chosen, ranking) <= NEAR]
     if near and saving(cheapest(near, kind), named[0], kind):
         named.append(cheapest(near, kind))
     clauses = []
     for model in named:
         p = pair_of(comparison, chosen["name"], model["name"])["p_holm"]
         p = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-        below = f"{points(model, chosen)} below {chosen['name']} ({p})"
+        below = f"{points_behind(model, chosen, ranking)} below {chosen['name']} ({p})"
         clauses.append(f"{model['name']} is {below} and {saving(model, chosen, kind)}")
     return [f"For less, {'; '.join(clauses)}."] if clauses else []
 
 
-def crossing(curves: list[dict]) -> list[str]:
+def crossing_curves(curves: list[dict], ranking: Score) -> list[str]:
     """The sentence on the sizes of train between which the best pretrained and the best other model change places."""
     by_kind = [[c for c in curves if c["kind"] in kinds] for kinds in (("pretrained",), ("scratch", "baseline"))]
     if not all(by_kind):
         return []
-    a, b = (max(found, key=lambda curve: curve["points"][-1]["accuracy"]["value"]) for found in by_kind)
-    of_a, of_b = ({point["train_rows"]: point["accuracy"] for point in curve["points"]} for curve in (a, b))
+    a, b = (min(found, key=lambda curve: ranking.rank(curve["points"][-1][ranking.key]["value"])) for found in by_kind)
+    of_a, of_b = ({point["train_rows"]: point[ranking.key] for point in curve["points"]} for curve in (a, b))
     sizes = sorted(of_a.keys() & of_b.keys())
     if len(sizes) < 2:
         return []
-    leaders = [a["name"] if of_a[size]["value"] > of_b[size]["value"] else b["name"] for size in sizes]
+    ranks = [[ranking.rank(known[size]["value"]) for known in (of_a, of_b)] for size in sizes]
+    leaders = [a["name"] if of_first < of_second else b["name"] for of_first, of_second in ranks]
     first, last = (f"{size:,} training rows ({gap(of_a[size], of_b[size])})" for size in (sizes[0], sizes[-1]))
     turns = [index for index, (left, right) in enumerate(itertools.pairwise(leaders)) if left != right]
     if not turns:
@@ -162,7 +173,7 @@ def crossing(curves: list[dict]) -> list[str]:
 
 
 def gap(a: dict, b: dict) -> str:
-    """The distance between two accuracies, and whether their intervals overlap."""
+    """The difference of two scores in points, and whether their intervals overlap, in words."""
     overlap = a["low"] <= b["high"] and b["low"] <= a["high"]
     return f"{100 * abs(a['value'] - b['value']):.1f} points{', within the intervals' if overlap else ''}"
 

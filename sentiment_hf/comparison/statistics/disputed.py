@@ -29,7 +29,7 @@ def disagreements(models: list[Model], rows: TestRows | None) -> list[dict]:
         return []
     return [
         row_on_page(models, row, rows)
-        | {"predictions": {model.name: model.median.classes[model.median.predictions[row]] for model in models}}
+        | {"predictions": {m.name: m.task.labels[m.median.predictions[row]] for m in models}}
         for row in most_disputed(predictions, probabilities, SHOWN).tolist()
     ]
 
@@ -39,7 +39,7 @@ def label_errors(models: list[Model], rows: TestRows | None) -> list[dict]:
     predictions, probabilities = median_predictions(models)
     if len(predictions) < 2:
         return []
-    classes = models[0].median.classes
+    classes = models[0].task.labels
     found = contradicted(models[0].median.labels, predictions, probabilities, CONFIDENT, SHOWN)
     return [
         row_on_page(models, row, rows) | {"predicted": classes[predictions[0, row]], "probability": probability}
@@ -51,4 +51,4 @@ def row_on_page(models: list[Model], row: int, rows: TestRows | None) -> dict:
     """Number and label of the row; its text, or None if it is unknown or not to be shown."""
     first = models[0].median
     text = rows.texts[row] if rows is not None and rows.texts is not None else None
-    return {"row": row, "label": first.classes[first.labels[row]], "text": text}
+    return {"row": row, "label": first.task.labels[first.labels[row]], "text": text}

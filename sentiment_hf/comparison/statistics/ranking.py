@@ -6,6 +6,7 @@ import numpy as np
 
 from sentiment_hf.comparison.statistics.measures import LEVEL, alike, f1_difference, holm, mcnemar, pareto
 from sentiment_hf.comparison.statistics.seeds import Model
+from sentiment_hf.tasks.task import Score
 
 
 def compare_pairs(models: list[Model]) -> list[dict]:
@@ -16,9 +17,9 @@ def compare_pairs(models: list[Model]) -> list[dict]:
     pairs = []
     for a, b in itertools.combinations(models, 2):
         labels, of_a, of_b = a.median.labels, a.median.predictions, b.median.predictions
-        only_a, only_b, p = mcnemar(labels, of_a, of_b)
+        only_a, only_b, p = mcnemar(*(a.task.right(labels, predictions) for predictions in (of_a, of_b)))
         f1, f1_p = f1_difference(labels, of_a, of_b, len(a.median.classes))
-        difference = a.accuracy - b.accuracy
+        difference = a.score - b.score
         pairs.append({"a": a.name, "b": b.name, "difference": float(difference), "only_a": only_a, "only_b": only_b})
         pairs[-1] |= {"p": p, "f1_difference": f1, "f1_p": f1_p}
     adjusted, f1_adjusted = (holm(np.array([pair[name] for pair in pairs])) for name in ("p", "f1_p"))
@@ -38,22 +39,22 @@ def alike_names(models: list[Model], pairs: list[dict]) -> list[list[str]]:
     return [[names[index] for index in group] for group in alike(differs)]
 
 
-def fronts(described: list[dict]) -> dict[str, list[str]]:
-    """Models that none beats in both accuracy and cost: training minutes, or time per text on one core."""
+def pareto_fronts(described: list[dict], ranking: Score) -> dict[str, list[str]]:
+    """Names of the models on the Pareto front of score and each cost: training minutes, time per text on one core."""
     minutes = {model["name"]: model["train_minutes"] for model in described}
     seconds = {
         model["name"]: 1 / model["inference"]["texts_per_second_one_core"] for model in described if model["inference"]
     }
     return {
-        cost: front([model for model in described if known.get(model["name"]) is not None], known)
+        cost: pareto_front([model for model in described if known.get(model["name"]) is not None], known, ranking)
         for cost, known in (("train_minutes", minutes), ("inference", seconds))
     }
 
 
-def front(described: list[dict], known: dict[str, float]) -> list[str]:
-    """Names of the models on the Pareto front of accuracy and the `known` cost of each model."""
+def pareto_front(described: list[dict], known: dict[str, float], ranking: Score) -> list[str]:
+    """Names of the models on the Pareto front of the ranking score and the `known` cost of each model."""
     kept = pareto(
         np.array([known[model["name"]] for model in described]),
-        np.array([model["accuracy"]["value"] for model in described]),
+        np.array([-ranking.rank(model[ranking.key]["value"]) for model in described]),
     )
     return [model["name"] for model, keep in zip(described, kept, strict=True) if keep]

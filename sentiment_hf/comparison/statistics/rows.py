@@ -7,9 +7,9 @@ import numpy as np
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data import load_test_columns
-from sentiment_hf.data.columns import NUMBER
 from sentiment_hf.runs.finished import Run
 from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.tasks.task import Task
 
 LARGEST_GROUPING = 20
 
@@ -18,12 +18,12 @@ LARGEST_GROUPING = 20
 class TestRows:
     """The test rows in the order of the test part.
 
-    labels: the name of the class of each row.
+    labels: the label of each row as text.
     characters: (rows,) lengths of the texts.
     columns: a value per row by name of the column, "" for a missing one; only columns that group the rows.
     texts: None if they are not to be shown.
     data_hash: SHA-256 over train, validation and test.
-    classes: the names of the classes in the order of the ids that `data_hash` is over.
+    task: has the labels in the order of their ids, which `data_hash` is over.
     train_rows: the number of training rows that `data_hash` is over.
     """
 
@@ -32,7 +32,7 @@ class TestRows:
     columns: dict[str, list[str]]
     texts: list[str] | None
     data_hash: str
-    classes: list[str]
+    task: Task
     train_rows: int
 
 
@@ -47,14 +47,13 @@ def test_rows(args: DataArguments, rows_file: str | None) -> TestRows:
     splits, further = load_test_columns(args, rows_file)
     columns = {name: [as_text(cell) for cell in cells] for name, cells in further.items()}
     texts = splits.test["text"][:]
-    label = splits.test.features["label"]
     return TestRows(
-        labels=label.int2str(splits.test["label"][:]),
+        labels=splits.task.as_text(splits.test["label"][:]),
         characters=np.array([len(text) for text in texts]),
         columns={name: values for name, values in columns.items() if groups_rows(values)},
         texts=texts,
         data_hash=splits.data_hash,
-        classes=label.names,
+        task=splits.task,
         train_rows=len(splits.train),
     )
 
@@ -69,17 +68,11 @@ def groups_rows(values: Sequence[str]) -> bool:
     return 2 <= len(set(values) - {""}) <= LARGEST_GROUPING
 
 
-def in_order(values: set[str]) -> list[str]:
-    """The values sorted: by size if all are numbers, else by name."""
-    numbers = all(NUMBER.fullmatch(value) for value in values)
-    return sorted(values, key=lambda value: (float(value), value) if numbers else (0.0, value))
-
-
 def require_rows_of(run: Run, rows: TestRows) -> None:
     """Raise InputError unless the run was scored on these rows."""
-    labels = [run.classes[label] for label in run.labels]
+    labels = run.task.as_text(run.labels)
     if labels == rows.labels:
-        same_data = run.train_rows == rows.train_rows and run.report.labels == rows.classes
+        same_data = run.train_rows == rows.train_rows and run.report.as_task() == rows.task
         if not same_data or run.report.data_hash in (None, rows.data_hash):
             return
         reason = "texts or labels are not the same (data_hash)"

@@ -10,6 +10,7 @@ import numpy as np
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.runs.finished import Run
+from sentiment_hf.tasks.task import Score, Task
 
 # Fields of a report that do not depend on the number of training rows. Sizes do: a vocabulary grows with the rows.
 RECIPE = ("model", "tuning", "recipe", "embed_with", "max_seq_length", "truncation")
@@ -25,18 +26,33 @@ class Model:
     runs: list[Run]
 
     @property
-    def median(self) -> Run:
-        """The run with the median accuracy; of an even number the lower of the middle two."""
-        by_accuracy = sorted(self.runs, key=lambda run: run.report.test["accuracy"])
-        return by_accuracy[(len(by_accuracy) - 1) // 2]
+    def task(self) -> Task:
+        """The task of the runs."""
+        return self.runs[0].task
 
     @property
-    def accuracy(self) -> float:
-        """The mean over the seeds."""
-        return float(np.mean([run.predictions == run.labels for run in self.runs]))
+    def median(self) -> Run:
+        """The run with the median ranking score; of an even number of runs the worse of the middle two."""
+        ranking = self.task.ranking
+        worst_first = sorted(self.runs, key=lambda run: -ranking.rank(run.report.test[ranking.key]))
+        return worst_first[(len(worst_first) - 1) // 2]
+
+    @property
+    def score(self) -> float:
+        """The mean of the ranking score over the seeds."""
+        return float(self.terms(self.task.ranking).mean())
+
+    def terms(self, score: Score) -> np.ndarray:
+        """(seeds, rows) terms of a score on the test rows."""
+        return np.stack([score.terms(run.test) for run in self.runs])
 
 
-def recipe(run: Run) -> tuple:
+def best_first(models: Sequence[Model]) -> list[Model]:
+    """The models sorted by ranking score, best first; equal ones by name."""
+    return sorted(models, key=lambda model: (model.task.ranking.rank(model.score), model.name))
+
+
+def recipe_key(run: Run) -> tuple:
     """The key of a run that all points of one learning curve share."""
     return (*(getattr(run.report, name) for name in RECIPE), *run.settings.items())
 
@@ -53,16 +69,16 @@ def group_seeds(runs: Sequence[Run]) -> list[Model]:
     """
     alike = defaultdict(list)
     for run in runs:
-        alone = run.folder if run.seed is None else stem(run.folder)
-        alike[recipe(run), run.train_rows, tuple(getattr(run.report, name) for name in SIZES), alone].append(run)
+        alone = run.folder if run.seed is None else name_without_seed(run.folder)
+        alike[recipe_key(run), run.train_rows, tuple(getattr(run.report, name) for name in SIZES), alone].append(run)
     groups = list(alike.values())
     for group in groups:
-        refuse_twin(group)
+        require_different_seeds(group)
     groups = [sorted(group, key=lambda run: run.seed) for group in groups]
     return [Model(name, group) for name, group in zip(unique_names(groups), groups, strict=True)]
 
 
-def refuse_twin(group: list[Run]) -> None:
+def require_different_seeds(group: list[Run]) -> None:
     """Raise InputError if two runs of the group have the same seed."""
     known = {}
     for run in group:
@@ -74,7 +90,7 @@ def refuse_twin(group: list[Run]) -> None:
             )
 
 
-def stem(folder: Path) -> str:
+def name_without_seed(folder: Path) -> str:
     """The name of a folder without its seed: custom-lstm for custom-lstm-seed1 and for custom-lstm/seed1."""
     name = SEED.sub("", folder.resolve().name)
     return name or folder.resolve().parent.name
@@ -82,7 +98,7 @@ def stem(folder: Path) -> str:
 
 def unique_names(groups: list[list[Run]]) -> list[str]:
     """A name for each group: its folder without the seed, with the parent folder or a number to make it unique."""
-    names = [stem(group[0].folder) for group in groups]
+    names = [name_without_seed(group[0].folder) for group in groups]
     parents = [group[0].folder.resolve().parent.name for group in groups]
     names = [
         f"{parent}/{name}" if names.count(name) > 1 else name for name, parent in zip(names, parents, strict=True)
