@@ -1,4 +1,4 @@
-"""--tuning: which weights of a checkpoint are trained: all, its head alone, or low-rank adapters and the head."""
+"""--tuning: train all weights of a model (full), only its head (head), or low-rank adapters and the head (lora)."""
 
 import logging
 from pathlib import Path
@@ -20,24 +20,25 @@ from sentiment_hf.settings.model_ref import ModelRef
 
 logger = logging.getLogger(__name__)
 
-# Where peft has no layers for a model type. What stands in neither table gets adapters on all its linear layers.
-TARGETS = {
+# Layers that get adapters, for model types that are missing in peft's own table. A model type in neither table gets
+# adapters in all linear layers.
+TARGET_MODULES = {
     "albert": ["query", "value"],
     "distilbert": ["q_lin", "v_lin"],
     "modernbert": ["Wqkv"],
-    # Its projections of query, key and value are no layers but bare tensors.
+    # The projections of query, key and value are parameters and not layers, so peft cannot wrap them.
     "xlnet": ["layer_1", "layer_2"],
 }
 ALL_LINEAR = "all-linear"
 
 
 def tune(model: PreTrainedModel, spec: RunSpec) -> PreTrainedModel | PeftModel:
-    """The model with the weights frozen that --tuning leaves alone; the head is trained always.
+    """Freeze the weights that --tuning does not train, and add adapters for lora. The head is always trained.
 
-    Hu et al. 2022 for the adapters, Liu et al. 2024 for --use_dora, Kalajdzievski 2023 for --use_rslora.
+    LoRA: Hu et al. 2022. --use_dora: Liu et al. 2024. --use_rslora: Kalajdzievski 2023.
 
     Raises:
-        InputError: adapters that this model cannot have.
+        InputError: the model cannot have these adapters, or is an adapter and --tuning is not lora.
     """
     if isinstance(model, PeftModel):
         if spec.tuning.tuning != "lora":
@@ -54,17 +55,21 @@ def tune(model: PreTrainedModel, spec: RunSpec) -> PreTrainedModel | PeftModel:
         for name in head:
             model.get_submodule(name).requires_grad_(True)
         return model
-    return with_adapter(model, spec, head)
+    return add_adapters(model, spec, head)
 
 
-def with_adapter(model: PreTrainedModel, spec: RunSpec, head: list[str]) -> PeftModel:
-    """Fresh adapters in the layers of --lora_target_modules, beside a head that is trained whole."""
-    wanted = spec.tuning
-    if wanted.lora_target_modules != [ALL_LINEAR]:
-        refuse_unknown_modules(model, "lora_target_modules", wanted.lora_target_modules or [])
-    refuse_unknown_modules(model, "lora_modules_to_save", wanted.lora_modules_to_save or [])
-    modules, parameters = lora_targets(model, wanted)
-    if parameters and (wanted.use_dora or wanted.lora_dropout):
+def add_adapters(model: PreTrainedModel, spec: RunSpec, head: list[str]) -> PeftModel:
+    """New adapters in the layers of --lora_target_modules; the layers of `head` are trained in full.
+
+    Raises:
+        InputError: a flag names a layer that the model does not have, or peft cannot adapt a layer.
+    """
+    tuning = spec.tuning
+    if tuning.lora_target_modules != [ALL_LINEAR]:
+        refuse_unknown_modules(model, "lora_target_modules", tuning.lora_target_modules or [])
+    refuse_unknown_modules(model, "lora_modules_to_save", tuning.lora_modules_to_save or [])
+    modules, parameters = lora_targets(model, tuning)
+    if parameters and (tuning.use_dora or tuning.lora_dropout):
         raise InputError(
             "--use_dora and --lora_dropout cannot be had for the recurrent weights of "
             f"{model.config.model_type}: peft adapts them as bare tensors; leave both out, or name layers by "
@@ -75,50 +80,55 @@ def with_adapter(model: PreTrainedModel, spec: RunSpec, head: list[str]) -> Peft
         model.config.weight_dropout = 0.0
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS,
-        r=wanted.lora_r,
-        lora_alpha=wanted.lora_alpha,
-        lora_dropout=wanted.lora_dropout,
-        use_dora=wanted.use_dora,
-        use_rslora=wanted.use_rslora,
+        r=tuning.lora_r,
+        lora_alpha=tuning.lora_alpha,
+        lora_dropout=tuning.lora_dropout,
+        use_dora=tuning.use_dora,
+        use_rslora=tuning.use_rslora,
         target_modules=modules,
         target_parameters=parameters or None,
-        # Names of layers are taken as endings, which layers inside an encoder may have too; it is not trained.
+        # peft matches the end of a layer's path, so a name would match inside the encoder of --embed_with too.
         exclude_modules=r"embedding\..*" if getattr(model.config, "encoder", None) else None,
-        modules_to_save=[*head, *(wanted.lora_modules_to_save or [])],
+        modules_to_save=[*head, *(tuning.lora_modules_to_save or [])],
     )
     try:
         tuned = get_peft_model(model, config, revision=spec.model.commit or spec.model.revision)
     except (ValueError, TypeError) as error:
         raise InputError(f"--tuning lora: {' '.join(str(error).split())}") from error
-    # An adapter is loaded from anywhere, so a relative path would not do.
+    # The path to the base is absolute, because the adapter may be loaded from any working directory.
     ref = spec.model
     config.base_model_name_or_path = str(ref.folder.resolve()) if ref.is_local else ref.name
-    sort_targets(config)
+    sort_target_modules(config)
     return tuned
 
 
 def refuse_unknown_modules(model: PreTrainedModel, flag: str, names: list[str]) -> None:
-    """peft leaves out what it does not find, as long as it finds something; a name is the end of a path."""
+    """Raise InputError for a name that ends no layer's path. peft itself ignores it if another name is found."""
     paths = [name for name, _ in model.named_modules() if name]
-    for wanted in names:
-        if not any(f".{path}".endswith(f".{wanted}") for path in paths):
+    for name in names:
+        if not any(f".{path}".endswith(f".{name}") for path in paths):
             known = {path.rpartition(".")[2] for path in paths}
-            raise InputError(f"--{flag} {wanted}: the model has no such layer{did_you_mean(wanted, sorted(known))}")
+            raise InputError(f"--{flag} {name}: the model has no such layer{did_you_mean(name, sorted(known))}")
 
 
-def lora_targets(model: PreTrainedModel, wanted: TuningArguments) -> tuple[list[str], list[str]]:
-    """Names of layers, and of weights of recurrent cells, that get an adapter."""
-    if wanted.lora_target_modules == [ALL_LINEAR]:
+def lora_targets(model: PreTrainedModel, tuning: TuningArguments) -> tuple[list[str], list[str]]:
+    """The names of the layers that get an adapter, and the names of the recurrent weights that get one.
+
+    torch holds the weights of a recurrent layer as parameters and not as layers.
+    """
+    if tuning.lora_target_modules == [ALL_LINEAR]:
         return linear_layers(model), []
-    if wanted.lora_target_modules:
-        return wanted.lora_target_modules, []
+    if tuning.lora_target_modules:
+        return tuning.lora_target_modules, []
     model_type = model.config.model_type
     if model_type in MODEL_NAMES:
         layers = nn.Linear | nn.Embedding | nn.Conv1d
-        # Positions are read as a bare tensor, past any adapter.
-        left = ("classifier", "position_embedding", *([] if model.trains_embedding else ["embedding"]))
+        # The model reads the weight of the position embedding directly, so an adapter there would have no effect.
+        excluded = ("classifier", "position_embedding", *([] if model.trains_embedding else ["embedding"]))
         modules = [
-            name for name, part in model.named_modules() if isinstance(part, layers) and name.split(".")[0] not in left
+            name
+            for name, part in model.named_modules()
+            if isinstance(part, layers) and name.split(".")[0] not in excluded
         ]
         return modules, [
             f"{name}.{weight}"
@@ -126,48 +136,50 @@ def lora_targets(model: PreTrainedModel, wanted: TuningArguments) -> tuple[list[
             if isinstance(part, nn.RNNBase)
             for weight in ("weight_ih_l0", "weight_hh_l0")
         ]
-    known = TARGETS.get(model_type) or PEFT_TARGETS.get(model_type)
+    known = TARGET_MODULES.get(model_type) or PEFT_TARGETS.get(model_type)
     return known or linear_layers(model), []
 
 
 def linear_layers(model: PreTrainedModel) -> list[str]:
-    """Names of all linear layers but those of the head, and of a frozen encoder under a custom model."""
-    left = (*head_modules(model), "embedding.model.")
+    """Names of all linear layers except those of the head and of the frozen encoder of --embed_with."""
+    excluded = (*head_modules(model), "embedding.model.")
     return [
         name
         for name, part in model.named_modules()
-        if isinstance(part, nn.Linear | Conv1D) and not name.startswith(left)
+        if isinstance(part, nn.Linear | Conv1D) and not name.startswith(excluded)
     ]
 
 
-def sort_targets(config: LoraConfig) -> None:
-    """peft keeps the names in a set, and would write them in another order in every process."""
+def sort_target_modules(config: LoraConfig) -> None:
+    """Sort the names of the adapted layers. peft holds them in a set, whose order differs in every process."""
     config.target_modules = sorted(config.target_modules)
 
 
 def load_adapter(model: PreTrainedModel, ref: ModelRef, trains: bool) -> PeftModel:
-    """The adapter of `ref` around its base; a head for other classes than it knew is left out if it `trains`.
+    """Put the adapter of `ref` on `model`, which is its base.
+
+    If the adapter `trains`, a saved head with another number of classes is ignored, and the new head stays.
 
     Raises:
-        InputError: the adapter cannot be loaded, or does not fit the model.
+        InputError: the adapter cannot be loaded, or does not fit `model`.
     """
     with failure_explained(ref.name, ref.flag):
         tuned = PeftModel.from_pretrained(model, ref.source, is_trainable=trains, ignore_mismatched_sizes=trains)
-    sort_targets(tuned.peft_config["default"])
+    sort_target_modules(tuned.peft_config["default"])
     return tuned
 
 
 def saved_with_adapter(ref: ModelRef) -> set[str]:
-    """Names of those weights of the model that the adapter brings whole.
+    """Names of the weights in the adapter's file, without peft's prefix; those of the head are among them.
 
     Raises:
-        InputError: its file of weights cannot be read.
+        InputError: the file cannot be read.
     """
     with failure_explained(ref.name, ref.flag), safe_open(Path(ref.folder, ADAPTER_WEIGHTS), "pt") as file:
         return {name.removeprefix("base_model.model.") for name in file.keys()}  # noqa: SIM118
 
 
 def write_labels(model: PeftModel, folder: Path) -> None:
-    """The names of the classes, for which the format of an adapter has no place."""
+    """Write the names of the classes to labels.json, because the files of an adapter do not hold them."""
     names = model.config.id2label
     write_json(folder / LABELS, {"labels": [names[index] for index in sorted(names)]})

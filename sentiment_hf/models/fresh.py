@@ -1,4 +1,4 @@
-"""New custom models: their settings, and a pretrained encoder under them."""
+"""Create a new custom model from --model_config and, with --embed_with, on a pretrained encoder."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -29,9 +29,13 @@ def label_names(labels: Sequence[str]) -> dict[str, dict]:
 
 
 def new_model(spec: RunSpec, names: dict[str, dict], tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    """Fresh weights, over those of the pretrained encoder of --embed_with if there is one."""
+    """A custom model with random weights, on top of the pretrained encoder of --embed_with if there is one.
+
+    Raises:
+        InputError: a setting of --model_config does not exist or does not fit, or --embed_with cannot be used.
+    """
     model_type = spec.model.model_type
-    settings = parse_settings(model_type, spec.new_model.model_config or [])
+    settings = parse_model_config(model_type, spec.new_model.model_config or [])
     if spec.embed_with and not takes_vectors(model_type):
         raise InputError(f"--embed_with: {model_type} reads n-grams of ids, and no vectors")
     encoder = pretrained_encoder(spec.embed_with) if spec.embed_with else None
@@ -57,21 +61,24 @@ def new_model(spec: RunSpec, names: dict[str, dict], tokenizer: PreTrainedTokeni
 
 
 def encoder_settings(config: PreTrainedConfig) -> dict[str, Any]:
-    """What the config of a new model says of the encoder under it; not its number format, for the model has one."""
-    kept = {name: value for name, value in config.to_diff_dict().items() if name != "dtype"}
-    return {"encoder": kept, "embedding_size": config.hidden_size}
+    """The fields of a new model's config that describe its encoder.
+
+    The encoder's dtype is left out: the new model has a dtype of its own.
+    """
+    encoder = {name: value for name, value in config.to_diff_dict().items() if name != "dtype"}
+    return {"encoder": encoder, "embedding_size": config.hidden_size}
 
 
 def takes_vectors(model_type: str) -> bool:
-    """Whether the custom model of this name reads vectors, so that it can be put on an encoder."""
+    """Whether this custom model reads token vectors, which --embed_with provides, and not n-grams of ids."""
     return next(issubclass(model, TextEncoder) for config, model in MODELS if config.model_type == model_type)
 
 
 def pretrained_encoder(ref: ModelRef) -> PreTrainedModel:
-    """The model of --embed_with, without head and pooler; the code that a checkpoint brings is not run for this.
+    """Load the model of --embed_with without head and pooler. Code from its checkpoint is not run.
 
     Raises:
-        InputError: it cannot be loaded, or is no encoder of a stock kind.
+        InputError: the model cannot be loaded, is a custom model, or has a decoder.
     """
     source = {"revision": ref.commit or ref.revision, "trust_remote_code": False}
     with failure_explained(ref.name, ref.flag):
@@ -86,7 +93,11 @@ def pretrained_encoder(ref: ModelRef) -> PreTrainedModel:
 
 @torch.no_grad()
 def require_token_vectors(model: PreTrainedModel, ref: ModelRef) -> None:
-    """Two tokens, alone and beside padding, get the same vectors of the right size."""
+    """Check that the encoder returns vectors of (batch, length, embedding_size) that do not depend on padding.
+
+    Raises:
+        InputError: the shape is another, or padding changes the vectors.
+    """
     ids = torch.tensor([[5, 6, model.config.pad_token_id, model.config.pad_token_id]])
     mask = torch.tensor([[True, True, False, False]])
     with failure_explained(ref.name, ref.flag):
@@ -97,8 +108,12 @@ def require_token_vectors(model: PreTrainedModel, ref: ModelRef) -> None:
             raise ValueError("its vectors depend on the padding behind a text, so the batch would decide the class")
 
 
-def parse_settings(model_type: str, settings: list[str]) -> dict:
-    """['hidden_size=256'] -> {'hidden_size': 256}, names checked against the config's fields."""
+def parse_model_config(model_type: str, settings: list[str]) -> dict:
+    """['hidden_size=256'] -> {'hidden_size': 256}.
+
+    Raises:
+        InputError: the config of `model_type` has no such field, or YAML cannot read the value.
+    """
     config_class = type(AutoConfig.for_model(model_type))
     inherited = {field.name for field in dataclasses.fields(TextClassifierConfig.__base__)}
     decided_elsewhere = {"vocab_size", "pad_token_id", "encoder"}
@@ -107,12 +122,12 @@ def parse_settings(model_type: str, settings: list[str]) -> dict:
     for name, value in (setting.split("=", 1) for setting in settings):
         if name not in known:
             raise InputError(f"--model_config: {model_type} has no setting {name!r}{did_you_mean(name, known)}")
-        parsed[name] = parse_value(name, value)
+        parsed[name] = parse_setting_value(name, value)
     return parsed
 
 
-def parse_value(name: str, text: str):
-    """A number, list, true/false or word as YAML reads it, and 1e-3 as the number that it is."""
+def parse_setting_value(name: str, text: str):
+    """The number, list, boolean or word that YAML reads; also a float such as 1e-3, which YAML reads as a word."""
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError as error:

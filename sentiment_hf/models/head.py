@@ -1,4 +1,4 @@
-"""The head of a classifier, as the model itself tells it: the layers behind its body, and those with a row a class."""
+"""Find the head of a classifier in any model: its layers, and the ones whose weights have a row for each class."""
 
 import copy
 
@@ -11,7 +11,10 @@ from custom_models import MODEL_NAMES
 
 
 def head_modules(model: PreTrainedModel) -> list[str]:
-    """Names of the layers behind the encoder, and of its pooler: many checkpoints bring none, or one never trained."""
+    """Names of the layers behind the encoder, and of the encoder's pooler.
+
+    The pooler counts as head because many checkpoints have no pooler, or one that was never trained.
+    """
     if model.config.model_type in MODEL_NAMES:
         return ["classifier"]
     behind = [name for name, part in model.named_children() if part is not model.base_model and [*part.parameters()]]
@@ -22,15 +25,14 @@ def head_modules(model: PreTrainedModel) -> list[str]:
 def output_layers(model: PreTrainedModel) -> list[str]:
     """Names of the layers that have a row of weights for each class.
 
-    The model is built twice more, without memory for its weights, the second time for one class more: these are the
-    layers whose weights differ in shape.
+    They are the layers whose weights change in shape when the model has one class more.
     """
     few, many = (weight_shapes(model, model.config.num_labels + more) for more in (0, 1))
     return list(dict.fromkeys(name.rpartition(".")[0] for name, shape in few.items() if many[name] != shape))
 
 
 def weight_shapes(model: PreTrainedModel, num_labels: int) -> dict[str, torch.Size]:
-    """By name, the shapes that the weights of this model have with `num_labels` classes."""
+    """The shape of each weight, by name, if the model had `num_labels` classes; no memory is used for the weights."""
     config = copy.deepcopy(model.config)
     config.num_labels = num_labels
     with torch.device("meta"):
@@ -39,16 +41,16 @@ def weight_shapes(model: PreTrainedModel, num_labels: int) -> dict[str, torch.Si
 
 @torch.no_grad()
 def renew_classifier(model: PreTrainedModel | PeftModel) -> None:
-    """Fresh weights in the output layers, whose rows stand for other classes than those of the data.
+    """Initialise the output layers again, because their rows belong to classes other than those of the data.
 
-    They are initialised as the model initialises a head that its checkpoint lacks.
+    The model's own `_init_weights` does it, as for a checkpoint without a head.
     """
     inner = model.get_base_model() if isinstance(model, PeftModel) else model
     for name in output_layers(inner):
         layer = inner.get_submodule(name)
-        # An adapter holds the layer twice: as its base had it, and as it is trained.
+        # peft holds the layer twice: the base's original and a copy that is trained.
         layer = layer.modules_to_save["default"] if isinstance(layer, ModulesToSaveWrapper) else layer
         for weight in layer.parameters():
-            # The library marks what it has loaded, and initialises nothing that has the mark.
+            # transformers marks each weight that it loaded, and `_init_weights` skips a marked weight.
             weight._is_hf_initialized = False
         inner._init_weights(layer)

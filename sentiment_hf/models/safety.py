@@ -1,4 +1,4 @@
-"""What is refused before anything of a checkpoint is loaded: pickles, and links to files elsewhere."""
+"""Check a checkpoint before any of its files is loaded: refuse pickles, and links to files outside its folder."""
 
 from pathlib import Path
 
@@ -7,16 +7,16 @@ from sentiment_hf.common.hub_access import require_hub
 from sentiment_hf.data.limits import links_in, require_inside
 from sentiment_hf.settings.model_ref import ModelRef
 
-# Weights as they were saved before safetensors.
-PICKLES = ("pytorch_model*.bin", "adapter_model*.bin")
+# File names of weights from before safetensors.
+PICKLED_WEIGHTS = ("pytorch_model*.bin", "adapter_model*.bin")
 
 
 def require_checkpoint(ref: ModelRef) -> None:
-    """Nothing is loaded yet.
+    """Check the checkpoint, and the base of an adapter, without loading anything.
 
     Raises:
-        InputError: a folder with weights in a pickle or with links to files elsewhere, the folder under an adapter is
-            gone, or a Hub id is wanted and the Hub does not answer.
+        InputError: the folder holds pickled weights or links to files outside of it, the base of an adapter does not
+            exist, or the checkpoint is on the Hub and the Hub does not answer.
     """
     if ref.base:
         ref.require_base()
@@ -24,19 +24,22 @@ def require_checkpoint(ref: ModelRef) -> None:
     if ref.folder is None:
         require_hub(f"the model {ref.name!r}")
     else:
-        require_own_files(ref.folder)
+        refuse_links_outside(ref.folder)
         refuse_pickles(ref)
 
 
-def require_own_files(folder: Path) -> None:
-    """Raises InputError for links to files elsewhere; those of the cache of the Hub lead to beside its snapshots."""
+def refuse_links_outside(folder: Path) -> None:
+    """Raise InputError for a link to a file outside `folder`.
+
+    In the cache of the Hub, a snapshot links to the folder `blobs` beside `snapshots`, which is allowed.
+    """
     cached = folder.resolve().parent.name == "snapshots"
     require_inside(links_in(folder), folder.resolve().parents[1] if cached else folder)
 
 
 def refuse_pickles(ref: ModelRef) -> None:
-    """Raises InputError where the weights are in a pickle, which is a program, and not in safetensors."""
-    pickles = sorted(path.name for pattern in PICKLES for path in ref.folder.glob(pattern))
+    """Raise InputError if the only weights are in a pickle, because loading a pickle can run any code."""
+    pickles = sorted(path.name for pattern in PICKLED_WEIGHTS for path in ref.folder.glob(pattern))
     if pickles and not any(ref.folder.glob("*.safetensors")):
         raise InputError(
             f"{ref.flag} {ref.folder}: its weights are in {pickles[0]}, a pickle, which can hold any program; "

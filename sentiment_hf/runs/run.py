@@ -35,11 +35,11 @@ from sentiment_hf.runs.score import (
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import Kind
 from sentiment_hf.training.arguments import training_arguments
-from sentiment_hf.training.checkpoints import newest_whole
+from sentiment_hf.training.checkpoints import newest_whole_checkpoint
 from sentiment_hf.training.disk import require_space, unwritable_explained
 from sentiment_hf.training.out_of_memory import BatchTooLargeError, halve_batches
 from sentiment_hf.training.processes import lost_processes_explained, refuse_fewer_processes, use_all_cores
-from sentiment_hf.training.train import build_trainer, refusals_explained, save, train
+from sentiment_hf.training.train import build_trainer, refusals_explained, save_model, train
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 logger = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ def train_and_test_in(known: KnownRun) -> Report:
             # Model and trainer are made anew, after all that refers to the old ones is gone: outside of `except`.
             del begin
             clear_device_cache(garbage_collection=True)
-            begin, checkpoint = prepare(known, report), newest_whole(folder, spec.run.checkpoint_verify)
+            begin, checkpoint = prepare(known, report), newest_whole_checkpoint(folder, spec.run.checkpoint_verify)
 
 
 def prepare(known: KnownRun, report: Report) -> Callable[[Path | None], Report]:
@@ -113,7 +113,7 @@ def train_and_test(trainer: ClassificationTrainer, known: KnownRun, report: Repo
     if trainer.args.do_train:
         train(trainer, checkpoint, merges)
     elif merges:
-        save(trainer, merge=True)
+        save_model(trainer, merge=True)
     scored = score_model(trainer, known.splits)
     report = completed(report, known, cost_of_model(trainer), scored)
     if known.writes:

@@ -21,7 +21,7 @@ from sentiment_hf.runs.identity import NEUTRAL, KnownRun
 from sentiment_hf.runs.lock import refuse_locked
 from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.arguments import RunSpec
-from sentiment_hf.training.checkpoints import newest_first, newest_whole, set_aside
+from sentiment_hf.training.checkpoints import checkpoints_newest_first, newest_whole_checkpoint, set_aside_damaged
 from sentiment_hf.training.disk import require_writable
 
 logger = logging.getLogger(__name__)
@@ -101,8 +101,8 @@ def claim(known: KnownRun) -> Path | None:
         for name in (REPORT, BROKEN_BATCH):
             (folder / name).unlink(missing_ok=True)
         write_json(folder / IDENTITY, known.identity)
-        set_aside(folder, options.checkpoint_verify)
-    return newest_whole(folder, options.checkpoint_verify)
+        set_aside_damaged(folder, options.checkpoint_verify)
+    return newest_whole_checkpoint(folder, options.checkpoint_verify)
 
 
 @contextmanager
@@ -111,12 +111,12 @@ def as_before_if_refused(folder: Path) -> Iterator[None]:
 
     With --force_resume the checkpoint may refuse the new settings after `claim` has replaced these files.
     """
-    checkpoints = newest_first(folder)
+    checkpoints = checkpoints_newest_first(folder)
     kept = {path: path.read_text(encoding="utf-8") for name in (IDENTITY, REPORT) if (path := folder / name).is_file()}
     try:
         yield
     except InputError:
-        if newest_first(folder) == checkpoints:
+        if checkpoints_newest_first(folder) == checkpoints:
             for path, content in kept.items():
                 write_text(path, content)
         raise

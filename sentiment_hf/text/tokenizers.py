@@ -9,27 +9,28 @@ from transformers import PreTrainedTokenizerFast
 
 from sentiment_hf.common.errors import InputError, did_you_mean
 
-# WordPiece is not among them, since it learns another vocabulary in every process (huggingface/tokenizers#1794).
+# WordPiece is missing: it learns a different vocabulary in every process (huggingface/tokenizers#1794).
 KINDS = ("word", "bpe", "char")
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]"]
 
 LINE_BREAK = r"(?i)<br\s*/?>"
 
 # The apostrophe of "don't" stays inside the word, for there stands the negation; that of "l'homme" parts two words.
-# Words are at most 100 characters, so that the cost of a text without spaces grows with its length and no faster.
+# A word has at most 100 characters. This keeps the time for a text without spaces proportional to its length.
 WORD = r"[\p{L}\p{M}\p{N}]{1,100}(?:'\p{L}{1,2}(?![\p{L}\p{M}\p{N}]))?"
 
 
 def train_tokenizer(
     texts: Iterable[str], kind: str, *, vocab_size: int, min_frequency: int, lowercase: bool, model_max_length: int
 ) -> PreTrainedTokenizerFast:
-    """The same tokenizer for the same texts, in every process and with any number of threads.
+    """Train a tokenizer. The same texts give the same tokenizer in every process, with any number of threads.
 
-    `kind` is `word` (words and punctuation marks), `bpe` (pieces of words) or `char`. `vocab_size` counts the three
-    special tokens; what stands in `texts` less than `min_frequency` times is unknown. Each text gets a [CLS] in front.
+    `kind` is `word` (words and punctuation marks), `bpe` (pieces of words) or `char`. `vocab_size` includes the
+    three special tokens. A token that occurs less than `min_frequency` times in `texts` becomes [UNK]. The tokenizer
+    puts [CLS] in front of each text.
 
     Raises:
-        InputError: for a setting out of range, or when no token is left to learn.
+        InputError: a setting is out of range, or no token is frequent enough.
     """
     if kind not in KINDS:
         raise InputError(f"--tokenizer {kind} is not a kind of tokenizer{did_you_mean(kind, KINDS)}.")
@@ -57,20 +58,20 @@ def train_tokenizer(
         padding_side="right",
         truncation_side="right",
         clean_up_tokenization_spaces=False,
-        # A review that spells "[PAD]" has written five characters, not padding.
+        # The characters "[PAD]" in a review are text, not the padding token.
         split_special_tokens=True,
     )
 
 
 def split_words(texts: Iterable[str], lowercase: bool) -> Iterator[list[str]]:
-    """The words and punctuation marks of each text, as the tokenizer `word` finds them."""
+    """Yield the words and punctuation marks of each text, split as the tokenizer `word` splits them."""
     normalizer, splitter = _normalizer(lowercase), _splitter()
     for text in texts:
         yield [word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))]
 
 
 def _normalizer(lowercase: bool) -> normalizers.Normalizer:
-    """One spelling of what means the same; accents stay, for in most languages they tell words apart."""
+    """Give equivalent characters one spelling. Accents stay, because they distinguish words in most languages."""
     return normalizers.Sequence(
         [
             normalizers.Replace(Regex(LINE_BREAK), " "),
@@ -84,7 +85,7 @@ def _normalizer(lowercase: bool) -> normalizers.Normalizer:
 
 
 def _splitter() -> pre_tokenizers.PreTokenizer:
-    """A normalized text to words and single other characters."""
+    """Split a normalized text into words; every other character is a token of its own."""
     return pre_tokenizers.Split(Regex(rf"{WORD}|\S"), behavior="removed", invert=True)
 
 
@@ -104,7 +105,7 @@ def _train_word(
 def _train_bpe(
     texts: Iterable[str], normalizer: normalizers.Normalizer, vocab_size: int, min_frequency: int
 ) -> Tokenizer:
-    """A word takes the space before it along, so that "the rapist" and "therapist" are told apart."""
+    """A token includes the space before its word, which distinguishes "the rapist" from "therapist"."""
     texts = list(texts)
     alphabet = _frequent_characters(texts, normalizer, vocab_size, min_frequency)
     backend = Tokenizer(models.BPE(unk_token="[UNK]"))
@@ -115,7 +116,7 @@ def _train_bpe(
         vocab_size=vocab_size,
         min_frequency=min_frequency,
         special_tokens=SPECIAL_TOKENS,
-        # The trainer's own choice among equally frequent characters differs from process to process.
+        # BpeTrainer chooses among equally frequent characters in an order that differs between processes.
         initial_alphabet=alphabet,
         limit_alphabet=len(alphabet),
         show_progress=False,
@@ -127,7 +128,7 @@ def _train_bpe(
 def _train_char(
     texts: Iterable[str], normalizer: normalizers.Normalizer, vocab_size: int, min_frequency: int
 ) -> Tokenizer:
-    """BPE without merges: every character is a token, the space between words too."""
+    """BPE without merges: every character is a token, including the space between words."""
     tokens = SPECIAL_TOKENS + _frequent_characters(texts, normalizer, vocab_size, min_frequency)
     backend = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, [], unk_token="[UNK]"))
     backend.normalizer = normalizer
@@ -138,7 +139,7 @@ def _train_char(
 def _frequent_characters(
     texts: Iterable[str], normalizer: normalizers.Normalizer, vocab_size: int, min_frequency: int
 ) -> list[str]:
-    """The most frequent first, ties in the order of Unicode, as many as fit beside the special tokens."""
+    """At most `vocab_size` minus the special tokens, most frequent first; ties are in Unicode order."""
     counts = Counter()
     for text in tqdm(texts, desc="Counting characters"):
         counts.update(normalizer.normalize_str(text))

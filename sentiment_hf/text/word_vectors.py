@@ -1,4 +1,4 @@
-"""Word vectors trained elsewhere (GloVe, word2vec, fastText) as the start of a model's embedding."""
+"""Read word vectors (GloVe, word2vec, fastText) and copy them into the embedding of a new model."""
 
 import gzip
 import itertools
@@ -19,14 +19,15 @@ CHUNK_BYTES = 1 << 20
 
 
 def load_word_vectors(path: str | Path, vocabulary: Mapping[str, int], dimension: int) -> tuple[Tensor, Tensor]:
-    """-> vectors (vocab, dimension) float32, found (vocab,) bool; rows of words not found are zero.
+    """Return vectors (vocab, dimension) float32 and found (vocab,) bool; the row of a word not found is zero.
 
-    Reads GloVe text, word2vec text, fastText .vec and, by its suffix .bin, word2vec binary; all of them gzipped too.
-    Words are matched letter for letter, the first of equals counts, and only those in `vocabulary` are kept.
+    The formats are GloVe text, word2vec text, fastText .vec and word2vec binary (suffix .bin), each also with .gz.
+    Words are compared exactly. Words outside `vocabulary` are skipped. Of a word that occurs twice, the first vector
+    is used.
 
     Raises:
-        InputError: for a file that cannot be read, is broken or cut short, has vectors of another dimension, or holds
-            no word of `vocabulary`; names the file and the line (in a binary file, the word) by its number.
+        InputError: the file cannot be read, is damaged or cut short, has vectors of another dimension, or holds no
+            word of `vocabulary`. The message names the file and the line (in a binary file, the word) by its number.
     """
     path = Path(path)
     indices = {word.encode(): index for word, index in vocabulary.items()}
@@ -38,7 +39,7 @@ def load_word_vectors(path: str | Path, vocabulary: Mapping[str, int], dimension
             for place, word, numbers in (_read_binary if binary else _read_text)(path, file, dimension):
                 index = indices.get(word)
                 if index is not None and not found[index]:
-                    vectors[index] = _parse(numbers, path, place)
+                    vectors[index] = _parse_vector(numbers, path, place)
                     found[index] = True
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(f"--word_vectors {path} cannot be read: {error}.") from error
@@ -51,12 +52,12 @@ def load_word_vectors(path: str | Path, vocabulary: Mapping[str, int], dimension
 
 
 def initialise_embedding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, path: str | Path) -> float:
-    """Copy vectors into the model's embedding -> the share of the vocabulary found, special tokens not counted.
+    """Copy word vectors into the model's embedding. Return the share of words found (0 to 1), without special tokens.
 
-    Other rows keep the random values of the model, rescaled to the standard deviation of the vectors; padding is zero.
+    The other rows keep their random values, rescaled to the standard deviation of the vectors. The padding row is 0.
 
     Raises:
-        InputError: as `load_word_vectors` does.
+        InputError: see `load_word_vectors`.
     """
     embedding = model.get_input_embeddings()
     words = {word: index for word, index in tokenizer.get_vocab().items() if index not in tokenizer.all_special_ids}
@@ -73,18 +74,18 @@ def initialise_embedding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerB
 
 
 def _read_text(path: Path, file: BinaryIO, dimension: int) -> Iterator[tuple[str, bytes, list[bytes]]]:
-    """-> place, word and numbers of each line; a word may hold spaces (". . ." in GloVe 840B).
+    """Yield the place ("line 3"), word and numbers of each line; a word may hold spaces (". . ." in GloVe 840B).
 
-    A line that does not end within CHUNK_BYTES is refused for the number of its fields, and never read whole.
+    At most CHUNK_BYTES of a line are read. A longer line has the wrong number of fields and is refused.
     """
     for number, line in enumerate(iter(partial(file.readline, CHUNK_BYTES), b""), start=1):
         fields = line.rstrip(b" \r\n").split(b" ")
         if number == 1:
-            header = _header(fields)
-            _check_dimension(path, header[1] if header else _count_last_numbers(fields), dimension)
+            header = _parse_header(fields)
+            _check_dimension(path, header[1] if header else _count_trailing_numbers(fields), dimension)
             if header:
                 continue
-        # With twice the numbers it is two lines run together.
+        # A line with more fields is two lines that have lost the line break between them.
         if not dimension < len(fields) <= 2 * dimension + 1:
             raise InputError(
                 f"--word_vectors {path}, line {number}: expected a word and {dimension} numbers, found {len(fields)} "
@@ -94,8 +95,11 @@ def _read_text(path: Path, file: BinaryIO, dimension: int) -> Iterator[tuple[str
 
 
 def _read_binary(path: Path, file: BinaryIO, dimension: int) -> Iterator[tuple[str, bytes, np.ndarray]]:
-    """-> place, word and numbers of each entry: the word, a space, then `dimension` float32, perhaps a line feed."""
-    header = _header(file.readline(100).split())
+    """Yield the place ("word 3"), word and numbers of each entry.
+
+    An entry is the word, a space, `dimension` float32 numbers and an optional line feed.
+    """
+    header = _parse_header(file.readline(100).split())
     if header is None:
         raise InputError(
             f"--word_vectors {path}, line 1: expected how many words and numbers there are, as a word2vec binary has "
@@ -120,14 +124,14 @@ def _read_binary(path: Path, file: BinaryIO, dimension: int) -> Iterator[tuple[s
         start = end
 
 
-def _header(fields: list[bytes]) -> tuple[int, int] | None:
-    """(number of words, dimension) of the first line of word2vec and fastText; GloVe has none."""
+def _parse_header(fields: list[bytes]) -> tuple[int, int] | None:
+    """(number of words, dimension) from the first line of word2vec and fastText; None for GloVe without a header."""
     if len(fields) == 2 and all(field.isdigit() for field in fields):
         return int(fields[0]), int(fields[1])
     return None
 
 
-def _count_last_numbers(fields: list[bytes]) -> int:
+def _count_trailing_numbers(fields: list[bytes]) -> int:
     return len(list(itertools.takewhile(_is_number, reversed(fields[1:]))))
 
 
@@ -152,7 +156,7 @@ def _check_dimension(path: Path, found: int, dimension: int) -> None:
         )
 
 
-def _parse(numbers: list[bytes] | np.ndarray, path: Path, place: str) -> np.ndarray:
+def _parse_vector(numbers: list[bytes] | np.ndarray, path: Path, place: str) -> np.ndarray:
     try:
         vector = np.array(numbers, dtype=np.float32)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""The `TrainingArguments` of a run, made where torch is needed and not before."""
+"""Make the `TrainingArguments` of a run. This imports torch, so it is not part of the parser."""
 
 import torch
 from transformers import TrainingArguments
@@ -6,25 +6,26 @@ from transformers import TrainingArguments
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.settings.arguments import RunSpec
 
-# `Trainer` would make the repository before anything is trained, and push what is half done; and it would answer a
-# batch that does not fit by more and smaller steps. Both are done here, in another way.
-DONE_HERE = {"push_to_hub": False, "auto_find_batch_size": False}
+# Two flags that this package handles itself and hides from `Trainer`. With push_to_hub, `Trainer` would create the
+# repository before training and push unfinished models; with auto_find_batch_size, it would make smaller steps.
+HIDDEN_FROM_TRAINER = {"push_to_hub": False, "auto_find_batch_size": False}
 
 
 def training_arguments(spec: RunSpec) -> TrainingArguments:
-    """The library's own object for the values of `spec.training`; on the CPU where there is no accelerator.
+    """`TrainingArguments` with the values of `spec.training`; the device is the CPU if there is no accelerator.
 
     Raises:
-        InputError: values that only the library can refuse, such as a precision that this machine does not have.
+        InputError: the library refuses a value, such as a precision that this machine does not support, or
+            --auto_find_batch_size is used with several processes.
     """
-    values = spec.training | DONE_HERE
+    values = spec.training | HIDDEN_FROM_TRAINER
     if values["use_cpu"] is None:
         values["use_cpu"] = not torch.accelerator.is_available()
     try:
         args = TrainingArguments(**values)
     except (ValueError, TypeError, ImportError) as error:
         raise InputError(" ".join(str(error).split())) from error
-    # The library sets it wherever there is an eval_strategy.
+    # `TrainingArguments` sets do_eval to true for every eval_strategy but "no".
     args.do_eval = spec.training["do_eval"]
     if spec.training["auto_find_batch_size"] and args.world_size > 1:
         raise InputError("--auto_find_batch_size is for one process: others would wait for one that begins anew")

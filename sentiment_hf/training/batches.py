@@ -1,4 +1,4 @@
-"""Validation and test with the chosen weights, and the report."""
+"""Which texts are put into a batch together, and how a batch is padded."""
 
 from collections.abc import Iterator, Sequence
 
@@ -10,23 +10,26 @@ from transformers import BatchEncoding, DataCollatorWithPadding, PreTrainedToken
 
 
 def longest_first(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
-    """Sorted by length, for batches with little padding; row i of the result is row order[i] of the data set."""
+    """Sort by length, so that batches need little padding. Return the sorted data set and `order`, both (rows,).
+
+    Row i of the sorted data set is row order[i] of `dataset`.
+    """
     order = np.argsort(-np.asarray(dataset["length"]), kind="stable")
     return dataset.select(order), order
 
 
-# Texts are sorted within pools of so many batches: enough to leave little padding, few enough to stay a shuffle.
-POOL = 50
+# Texts are sorted within pools of this many batches. A larger pool needs less padding, a smaller one is more random.
+BATCHES_PER_POOL = 50
 
 
 class LengthBucketSampler(Sampler[int]):
-    """Indices of which each consecutive `batch_size` are alike in length, the batches in random order.
+    """Yield the indices of batches in random order; the `batch_size` texts of a batch have similar lengths.
 
-    Unlike Trainer's `group_by_length` it draws from a generator of its own, so a resumed run sees the very same
-    batches, and it is for training only: predictions keep the order of the rows. `batch_size` is that of a whole
-    optimizer step, so that one process, several, and accumulated steps see the same texts together. A smaller batch
-    comes last; where several processes cannot share it evenly, accelerate fills it up with the first texts of the
-    epoch, which that one step then sees twice (--dataloader_drop_last leaves the smaller batch out instead).
+    Unlike Trainer's `group_by_length`, the sampler has a random generator of its own, so that a resumed run sees the
+    same batches. It is used in training only: predictions keep the order of the rows. `batch_size` counts the texts of
+    a whole optimizer step, so that a step consists of the same texts for any number of processes and accumulated
+    batches. The last batch may be smaller. If the processes cannot share it evenly, accelerate adds the first texts of
+    the epoch to it, so that the epoch contains these twice (--dataloader_drop_last leaves the last batch out instead).
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int):
@@ -34,7 +37,7 @@ class LengthBucketSampler(Sampler[int]):
         self.batch_size, self.seed, self.epoch = batch_size, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
-        """Called by Trainer before each epoch."""
+        """Set the epoch, on which the order depends. `Trainer` calls this before each epoch."""
         self.epoch = epoch
 
     def __len__(self) -> int:
@@ -43,7 +46,7 @@ class LengthBucketSampler(Sampler[int]):
     def __iter__(self) -> Iterator[int]:
         generator = torch.Generator().manual_seed(self.seed + 1_000_003 * self.epoch)
         batches = []
-        for pool in torch.randperm(len(self), generator=generator).split(POOL * self.batch_size):
+        for pool in torch.randperm(len(self), generator=generator).split(BATCHES_PER_POOL * self.batch_size):
             batches += pool[self.lengths[pool].argsort(stable=True)].split(self.batch_size)
         *whole, last = batches
         order = torch.randperm(len(whole), generator=generator).tolist()
@@ -52,23 +55,24 @@ class LengthBucketSampler(Sampler[int]):
 
 
 class FewLengthsCollator(DataCollatorWithPadding):
-    """Pads each batch to the next multiple of 32 tokens, of 8 up to 64, and never to more than the model takes.
+    """Pad a batch to a multiple of 32 tokens (of 8 up to 64 tokens), at most to the model's maximum.
 
-    Every other length is one more set of block sizes, which the allocator of glibc keeps: padded to its longest text
-    each, 16 texts of up to 256 tokens cost all-MiniLM-L6-v2 another 3 MB a step, 5 GB an epoch of IMDB.
+    With few different lengths, the memory of a CPU run stays constant. The allocator of glibc keeps the blocks of each
+    length: with batches padded to their longest text (16 texts of up to 256 tokens), all-MiniLM-L6-v2 needs 3 MB more
+    in each step, 5 GB in an epoch of IMDB.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase):
         super().__init__(tokenizer, padding="max_length")
 
     def __call__(self, features: list[dict]) -> BatchEncoding:
-        """Rows with `input_ids` and more -> tensors (batch, length)."""
+        """Rows with `input_ids` and other fields -> tensors (batch, length)."""
         longest = max(len(row["input_ids"]) for row in features)
-        steps = round_up(longest, 8 if longest <= 64 else 32)
-        self.max_length = min(steps, round_up(self.tokenizer.model_max_length, 8))
+        padded = round_up(longest, 8 if longest <= 64 else 32)
+        self.max_length = min(padded, round_up(self.tokenizer.model_max_length, 8))
         return super().__call__(features)
 
 
 def round_up(length: int, multiple: int) -> int:
-    """The smallest multiple that is not below `length`."""
+    """The smallest multiple of `multiple` that is at least `length`."""
     return -(-length // multiple) * multiple

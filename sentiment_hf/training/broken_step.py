@@ -1,4 +1,4 @@
-"""The optimizer step that is being made, and what is written down where it would ruin the weights."""
+"""Record the rows of an optimizer step, and stop before a step whose gradient is not finite."""
 
 from pathlib import Path
 from typing import NoReturn
@@ -12,31 +12,34 @@ from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import write_json
 from sentiment_hf.common.layout import BROKEN_BATCH
 
-# Tokens of a text that are shown.
-BEGINNING = 30
+# The first tokens of each text that are written to broken_batch.json.
+SHOWN_TOKENS = 30
 
 
 class OptimizerStep:
-    """Rows and losses of the batches of one step, on this process. They stay tensors: nothing waits for the device."""
+    """Row numbers and losses of the batches of one step on this process.
+
+    They stay tensors until they are needed, because converting them to numbers would wait for a GPU.
+    """
 
     def __init__(self):
         self.rows: list[Tensor] = []
         self.losses: list[Tensor] = []
 
     def add(self, rows: Tensor, loss: Tensor) -> None:
-        """A batch: (batch,) numbers of its rows in the train split, and its share of the loss."""
+        """Add a batch: `rows` (batch,) are row numbers of the train split, `loss` is its part of the step's loss."""
         self.rows.append(rows)
         self.losses.append(loss)
 
 
 def refuse_step(trainer: Trainer, step: OptimizerStep, norm: float) -> NoReturn:
-    """Write the rows of the step to broken_batch.json and raise TrainingError; all processes call it at one step."""
+    """Write the rows of the step to broken_batch.json and raise TrainingError. Every process must call it."""
     rows = gather_object(torch.cat(step.rows).tolist())
     loss = float(reduce(torch.stack(step.losses).sum(), "mean"))
     number, file = trainer.state.global_step + 1, Path(trainer.args.output_dir, BROKEN_BATCH)
     if trainer.is_world_process_zero():
         ids = trainer.train_dataset.select(rows)["input_ids"][:]
-        texts = trainer.processing_class.batch_decode([text[:BEGINNING] for text in ids], skip_special_tokens=True)
+        texts = trainer.processing_class.batch_decode([text[:SHOWN_TOKENS] for text in ids], skip_special_tokens=True)
         found = [{"row": row, "begins": text} for row, text in zip(rows, texts, strict=True)]
         write_json(file, {"step": number, "loss": repr(loss), "grad_norm": repr(norm), "rows": found})
     raise TrainingError(

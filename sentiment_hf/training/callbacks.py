@@ -1,4 +1,4 @@
-"""Callbacks: stop on a signal, on a broken loss, on no progress; write metrics.jsonl; complete checkpoints."""
+"""Callbacks: stop on a signal, on a loss that is not finite, without progress; write metrics.jsonl and manifests."""
 
 import json
 import math
@@ -14,22 +14,22 @@ from transformers import TrainerCallback
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import write_json, write_text
 from sentiment_hf.common.layout import CLOCK
-from sentiment_hf.training.checkpoints import checkpoint_at, rotate, write_manifest
+from sentiment_hf.training.checkpoints import checkpoint_at, delete_old_checkpoints, write_manifest
 from sentiment_hf.training.clock import Clock
 from sentiment_hf.training.disk import full_disk_explained
-from sentiment_hf.training.processes import launcher
+from sentiment_hf.training.processes import find_launcher
 
 
 class StopOnSignal(TrainerCallback):
-    """SIGINT or SIGTERM: finish the step, write a checkpoint, stop; a second signal ends the process at once.
+    """On SIGINT or SIGTERM, finish the step, write a checkpoint and stop; a second signal ends the process at once.
 
-    `with` it both signals are taken over, and given back whatever happens. `accelerate launch` of one process does not
-    pass a SIGTERM on, so the end of the launcher counts as one.
+    As a context manager it installs the handlers, and restores the earlier ones at the end. `accelerate launch` with
+    one process does not pass SIGTERM on, so the end of the launcher counts as SIGTERM.
     """
 
     def __init__(self):
         self.signum: int | None = None
-        self.launcher = launcher()
+        self.launcher = find_launcher()
 
     def __enter__(self):
         self.before = {signum: signal.signal(signum, self.receive) for signum in (signal.SIGINT, signal.SIGTERM)}
@@ -40,12 +40,12 @@ class StopOnSignal(TrainerCallback):
             signal.signal(signum, handler)
 
     def receive(self, signum: int, frame) -> None:
-        """The handler: remember, and let the next signal through."""
+        """Handle the signal: store its number, and restore the earlier handler for the next signal."""
         self.signum = signum
         signal.signal(signum, self.before[signum])
 
     def on_step_end(self, args, state, control, **kwargs):
-        """Stop here, with a checkpoint; all processes at the same step, or they would wait for ever."""
+        """Stop with a checkpoint after a signal, all processes at the same step; one alone would wait for ever."""
         if self.signum is None and self.launcher and self.launcher.pid != os.getppid():
             self.signum = signal.SIGTERM
         if args.world_size > 1:
@@ -56,16 +56,16 @@ class StopOnSignal(TrainerCallback):
             control.should_save = control.should_training_stop = True
 
     def on_epoch_end(self, args, state, control, **kwargs):
-        """An epoch left in the middle is not validated: the choice of the checkpoint stays that of a whole run."""
+        """Skip the validation of an epoch that a signal ended in the middle: an undisturbed run has no score there."""
         if self.signum is not None and state.epoch % 1 and state.global_step < state.max_steps:
             control.should_evaluate = control.should_save = False
 
 
 class StopOnBrokenLoss(TrainerCallback):
-    """A loss that is logged and not finite: in validation, or in fp16; `Trainer` alone would go on to the end."""
+    """Stop at a logged loss that is not finite, in validation or in fp16. `Trainer` itself would continue."""
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        """Raises TrainingError at the first such loss, in training or validation."""
+        """Raise TrainingError if a loss of training or validation is not finite."""
         losses = [value for name, value in (logs or {}).items() if name in ("loss", "eval_loss", "train_loss")]
         if not all(math.isfinite(loss) for loss in losses):
             raise TrainingError(
@@ -74,37 +74,38 @@ class StopOnBrokenLoss(TrainerCallback):
 
 
 class EarlyStoppingCallback(transformers.EarlyStoppingCallback):
-    """Stops after `early_stopping_patience` validations without a better score, those of earlier sessions included.
+    """Stop after `early_stopping_patience` validations without a better score, including those of earlier sessions.
 
-    The patience is that of the flags, which --force_resume can change; the library would take it from the checkpoint.
-    The class is named as that of the library, since a checkpoint keeps the state of a callback under its name.
+    The patience is that of the flag, which --force_resume can change. The library would restore the patience of the
+    checkpoint. The class has the name of the library's class, because a checkpoint stores the state of a callback
+    under its class name.
     """
 
     def on_train_begin(self, args, state, control, **kwargs):
-        """Take the count from the checkpoint, and stop where the patience was used up before training was resumed."""
+        """Restore the count from the checkpoint, and stop if the patience was used up before training was resumed."""
         super().on_train_begin(args, state, control, **kwargs)
-        # The checkpoint of a run that had no patience until now has no entry, and `Trainer` wants one when it saves.
-        kept = state.stateful_callbacks.setdefault(type(self).__name__, self.state())
-        self.early_stopping_patience_counter = kept["attributes"]["early_stopping_patience_counter"]
+        # If the run had no patience until now, its checkpoint has no entry; `Trainer` needs one when it saves.
+        saved = state.stateful_callbacks.setdefault(type(self).__name__, self.state())
+        self.early_stopping_patience_counter = saved["attributes"]["early_stopping_patience_counter"]
         if self.early_stopping_patience_counter >= self.early_stopping_patience:
             control.should_training_stop = True
 
 
 class CheckpointsOnDisk(TrainerCallback):
-    """Completes each checkpoint by its clock and, last, its manifest, and only then deletes older ones."""
+    """Add clock.json and then the manifest to each checkpoint, and delete older checkpoints after that."""
 
     def __init__(self, clock: Clock, limit: int | None, verify: str):
         self.clock, self.limit, self.verify = clock, limit, verify
 
     def on_train_begin(self, args, state, control, **kwargs):
-        """Find the best checkpoint in the output folder, which may have been moved since it was written."""
+        """Set the path of the best checkpoint anew, because the output folder may have been moved since then."""
         if state.best_global_step:
             best = checkpoint_at(args.output_dir, state.best_global_step)
             if best.is_dir():
                 state.best_model_checkpoint = str(best)
 
     def on_save(self, args, state, control, **kwargs):
-        """Wait until every process has written its files, then complete the checkpoint on the first."""
+        """Wait until every process has written its files; then the first process completes the checkpoint."""
         PartialState().wait_for_everyone()
         totals = self.clock.totals()
         if args.should_save:
@@ -113,22 +114,22 @@ class CheckpointsOnDisk(TrainerCallback):
                 write_json(folder / CLOCK, totals)
                 write_manifest(folder, self.verify)
             best = state.best_model_checkpoint
-            rotate(folder.parent, self.limit, Path(best) if best else None)
+            delete_old_checkpoints(folder.parent, self.limit, Path(best) if best else None)
 
 
 class MetricsFile(TrainerCallback):
-    """metrics.jsonl: what was logged, a JSON object a line, with its step."""
+    """Write each log entry of `Trainer` to metrics.jsonl, one JSON object per line, with step and epoch."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def on_train_begin(self, args, state, control, **kwargs):
-        """Lines of an earlier session that lie after the checkpoint are written again."""
+        """Write the entries up to the checkpoint anew; this removes later lines of an earlier session."""
         if state.is_world_process_zero:
             write_text(self.path, "".join(json.dumps(entry) + "\n" for entry in state.log_history))
 
     def on_log(self, args, state, control, logs=None, **kwargs):
-        """One line."""
+        """Append one line."""
         if state.is_world_process_zero and logs:
             with self.path.open("a") as file:
                 file.write(json.dumps(logs | {"step": state.global_step, "epoch": state.epoch}) + "\n")

@@ -1,7 +1,8 @@
-"""A checkpoint counts when its manifest is there and true; the manifest is written last.
+"""Manifests of checkpoints: which checkpoints are whole, which is the newest of these, and which are deleted.
 
-`Trainer` itself takes the newest folder, whole or not: killed while it saves, a run would be stuck, or go on with a
-fresh optimizer.
+The manifest lists the size and hash of every file of a checkpoint and is written last. A checkpoint is whole if its
+files match its manifest. `Trainer` itself resumes from the newest folder, whole or not: after a kill during saving, it
+would fail each time, or continue with a new optimizer.
 """
 
 import json
@@ -22,9 +23,9 @@ logger = logging.getLogger(__name__)
 
 
 def write_manifest(folder: Path, verify: str = "sha256") -> None:
-    """Size and, by `verify`, SHA-256 of every file of a checkpoint, put in place in one step.
+    """Write the manifest of a checkpoint: the size of every file and, if `verify` is sha256, its SHA-256.
 
-    The files are on the disk before it is: a machine that loses power leaves no manifest of files that are not there.
+    All files are flushed to the disk before the manifest. After a power failure, no manifest lists a missing file.
     """
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST]
     for path in paths:
@@ -34,19 +35,20 @@ def write_manifest(folder: Path, verify: str = "sha256") -> None:
     sync(folder.parent)
 
 
-def newest_whole(output_dir: Path, verify: str = "sha256") -> Path | None:
-    """The latest checkpoint whose files are what its manifest says; older ones are tried in turn.
+def newest_whole_checkpoint(output_dir: Path, verify: str = "sha256") -> Path | None:
+    """The newest checkpoint that is whole, or None.
 
     Raises:
-        InputError: `verify` is sha256, and the newest checkpoint was written with sizes only.
+        InputError: `verify` is sha256, and a checkpoint was written with sizes only.
     """
-    return next((folder for folder in newest_first(output_dir) if damage(folder, verify) is None), None)
+    folders = checkpoints_newest_first(output_dir)
+    return next((folder for folder in folders if why_unusable(folder, verify) is None), None)
 
 
-def set_aside(output_dir: Path, verify: str = "sha256") -> None:
-    """Rename what is newer than the newest whole checkpoint to checkpoint-N.invalid, and say why."""
-    for folder in newest_first(output_dir):
-        reason = damage(folder, verify)
+def set_aside_damaged(output_dir: Path, verify: str = "sha256") -> None:
+    """Rename each checkpoint newer than the newest whole one to checkpoint-N.invalid, and log the reason."""
+    for folder in checkpoints_newest_first(output_dir):
+        reason = why_unusable(folder, verify)
         if reason is None:
             return
         aside = folder.with_name(f"{folder.name}.invalid")
@@ -55,10 +57,10 @@ def set_aside(output_dir: Path, verify: str = "sha256") -> None:
         logger.warning("%s is not whole (%s) and is now %s", folder, reason, aside.name)
 
 
-def newest_first(output_dir: Path) -> list[Path]:
-    """All checkpoint-N, by number."""
+def checkpoints_newest_first(output_dir: Path) -> list[Path]:
+    """All folders checkpoint-N, the largest N first."""
     folders = [path for path in output_dir.glob("checkpoint-*") if re.fullmatch(r"checkpoint-\d+", path.name)]
-    return sorted(folders, key=step_of, reverse=True)
+    return sorted(folders, key=checkpoint_step, reverse=True)
 
 
 def checkpoint_at(output_dir: str, step: int) -> Path:
@@ -66,33 +68,40 @@ def checkpoint_at(output_dir: str, step: int) -> Path:
     return Path(output_dir, f"checkpoint-{step}")
 
 
-def step_of(folder: Path) -> int:
-    """7 of checkpoint-7"""
+def checkpoint_step(folder: Path) -> int:
+    """The number of steps in the folder's name: 7 for checkpoint-7."""
     return int(folder.name.split("-")[1])
 
 
-def damage(folder: Path, verify: str) -> str | None:
-    """What is wrong with the checkpoint, or with the best one, which the run may end with; None if both are whole."""
-    reason = own_damage(folder, verify)
+def why_unusable(folder: Path, verify: str) -> str | None:
+    """Why a run cannot resume from this checkpoint; None if it can.
+
+    The best checkpoint so far must be whole too, because the run may load its weights at the end.
+    """
+    reason = why_not_whole(folder, verify)
     if reason:
         return reason
     try:
-        best = best_of(folder)
+        best = best_checkpoint(folder)
     except (ValueError, TypeError, KeyError):
         return f"{TRAINER_STATE} is damaged"
     if best and best != folder:
-        reason = own_damage(best, verify)
+        reason = why_not_whole(best, verify)
         return reason and f"the best checkpoint until then, {best.name}, is not: {reason}"
     return reason
 
 
-def own_damage(folder: Path, verify: str) -> str | None:
-    """The first file that is not as the manifest says."""
+def why_not_whole(folder: Path, verify: str) -> str | None:
+    """The first difference between the files of a checkpoint and its manifest; None without a difference.
+
+    Raises:
+        InputError: `verify` is sha256, and the manifest holds sizes only.
+    """
     if not (folder / MANIFEST).is_file():
         return f"interrupted before {MANIFEST} was written"
     try:
         listed = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["files"]
-        expected = {name: (known["bytes"], known.get("sha256")) for name, known in listed.items()}
+        expected = {name: (entry["bytes"], entry.get("sha256")) for name, entry in listed.items()}
         expected[TRAINER_STATE]
     except (ValueError, TypeError, KeyError, AttributeError):
         return f"{MANIFEST} is damaged"
@@ -109,42 +118,42 @@ def own_damage(folder: Path, verify: str) -> str | None:
     return None
 
 
-def best_of(folder: Path) -> Path | None:
-    """The best checkpoint until this one, which lies beside it wherever both were moved to."""
+def best_checkpoint(folder: Path) -> Path | None:
+    """The best checkpoint when `folder` was written. It lies beside `folder`, even if both were moved."""
     best = json.loads((folder / TRAINER_STATE).read_text(encoding="utf-8"))["best_model_checkpoint"]
     return folder.with_name(Path(best).name) if best else None
 
 
-def warn_of_versions(folder: Path) -> None:
-    """The weights need not come out the same where the packages are not."""
-    there, here = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["versions"], versions()
-    changed = [f"{name} {there.get(name)} is now {here[name]}" for name in here if there.get(name) != here[name]]
+def warn_of_other_versions(folder: Path) -> None:
+    """Log the packages whose version changed since the checkpoint was written: the weights may come out different."""
+    then, now = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["versions"], versions()
+    changed = [f"{name} {then.get(name)} is now {now[name]}" for name in now if then.get(name) != now[name]]
     if changed:
         logger.warning("%s was written by other versions: %s", folder, ", ".join(changed))
 
 
-def rotate(output_dir: Path, limit: int | None, best: Path | None) -> None:
-    """Delete the oldest checkpoints but for `limit` (None: all stay), the newest, and the best.
+def delete_old_checkpoints(output_dir: Path, limit: int | None, best: Path | None) -> None:
+    """Keep `limit` checkpoints (None: all) and delete the oldest others. The newest and the best are always kept.
 
-    `rotate_checkpoints` of transformers counts what was set aside among them.
+    `rotate_checkpoints` of transformers cannot be used: it counts checkpoint-N.invalid too.
     """
-    folders = newest_first(output_dir)
+    folders = checkpoints_newest_first(output_dir)
     kept = folders[:1] + [folder for folder in folders[1:] if best and folder.name == best.name]
     others = [folder for folder in folders if folder not in kept]
     for folder in others[max(limit - len(kept), 0) :] if limit else []:
         shutil.rmtree(folder)
 
 
-def keep_alone(checkpoint: Path) -> None:
-    """Delete all others beside it."""
-    for folder in newest_first(checkpoint.parent):
+def delete_other_checkpoints(checkpoint: Path) -> None:
+    """Delete all checkpoints in the same folder except this one."""
+    for folder in checkpoints_newest_first(checkpoint.parent):
         if folder.name != checkpoint.name:
             shutil.rmtree(folder)
 
 
 @contextmanager
 def pickles_refused(checkpoint: Path | None) -> Iterator[None]:
-    """torch opens no pickle that calls anything; raises InputError, which says where it lies."""
+    """Raise InputError if a pickle in `checkpoint` contains more than numbers; torch does not load it."""
     try:
         yield
     except pickle.UnpicklingError as error:

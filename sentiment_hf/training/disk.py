@@ -1,4 +1,4 @@
-"""Room on the disk: asked for before training begins, and explained where it runs out in the middle."""
+"""Disk space: checked before training, and explained in an error if it runs out during training."""
 
 import math
 import os
@@ -12,35 +12,36 @@ from safetensors import SafetensorError
 from transformers import Trainer
 
 from sentiment_hf.common.errors import InputError, TrainingError
-from sentiment_hf.training.checkpoints import newest_first
-from sentiment_hf.training.processes import lost_process
+from sentiment_hf.training.checkpoints import checkpoints_newest_first
+from sentiment_hf.training.processes import explain_lost_process
 
-# AdamW keeps two numbers for each that is trained; what else is written is small.
-OPTIMIZER = 2
-SMALL_FILES = 10 * 2**20
+# AdamW keeps two numbers for each trained weight.
+ADAMW_NUMBERS_PER_WEIGHT = 2
+# Bytes for all files other than weights and optimizer.
+SMALL_FILES_BYTES = 10 * 2**20
 
 
 def require_writable(folder: Path) -> None:
-    """Raises InputError where the output folder cannot be made or written to."""
-    home = existing(folder)
-    if not home.is_dir():
-        raise InputError(f"--output_dir {folder}: {home} is a file; choose another folder")
-    if not os.access(home, os.W_OK):
-        raise InputError(f"--output_dir {folder}: {home} cannot be written to; choose another folder")
+    """Raise InputError if the output folder cannot be made or written to."""
+    parent = nearest_existing(folder)
+    if not parent.is_dir():
+        raise InputError(f"--output_dir {folder}: {parent} is a file; choose another folder")
+    if not os.access(parent, os.W_OK):
+        raise InputError(f"--output_dir {folder}: {parent} cannot be written to; choose another folder")
 
 
-def existing(folder: Path) -> Path:
-    """The folder, or what there is of the path to it."""
+def nearest_existing(folder: Path) -> Path:
+    """The folder, or its nearest parent that exists."""
     return next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
 
 
 def require_space(trainer: Trainer) -> None:
-    """Raises InputError where the disk of the output folder cannot hold the run."""
+    """Raise InputError if the disk of the output folder has less room than the run needs."""
     folder = Path(trainer.args.output_dir)
-    # Checkpoints that are there are gone on from or replaced.
-    there = [path for checkpoint in newest_first(folder) for path in checkpoint.rglob("*")]
-    free = shutil.disk_usage(existing(folder)).free + sum(path.stat().st_size for path in there)
-    needed = space_needed(trainer)
+    # Checkpoints of an earlier session count as free space: the run deletes them or does not write them again.
+    earlier = [path for checkpoint in checkpoints_newest_first(folder) for path in checkpoint.rglob("*")]
+    free = shutil.disk_usage(nearest_existing(folder)).free + sum(path.stat().st_size for path in earlier)
+    needed = bytes_needed(trainer)
     if free < needed:
         raise InputError(
             f"--output_dir {folder}: the run needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; "
@@ -48,17 +49,17 @@ def require_space(trainer: Trainer) -> None:
         )
 
 
-def space_needed(trainer: Trainer) -> int:
-    """Bytes of the model and of as many checkpoints as there are at once, the one that is being written included."""
+def bytes_needed(trainer: Trainer) -> int:
+    """Bytes of the saved model and of all checkpoints that exist at the same time."""
     weights = trainer.model.parameters()
     sizes = [(weight.numel() * weight.element_size(), weight.requires_grad) for weight in weights]
     trained = sum(size for size, is_trained in sizes if is_trained)
     model = trained if isinstance(trainer.model, PeftModel) else sum(size for size, _ in sizes)
-    return model + checkpoints_at_once(trainer) * (model + OPTIMIZER * trained) + SMALL_FILES
+    return model + checkpoints_at_once(trainer) * (model + ADAMW_NUMBERS_PER_WEIGHT * trained) + SMALL_FILES_BYTES
 
 
 def checkpoints_at_once(trainer: Trainer) -> int:
-    """The newest, the best and what else --save_total_limit keeps, and one that is being written."""
+    """The number of checkpoints that are kept, including the newest and the best, plus one that is being written."""
     args = trainer.args
     if not args.do_train or args.save_strategy == "no":
         return 0
@@ -71,7 +72,7 @@ def checkpoints_at_once(trainer: Trainer) -> int:
 
 @contextmanager
 def unwritable_explained(folder: Path) -> Iterator[None]:
-    """Around all that a run writes; raises TrainingError where the disk is full, or cannot be written to any more."""
+    """Turn an error of writing a file of the run into TrainingError: the disk is full or no longer writable."""
     try:
         yield
     except (OSError, SafetensorError) as error:
@@ -83,15 +84,15 @@ def unwritable_explained(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def full_disk_explained(checkpoint: Path) -> Iterator[None]:
-    """Around the writing of a checkpoint: one that fails is removed, and the run ends; those before it stay.
+    """Delete `checkpoint` if writing it fails, and end the run. Earlier checkpoints stay.
 
     Raises:
-        TrainingError: nothing can be written. PyTorch and safetensors say so by errors of their own.
+        TrainingError: writing failed. For a full disk, PyTorch and safetensors raise errors of their own types.
     """
     try:
         yield
     except (OSError, RuntimeError, SafetensorError) as error:
-        if lost_process(error):
+        if explain_lost_process(error):
             raise
         shutil.rmtree(checkpoint, ignore_errors=True)
         raise TrainingError(

@@ -1,4 +1,4 @@
-"""Batches that do not fit into memory: the flags that they depend on, and --auto_find_batch_size."""
+"""Batches that do not fit into memory: an error that names the flags to change, and --auto_find_batch_size."""
 
 import logging
 import re
@@ -11,7 +11,7 @@ from sentiment_hf.common.errors import InputError
 
 logger = logging.getLogger(__name__)
 
-# What torch says of it: on a GPU, on a CPU, and where a library that it calls found no room.
+# Words in the errors of torch: on a GPU, on a CPU, and from a library such as cuBLAS.
 OUT_OF_MEMORY = "out of memory|allocate memory|STATUS_ALLOC_FAILED"
 
 
@@ -21,7 +21,7 @@ class BatchTooLargeError(InputError):
 
 @contextmanager
 def memory_explained() -> Iterator[None]:
-    """Says which flags a batch that does not fit into memory depends on; raises BatchTooLargeError."""
+    """Turn an out-of-memory error into BatchTooLargeError, which names the flags that make a batch smaller."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -35,10 +35,10 @@ def memory_explained() -> Iterator[None]:
 
 
 def halve_batches(args: TrainingArguments, error: BatchTooLargeError) -> None:
-    """Half the texts at once and twice as many times a step, which so consists of the same texts.
+    """Halve the batch size and double the accumulated batches, so that an optimizer step keeps its number of texts.
 
     Raises:
-        BatchTooLargeError: `error`, where a batch has an odd number of texts.
+        BatchTooLargeError: `error` again, if the batch size is odd.
     """
     if args.per_device_train_batch_size % 2:
         raise error

@@ -1,4 +1,4 @@
-"""What ends a training from outside: a data worker or another process of the run that is gone."""
+"""The processes of a run: how many were launched, their threads, and errors where one of them has ended."""
 
 import os
 from collections.abc import Iterator
@@ -12,27 +12,30 @@ from transformers import TrainingArguments
 
 from sentiment_hf.common.errors import InputError, TrainingError
 
-# As PyTorch says it, whose errors for them have no types of their own.
+# Words in the errors of PyTorch when another process has ended; these errors have no type of their own.
 LOST_PEER = ("closed by peer", "reset by peer", "Broken pipe", "remote process exited")
 
 
 @contextmanager
 def lost_processes_explained() -> Iterator[None]:
-    """Raises TrainingError where another process is gone."""
+    """Turn an error that means that another process has ended into TrainingError."""
     try:
         yield
     except TrainingError:
         raise
     except RuntimeError as error:
-        if found := lost_process(error):
-            said = " ".join(str(error).split())[:200]
-            message = f"{found} ({said}); the same command goes on from the last checkpoint"
+        if explanation := explain_lost_process(error):
+            reason = " ".join(str(error).split())[:200]
+            message = f"{explanation} ({reason}); the same command goes on from the last checkpoint"
             raise TrainingError(message) from error
         raise
 
 
-def lost_process(error: Exception) -> str | None:
-    """Which one the error means. That of a data worker comes from a signal handler, wherever the process then is."""
+def explain_lost_process(error: Exception) -> str | None:
+    """Explain which process has ended, or None if the error has another cause.
+
+    torch raises the error of a data worker in a signal handler, so it can appear at any place in this process.
+    """
     if "DataLoader worker" in str(error):
         return "a process that fetches batches is gone, often for want of memory: lower --dataloader_num_workers"
     if isinstance(error, torch.distributed.DistError) or any(words in str(error) for words in LOST_PEER):
@@ -40,30 +43,33 @@ def lost_process(error: Exception) -> str | None:
     return None
 
 
-# How the command line of the launcher begins, behind the interpreter.
+# One of the first three words of the launcher's command line ends like this.
 LAUNCHERS = ("accelerate", "accelerate-launch", "accelerate/commands/launch.py", "accelerate.commands.launch")
 
 
 def use_all_cores(args: TrainingArguments, num_cpu_threads: int | None) -> None:
-    """`accelerate launch` exports OMP_NUM_THREADS=1, which would leave all cores but one idle."""
+    """Give torch `num_cpu_threads` threads (None: this process's share of the cores).
+
+    This replaces the OMP_NUM_THREADS=1 that `accelerate launch` exports, with which one core does all the work.
+    """
     here = int(os.environ.get("LOCAL_WORLD_SIZE", args.world_size))
     torch.set_num_threads(num_cpu_threads or max(1, available_cores() // here))
 
 
 def available_cores() -> int:
-    """Those that this process may use."""
+    """The number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def refuse_fewer_processes(args: TrainingArguments) -> None:
-    """A launch that was to start several processes and came down to fewer would train another model in silence.
+    """Check that as many processes work together as the launcher was asked for; fewer would train another model.
 
     Raises:
-        InputError: fewer processes work together than the launcher was told.
+        InputError: fewer processes work together.
     """
     asked = int(os.environ.get("WORLD_SIZE", 1))
     if asked == 1:
-        asked = processes_of_launcher()
+        asked = num_launched_processes()
     if asked > args.world_size:
         raise InputError(
             f"{asked} processes were asked for, but {args.world_size} work together here. On a CPU, "
@@ -72,14 +78,14 @@ def refuse_fewer_processes(args: TrainingArguments) -> None:
         )
 
 
-def launcher() -> psutil.Process | None:
-    """The `accelerate launch` that started this process."""
+def find_launcher() -> psutil.Process | None:
+    """The process of `accelerate launch` that started this process; None if another program did."""
     parent = psutil.Process().parent()
-    return parent if parent and arguments_of(parent) is not None else None
+    return parent if parent and launch_arguments(parent) is not None else None
 
 
-def arguments_of(process: psutil.Process) -> list[str] | None:
-    """What stands behind `accelerate launch` in its command line; None for any other process."""
+def launch_arguments(process: psutil.Process) -> list[str] | None:
+    """The arguments after `accelerate launch` in the command line of `process`; None if it is another program."""
     words = process.cmdline()
     start = next((index + 1 for index, word in enumerate(words[:3]) if word.endswith(LAUNCHERS)), None)
     if start is None:
@@ -87,12 +93,12 @@ def arguments_of(process: psutil.Process) -> list[str] | None:
     return words[start + 1 :] if words[start : start + 1] == ["launch"] else words[start:]
 
 
-def processes_of_launcher() -> int:
-    """What `accelerate launch` was told, where it started this process as its only one; else 1."""
-    process = launcher()
+def num_launched_processes() -> int:
+    """The number of processes that `accelerate launch` was asked for; 1 if it did not start this process."""
+    process = find_launcher()
     if process is None:
         return 1
-    parsed = launch_command_parser().parse_args(arguments_of(process))
+    parsed = launch_command_parser().parse_args(launch_arguments(process))
     if parsed.num_processes is not None:
         return parsed.num_processes
     file = parsed.config_file or (default_config_file if os.path.isfile(default_config_file) else None)

@@ -1,4 +1,4 @@
-"""From a model and tokenized splits to the trainer, and from the trainer to the weights best on validation."""
+"""Build the trainer of a run from its flags and its data, train, and save the weights that are best on validation."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -20,7 +20,7 @@ from sentiment_hf.text.encode import tokenize
 from sentiment_hf.text.word_vectors import initialise_embedding
 from sentiment_hf.training.batches import FewLengthsCollator, longest_first
 from sentiment_hf.training.callbacks import EarlyStoppingCallback, MetricsFile, StopOnBrokenLoss, StopOnSignal
-from sentiment_hf.training.checkpoints import pickles_refused, warn_of_versions
+from sentiment_hf.training.checkpoints import pickles_refused, warn_of_other_versions
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.processes import lost_processes_explained
 from sentiment_hf.training.trainer import ClassificationTrainer
@@ -29,7 +29,11 @@ logger = logging.getLogger(__name__)
 
 
 def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> ClassificationTrainer:
-    """Tokenizer, tokenized splits, model, and the trainer around them."""
+    """Load or make tokenizer and model, tokenize train and validation, and return the trainer with all of them.
+
+    Raises:
+        InputError: tokenizer or model cannot be loaded, or `Trainer` refuses a combination of flags.
+    """
     set_seed(args.seed)
     tokenizer = load_tokenizer(spec, splits.train["text"])
     model = load_model(spec, splits.task, tokenizer, trains=args.do_train)
@@ -55,21 +59,21 @@ def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Cla
             class_weights=splits.task.class_weights(labels) if spec.run.class_weights else None,
             length_bucketing=spec.run.length_bucketing,
             checkpoint_verify=spec.run.checkpoint_verify,
-            callbacks=callbacks(spec.run, args),
+            callbacks=run_callbacks(spec.run, args),
         )
-    # With --disable_tqdm nothing is printed before the result; metrics.jsonl has it all.
+    # `Trainer` adds PrinterCallback with --disable_tqdm. metrics.jsonl holds the same entries.
     trainer.remove_callback(PrinterCallback)
     return trainer
 
 
 def labelled_batches(train: Dataset, collator: FewLengthsCollator) -> Iterator[tuple[torch.Tensor, ...]]:
-    """(batch, length) ids, (batch, length) bool mask, (batch,) labels of all rows."""
+    """Yield ids (batch, length), mask (batch, length) bool and labels (batch,), for all rows of `train`."""
     for batch in DataLoader(longest_first(train)[0], batch_size=64, collate_fn=collator):
         yield batch["input_ids"], batch["attention_mask"].bool(), batch["labels"]
 
 
-def callbacks(run_args: RunArguments, training_args: TrainingArguments) -> list[TrainerCallback]:
-    """Ours, and early stopping where there is a patience, as in most recipes, and something is evaluated."""
+def run_callbacks(run_args: RunArguments, training_args: TrainingArguments) -> list[TrainerCallback]:
+    """The callbacks of every run, and early stopping if the run has a patience and is validated."""
     chosen = [StopOnSignal(), MetricsFile(Path(training_args.output_dir, HISTORY)), StopOnBrokenLoss()]
     if run_args.early_stopping_patience is not None and training_args.eval_strategy != "no":
         chosen.append(EarlyStoppingCallback(run_args.early_stopping_patience))
@@ -78,7 +82,10 @@ def callbacks(run_args: RunArguments, training_args: TrainingArguments) -> list[
 
 @contextmanager
 def refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """What `Trainer` raises before training has `begun`: a flag wants another package, model or flag beside it."""
+    """Turn an error of `Trainer` into InputError, unless training has `begun`.
+
+    Before training begins, the cause is a flag that needs another package, another model or another flag.
+    """
     try:
         yield
     except (InputError, TrainingError):
@@ -91,10 +98,18 @@ def refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[No
 
 
 def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) -> None:
-    """From the start or from a whole checkpoint; ends with the best weights by validation, saved."""
+    """Train from the start or from a whole `checkpoint`, and save the weights that are best on validation.
+
+    `merge` merges an adapter into its base before saving.
+
+    Raises:
+        InputError: the flags cannot be used here, or a batch does not fit into memory.
+        TrainingError: training could not continue.
+        Interrupted: a signal stopped training, and a checkpoint was saved.
+    """
     if checkpoint:
         logger.warning("going on from %s", checkpoint)
-        warn_of_versions(checkpoint)
+        warn_of_other_versions(checkpoint)
         trainer.clock.restore(checkpoint)
     stop = next(c for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
     begun = refusals_explained(lambda: trainer.clock.begun)
@@ -104,13 +119,13 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) 
         raise Interrupted(
             stop.signum, f"stopped at step {trainer.state.global_step}, saved; the same command goes on from there"
         )
-    save(trainer, merge)
+    save_model(trainer, merge)
     trainer.save_state()
     trainer.save_metrics("train", result.metrics)
 
 
-def save(trainer: ClassificationTrainer, merge: bool) -> None:
-    """What is to be loaded by others: a whole checkpoint, or an adapter if it is not to `merge` with its base."""
+def save_model(trainer: ClassificationTrainer, merge: bool) -> None:
+    """Save the model: a whole checkpoint, or an adapter unless `merge` merges it into its base."""
     if merge:
         trainer.model = trainer.model_wrapped = trainer.model.merge_and_unload()
     trainer.save_model()

@@ -1,4 +1,4 @@
-"""`Trainer` with the loss, the batches and the checkpoints that make runs comparable and safe to interrupt."""
+"""A subclass of `Trainer` whose loss, batches and checkpoints make runs comparable and safe to interrupt."""
 
 import math
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from sentiment_hf.tasks.task import Task
 from sentiment_hf.training.batches import LengthBucketSampler
 from sentiment_hf.training.broken_step import OptimizerStep, refuse_step
 from sentiment_hf.training.callbacks import CheckpointsOnDisk
-from sentiment_hf.training.checkpoints import checkpoint_at, keep_alone, own_damage
+from sentiment_hf.training.checkpoints import checkpoint_at, delete_other_checkpoints, why_not_whole
 from sentiment_hf.training.clock import Clock
 from sentiment_hf.training.disk import full_disk_explained
 
@@ -28,8 +28,8 @@ from sentiment_hf.training.disk import full_disk_explained
 class ClassificationTrainer(Trainer):
     """`Trainer` with the loss and the scores of a task, length-bucketed batches, clock and checkpoint manifests.
 
-    Six private methods of the library are overridden, each where its docstring says why no public one does.
-    tests/training/test_private_methods.py fails where a version of the library no longer calls one of them.
+    Six private methods of the library are overridden. Each docstring says why no public method can be used.
+    tests/training/test_private_methods.py fails if a version of the library no longer calls one of them.
     """
 
     def __init__(
@@ -55,23 +55,24 @@ class ClassificationTrainer(Trainer):
         self.checkpoint_verify = checkpoint_verify
         if self.train_dataset is not None:
             self.train_dataset = self.train_dataset.add_column("row", np.arange(len(self.train_dataset)))
-        # Counted now, for adapters may be gone after training, merged into what they adapt.
+        # Counted before training, because --merge_adapter removes the adapters afterwards.
         self.num_parameters = sum(weight.numel() for weight in self.model.parameters())
         self.num_trained = sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
         self.current_step = OptimizerStep()
         self.all_metrics: dict[str, float] = {}
-        # Last of all callbacks, so that what the others do at the end of a step counts as time of training.
+        # The clock is added after the other callbacks, so that their work at the end of a step counts as training.
         self.clock = Clock()
         self.add_callback(self.clock)
         self.add_callback(CheckpointsOnDisk(self.clock, self.args.save_total_limit, checkpoint_verify))
 
     def train(self, *args, **kwargs) -> TrainOutput:
-        """Train; `CheckpointsOnDisk` deletes checkpoints, and `EarlyStoppingCallback` restores its count.
+        """Train. `CheckpointsOnDisk` deletes checkpoints, and `EarlyStoppingCallback` restores its own count.
 
-        `Trainer` itself would delete an older checkpoint before the manifest of the new one is written, delete all but
-        the best one before test, so that a run cut off in its test would train again, and restore an old patience.
+        `Trainer` itself would delete an older checkpoint before the manifest of the new one is written. It would
+        delete all but the best checkpoint before test, so that a run killed in test would train again. It would also
+        restore the patience of the checkpoint in place of the flag's.
         """
-        with changed(self.args, save_total_limit=None, restore_callback_states_from_checkpoint=False):
+        with temporarily_set(self.args, save_total_limit=None, restore_callback_states_from_checkpoint=False):
             return super().train(*args, **kwargs)
 
     def get_eval_dataloader(self, *args, **kwargs) -> DataLoader:
@@ -85,10 +86,10 @@ class ClassificationTrainer(Trainer):
             return super().get_test_dataloader(*args, **kwargs)
 
     def _get_train_sampler(self, train_dataset=None):
-        """Put texts of alike length together.
+        """Use `LengthBucketSampler`.
 
-        No public hook takes a sampler, and a `DataLoader` of our own would have to repeat all that the library gives
-        to its one.
+        No public method takes a sampler. Overriding `get_train_dataloader` would repeat all other settings of the
+        library's `DataLoader`.
         """
         if not self.length_bucketing:
             return super()._get_train_sampler(train_dataset)
@@ -98,27 +99,28 @@ class ClassificationTrainer(Trainer):
         return LengthBucketSampler(self.train_dataset["length"][:], step, seed)
 
     def _set_signature_columns_if_needed(self) -> None:
-        """Leave the numbers of the rows in the batches of training.
+        """Keep the column `row`, the row numbers, in the batches of training.
 
-        No public hook adds a column: --remove_unused_columns keeps what the model takes as arguments, or everything.
+        No public method adds a column: --remove_unused_columns keeps the arguments of the model's `forward`, or all
+        columns.
         """
         super()._set_signature_columns_if_needed()
         if "row" not in self._signature_columns:
             self._signature_columns.append("row")
 
     def get_batch_samples(self, *args, **kwargs):
-        """Let the clock go on before the batches of the next step are fetched."""
+        """Start the clock before the batches of the next step are fetched."""
         if self.clock.begun:
             self.clock.resume()
         return super().get_batch_samples(*args, **kwargs)
 
     def training_step(self, model: nn.Module, inputs: dict, num_items_in_batch=None) -> Tensor:
-        """The loss of a batch; its tokens and texts are counted, its rows and loss noted for `refuse_step`."""
+        """Return the loss of a batch; count its tokens and texts, and store its rows and loss for `refuse_step`."""
         rows = inputs.pop("row")
         if "attention_mask" in inputs:
             mask = inputs["attention_mask"]
         else:
-            # Some stock models take none.
+            # Some stock models have no argument `attention_mask`.
             mask = inputs["input_ids"] != self.processing_class.pad_token_id
         self.clock.count(mask)
         loss = super().training_step(model, inputs, num_items_in_batch)
@@ -126,24 +128,24 @@ class ClassificationTrainer(Trainer):
         return loss
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Tensor | None = None) -> Tensor | float | None:
-        """Raise TrainingError before a step that would ruin the weights.
+        """Raise TrainingError before a step whose gradient has a norm that is not finite.
 
-        No public hook is told the norm: at `on_pre_optimizer_step` the gradients are clipped already, to zeros where
-        their norm was infinite. The check waits for the device once a step; --logging_nan_inf_filter, which is off
-        by default here, would do so once a batch.
+        No public method gets the norm. At `on_pre_optimizer_step` the gradients are clipped already, and gradients
+        with an infinite norm have become zeros. The check waits for a GPU once per step; --logging_nan_inf_filter,
+        which is off by default here, would wait once per batch.
         """
         norm = super()._get_grad_norm(model, grad_norm)
-        # The scaler of fp16 leaves out a step whose gradients overflow, as they do now and then, and goes on.
-        # DeepSpeed has no norm for some optimizers.
+        # In fp16 the gradients overflow now and then; the gradient scaler skips these steps.
+        # DeepSpeed returns None as the norm for some optimizers.
         if self.accelerator.scaler is None and norm is not None and not math.isfinite(norm):
             refuse_step(self, self.current_step, float(norm))
         self.current_step = OptimizerStep()
         return norm
 
     def _run_epoch(self, *args, **kwargs) -> None:
-        """Make no step where training was over before it was resumed, by the number of steps or by the patience.
+        """Make no step if training was finished before it was resumed: all steps made, or the patience used up.
 
-        No public hook keeps the first step back: `Trainer` looks at `control.should_training_stop` after a step only.
+        No public method prevents the first step: `Trainer` reads `control.should_training_stop` only after a step.
         """
         if self.state.global_step >= self.state.max_steps:
             self.control.should_training_stop = True
@@ -151,9 +153,9 @@ class ClassificationTrainer(Trainer):
             super()._run_epoch(*args, **kwargs)
 
     def evaluation_loop(self, *args, **kwargs):
-        """Logits, labels and scores; the loss is the mean over all rows.
+        """Return logits, labels and scores; the loss is the mean over all rows.
 
-        `Trainer` gives the texts of a smaller last batch more weight.
+        `Trainer` itself averages the losses of the batches, so that the texts of a smaller last batch weigh more.
         """
         output = super().evaluation_loop(*args, **kwargs)
         prefix = kwargs.get("metric_key_prefix", "eval")
@@ -161,26 +163,26 @@ class ClassificationTrainer(Trainer):
         return output
 
     def save_model(self, output_dir: str | None = None, *args, **kwargs) -> None:
-        """Save the model, and with an adapter the names of the classes, since its own files do not hold them."""
+        """Save the model; for an adapter also the names of the classes, which its own files do not hold."""
         super().save_model(output_dir, *args, **kwargs)
         if isinstance(self.model, PeftModel) and self.args.should_save:
             write_labels(self.model, Path(output_dir or self.args.output_dir))
 
     def _save_checkpoint(self, *args, **kwargs) -> None:
-        """Write a checkpoint; where the disk is full, remove what was written of it and raise TrainingError.
+        """Write a checkpoint. If the disk is full, delete the incomplete checkpoint and raise TrainingError.
 
-        No public hook stands around the writing: `on_save` comes when all has been written.
+        No public method encloses the writing: `on_save` is called after it.
         """
         with full_disk_explained(checkpoint_at(self.args.output_dir, self.state.global_step)):
             super()._save_checkpoint(*args, **kwargs)
 
     def _load_best_model(self) -> None:
-        """Load the best checkpoint; raise TrainingError where its files are not what was written.
+        """Load the best checkpoint. Raise TrainingError if its files have changed since they were written.
 
-        No public hook comes between the last step and the loading.
+        No public method is called between the last step and the loading.
         """
         best = Path(self.state.best_model_checkpoint)
-        if reason := own_damage(best, self.checkpoint_verify):
+        if reason := why_not_whole(best, self.checkpoint_verify):
             raise TrainingError(
                 f"{best}, the best checkpoint, was damaged since it was written ({reason}); the same command goes on "
                 "from an older one, or from the start"
@@ -188,15 +190,15 @@ class ClassificationTrainer(Trainer):
         super()._load_best_model()
 
     def keep_best_alone(self) -> None:
-        """Delete all other checkpoints once the run is finished, if --save_total_limit is 1."""
+        """Delete all checkpoints but the best if --save_total_limit is 1. Called after the run has finished."""
         best = self.state.best_model_checkpoint
         if self.args.should_save and self.args.save_total_limit == 1 and best:
-            keep_alone(Path(best))
+            delete_other_checkpoints(Path(best))
 
     def save_metrics(self, split: str, metrics: dict[str, float], combined: bool = True) -> None:
         """Write <split>_results.json and all_results.json, whole or not at all.
 
-        `Trainer` reads all_results.json to add to it, and cannot read half a file of a run that was killed.
+        `Trainer` itself reads all_results.json to add to it, and fails if a killed run left half of the file.
         """
         self.all_metrics |= metrics
         if self.is_world_process_zero():
@@ -216,8 +218,8 @@ def only_logits(outputs: Tensor | tuple[Tensor, ...], labels: Tensor) -> Tensor:
 
 
 @contextmanager
-def changed(args: TrainingArguments, **values) -> Iterator[None]:
-    """Give fields of `args` other values inside; the values before come back, whatever happens."""
+def temporarily_set(args: TrainingArguments, **values) -> Iterator[None]:
+    """Set fields of `args` to other values within a `with` block, and restore the old values after it."""
     before = {name: getattr(args, name) for name in values}
     vars(args).update(values)
     try:
@@ -227,5 +229,5 @@ def changed(args: TrainingArguments, **values) -> Iterator[None]:
 
 
 def every_row_in_order(args: TrainingArguments) -> AbstractContextManager[None]:
-    """Score all rows in their order: --dataloader_drop_last and --train_sampling_strategy are for training."""
-    return changed(args, dataloader_drop_last=False, train_sampling_strategy="random")
+    """Turn off --dataloader_drop_last and --train_sampling_strategy, so that all rows are scored in their order."""
+    return temporarily_set(args, dataloader_drop_last=False, train_sampling_strategy="random")

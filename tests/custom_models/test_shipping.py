@@ -17,7 +17,7 @@ from transformers.dynamic_module_utils import get_relative_imports
 
 import custom_models
 from custom_models import BODIES, MODEL_NAMES, MODELS
-from sentiment_hf.models.fresh import parse_settings
+from sentiment_hf.models.fresh import parse_model_config
 
 CODE = Path(custom_models.__file__).parent
 MODULES = sorted(path for path in CODE.glob("*.py") if path.name != "__init__.py")
@@ -156,7 +156,7 @@ def test_the_large_recipe_has_about_800_million_parameters():
     recipe = yaml.safe_load(RECIPE.read_text(encoding="utf-8"))
     assert recipe["model"] == "custom-transformer"
     assert recipe["vocab_size"] == 50_000
-    settings = parse_settings(recipe["model"], recipe["model_config"])
+    settings = parse_model_config(recipe["model"], recipe["model_config"])
     with torch.device("meta"):
         config = AutoConfig.for_model(recipe["model"], vocab_size=recipe["vocab_size"], **settings)
         model = AutoModelForSequenceClassification.from_config(config)

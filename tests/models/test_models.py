@@ -9,7 +9,7 @@ from helpers import save_bert, write_data
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertTokenizer, RobertaConfig
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.models.fresh import parse_settings
+from sentiment_hf.models.fresh import parse_model_config
 from sentiment_hf.models.load import load_checkpoint, load_model, load_tokenizer, positions
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.model_ref import ModelRef
@@ -136,4 +136,4 @@ def test_a_damaged_checkpoint_is_refused(bert, name, damage):
 
 def test_a_setting_that_is_no_value_is_refused():
     with pytest.raises(InputError, match=r"--model_config kernel_sizes=\[2,3: expected"):
-        parse_settings("custom-textcnn", ["kernel_sizes=[2,3"])
+        parse_model_config("custom-textcnn", ["kernel_sizes=[2,3"])

@@ -1,4 +1,4 @@
-"""Promises of sentiment_hf.tokenization."""
+"""Promises of sentiment_hf.text.tokenizers."""
 
 import os
 import subprocess

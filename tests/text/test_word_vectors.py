@@ -1,4 +1,4 @@
-"""Promises of sentiment_hf.word_vectors."""
+"""Promises of sentiment_hf.text.word_vectors."""
 
 import gzip
 import struct

@@ -9,9 +9,9 @@ from accelerate.data_loader import BatchSamplerShard
 from torch.utils.data import BatchSampler, DataLoader
 
 from sentiment_hf.text.tokenizers import train_tokenizer
-from sentiment_hf.training.batches import POOL, FewLengthsCollator, LengthBucketSampler
+from sentiment_hf.training.batches import BATCHES_PER_POOL, FewLengthsCollator, LengthBucketSampler
 
-LENGTHS = [random.Random(row).randint(1, 300) for row in range(2 * POOL * 8 + 133)]
+LENGTHS = [random.Random(row).randint(1, 300) for row in range(2 * BATCHES_PER_POOL * 8 + 133)]
 
 
 def order(lengths=LENGTHS, batch_size=8, seed=1, epoch=0) -> list[int]:
@@ -24,7 +24,9 @@ def chunks(indices: list[int], size: int) -> list[list[int]]:
     return [indices[start : start + size] for start in range(0, len(indices), size)]
 
 
-@pytest.mark.parametrize("rows", [1, 3, 7, 8, 9, 16, POOL * 8 - 1, POOL * 8, POOL * 8 + 1, len(LENGTHS)])
+@pytest.mark.parametrize(
+    "rows", [1, 3, 7, 8, 9, 16, BATCHES_PER_POOL * 8 - 1, BATCHES_PER_POOL * 8, BATCHES_PER_POOL * 8 + 1, len(LENGTHS)]
+)
 def test_every_text_comes_once_an_epoch(rows):
     assert sorted(order(LENGTHS[:rows])) == list(range(rows))
 
@@ -57,7 +59,7 @@ def test_another_epoch_brings_other_texts_together():
 
 
 def test_the_smaller_batch_comes_last():
-    rows = 2 * POOL * 8 + 3
+    rows = 2 * BATCHES_PER_POOL * 8 + 3
     *whole, last = chunks(order(LENGTHS[:rows]), 8)
     assert (len(last), {len(batch) for batch in whole}) == (3, {8})
 

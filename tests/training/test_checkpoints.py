@@ -24,7 +24,13 @@ from sentiment_hf.runs.lock import locked, refuse_locked
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training import disk
-from sentiment_hf.training.checkpoints import newest_whole, own_damage, rotate, set_aside, write_manifest
+from sentiment_hf.training.checkpoints import (
+    delete_old_checkpoints,
+    newest_whole_checkpoint,
+    set_aside_damaged,
+    why_not_whole,
+    write_manifest,
+)
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 DROPOUT = ("embedding_size=8", "hidden_size=8", "dropout=0.3")
@@ -54,7 +60,7 @@ def test_the_manifest_is_written_last_and_names_every_other_file(stopped):
             named
         )
         assert (checkpoint / MANIFEST).stat().st_mtime_ns >= max(path.stat().st_mtime_ns for path in others)
-        assert own_damage(checkpoint, "sha256") is None
+        assert why_not_whole(checkpoint, "sha256") is None
 
 
 def checkpoint(folder: Path, step: int, best: int | None = None, verify: str = "sha256") -> Path:
@@ -89,25 +95,25 @@ def damaged_copies(folder: Path, target: Path) -> list[Path]:
 
 def test_with_any_file_missing_cut_or_changed_the_older_checkpoint_is_taken(stopped, tmp_path):
     _, folder = stopped
-    assert newest_whole(folder) == folder / "checkpoint-7"
+    assert newest_whole_checkpoint(folder) == folder / "checkpoint-7"
     copies = damaged_copies(folder, tmp_path)
     assert len(copies) >= 3 * 10
-    assert [copy.name for copy in copies if newest_whole(copy) != copy / "checkpoint-5"] == []
+    assert [copy.name for copy in copies if newest_whole_checkpoint(copy) != copy / "checkpoint-5"] == []
 
 
 def test_no_whole_checkpoint_is_none(tmp_path):
-    assert newest_whole(tmp_path) is None
+    assert newest_whole_checkpoint(tmp_path) is None
     (tmp_path / "checkpoint-3").mkdir()
     (tmp_path / "checkpoint-best").mkdir()
-    assert newest_whole(tmp_path) is None
+    assert newest_whole_checkpoint(tmp_path) is None
     checkpoint(tmp_path, 3)
-    assert newest_whole(tmp_path) == tmp_path / "checkpoint-3"
+    assert newest_whole_checkpoint(tmp_path) == tmp_path / "checkpoint-3"
 
 
 def test_the_newest_is_by_number_and_not_by_name(tmp_path):
     for step in (9, 10):
         checkpoint(tmp_path, step)
-    assert newest_whole(tmp_path).name == "checkpoint-10"
+    assert newest_whole_checkpoint(tmp_path).name == "checkpoint-10"
 
 
 def test_a_run_goes_on_from_the_older_checkpoint_to_the_same_weights(stopped, tmp_path, caplog):
@@ -126,10 +132,10 @@ def test_a_run_goes_on_from_the_older_checkpoint_to_the_same_weights(stopped, tm
 def test_a_checkpoint_whose_best_one_is_damaged_does_not_count_and_both_are_set_aside(tmp_path, caplog):
     for step, best in ((2, 2), (4, 4), (6, 4)):
         checkpoint(tmp_path, step, best)
-    assert newest_whole(tmp_path).name == "checkpoint-6"
+    assert newest_whole_checkpoint(tmp_path).name == "checkpoint-6"
     (tmp_path / "checkpoint-4" / "weights").write_text("y")
-    assert newest_whole(tmp_path).name == "checkpoint-2"
-    set_aside(tmp_path)
+    assert newest_whole_checkpoint(tmp_path).name == "checkpoint-2"
+    set_aside_damaged(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "checkpoint-2",
         "checkpoint-4.invalid",
@@ -142,20 +148,20 @@ def test_with_size_alone_nothing_is_hashed_and_sha256_is_not_pretended(tmp_path)
     made = checkpoint(tmp_path, 2, verify="size")
     assert "sha256" not in (made / MANIFEST).read_text()
     (made / "weights").write_text("y")
-    assert newest_whole(tmp_path, "size") == made
+    assert newest_whole_checkpoint(tmp_path, "size") == made
     with pytest.raises(InputError, match="--checkpoint_verify size; give it again"):
-        newest_whole(tmp_path, "sha256")
+        newest_whole_checkpoint(tmp_path, "sha256")
     (made / "weights").write_text("longer")
-    assert newest_whole(tmp_path, "size") is None
+    assert newest_whole_checkpoint(tmp_path, "size") is None
     state = checkpoint(tmp_path, 4, verify="size") / TRAINER_STATE
     state.write_text("x" * len(state.read_text()))
-    assert newest_whole(tmp_path, "size") is None
+    assert newest_whole_checkpoint(tmp_path, "size") is None
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"files": []}', '{"files": {}}', '{"files": {"weights": 3}}'])
 def test_a_manifest_that_is_none_makes_no_checkpoint(tmp_path, content):
     (checkpoint(tmp_path, 2) / MANIFEST).write_text(content)
-    assert newest_whole(tmp_path) is None
+    assert newest_whole_checkpoint(tmp_path) is None
 
 
 def test_the_newest_and_the_best_stay_within_the_limit_and_what_was_set_aside_does_not_count(tmp_path):
@@ -164,11 +170,11 @@ def test_the_newest_and_the_best_stay_within_the_limit_and_what_was_set_aside_do
     others = {"checkpoint-10.invalid", "checkpoint-2-kept"}
     for name in others:
         (tmp_path / name).mkdir()
-    rotate(tmp_path, None, None)
+    delete_old_checkpoints(tmp_path, None, None)
     assert len(list(tmp_path.iterdir())) == 6
-    rotate(tmp_path, 3, tmp_path / "checkpoint-2")
+    delete_old_checkpoints(tmp_path, 3, tmp_path / "checkpoint-2")
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2", "checkpoint-6", "checkpoint-8"} | others
-    rotate(tmp_path, 1, tmp_path / "checkpoint-2")
+    delete_old_checkpoints(tmp_path, 1, tmp_path / "checkpoint-2")
     assert {path.name for path in tmp_path.iterdir()} == {"checkpoint-2", "checkpoint-8"} | others
 
 
@@ -304,8 +310,8 @@ def fill(self, args, state, control, **kwargs):
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(size), resource.RLIM_INFINITY))
 
 setattr(Full, event, fill)
-before = train.callbacks
-train.callbacks = lambda *given: [Full(), *before(*given)]
+before = train.run_callbacks
+train.run_callbacks = lambda *given: [Full(), *before(*given)]
 sys.exit(run_command(argv))
 """
 
@@ -368,7 +374,7 @@ LOST_WORKER = "DataLoader worker (pid 7) is killed by signal: Killed."
 @pytest.mark.parametrize(
     ("where", "error", "said"),
     [
-        ("training.train.save", NO_SPACE, "could not be written to ([Errno 28] No space left"),
+        ("training.train.save_model", NO_SPACE, "could not be written to ([Errno 28] No space left"),
         ("runs.run.write_card", NO_SPACE, "could not be written to ([Errno 28] No space left"),
         ("tasks.single_label.SingleLabel.scores", RuntimeError(LOST_WORKER), "a process that fetches batches is gone"),
     ],

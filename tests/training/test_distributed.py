@@ -17,7 +17,7 @@ from transformers import TrainingArguments
 
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.run_flags import parse_run
-from sentiment_hf.training.checkpoints import newest_whole
+from sentiment_hf.training.checkpoints import newest_whole_checkpoint
 from sentiment_hf.training.processes import use_all_cores
 
 EXACT = ("embedding_size=8", "hidden_size=8", "dropout=0", "embedding_dropout=0")
@@ -120,7 +120,7 @@ def test_the_end_of_the_launcher_ends_the_run_with_a_checkpoint(data, tmp_path):
     launcher.terminate()
     launcher.wait(60)
     trains.wait(60)
-    assert newest_whole(tmp_path / "run")
+    assert newest_whole_checkpoint(tmp_path / "run")
     assert not (tmp_path / "run" / "report.json").exists()
 
 
@@ -131,13 +131,13 @@ def test_a_second_process_that_is_killed_ends_the_run_and_is_named(data, tmp_pat
     with (tmp_path / "stderr").open("w") as stderr:
         launcher = begun(command, tmp_path / "run", stderr)
         ranks = {child.environ()["RANK"]: child for child in psutil.Process(launcher.pid).children()}
-        while newest_whole(tmp_path / "run") is None:
+        while newest_whole_checkpoint(tmp_path / "run") is None:
             time.sleep(0.2)
         ranks["1"].kill()
         assert launcher.wait(120) != 0
     ranks["0"].wait(60)
     assert "training failed: another process of this run is gone" in (tmp_path / "stderr").read_text()
-    assert newest_whole(tmp_path / "run")
+    assert newest_whole_checkpoint(tmp_path / "run")
 
 
 def test_the_cores_are_shared_by_the_processes_of_this_machine_only(tmp_path, monkeypatch):
