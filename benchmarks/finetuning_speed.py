@@ -1,11 +1,11 @@
-"""A checkpoint tuned by this pipeline, and by the settings of the transformers example: benchmarks/finetuning_speed.py
+"""Fine-tuning by this pipeline and with the settings of the transformers example:
 
     python benchmarks/finetuning_speed.py --model path/to/all-MiniLM-L6-v2 --dataset path/to/imdb --max_seq_length 512
 
-The example, run_classification.py, pads every text to --max_seq_length, takes texts in random order and leaves dropout
-in attention as the checkpoint has it. Each way runs in a process of its own, by turns, on the same texts with the same
-learning rate; printed are tokens/s (real tokens, padding not counted), the largest resident size, and the mean
-training loss in each quarter of the steps. Needs an idle machine.
+The example, run_classification.py, pads every text to --max_seq_length, takes texts in random order and keeps the
+attention dropout of the checkpoint. Each way runs in a process of its own, by turns, on the same texts with the same
+learning rate. Prints tokens/s (padding not counted), the largest resident size, and the mean training loss in each
+quarter of the steps. Needs an idle machine.
 """
 
 import argparse
@@ -15,55 +15,40 @@ import sys
 import tempfile
 from statistics import median
 
-from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, set_seed
+from transformers import DataCollatorWithPadding
 
 from sentiment_hf.data.splits import load_splits
-from sentiment_hf.models.load import load_model, load_tokenizer
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.settings.run_flags import parse_run
-from sentiment_hf.text.tokenize import tokenize
-from sentiment_hf.training.batches import FewLengthsCollator
+from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.processes import use_all_cores
-from sentiment_hf.training.trainer import ClassificationTrainer
+from sentiment_hf.training.train import build_trainer
 
 WAYS = ("pipeline", "example", "example without attention dropout")
 
 
-class TimedTrainer(ClassificationTrainer):
-    """The clock of the pipeline around the loss and the random batches of the library."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, class_weights=None, length_bucketing=False, **kwargs)
-        self.compute_loss_func = None
-
-
 def measure(way: str, flags: argparse.Namespace) -> dict:
-    """Tokens/s, bytes and losses of one way."""
-    model_args, data_args, _, args = parse_run(
+    """Tokens/s, largest resident size in bytes, and the loss of each step of one way."""
+    spec = parse_run(
         [
             *("--model", flags.model, "--dataset", flags.dataset, "--max_seq_length", str(flags.max_seq_length)),
             *("--max_train_samples", str(flags.steps * 16), "--num_train_epochs", "1", "--logging_steps", "1"),
             *("--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false"),
-            *("--learning_rate", str(flags.learning_rate)),
+            *("--learning_rate", str(flags.learning_rate), "--length_bucketing", str(way == "pipeline")),
             *("--output_dir", tempfile.mkdtemp(), "--disable_tqdm", "true"),
         ]
     )
-    use_all_cores(args, None)
-    set_seed(args.seed)
     if way == "example":
-        model_args.attention_dropout = None
-    train = load_splits(data_args).train
-    tokenizer = load_tokenizer(model_args, train["text"], data_args.max_seq_length)
-    model = load_model(model_args, train.features["label"].names, tokenizer)
-    given = {"model": model, "args": args, "train_dataset": tokenize(train, tokenizer, tokenizer.model_max_length)}
-    given |= {"processing_class": tokenizer}
-    if way == "pipeline":
-        given |= {"class_weights": None, "length_bucketing": True, "data_collator": FewLengthsCollator(tokenizer)}
-        trainer: Trainer = ClassificationTrainer(**given)
-    else:
-        padded = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=tokenizer.model_max_length)
-        trainer = TimedTrainer(data_collator=padded, **given)
-    trainer.remove_callback(PrinterCallback)
+        spec.tuning.attention_dropout = None
+    args = training_arguments(spec)
+    use_all_cores(args, None)
+    trainer = build_trainer(spec, args, load_splits(spec.data))
+    if way != "pipeline":
+        tokenizer = trainer.processing_class
+        length = tokenizer.model_max_length
+        trainer.data_collator = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=length)
+        # Without a function of its own `Trainer` takes the loss of the model, as in the example.
+        trainer.compute_loss_func = None
     trainer.train()
     clock = trainer.clock.totals()
     losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
@@ -72,20 +57,20 @@ def measure(way: str, flags: argparse.Namespace) -> dict:
 
 
 def measured_apart(way: str, argv: list[str]) -> dict:
-    """In a process of its own, since the largest resident size is that of a process."""
+    """The result of `measure` in a new process, since the largest resident size is that of a process."""
     command = [sys.executable, __file__, *argv, "--way", way]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
 def quarters(losses: list[float]) -> str:
-    """Mean loss of each quarter of the steps."""
+    """The mean loss of each quarter of the steps, as text."""
     size = len(losses) // 4
     return ", ".join(f"{sum(losses[start : start + size]) / size:.3f}" for start in range(0, 4 * size, size))
 
 
 def main() -> None:
-    """Measure by turns, print medians and ratios."""
+    """Measure the ways by turns, print medians and ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="a pretrained checkpoint, as in scripts/run.py")
     parser.add_argument("--dataset", default="sample", help="as in scripts/run.py")

@@ -1,8 +1,7 @@
-"""What texts of 1 MB cost: python benchmarks/hostile_text.py out/imdb/custom-lstm
+"""The cost of a text of 1 MB: python benchmarks/hostile_text.py out/imdb/custom-lstm
 
-Classifies an ordinary text, then one text of a million characters in words, one word of a million, and as many
-bytes of emoji, each in a process of its own, and prints the seconds and how much more memory it took than the
-ordinary one.
+Classifies an ordinary text, a million characters in words, one word of a million characters, and a million bytes of
+emoji, each in a process of its own. Prints the seconds, and how much more memory each text took than the ordinary one.
 """
 
 import argparse
@@ -31,7 +30,7 @@ print(json.dumps([time.perf_counter() - begin, resource.getrusage(resource.RUSAG
 
 
 def main() -> None:
-    """A line for each text."""
+    """Print a line for each text."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", help="folder with a trained model")
     folder = parser.parse_args().model

@@ -7,7 +7,7 @@ from pathlib import Path
 from sentiment_hf.cli import exit_code
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.page.figures import pictures
-from sentiment_hf.comparison.page.formatting import amount, decimals, interval, percent
+from sentiment_hf.comparison.page.formatting import amount, decimals, percent, with_interval
 from sentiment_hf.comparison.plan.flags import parse
 from sentiment_hf.comparison.plan.grid import as_word
 from sentiment_hf.comparison.statistics.results import compare
@@ -19,21 +19,25 @@ PAGE = ROOT / "docs" / "experiments.md"
 
 
 def main() -> None:
-    """Draw all there is and put the tables into the page; raises InputError where the page has no place for one."""
+    """Draw the picture and write the table of every experiment that has results.
+
+    Raises:
+        InputError: the page has no section for one of the tables.
+    """
     page = PAGE.read_text(encoding="utf-8")
     for folder in sorted(path for path in RESULTS.glob("*") if path.is_dir()):
-        comparison = experiment(folder)
+        comparison = load_experiment(folder)
         for name, drawn in pictures(comparison).items():
             if name in ("grid", "rows") and drawn:
                 file = PAGE.parent / "experiments" / f"{folder.name}.svg"
                 file.parent.mkdir(exist_ok=True)
                 file.write_text(drawn[0].svg.replace("<svg", '<svg xmlns="http://www.w3.org/2000/svg"', 1) + "\n")
-        page = with_table(page, folder.name, table(comparison))
+        page = with_table(page, folder.name, experiment_table(comparison))
     PAGE.write_text(page, encoding="utf-8")
 
 
-def experiment(folder: Path) -> dict:
-    """The comparison of the committed runs of one recipe."""
+def load_experiment(folder: Path) -> dict:
+    """The comparison of the committed runs of one recipe, with the grid of the recipe."""
     args = parse(["--config", str(RECIPES / f"{folder.name}.yaml")])
     settings = {
         f"{name}-seed{seed}": candidate.settings
@@ -43,34 +47,37 @@ def experiment(folder: Path) -> dict:
     return compare(load_runs([folder], settings), None) | {"grid": args.grid}
 
 
-def table(comparison: dict) -> str:
-    """A Markdown line a model, best accuracy first; scores are those of test, with 95 % intervals."""
+def experiment_table(comparison: dict) -> str:
+    """A Markdown table with a line for each model, best accuracy first: test scores with 95 % intervals."""
     if comparison["learning_curve"]:
-        return curves(comparison["learning_curve"])
+        return learning_curve_table(comparison["learning_curve"])
     keys = list(comparison["grid"] or {}) or ["model"]
     lines = [f"| {' | '.join(keys)} | accuracy (%) | log-loss (nats) | training (minutes) |"]
     lines += [f"|{'---|' * len(keys)}---:|---:|---:|"]
     for model in comparison["models"]:
         cells = [as_word(value) for value in model["settings"].values()] or [model["name"]]
-        cells += [interval(model["accuracy"], percent), interval(model["log_loss"], decimals)]
+        cells += [with_interval(model["accuracy"], percent), with_interval(model["log_loss"], decimals)]
         lines.append(f"| {' | '.join([*cells, amount(model['train_minutes'])])} |")
     return "\n".join(lines)
 
 
-def curves(models: list[dict]) -> str:
-    """A Markdown line a model, best on most rows first, a column a number of training rows; intervals are of 95 %."""
+def learning_curve_table(models: list[dict]) -> str:
+    """A Markdown table: a line for each model, a column for each number of training rows; with 95 % intervals.
+
+    The model with the best accuracy on its most rows comes first.
+    """
     sizes = sorted({point["train_rows"] for model in models for point in model["points"]})
     models = sorted(models, key=lambda model: -model["points"][-1]["accuracy"]["value"])
     lines = [f"| accuracy (%) by training reviews | {' | '.join(f'{size:,}' for size in sizes)} |"]
     lines += [f"|---|{'---:|' * len(sizes)}"]
     for model in models:
-        known = {point["train_rows"]: interval(point["accuracy"], percent) for point in model["points"]}
+        known = {point["train_rows"]: with_interval(point["accuracy"], percent) for point in model["points"]}
         lines.append(f"| {' | '.join([model['name'], *(known.get(size, '') for size in sizes)])} |")
     return "\n".join(lines)
 
 
 def with_table(page: str, name: str, lines: str) -> str:
-    """The page with these lines between the two marks that the section of the experiment has."""
+    """The page with these lines between the two marks of the experiment; raises InputError if they are missing."""
     marks = rf"(<!-- table {re.escape(name)} -->\n).*?(<!-- end -->)"
     if not re.search(marks, page, re.DOTALL):
         raise InputError(

@@ -11,7 +11,7 @@ from sentiment_hf.runs.published import publish
 
 
 def main(argv: Sequence[str]) -> None:
-    """Add the finished runs among the folders to those that are kept; raises InputError where none is finished."""
+    """Add the finished runs among the folders to the published ones; raises InputError if no run is finished."""
     if len(argv) < 2:
         raise InputError("expected where to keep the runs, then their folders, as in results/imdb out/imdb/*")
     to, *folders = map(Path, argv)

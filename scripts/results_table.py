@@ -1,4 +1,4 @@
-"""The README's tables from the committed runs, a row for each model: python scripts/results_table.py results/imdb"""
+"""A table of the README, made of the committed runs: python scripts/results_table.py results/imdb"""
 
 import sys
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from pathlib import Path
 from statistics import mean
 
 from sentiment_hf.comparison.page.formatting import amount, count, percent
-from sentiment_hf.comparison.statistics.results import describe
+from sentiment_hf.comparison.statistics.results import model_entry
 from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds
 from sentiment_hf.runs.finished import load_folder
 
@@ -15,15 +15,15 @@ COSTS = ("minutes", "tokens/s", "texts/s", "MiB", "threads")
 
 
 def results_table(folder: Path) -> str:
-    """A Markdown line per model, best test accuracy first."""
+    """A Markdown table with a line for each model, best test accuracy first."""
     models = best_first(group_seeds(load_folder(folder)))
     header = as_line((*SCORES, *COSTS)) + f"|---|{'---:|' * (len(SCORES) + len(COSTS) - 1)}\n"
-    return header + "".join(map(line, models))
+    return header + "".join(map(model_line, models))
 
 
-def line(model: Model) -> str:
-    """Scores are means over the seeds, the interval is over seeds and test rows; costs are medians."""
-    known, reports = describe(model, None), [run.report for run in model.runs]
+def model_line(model: Model) -> str:
+    """The line of a model: mean scores over the seeds, an interval over seeds and test rows, median costs."""
+    known, reports = model_entry(model, None), [run.report for run in model.runs]
     score, speed = known["accuracy"], known["inference"] or {}
     cells = [
         f"`{model.name}`",
@@ -44,7 +44,7 @@ def line(model: Model) -> str:
 
 
 def as_line(cells: Sequence[str]) -> str:
-    """Of Markdown."""
+    """A line of a Markdown table with these cells."""
     return f"| {' | '.join(cells)} |\n"
 
 

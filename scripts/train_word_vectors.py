@@ -13,12 +13,16 @@ from sentiment_hf.text.tokenizers import split_words
 
 
 def main(argv: Sequence[str]) -> None:
-    """Read, train, write; raises InputError for files that cannot be read and where gensim is not installed."""
-    args = parser().parse_args(argv)
+    """Train vectors of words and write them to --output.
+
+    Raises:
+        InputError: a file cannot be read, no word is frequent enough, or gensim is not installed.
+    """
+    args = make_parser().parse_args(argv)
     with extra_explained("vectors"):
         from gensim.models import Word2Vec
     texts = [text for path in args.files for text in texts_of(path, args.text_column_names)]
-    # Skip-gram with negative sampling (Mikolov et al. 2013). One worker: with more, each run gives other vectors.
+    # Skip-gram with negative sampling (Mikolov et al. 2013). With several workers each run gives other vectors.
     model = Word2Vec(
         vector_size=args.size, window=args.window, min_count=args.min_frequency, sg=1, seed=args.seed, workers=1
     )
@@ -32,8 +36,8 @@ def main(argv: Sequence[str]) -> None:
     print(f"{len(model.wv):,} words of {len(texts):,} texts, {args.size} numbers each, in {args.output}")
 
 
-def parser() -> argparse.ArgumentParser:
-    """Its flags; `--size` is what --model_config embedding_size then has to be."""
+def make_parser() -> argparse.ArgumentParser:
+    """The flags of the script. A model that takes the vectors needs --model_config embedding_size=SIZE."""
     flags = FlagParser(description=__doc__, allow_abbrev=False)
     flags.add_argument("files", type=Path, nargs="+", help="tables with a column of texts, as --train_file takes them")
     flags.add_argument("--output", type=Path, required=True, help="where --word_vectors then finds them")
@@ -48,7 +52,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def texts_of(path: Path, columns: str | None) -> list[str]:
-    """The texts of a table; its other columns are not looked at."""
+    """The texts of a table; other columns are not read. Raises InputError."""
     table = read_file(path, "file")
     return read_texts(table, find_text_columns(table, columns), " ")
 

@@ -23,7 +23,7 @@ FLAGS = (
 
 
 def main() -> None:
-    """A line for each flag, in the order of the library."""
+    """Write the table, with a line for each flag in the order of the library."""
     rows = "".join(f"    {tuple(flag[:6])!r},\n" for flag in library_flags())
     TABLE.write_text(f"{HEAD.format(version=version('transformers'))}{rows})\n", encoding="utf-8")
 

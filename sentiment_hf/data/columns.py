@@ -24,7 +24,7 @@ LABEL_NAMES = {
 
 
 def find_columns(table: Table, args: DataArguments) -> tuple[list[str], str]:
-    """(text columns, label column) of train, as the flags name them or by the usual names; raises InputError."""
+    """(text columns, label column) of train: named by the flags, or with usual names; raises InputError."""
     texts = find_text_columns(table, args.text_column_names)
     label = args.label_column_name
     if label is None:
@@ -54,7 +54,7 @@ def require_columns(table: Table, names: Sequence[str], flag: str) -> None:
 
 
 def _usual(table: Table, usual: set[str], what: str, flag: str) -> str:
-    """The one column with a usual name; of several, the one with the library's own name, which is `what`."""
+    """The only column with a usual name; of several, the one that is called `what`, "text" or "label"."""
     found = [name for name in table.columns if name.strip().lower() in usual]
     if len(found) > 1:
         found = [name for name in found if name.strip().lower() == what] or found
@@ -65,7 +65,7 @@ def _usual(table: Table, usual: set[str], what: str, flag: str) -> str:
 
 
 def read_texts(table: Table, names: Sequence[str], delimiter: str) -> list[str]:
-    """A text per row, several columns joined; raises InputError for a cell that is null or not text."""
+    """A text per row, several columns joined by the delimiter; raises InputError if a cell is null or no text."""
     columns = [table.columns[name][:] for name in names]
     for name, column in zip(names, columns, strict=True):
         for index, cell in enumerate(column):
@@ -91,6 +91,6 @@ def label_column(table: Table, name: str) -> LabelColumn:
 
 
 def make_dataset(texts: list[str], labels: list, task: Task) -> Dataset:
-    """In memory, with the columns text and label and nothing else."""
+    """A dataset in memory with the columns text and label."""
     features = Features({"text": Value("string"), "label": task.feature})
     return Dataset.from_dict({"text": texts, "label": labels}, features=features)

@@ -1,4 +1,4 @@
-"""Read single files so that text stays text and every row can be named in an error."""
+"""Read a single file as a table: texts are not altered, and an error can name every row."""
 
 import codecs
 import csv
@@ -21,7 +21,13 @@ UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 @dataclass(frozen=True)
 class Table:
-    """Rows as they came: columns of equal length, what to call a row in an error, names of the ClassLabel columns."""
+    """The rows of a file or a part.
+
+    source: the name of the file or part for messages.
+    columns: a value per row by name of the column, unaltered.
+    place: index of a row, from 0 -> the name of that row for messages.
+    classes: class names of each ClassLabel column.
+    """
 
     source: str
     columns: Mapping[str, Sequence]
@@ -30,26 +36,30 @@ class Table:
 
 
 def read_file(path: Path, flag: str) -> Table:
-    """The table in a csv, tsv, json, jsonl or parquet file, or in a folder CLASS/*.txt; `flag` is what named it."""
+    """The table in a csv, tsv, json, jsonl or parquet file, or in a folder CLASS/*.txt.
+
+    Raises:
+        InputError: the file is missing, of another kind, empty or damaged; the message begins with `flag` or the path.
+    """
     if not path.exists():
         raise InputError(f"{flag} {path}: there is no such file.")
     if path.is_dir():
         return read_class_folders(path)
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
-        return read_csv(path, "\t" if suffix == ".tsv" else ",")
+        return read_csv_table(path, "\t" if suffix == ".tsv" else ",")
     if suffix in (".json", ".jsonl"):
-        return read_json(path)
+        return read_json_table(path)
     if suffix == ".parquet":
-        return read_parquet(path)
+        return read_parquet_table(path)
     raise InputError(
         f"{flag} {path}: a file ends in {', '.join(SUFFIXES)}, or it is a folder with one folder of .txt files "
         "per class."
     )
 
 
-def decode(path: Path) -> str:
-    """The file as UTF-8 text, without a byte-order mark; raises InputError with the line of the first other byte."""
+def read_utf8(path: Path) -> str:
+    """The text of a UTF-8 file without its byte-order mark; raises InputError with the line that is not UTF-8."""
     data = path.read_bytes()
     try:
         return data.decode("utf-8-sig")
@@ -62,8 +72,8 @@ def decode(path: Path) -> str:
         ) from error
 
 
-def read_csv(path: Path, delimiter: str = ",") -> Table:
-    """Every cell a string: "NA", "null", "5" and "" are texts like any other."""
+def read_csv_table(path: Path, delimiter: str = ",") -> Table:
+    """The table in a csv file; every cell is a string, "NA", "null", "5" and "" included. Raises InputError."""
     records = _csv_records(path, delimiter)
     _, header = next(records, (1, []))
     if not header:
@@ -86,9 +96,9 @@ def read_csv(path: Path, delimiter: str = ",") -> Table:
 
 
 def _csv_records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(line on which it begins, fields) of each record; blank lines are none."""
+    """(number of its first line, fields) of each record; blank lines are skipped."""
     csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(io.StringIO(decode(path), newline=""), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(read_utf8(path), newline=""), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
         try:
@@ -104,9 +114,12 @@ def _csv_records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
             yield line, cells
 
 
-def read_json(path: Path) -> Table:
-    """An array of objects, {"data": [...]}, or an object per line; a key that an object lacks is None in its row."""
-    unit, numbered = _json_rows(path, decode(path))
+def read_json_table(path: Path) -> Table:
+    """The table in a JSON file: an array of objects, {"data": [...]}, or an object per line.
+
+    A key that an object lacks is None in its row. Raises InputError.
+    """
+    unit, numbered = _json_rows(path, read_utf8(path))
     if not numbered:
         raise InputError(f"{path} is empty; expected an array of objects, or an object per line.")
     for number, row in numbered:
@@ -118,7 +131,10 @@ def read_json(path: Path) -> Table:
 
 
 def _json_rows(path: Path, text: str) -> tuple[str, list[tuple[int, object]]]:
-    """("row" or "line", numbered rows): an object after an object makes the file one of lines, whatever its suffix."""
+    """("row", rows numbered from 1) of a file with one JSON value, ("line", rows by line number) of one with several.
+
+    The content decides, not the suffix of the file.
+    """
     try:
         content = _json(text, str(path)) if text.strip() else []
     except json.JSONDecodeError as error:
@@ -140,7 +156,12 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, object]]:
 
 
 def _json(text: str, place: str) -> object:
-    """Raises JSONDecodeError where it is not JSON, InputError where it is too deep or a number has too many digits."""
+    """The parsed text.
+
+    Raises:
+        JSONDecodeError: the text is not JSON.
+        InputError: it is nested too deeply, or a number has too many digits.
+    """
     try:
         return json.loads(text)
     except json.JSONDecodeError:
@@ -149,11 +170,11 @@ def _json(text: str, place: str) -> object:
         raise InputError(f"{place}: JSON that cannot be read ({error}).") from error
 
 
-def read_parquet(path: Path) -> Table:
-    """The columns of a parquet file; a ClassLabel that the library wrote into its schema is kept."""
+def read_parquet_table(path: Path) -> Table:
+    """The table in a parquet file; ClassLabel columns of the schema keep their class names. Raises InputError."""
     try:
         dataset = Dataset(pq.ParquetFile(path).read())
-    # What bytes or a schema of others' making raise has no family.
+    # Damaged bytes and foreign schemas raise errors of many unrelated classes.
     except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not a whole parquet file, or one that is no table ({reason}).") from error
@@ -161,11 +182,11 @@ def read_parquet(path: Path) -> Table:
 
 
 def dataset_table(dataset: Dataset, source: str) -> Table:
-    """The columns of a dataset, read when they are asked for."""
+    """The table of a dataset; a column is read when it is indexed. Raises InputError if it is empty or damaged."""
     if not len(dataset):
         raise InputError(f"{source} has no rows.")
     try:
-        # Texts are UTF-8, and each lies where the file says.
+        # A full validation finds texts that are not UTF-8 and offsets that lead outside of the data.
         dataset.data.validate(full=True)
     except pa.ArrowInvalid as error:
         raise InputError(f"{source} is damaged ({error}).") from error
@@ -175,14 +196,17 @@ def dataset_table(dataset: Dataset, source: str) -> Table:
 
 
 def read_class_folders(folder: Path) -> Table:
-    """A row per file of CLASS/*.txt, class by class, in the order of the numbers in the names; `unsup` is no class."""
+    """A row per file CLASS/*.txt; the class `unsup` is left out. Raises InputError.
+
+    Classes are sorted by name, files within a class by the numbers in their names.
+    """
     names = sorted({path.parent.name for path in folder.glob("*/*.txt")} - {"unsup"})
     if not names:
         raise InputError(
             f"{folder}: expected one folder of .txt files per class, as in {folder}/neg/0.txt; found none."
         )
     paths = [path for name in names for path in sorted((folder / name).glob("*.txt"), key=_by_number)]
-    columns = {"text": [decode(path) for path in paths], "label": [path.parent.name for path in paths]}
+    columns = {"text": [read_utf8(path) for path in paths], "label": [path.parent.name for path in paths]}
     return Table(str(folder), columns, lambda index: str(paths[index]))
 
 

@@ -9,14 +9,14 @@ import pyarrow.parquet as pq
 
 from sentiment_hf.common.errors import InputError
 
-# Rows that are unpacked at a time, to be counted.
-ROWS = 64
+# Rows that are unpacked at a time while bytes are counted.
+BATCH_ROWS = 64
 
-TEXTS = ("string", "large_string", "binary", "large_binary")
+TEXT_TYPES = ("string", "large_string", "binary", "large_binary")
 
 
 def require_size(paths: Iterable[Path], limit: int) -> None:
-    """Raises InputError where the files together hold more than `limit` bytes; nothing of them is kept in memory."""
+    """Raise InputError if the files together hold more than `limit` unpacked bytes; no content is kept in memory."""
     left = limit
     for path in paths:
         left -= unpacked_size(path, left)
@@ -28,9 +28,9 @@ def require_size(paths: Iterable[Path], limit: int) -> None:
 
 
 def unpacked_size(path: Path, limit: int) -> int:
-    """Bytes of the columns of a parquet or arrow file, counted until they exceed the limit; of other files their own.
+    """Unpacked bytes of a parquet or arrow file, counted until they exceed `limit`; the size of any other file.
 
-    0 for what cannot be read.
+    0 for a file that cannot be read.
     """
     size = 0
     try:
@@ -45,20 +45,20 @@ def unpacked_size(path: Path, limit: int) -> int:
     except MemoryError:
         return limit + 1
     except (pa.ArrowException, OSError):
-        # Said with its reason where it is read for its rows.
+        # The reader of its rows raises an error with the reason.
         return 0
     return size
 
 
 def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Texts as dictionaries, so that one that stands in many rows is unpacked once."""
+    """Batches of a parquet file; columns are read as dictionaries, so that a text of many rows is unpacked once."""
     flat = [field.name for field in pq.read_schema(path) if not pa.types.is_nested(field.type)]
     with pq.ParquetFile(path, read_dictionary=flat) as file:
-        yield from file.iter_batches(ROWS)
+        yield from file.iter_batches(BATCH_ROWS)
 
 
 def arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
-    """Of both formats that `datasets` reads; what is in them may be compressed."""
+    """Batches of an arrow file in either format that `datasets` reads, stream or file; both may be compressed."""
     with pa.memory_map(str(path)) as source:
         try:
             yield from pa.ipc.open_stream(source)
@@ -68,9 +68,9 @@ def arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:
 
 
 def column_size(column: pa.Array) -> int:
-    """Bytes of its values; a text of a dictionary counts in each row, as texts are read."""
+    """Bytes of the values; a text that stands once in a dictionary counts for each of its rows."""
     if not pa.types.is_dictionary(column.type):
         return column.nbytes
-    if str(column.type.value_type) not in TEXTS:
+    if str(column.type.value_type) not in TEXT_TYPES:
         return column.dictionary_decode().nbytes
     return pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0

@@ -1,4 +1,4 @@
-"""Find the tables of each split: in files, in a folder of any known layout, on the Hub, or in the built-in sample."""
+"""Find the tables of each split: in files, in a folder of a known layout, on the Hub, or in the built-in sample."""
 
 import json
 from collections.abc import Mapping
@@ -26,9 +26,9 @@ from sentiment_hf.data.files import (
     Table,
     dataset_table,
     read_class_folders,
-    read_csv,
+    read_csv_table,
     read_file,
-    read_json,
+    read_json_table,
 )
 from sentiment_hf.data.limits import require_size
 from sentiment_hf.settings.arguments import DataArguments
@@ -40,17 +40,17 @@ SPLIT_NAMES = {
     "validation": ("validation", "valid", "val", "dev"),
     "test": ("test", "testing"),
 }
-# Kinds of files of which the library makes all parts at once.
+# Kinds of files that the library reads itself, all parts of a data set at once.
 LIBRARY_READS = ("parquet", "arrow", "cache")
 Part = TypeVar("Part")
 Tables = dict[str, list[Table]]
 
 
 def find_tables(args: DataArguments) -> tuple[str, str | None, Tables]:
-    """Short name of the data set, its id on the Hub if it is from there, tables of train and what else is given.
+    """(short name of the data set, its Hub id or None, tables by split); only train is always there.
 
     Raises:
-        InputError: nothing is there, or it cannot be read.
+        InputError: the data set does not exist or cannot be read.
     """
     if args.train_file is not None:
         return Path(args.train_file).resolve().stem, None, _from_files(args)
@@ -75,7 +75,7 @@ def find_tables(args: DataArguments) -> tuple[str, str | None, Tables]:
 
 
 def _refuse_missing_path(name: str) -> None:
-    """A name that can only be meant as a path is never asked of the Hub."""
+    """Raise InputError for a name that is a path and not a Hub id; the Hub is not asked for it."""
     if name.startswith((".", "/", "~")) or "\\" in name or Path(name).suffix.lower() in (*SUFFIXES, ".txt"):
         raise InputError(f"--dataset {name}: there is no such folder. Files are named by --train_file.")
 
@@ -93,7 +93,7 @@ def _from_files(args: DataArguments) -> Tables:
 
 
 def parts_of(path: Path) -> list[Path]:
-    """The file, or the files in a folder that texts are read from."""
+    """The file itself, or the data files in a folder; raises InputError if a link leads out of the folder."""
     if path.is_file():
         return [path]
     require_inside(links_in(path), path)
@@ -119,13 +119,13 @@ def _from_hub(hub_id: str, args: DataArguments) -> Tables:
 
 
 def _from_folder(folder: Path, args: DataArguments) -> Tables:
-    """A `save_to_disk` folder, train/CLASS/*.txt (an extracted aclImdb is one), or what the Hub would show of it."""
+    """The tables in a `save_to_disk` folder, in train/CLASS/*.txt (as in aclImdb), or in files named as on the Hub."""
     require_size(parts_of(folder), args.max_data_bytes)
     if (folder / "dataset_dict.json").exists() or (folder / "state.json").exists():
         try:
             require_inside(_saved_files(folder), folder)
             return _from_dataset(load_from_disk(str(folder)), str(folder))
-        # What its json files lack or hold in place of what is expected has no family.
+        # Missing keys and wrong types in its JSON files raise errors of many unrelated classes.
         except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
             raise InputError(f"--dataset {folder}: a `save_to_disk` folder that cannot be read ({error}).") from error
     if any(folder.glob("train/*/*.txt")):
@@ -135,7 +135,7 @@ def _from_folder(folder: Path, args: DataArguments) -> Tables:
 
 
 def _saved_files(folder: Path) -> list[Path]:
-    """Those that a `save_to_disk` folder names; each has to be an .arrow file, as only these have been counted."""
+    """The data files that a `save_to_disk` folder lists; raises InputError if one is not counted: no .arrow."""
     states = [path for path in (folder / "state.json", *folder.glob("*/state.json")) if path.is_file()]
     listed = [(path.parent, json.loads(path.read_text(encoding="utf-8"))["_data_files"]) for path in states]
     files = [home / file["filename"] for home, names in listed for file in names]
@@ -145,10 +145,14 @@ def _saved_files(folder: Path) -> list[Path]:
 
 
 def _from_layout(where: str, source: str, args: DataArguments, home: Path | None = None) -> Tables:
-    """Parquet by the library, which keeps ClassLabel; csv and json by our readers, since the library's alter text."""
+    """The tables of a Hub id or a folder that is laid out like one on the Hub.
+
+    The library reads parquet and keeps ClassLabel. csv and json are read by this package, since the library alters
+    texts, as in "NA" -> null. Raises InputError.
+    """
     try:
-        builder = _builder(where, args.dataset_config_name, source)
-        files = _fetch(builder, source, home)
+        builder = _dataset_builder(where, args.dataset_config_name, source)
+        files = _fetch_files(builder, source, home)
         require_size((path for paths in files.values() for path in paths), args.max_data_bytes)
         if builder.name in LIBRARY_READS:
             builder.download_and_prepare()
@@ -158,15 +162,15 @@ def _from_layout(where: str, source: str, args: DataArguments, home: Path | None
     except (DatasetsError, ValueError, RuntimeError, OSError) as error:
         raise InputError(f"--dataset {source} cannot be loaded: {error}") from error
     if builder.name == "json":
-        return {split: [read_json(path) for path in paths] for split, paths in files.items()}
-    return {split: [read_csv(path, builder.config.sep) for path in paths] for split, paths in files.items()}
+        return {split: [read_json_table(path) for path in paths] for split, paths in files.items()}
+    return {split: [read_csv_table(path, builder.config.sep) for path in paths] for split, paths in files.items()}
 
 
-def _fetch(builder: DatasetBuilder, source: str, home: Path | None) -> dict[str, list[Path]]:
-    """The files of each part, of the Hub in its cache; `home` is the folder of this machine that all have to lie in.
+def _fetch_files(builder: DatasetBuilder, source: str, home: Path | None) -> dict[str, list[Path]]:
+    """The files of each part; those of a Hub id are downloaded into its cache. `home` is the local folder of the data.
 
     Raises:
-        InputError: they are of a kind that is not read; nothing is fetched then.
+        InputError: the files are of an unknown kind, or one lies outside of `home`; nothing is downloaded then.
     """
     if builder.name not in (*LIBRARY_READS, "csv", "json"):
         raise InputError(
@@ -180,7 +184,7 @@ def _fetch(builder: DatasetBuilder, source: str, home: Path | None) -> dict[str,
     return {split: [Path(path) for path in paths] for split, paths in DownloadManager().download(wanted).items()}
 
 
-def _builder(where: str, config: str | None, source: str) -> DatasetBuilder:
+def _dataset_builder(where: str, config: str | None, source: str) -> DatasetBuilder:
     known = get_dataset_config_names(where)
     if config is None and len(known) > 1 and "default" not in known:
         raise InputError(
@@ -199,7 +203,7 @@ def _from_dataset(dataset: Dataset | DatasetDict, source: str) -> Tables:
 
 
 def _usual_splits(parts: Mapping[str, Part], source: str) -> dict[str, Part]:
-    """The parts under our three names; others, such as IMDB's `unsupervised`, are left out."""
+    """The parts named train, validation and test, whatever their usual name; others (`unsupervised`) are left out."""
     named = {str(name): part for name, part in parts.items()}
     found = {
         split: named[next(name for name in names if name in named)]

@@ -1,4 +1,4 @@
-"""From tables to train, validation and test: carved where missing, counted, sampled, in the order of the source."""
+"""From tables to train, validation and test. A missing part is split off from train; rows keep their order."""
 
 import hashlib
 import json
@@ -27,7 +27,7 @@ from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
-# The row of the source; gone when the splits are made.
+# The column with the row number in the source, removed when the splits are made.
 ROW = "row"
 
 
@@ -44,7 +44,7 @@ class Splits:
 
     @cached_property
     def data_hash(self) -> str:
-        """SHA-256 over texts and labels in their order."""
+        """SHA-256 over texts and labels of the three parts, in their order."""
         digest = hashlib.sha256()
         for part in (self.train, self.validation, self.test):
             for text, label in zip(part["text"][:], part["label"][:], strict=True):
@@ -60,22 +60,22 @@ class Splits:
 
 
 def load_splits(args: DataArguments) -> Splits:
-    """Read what the flags name and split it; the same flags and files give the same rows in the same order.
+    """The splits of the data that the flags name; the same flags and files give the same rows in the same order.
 
     Raises:
-        InputError: something named cannot be found, read, understood or divided.
+        InputError: the data cannot be found, read or split, or a label or text is missing.
     """
     return _split(args, *find_tables(args))[0]
 
 
 def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Splits, dict[str, list]]:
-    """The splits, and what the source says of the test rows beside text and label: a value per row, by column.
+    """The splits, and the further columns of the test rows: a value per row by name of the column.
 
-    `rows_file` has more columns, with a line per row of the source: of its test part, or of train where test is
-    carved from it. A column that only some files of the source have is None in the rows of the others.
+    `rows_file` is a table with more columns. It has a line per row of the test part of the source, or of train if the
+    test rows are taken from train. A column that some files of the source lack is None in their rows.
 
     Raises:
-        InputError: as `load_splits`; or the file cannot be read or does not fit the source.
+        InputError: as `load_splits`; or `rows_file` cannot be read or has another number of rows.
     """
     name, hub_id, tables = find_tables(args)
     splits, numbers = _split(args, name, hub_id, tables)
@@ -90,7 +90,7 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
 
 
 def _cells(table: Table, column: str) -> list:
-    """As they are shown, a class by its name; None in every row where the table lacks the column."""
+    """The values of a column, a class id as its name; None in every row if the table lacks the column."""
     if column not in table.columns:
         return [None] * len(next(iter(table.columns.values())))
     names, cells = table.classes.get(column), table.columns[column][:]
@@ -102,7 +102,7 @@ def _cells(table: Table, column: str) -> list:
 
 
 def _added(table: Table, columns: dict[str, list]) -> dict[str, list]:
-    """The columns of --rows_file, if they can stand beside these."""
+    """The columns of --rows_file; raises InputError if their rows or names do not fit `columns`."""
     rows, expected = (len(next(iter(cells.values()))) for cells in (table.columns, columns))
     if rows != expected:
         raise InputError(
@@ -115,7 +115,7 @@ def _added(table: Table, columns: dict[str, list]) -> dict[str, list]:
 
 
 def _split(args: DataArguments, name: str, hub_id: str | None, tables: Tables) -> tuple[Splits, list[int]]:
-    """The splits, and the row of the source that each test row is."""
+    """The splits, and the row number in the source of each test row."""
     texts, label = find_columns(tables["train"][0], args)
     parts, task = _read(tables, texts, label, args.text_column_delimiter)
     notes = {"hub_id": hub_id, "config": args.dataset_config_name, "columns": {"text": texts, "label": label}}
@@ -164,7 +164,11 @@ def _carved(size: float, seed: int) -> str:
 
 
 def carve(train: Dataset, size: float, seed: int, split: str) -> tuple[Dataset, Dataset]:
-    """(rest, carved): as `train_test_split(size, stratify_by_column="label", seed=seed)`, in the order of train."""
+    """(rest, part): the rows that `train_test_split(size, stratify_by_column="label", seed=seed)` chooses, in order.
+
+    Raises:
+        InputError: `size` is no share, or one of the two would lack a class; the message names `split`.
+    """
     if not 0 < size < 1:
         raise InputError(f"--{split}_size {size:g}: expected a share of train between 0 and 1.")
     counts = Counter(train["label"][:])
@@ -189,7 +193,10 @@ def carve(train: Dataset, size: float, seed: int, split: str) -> tuple[Dataset, 
 
 
 def find_duplicates(train: Dataset, test: Dataset, remove: bool) -> tuple[Dataset, dict]:
-    """(train, counts of rows whose whole text stands in the other part too); with `remove` they leave train."""
+    """(train, counts of rows whose text is also in the other part); with `remove` train loses these rows.
+
+    Raises InputError if no row of a class is left in train.
+    """
     in_train, in_test = ([_digest(text) for text in part["text"][:]] for part in (train, test))
     known_train, known_test = set(in_train), set(in_test)
     alone = [row for row, text in enumerate(in_train) if text not in known_test]
@@ -219,7 +226,10 @@ def _sample(dataset: Dataset, count: int, seed: int, flag: str) -> Dataset:
 
 
 def stratified(labels: np.ndarray, count: int, seed: int) -> list[int]:
-    """Sorted rows, (count,), in which each class keeps its share; a smaller sample is a part of a larger one."""
+    """Sorted row numbers, `count` of them, in which each class keeps its share.
+
+    labels: (rows,). With the same seed a smaller sample is a subset of a larger one.
+    """
     order = np.random.default_rng(seed).permutation(len(labels))
     share = np.empty(len(labels))
     for label in np.unique(labels):

@@ -18,8 +18,8 @@ from test_page import around, comparison, read
 
 from sentiment_hf.cli import compare_command
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.comparison.page.figures import train_rows
-from sentiment_hf.comparison.page.grid_figure import grid_picture
+from sentiment_hf.comparison.page.figures import train_rows_pictures
+from sentiment_hf.comparison.page.grid_figure import grid_pictures
 from sentiment_hf.comparison.page.page import write_page
 from sentiment_hf.comparison.plan.flags import parse
 from sentiment_hf.comparison.plan.grid import expand
@@ -226,9 +226,9 @@ def test_tables_and_pictures_of_the_page_are_those_of_the_results(name, monkeypa
     monkeypatch.syspath_prepend(ROOT / "scripts")
     import experiments
 
-    content = experiments.experiment(ROOT / "results" / "experiments" / name)
-    assert f"<!-- table {name} -->\n{experiments.table(content)}\n<!-- end -->" in PAGE
-    (picture,) = grid_picture(content) or train_rows(content["learning_curve"])
+    content = experiments.load_experiment(ROOT / "results" / "experiments" / name)
+    assert f"<!-- table {name} -->\n{experiments.experiment_table(content)}\n<!-- end -->" in PAGE
+    (picture,) = grid_pictures(content) or train_rows_pictures(content["learning_curve"])
     said = re.search(r'aria-label="[^"]*"', picture.svg)[0]
     assert re.search(r"\d\d\.\d %", said)
     assert said in (ROOT / "docs" / "experiments" / f"{name}.svg").read_text(encoding="utf-8")

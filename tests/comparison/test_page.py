@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sentiment_hf.comparison.page.drawing import accuracy_ticks, canvas, label_points, spread, stretch
+from sentiment_hf.comparison.page.drawing import accuracy_ticks, canvas, error_scale, label_points, spread_heights
 from sentiment_hf.comparison.page.page import write_page
 
 ROOT = Path(__file__).parents[2]
@@ -367,7 +367,7 @@ def test_names_in_a_picture_cover_neither_each_other_nor_points(seed):
 
 
 def test_names_at_the_ends_of_lines_keep_their_order_and_distance():
-    places = spread([200, 199, 198, 60, 41, 41], bottom=40)
+    places = spread_heights([200, 199, 198, 60, 41, 41], bottom=40)
     assert places == sorted(places, reverse=True)
     assert min(a - b for a, b in itertools.pairwise(places)) >= 13
     assert places[-1] >= 40
@@ -375,10 +375,10 @@ def test_names_at_the_ends_of_lines_keep_their_order_and_distance():
 
 @pytest.mark.parametrize(("low", "high"), [(0.5, 0.92), (0.859, 0.911), (0.97, 1.0), (0.05, 0.4)])
 def test_an_accuracy_axis_has_round_ticks_that_do_not_touch(low, high):
-    bottom, top = stretch([low, high])
+    bottom, top = error_scale([low, high])
     ticks = accuracy_ticks(bottom, top, pixels=300)
     assert 3 <= len(ticks) <= 12
-    places = stretch([tick / 100 for tick in ticks]) * 300 / (top - bottom)
+    places = error_scale([tick / 100 for tick in ticks]) * 300 / (top - bottom)
     assert (np.diff(places) >= 22).all()
 
 

@@ -19,7 +19,7 @@ from helpers import is_json
 from launching import python
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.data.files import read_csv, read_file
+from sentiment_hf.data.files import read_csv_table, read_file
 from sentiment_hf.data.splits import load_splits, stratified
 from sentiment_hf.settings.arguments import DataArguments
 
@@ -93,7 +93,7 @@ def test_csv_text_stays_text(tmp_path):
     path = tmp_path / "odd.csv"
     quoted = ['"{}"'.format(cell.replace('"', '""')) for cell in cells]
     write(path, "\ufefftext,label\r\n" + "\r\n".join(f"{cell},NA" for cell in quoted) + "\r\n\r\n")
-    table = read_csv(path)
+    table = read_csv_table(path)
     assert list(table.columns["text"]) == cells
     assert set(table.columns["label"]) == {"NA"}
     assert table.place(10).endswith("odd.csv, line 13")
@@ -101,7 +101,7 @@ def test_csv_text_stays_text(tmp_path):
 
 def test_a_text_of_a_megabyte_is_read(tmp_path):
     long = "good " * 200_000
-    assert read_csv(Path(write(tmp_path / "long.csv", f"text,label\n{long},1\n"))).columns["text"] == (long,)
+    assert read_csv_table(Path(write(tmp_path / "long.csv", f"text,label\n{long},1\n"))).columns["text"] == (long,)
 
 
 @pytest.mark.parametrize("content", ['{"data": [%s, %s]}', "[%s,\n %s]", "%s\n\n%s\n"])

@@ -19,7 +19,7 @@ from sentiment_hf.cli import ensemble_command, predict_command, push_command
 from sentiment_hf.cli.ensemble import METHODS
 from sentiment_hf.comparison.page.page import write_page
 from sentiment_hf.comparison.statistics.results import compare
-from sentiment_hf.data.files import read_csv
+from sentiment_hf.data.files import read_csv_table
 from sentiment_hf.inference.evaluate_ensemble import learned_weights
 from sentiment_hf.inference.make_ensemble import make_ensemble, validation_of
 from sentiment_hf.runs.finished import load_runs
@@ -202,7 +202,7 @@ def test_predict_runs_it(ensembles, data, tmp_path, method):
     output = tmp_path / "labelled.csv"
     argv = [str(ensembles[method]), "--file", str(data / "test.csv"), "--output", str(output), "--batch_size", "7"]
     assert predict_command(argv) == 0
-    rows, found = read_csv(output).columns, columns(ensembles[method], "test")
+    rows, found = read_csv_table(output).columns, columns(ensembles[method], "test")
     assert list(rows) == ["text", "label", "prediction", "probability_negative", "probability_positive"]
     probabilities = np.array([rows[f"probability_{name}"] for name in NAMES], dtype=float).T
     assert probabilities == pytest.approx(found["probabilities"], abs=DIGITS)
@@ -388,7 +388,7 @@ def test_it_is_compared_with_its_members(members, ensembles, tmp_path):
         assert model["bytes_on_disk"] == sum(models[folder.name]["bytes_on_disk"] for folder in members)
     write_page(result, tmp_path, texts=False)
     assert "by-vote" in (tmp_path / "report.html").read_text(encoding="utf-8")
-    table = read_csv(tmp_path / "results.csv").columns
+    table = read_csv_table(tmp_path / "results.csv").columns
     assert dict(zip(table["name"], table["seeds"], strict=True)) == {
         **{folder.name: str(read_report(folder)["seed"]) for folder in members},
         **{folder.name: "" for folder in ensembles.values()},

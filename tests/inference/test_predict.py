@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from sentiment_hf.cli import predict_command
-from sentiment_hf.data.files import read_csv
+from sentiment_hf.data.files import read_csv_table
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 12
@@ -153,7 +153,7 @@ def test_what_no_file_can_hold_does_not_stop_the_others(model, tmp_path, capsys)
     (tmp_path / "reviews.jsonl").write_text('{"text": "good", "note": "\\ud800"}\n{"text": "bad", "note": ""}\n')
     flags = [model, "--file", str(tmp_path / "reviews.jsonl"), "--output", str(tmp_path / "out.csv")]
     assert predict_command(flags) == 0
-    assert list(read_csv(tmp_path / "out.csv").columns["note"]) == ["\\ud800", ""]
+    assert list(read_csv_table(tmp_path / "out.csv").columns["note"]) == ["\\ud800", ""]
     assert predict_command([model, "good \udcff"]) == 2
     assert "not UTF-8" in capsys.readouterr().err
 

@@ -14,7 +14,7 @@ from sklearn.metrics import confusion_matrix
 
 from sentiment_hf.cli import compare_command, ensemble_command
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.comparison.page.page import csv_table, rendered
+from sentiment_hf.comparison.page.page import csv_table, render_template
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.inference.make_ensemble import make_ensemble, validation_of
 from sentiment_hf.runs.card import plain
@@ -338,5 +338,5 @@ def test_committed_pages_are_those_of_the_committed_runs(name):
     of_texts = [{key: model[key] for key in ("by_length", "by_column")} for model in page["models"]]
     remade["models"] = [model | more for model, more in zip(remade["models"], of_texts, strict=True)]
     shown = {key: page[key] for key in ("disagreements", "label_errors")}
-    written = rendered("report.md.j2", remade | shown, {"finalize": plain})
+    written = render_template("report.md.j2", remade | shown, {"finalize": plain})
     assert written == (ROOT / "docs" / name / "report.md").read_text(encoding="utf-8")

@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BartConfig, FNetConfig, Trainer
 
 from sentiment_hf.common.errors import InputError, TrainingError
-from sentiment_hf.data.files import read_csv
+from sentiment_hf.data.files import read_csv_table
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training.trainer import ClassificationTrainer
@@ -33,7 +33,7 @@ def data(tmp_path):
 
 def logits(folder, data, split: str) -> tuple[torch.Tensor, torch.Tensor]:
     """(rows, 2) logits and (rows,) labels of one part by the saved model, all rows in one batch."""
-    columns = read_csv(data / f"{split}.csv").columns
+    columns = read_csv_table(data / f"{split}.csv").columns
     model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
     inputs = AutoTokenizer.from_pretrained(folder)(
         list(columns["text"]), padding=True, truncation=True, return_tensors="pt"
@@ -300,7 +300,7 @@ def test_stock_models_that_return_more_or_take_no_mask_are_tuned(data, tmp_path,
     AutoModelForSequenceClassification.from_config(config).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     report = run_flags(data, tmp_path / "run", "--num_train_epochs", 1, model=folder, settings=())
-    tokens = sum(min(32, 2 + len(text.split())) for text in read_csv(data / "train.csv").columns["text"])
+    tokens = sum(min(32, 2 + len(text.split())) for text in read_csv_table(data / "train.csv").columns["text"])
     assert (report["test"]["rows"], report["train_tokens"]) == (22, tokens)
 
 
@@ -322,6 +322,6 @@ def test_what_is_saved_and_tested_is_the_best_by_validation(tmp_path):
 def test_tokens_are_counted_without_padding_and_over_all_epochs(data, tmp_path):
     report = run_flags(data, tmp_path / "run", settings=EXACT)
     # One [CLS] before the words of each text.
-    tokens = sum(1 + len(text.split()) for text in read_csv(data / "train.csv").columns["text"])
+    tokens = sum(1 + len(text.split()) for text in read_csv_table(data / "train.csv").columns["text"])
     assert report["train_tokens"] == 2 * tokens
     assert report["train_tokens_per_second"] == pytest.approx(2 * tokens / report["train_seconds"])

@@ -1,4 +1,4 @@
-"""The pictures of the page: accuracy against cost and rows of train, and small multiples, one panel a model."""
+"""The pictures of the page: accuracy against cost and against rows of train, and a small panel for each model."""
 
 import math
 from itertools import pairwise
@@ -13,22 +13,22 @@ from sentiment_hf.comparison.page.drawing import (
     INK,
     LOOKS,
     MUTED,
-    NAME,
+    NAME_LENGTH,
     STYLE,
     Picture,
     accuracy_axis,
+    as_picture,
     canvas,
     clipped,
+    error_scale,
     label_ends,
     label_points,
     legend_height,
     legend_of_kinds,
-    picture,
-    size_of,
-    stretch,
+    text_size,
     whiskers,
 )
-from sentiment_hf.comparison.page.grid_figure import grid_picture
+from sentiment_hf.comparison.page.grid_figure import grid_pictures
 
 WIDTH = 400
 
@@ -36,43 +36,43 @@ MARKERS, LINES = "o^sDvP*X", ("-", "--", "-.", ":")
 
 
 def pictures(comparison: dict) -> dict:
-    """Name of a section to its pictures; none where the figures are missing. `columns` has a list for each column."""
+    """Pictures by section of the page, [] for a section without data; `columns` has a list for each column."""
     models = comparison["models"]
     names = list(dict.fromkeys(column for model in models for column in model["by_column"]))
-    # A matplotlibrc of the user's has no say in the page.
+    # "default" undoes the settings of a matplotlibrc of the user.
     with style.context(["default", STYLE]):
         return {
-            "grid": grid_picture(comparison),
-            "cost": [*training_cost(comparison), *inference_cost(comparison)],
-            "rows": train_rows(comparison["learning_curve"]),
-            "curves": panels.curves(models, len(comparison["labels"])),
-            "confusion": panels.confusions(models, comparison["labels"]),
-            "reliability": panels.reliabilities(models),
-            "length": panels.lengths(models),
-            "columns": {name: panels.values(models, name) for name in names},
+            "grid": grid_pictures(comparison),
+            "cost": [*training_cost_pictures(comparison), *inference_cost_pictures(comparison)],
+            "rows": train_rows_pictures(comparison["learning_curve"]),
+            "curves": panels.learning_curve_panels(models, len(comparison["labels"])),
+            "confusion": panels.confusion_panels(models, comparison["labels"]),
+            "reliability": panels.reliability_panels(models),
+            "length": panels.length_panels(models),
+            "columns": {name: panels.column_panels(models, name) for name in names},
         }
 
 
-def training_cost(comparison: dict) -> list[Picture]:
-    """Accuracy against minutes of training, for the models that were trained."""
+def training_cost_pictures(comparison: dict) -> list[Picture]:
+    """Accuracy against minutes of training, of the models that were trained."""
     costs = {model["name"]: model["train_minutes"] for model in comparison["models"]}
     front = comparison["pareto"]["train_minutes"]
-    return cost_picture(comparison["models"], costs, front, "training (minutes, log scale)", "training time")
+    return cost_pictures(comparison["models"], costs, front, "training (minutes, log scale)", "training time")
 
 
-def inference_cost(comparison: dict) -> list[Picture]:
-    """Accuracy against milliseconds of one core for a text, in batches, for the models whose inference was timed."""
+def inference_cost_pictures(comparison: dict) -> list[Picture]:
+    """Accuracy against milliseconds for a text, in batches on one core, of the models whose inference was timed."""
     costs = {
         model["name"]: 1000 / model["inference"]["texts_per_second_one_core"]
         for model in comparison["models"]
         if model["inference"]
     }
     front = comparison["pareto"]["inference"]
-    return cost_picture(comparison["models"], costs, front, "one text on one core (ms, log scale)", "inference cost")
+    return cost_pictures(comparison["models"], costs, front, "one text on one core (ms, log scale)", "inference cost")
 
 
-def cost_picture(models: list[dict], costs: dict, front: list[str], label: str, title: str) -> list[Picture]:
-    """[] when no cost is known; a model without one, or that costs nothing, is named in the note."""
+def cost_pictures(models: list[dict], costs: dict, front: list[str], label: str, title: str) -> list[Picture]:
+    """One picture, or none when no cost is known; the note names the models whose cost is unknown or 0."""
     shown = [model for model in models if costs.get(model["name"])]
     if not shown:
         return []
@@ -81,7 +81,7 @@ def cost_picture(models: list[dict], costs: dict, front: list[str], label: str, 
     figure, ax = canvas(WIDTH, height, left=48, bottom=40, right=12, top=legend_height(len(kinds) + 1))
     cost_axes(ax, shown, [costs[model["name"]] for model in shown], label)
     best = sorted((model for model in shown if model["name"] in front), key=lambda model: costs[model["name"]])
-    places = {m["name"]: (costs[m["name"]], float(stretch(m["accuracy"]["value"]))) for m in shown}
+    places = {m["name"]: (costs[m["name"]], float(error_scale(m["accuracy"]["value"]))) for m in shown}
     ax.plot(*zip(*(places[model["name"]] for model in best), strict=True), color=MUTED, linestyle="--", zorder=1)
     for model in shown:
         colour, marker = LOOKS[model["kind"]]
@@ -97,16 +97,16 @@ def cost_picture(models: list[dict], costs: dict, front: list[str], label: str, 
     )
     absent = [model["name"] for model in models if model not in shown]
     note = f"Not in the picture, for want of a cost above nothing: {', '.join(absent)}." if absent else ""
-    return [picture(figure, f"Accuracy against {title}", alt, title, note)]
+    return [as_picture(figure, f"Accuracy against {title}", alt, title, note)]
 
 
 def interval_line(costs: dict, model: dict) -> tuple:
-    """The two ends of the whiskers of a model, in data coordinates."""
-    return tuple((costs[model["name"]], float(stretch(model["accuracy"][bound]))) for bound in ("low", "high"))
+    """The two ends ((x, y), (x, y)) of the whiskers of a model, in data coordinates."""
+    return tuple((costs[model["name"]], float(error_scale(model["accuracy"][bound]))) for bound in ("low", "high"))
 
 
 def cost_axes(ax: Axes, models: list[dict], costs: list[float], label: str) -> None:
-    """Limits with room for the names, ticks in plain numbers, labels with units."""
+    """Set limits, ticks and labels of both axes, with room for the names of the models."""
     accuracies = [model["accuracy"][bound] for model in models for bound in ("low", "high")]
     accuracy_axis(ax, accuracies)
     low, high = min(costs), max(costs)
@@ -115,7 +115,7 @@ def cost_axes(ax: Axes, models: list[dict], costs: list[float], label: str) -> N
 
 
 def log_axis(ax: Axes, low: float, high: float, label: str) -> None:
-    """A logarithmic x axis with plain numbers: tens, and steps between them where few are seen."""
+    """Make the x axis logarithmic, with ticks at powers of ten; a short axis has ticks between them too."""
     ax.set_xscale("log")
     ax.set_xlim(low, high)
     subs = (1, 2, 5) if high / low < 30 else (1, 3) if high / low < 1000 else (1,)
@@ -125,12 +125,12 @@ def log_axis(ax: Axes, low: float, high: float, label: str) -> None:
     ax.set_xlabel(label)
 
 
-def train_rows(curves: list[dict]) -> list[Picture]:
-    """Accuracy against the number of training rows, a line a model, named at its end."""
+def train_rows_pictures(curves: list[dict]) -> list[Picture]:
+    """Accuracy against the number of training rows: a line for each model, with its name at the end."""
     if not curves:
         return []
     probe, _ = canvas(WIDTH, WIDTH, 0, 0)
-    right = 20 + math.ceil(max(size_of(probe, clipped(curve["name"], NAME), 10)[0] for curve in curves))
+    right = 20 + math.ceil(max(text_size(probe, clipped(curve["name"], NAME_LENGTH), 10)[0] for curve in curves))
     kinds = {curve["kind"] for curve in curves}
     height = max(340, 14 * len(curves) + 90)
     figure, ax = canvas(WIDTH, height, left=48, bottom=40, right=right, top=legend_height(len(kinds)))
@@ -141,7 +141,7 @@ def train_rows(curves: list[dict]) -> list[Picture]:
     ends = []
     for index, curve in enumerate(curves):
         colour = LOOKS[curve["kind"]][0]
-        x, y = zip(*((p["train_rows"], stretch(p["accuracy"]["value"])) for p in curve["points"]), strict=True)
+        x, y = zip(*((p["train_rows"], error_scale(p["accuracy"]["value"])) for p in curve["points"]), strict=True)
         look = {"marker": MARKERS[index % len(MARKERS)], "linestyle": LINES[index % len(LINES)]}
         ax.plot(x, y, color=colour, markersize=6, **look)
         for point in curve["points"]:
@@ -151,4 +151,4 @@ def train_rows(curves: list[dict]) -> list[Picture]:
     legend_of_kinds(ax, kinds)
     said = ", ".join(f"{c['name']} {100 * c['points'][-1]['accuracy']['value']:.1f} %" for c in curves)
     alt = f"Accuracy against rows of train, {min(rows):,} to {max(rows):,}. With most rows: {said}."
-    return [picture(figure, "Accuracy against rows of train", alt, "rows")]
+    return [as_picture(figure, "Accuracy against rows of train", alt, "rows")]

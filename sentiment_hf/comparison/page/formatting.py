@@ -1,4 +1,4 @@
-"""Numbers as a reader wants them in a table: percents, points, three digits, thousands; a dash for what is unknown."""
+"""Numbers and names as text for the tables of the page; an unknown value (None) is a dash."""
 
 from collections.abc import Callable
 
@@ -9,22 +9,22 @@ MINUS = "−"
 
 
 def percent(rate: float | None) -> str:
-    """0.8940 -> 89.40, for a column whose header says %."""
+    """0.8940 -> 89.40; the header of the column says %."""
     return MISSING if rate is None else f"{100 * rate:.2f}"
 
 
 def decimals(value: float | None) -> str:
-    """A loss with three decimals."""
+    """0.28154 -> 0.282"""
     return MISSING if value is None else f"{value:.3f}"
 
 
 def shape(score: Score) -> Callable[[float | None], str]:
-    """The function of this file for a column with values of this score."""
+    """The function of this file that formats the values of a score."""
     return percent if score.unit == "%" else decimals
 
 
 def amount(value: float | None) -> str:
-    """A measured quantity: 0.05, 13.2, 51,632; what would round to nothing is < 0.01."""
+    """A measured quantity, about three digits of it: 0.05, 13.2, 51,632; < 0.01 for one that would round to 0.00."""
     if value is None:
         return MISSING
     if 0 < value < 0.005:
@@ -33,17 +33,17 @@ def amount(value: float | None) -> str:
 
 
 def megabytes(size: int | None) -> str:
-    """Bytes in units of 10^6."""
+    """Bytes -> megabytes (10^6 bytes)."""
     return MISSING if size is None else amount(size / 1e6)
 
 
 def count(value: int | None) -> str:
-    """22,713,986"""
+    """22713986 -> 22,713,986"""
     return MISSING if value is None else f"{value:,}"
 
 
-def points(difference: float) -> str:
-    """A difference of two rates in percentage points, with its sign."""
+def signed_points(difference: float) -> str:
+    """A difference of two rates in percentage points, with its sign: 0.0123 -> +1.23"""
     text = f"{100 * abs(difference):.2f}"
     return text if text == "0.00" else f"{MINUS if difference < 0 else '+'}{text}"
 
@@ -53,13 +53,13 @@ def p_value(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.3f}" if p < 0.0995 else f"p = {p:.2f}"
 
 
-def short(text: str, length: int = 500) -> str:
-    """The first words of a long text, which then ends in a mark."""
+def excerpt(text: str, length: int = 500) -> str:
+    """The text; of a long one the first words, at most `length` characters, and […]."""
     return text if len(text) <= length else f"{text[:length].rsplit(maxsplit=1)[0]} […]"
 
 
-def interval(score: dict | None, shape: Callable[[float], str]) -> str:
-    """90.65, 90.29 to 91.01: each number in the shape of a function of this file."""
+def with_interval(score: dict | None, shape: Callable[[float], str]) -> str:
+    """90.65, 90.29 to 91.01: a score and its interval, each number formatted by `shape`, a function of this file."""
     if score is None:
         return MISSING
     value, low, high = (shape(score[key]) for key in ("value", "low", "high"))
@@ -73,17 +73,17 @@ def plural(number: int, noun: str) -> str:
 
 
 def group_marks(groups: list[list[str]]) -> list[str]:
-    """A letter for each group: A to Z, then A1 to Z1, and so on."""
+    """A mark for each group: A to Z, then A1 to Z1, and so on."""
     return [f"{chr(ord('A') + index % 26)}{index // 26 or ''}" for index in range(len(groups))]
 
 
-def letters(groups: list[list[str]], names: list[str]) -> dict[str, str]:
-    """Name of a model to the letters of its groups: models that share one cannot be told apart."""
+def group_letters(groups: list[list[str]], names: list[str]) -> dict[str, str]:
+    """By name of a model, the marks of its groups; models that share a mark cannot be told apart."""
     marked = list(zip(group_marks(groups), groups, strict=True))
     return {name: " ".join(mark for mark, group in marked if name in group) for name in names}
 
 
-def votes(predictions: dict[str, str], labels: list[str]) -> list[tuple[str, list[str]]]:
-    """(class, names of the models that chose it), in the order of the classes."""
+def models_by_class(predictions: dict[str, str], labels: list[str]) -> list[tuple[str, list[str]]]:
+    """(class, names of the models that predicted it) for each predicted class, in the order of `labels`."""
     chosen = [(label, [name for name, given in predictions.items() if given == label]) for label in labels]
     return [(label, names) for label, names in chosen if names]

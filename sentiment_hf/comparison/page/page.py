@@ -1,4 +1,4 @@
-"""The comparison as files: report.html and report.md to read, results.csv and results.json to go on with."""
+"""The files of a comparison: report.html and report.md for readers, results.csv and results.json for programs."""
 
 import csv
 import io
@@ -17,7 +17,7 @@ HTML, MARKDOWN, CSV, JSON = "report.html", "report.md", "results.csv", "results.
 
 TEMPLATES = Path(__file__).parent / "templates"
 
-# Columns of a matrix of pairs that fit side by side on a printed page.
+# Columns of a matrix of pairs that fit on the width of a printed page.
 ABREAST = 12
 
 SIZES = ("parameters", "trained_parameters", "bytes_on_disk")
@@ -29,13 +29,13 @@ FILTERS = (
     formatting.decimals,
     formatting.amount,
     formatting.count,
-    formatting.points,
+    formatting.signed_points,
     formatting.p_value,
-    formatting.short,
+    formatting.excerpt,
     formatting.megabytes,
-    formatting.interval,
+    formatting.with_interval,
     formatting.plural,
-    formatting.votes,
+    formatting.models_by_class,
     as_word,
 )
 
@@ -51,10 +51,12 @@ TUNINGS = {
 
 
 def write_page(comparison: dict, folder: Path, texts: bool) -> None:
-    """The four files of a comparison in `folder`, each whole or not at all; results.json is the comparison itself.
+    """Write the four files of a comparison, each whole or not at all; results.json is `comparison` itself.
 
-    Without `texts` none of them holds a text of the data set: test rows are named by their numbers only.
-    Raises InputError where matplotlib or Jinja2 is not installed.
+    Without `texts` no file holds a text of the data set; test rows are named by their numbers.
+
+    Raises:
+        InputError: matplotlib or Jinja2 is not installed.
     """
     check_installed()
     from sentiment_hf.comparison.page.figures import pictures
@@ -62,10 +64,10 @@ def write_page(comparison: dict, folder: Path, texts: bool) -> None:
     if not texts:
         comparison = without_texts(comparison)
     drawn = pictures(comparison)
-    more = {"pictures": drawn, "contents": contents(comparison, drawn)}
+    more = {"pictures": drawn, "contents": section_titles(comparison, drawn)}
     files = {
-        HTML: rendered("report.html.j2", comparison, {"autoescape": True}, **more),
-        MARKDOWN: rendered("report.md.j2", comparison, {"finalize": plain}),
+        HTML: render_template("report.html.j2", comparison, {"autoescape": True}, **more),
+        MARKDOWN: render_template("report.md.j2", comparison, {"finalize": plain}),
         CSV: csv_table(comparison["models"]),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -75,23 +77,23 @@ def write_page(comparison: dict, folder: Path, texts: bool) -> None:
 
 
 def check_installed() -> None:
-    """Raises InputError where a package of the extra `report` is missing: to be asked before hours of training."""
+    """Raise InputError if a package of the extra `report` is missing; called before the runs, which may take hours."""
     with extra_explained("report"):
         import jinja2  # noqa: F401
         import matplotlib  # noqa: F401
 
 
 def without_texts(comparison: dict) -> dict:
-    """A copy whose test rows have their numbers and no texts."""
+    """A copy of the comparison in which the text of every test row is None."""
     shown = {key: [row | {"text": None} for row in comparison[key]] for key in ("disagreements", "label_errors")}
     return comparison | shown
 
 
 def csv_table(models: list[dict]) -> str:
-    """A header, then one line a model."""
+    """results.csv: a header, then a line for each model."""
     lines = [csv_line(model) for model in models]
     file = io.StringIO()
-    # Quoted, so that no spreadsheet splits a text at a separator of its own and finds a formula behind it.
+    # All text is quoted: a spreadsheet could split it at another separator and take the rest for a formula.
     writer = csv.DictWriter(file, list(lines[0]), quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")
     writer.writeheader()
     writer.writerows(lines)
@@ -99,7 +101,7 @@ def csv_table(models: list[dict]) -> str:
 
 
 def csv_line(model: dict) -> dict:
-    """Column to text or plain number; an interval is three columns, and what is unknown is empty."""
+    """The values of a model by column; an interval takes three columns, an unknown value is None."""
     line = {key: cell(model[key]) for key in ("name", "kind", "tuning")}
     line["seeds"] = " ".join(str(seed) for seed in model["seeds"] if seed is not None)
     for key in (score.key for score in SingleLabel.compared):
@@ -109,8 +111,8 @@ def csv_line(model: dict) -> dict:
     return line | {key: (model["inference"] or {}).get(key) for key in INFERENCE}
 
 
-def rendered(template: str, comparison: dict, settings: dict, **more) -> str:
-    """A file of templates/ filled in; `settings` of the environment say how it escapes, `more` what else it shows."""
+def render_template(template: str, comparison: dict, settings: dict, **more) -> str:
+    """A file of templates/, filled in with `comparison` and `more`; `settings` are those of the Jinja environment."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     spacing = {"trim_blocks": True, "lstrip_blocks": True}
@@ -120,14 +122,14 @@ def rendered(template: str, comparison: dict, settings: dict, **more) -> str:
     return environment.get_template(template).render(
         comparison,
         names=names,
-        letters=formatting.letters(comparison["groups"], names),
-        pair_of=by_pair(comparison["pairs"]),
-        blocks=blocks(names[1:]),
+        letters=formatting.group_letters(comparison["groups"], names),
+        pair_of=pairs_by_names(comparison["pairs"]),
+        blocks=column_blocks(names[1:]),
         marks=formatting.group_marks(comparison["groups"]),
         timed=any(model["inference"] for model in comparison["models"]),
         speeds=INFERENCE,
         digits=formatting,
-        parts=parts(comparison["models"]),
+        parts=accuracy_by_part(comparison["models"]),
         scores=SingleLabel.compared,
         ranking=SingleLabel.ranking,
         tunings=TUNINGS,
@@ -136,8 +138,8 @@ def rendered(template: str, comparison: dict, settings: dict, **more) -> str:
     )
 
 
-def by_pair(pairs: list[dict]) -> dict[tuple[str, str], dict]:
-    """(one, other) to their tests, for both orders of the two; the differences are one minus other."""
+def pairs_by_names(pairs: list[dict]) -> dict[tuple[str, str], dict]:
+    """The tests of each pair by (a, b) and by (b, a); a difference is that of the first minus the second."""
     found = {(pair["a"], pair["b"]): pair for pair in pairs}
     for pair in pairs:
         f1 = pair["f1_difference"]
@@ -146,8 +148,8 @@ def by_pair(pairs: list[dict]) -> dict[tuple[str, str], dict]:
     return found
 
 
-def contents(comparison: dict, drawn: dict) -> dict[str, str]:
-    """Anchor to heading of the sections that have something to show, in their order."""
+def section_titles(comparison: dict, drawn: dict) -> dict[str, str]:
+    """Headings by anchor of the sections that have content, in the order of the page."""
     titles = {
         "grid": ("What the settings change", drawn["grid"]),
         "better": ("Who is really better", comparison["pairs"]),
@@ -169,8 +171,8 @@ def contents(comparison: dict, drawn: dict) -> dict[str, str]:
     return {"results": "Results", **shown, "method": "How it was measured", "versions": "Versions"}
 
 
-def parts(models: list[dict]) -> dict[str, dict]:
-    """Title to the parts of the test rows and, by name of the model, its accuracy on each."""
+def accuracy_by_part(models: list[dict]) -> dict[str, dict]:
+    """Accuracy on parts of the test rows, by title: `names` of the parts, and `of` each model a list of accuracies."""
     measured = [model for model in models if model["by_length"]]
     found = {}
     if measured:
@@ -184,8 +186,8 @@ def parts(models: list[dict]) -> dict[str, dict]:
     return found
 
 
-def blocks(names: list[str]) -> list[list[str]]:
-    """The names in as few blocks of at most `ABREAST` as there can be, all about as long."""
+def column_blocks(names: list[str]) -> list[list[str]]:
+    """The names in the fewest blocks of at most `ABREAST` names, all of about the same length."""
     number = math.ceil(len(names) / ABREAST)
     width = math.ceil(len(names) / max(number, 1))
     return [names[index * width : (index + 1) * width] for index in range(number)]

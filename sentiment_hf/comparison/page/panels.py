@@ -1,4 +1,4 @@
-"""Small multiples: one small picture a model, all on the same axes, the other models in grey behind it."""
+"""Panels: a small picture for each model. All panels of a kind have the same axes; other models are drawn in grey."""
 
 import math
 
@@ -7,18 +7,18 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from sentiment_hf.comparison.page.drawing import (
-    LINE,
+    LINE_HEIGHT,
     LOOKS,
     MUTED,
     PALE,
     Picture,
     accuracy_axis,
     add_axes,
+    as_picture,
     canvas,
     clipped,
-    picture,
-    size_of,
-    stretch,
+    error_scale,
+    text_size,
     whiskers,
 )
 
@@ -26,39 +26,41 @@ WIDTH = 180
 LEFT = 48
 
 
-def curves(models: list[dict], classes: int) -> list[Picture]:
-    """Validation accuracy above, losses below, against epochs; of models that logged any of them."""
+def learning_curve_panels(models: list[dict], classes: int) -> list[Picture]:
+    """Validation accuracy (above) and losses (below) against epochs, for each model that logged any of them."""
     seen = [model for model in models if model["curve"]]
     if not seen:
         return []
     epochs = max(point["epoch"] for model in seen for point in model["curve"])
-    accuracies = [y for model in seen for y in series(model, "validation_accuracy")[1]]
-    losses = [y for model in seen for key in ("validation_loss", "train_loss") for y in series(model, key)[1]]
-    # Twice the loss of guessing: one run that went wrong does not flatten all others.
+    accuracies = [y for model in seen for y in curve_values(model, "validation_accuracy")[1]]
+    losses = [y for model in seen for key in ("validation_loss", "train_loss") for y in curve_values(model, key)[1]]
+    # At most twice the loss of guessing: a run that diverged must not flatten the curves of all others.
     highest = min(max(losses, default=1), 2 * math.log(classes))
-    return [curve(model, seen, index, epochs, accuracies, highest) for index, model in enumerate(seen)]
+    return [learning_curve_panel(model, seen, index, epochs, accuracies, highest) for index, model in enumerate(seen)]
 
 
-def series(model: dict, key: str) -> tuple[list[float], list[float]]:
-    """Epochs and values of one key of a curve, where it has a value."""
+def curve_values(model: dict, key: str) -> tuple[list[float], list[float]]:
+    """(epochs, values) of the points of a learning curve that have a value for `key`."""
     points = [(point["epoch"], point[key]) for point in model["curve"] if point[key] is not None]
     return [x for x, _ in points], [y for _, y in points]
 
 
-def curve(model: dict, models: list[dict], index: int, epochs: float, accuracies: list, highest: float) -> Picture:
-    """One panel of `curves`."""
+def learning_curve_panel(
+    model: dict, models: list[dict], index: int, epochs: float, accuracies: list, highest: float
+) -> Picture:
+    """One panel of `learning_curve_panels`."""
     colour, marker = LOOKS[model["kind"]]
     figure, below = canvas(WIDTH, 240, left=LEFT, bottom=34, top=134)
     above = add_axes(figure, LEFT, 124, WIDTH - LEFT - 8, 108)
     for other in models:
-        x, y = series(other, "validation_accuracy")
-        above.plot(x, stretch(y), color=PALE, linewidth=0.8, zorder=1)
-    x, y = series(model, "validation_accuracy")
-    above.plot(x, stretch(y), color=colour, marker=marker, markersize=3.5)
+        x, y = curve_values(other, "validation_accuracy")
+        above.plot(x, error_scale(y), color=PALE, linewidth=0.8, zorder=1)
+    x, y = curve_values(model, "validation_accuracy")
+    above.plot(x, error_scale(y), color=colour, marker=marker, markersize=3.5)
     accuracy_axis(above, accuracies or [0.5, 1], "accuracy (%)")
     above.tick_params(labelbottom=False)
-    below.plot(*series(model, "train_loss"), color=MUTED, linewidth=1, linestyle="--")
-    below.plot(*series(model, "validation_loss"), color=colour, marker=marker, markersize=3.5)
+    below.plot(*curve_values(model, "train_loss"), color=MUTED, linewidth=1, linestyle="--")
+    below.plot(*curve_values(model, "validation_loss"), color=colour, marker=marker, markersize=3.5)
     below.set_ylim(0, highest * 1.05)
     below.yaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     below.set_ylabel("loss")
@@ -67,22 +69,22 @@ def curve(model: dict, models: list[dict], index: int, epochs: float, accuracies
         ax.set_xlim(0, epochs * 1.05)
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=epochs > 3))
     said = f"best accuracy {100 * max(y):.1f} % after {x[y.index(max(y))]:.3g} epochs" if y else "losses of train only"
-    return picture(figure, model["name"], f"Learning curve of {model['name']}: {said}.", f"curve-{index}")
+    return as_picture(figure, model["name"], f"Learning curve of {model['name']}: {said}.", f"curve-{index}")
 
 
-def confusions(models: list[dict], labels: list[str]) -> list[Picture]:
-    """Share of each true class (a row) that was given each class (a column)."""
-    return [confusion(model, labels, index) for index, model in enumerate(models)]
+def confusion_panels(models: list[dict], labels: list[str]) -> list[Picture]:
+    """Confusion matrices: of the rows of a true class (a row), the share predicted as each class (a column)."""
+    return [confusion_panel(model, labels, index) for index, model in enumerate(models)]
 
 
-def confusion(model: dict, labels: list[str], index: int) -> Picture:
-    """One panel of `confusions`: percents, and counts too where there is room."""
+def confusion_panel(model: dict, labels: list[str], index: int) -> Picture:
+    """One panel of `confusion_panels`: percentages, and up to three classes counts too."""
     counts = np.array(model["confusion"])
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     cell = {2: 60, 3: 42, 4: 34}.get(len(labels), 26)
     names = [clipped(label, 16) for label in labels]
     probe, _ = canvas(WIDTH, WIDTH, 0, 0)
-    longest = math.ceil(max(size_of(probe, name, 10)[0] for name in names))
+    longest = math.ceil(max(text_size(probe, name, 10)[0] for name in names))
     upright = longest > cell - 4
     left, bottom, side = longest + 28, (longest if upright else 12) + 26, cell * len(labels)
     figure, ax = canvas(max(WIDTH, left + side + 8), bottom + side + 8, left, bottom, right=0)
@@ -100,11 +102,11 @@ def confusion(model: dict, labels: list[str], index: int) -> Picture:
     write_cells(ax, shares, counts)
     right = ", ".join(f"{label} {100 * shares[i, i]:.1f} %" for i, label in enumerate(labels))
     alt = f"Confusion matrix of {model['name']}; share of each true class that was found: {right}."
-    return picture(figure, model["name"], alt, f"confusion-{index}")
+    return as_picture(figure, model["name"], alt, f"confusion-{index}")
 
 
 def write_cells(ax: Axes, shares: np.ndarray, counts: np.ndarray) -> None:
-    """Percents in the cells; with many classes only those that round to 1 % or more."""
+    """Write percentages into the cells; with more than three classes only those that round to 1 % or more."""
     few = len(shares) <= 3
     for (row, column), share in np.ndenumerate(shares):
         colour = "white" if share > 0.55 else "#1c2430"
@@ -114,16 +116,16 @@ def write_cells(ax: Axes, shares: np.ndarray, counts: np.ndarray) -> None:
             ax.text(column + 0.5, row + 0.5, text, color=colour, ha="center", va="center", fontsize=size)
 
 
-def reliabilities(models: list[dict]) -> list[Picture]:
-    """How often a model is right, against how sure it is; the dashed line is what its confidence promises."""
+def reliability_panels(models: list[dict]) -> list[Picture]:
+    """Accuracy against confidence; on the dashed line both are equal."""
     seen = [model for model in models if model["reliability"]]
     rates = [one[key] for model in seen for one in model["reliability"] for key in ("confidence", "accuracy")]
     start = 10 * math.floor(10 * min(rates, default=0))
-    return [reliability(model, start, index) for index, model in enumerate(seen)]
+    return [reliability_panel(model, start, index) for index, model in enumerate(seen)]
 
 
-def reliability(model: dict, start: int, index: int) -> Picture:
-    """One panel of `reliabilities`, from `start` percent; the bars at the bottom are the shares of the test rows."""
+def reliability_panel(model: dict, start: int, index: int) -> Picture:
+    """One panel of `reliability_panels`; axes begin at `start` percent, bars are the shares of the test rows."""
     colour, marker = LOOKS[model["kind"]]
     figure, ax = canvas(WIDTH, WIDTH, LEFT, 36)
     confidences, accuracies = ([100 * one[key] for one in model["reliability"]] for key in ("confidence", "accuracy"))
@@ -137,11 +139,11 @@ def reliability(model: dict, start: int, index: int) -> Picture:
     ax.set(xlim=(start, 101), ylim=(start, 101), xlabel="confidence (%)", ylabel="accuracy (%)")
     error = f"calibration error {100 * model['calibration_error']['value']:.1f} %"
     alt = f"Reliability diagram of {model['name']}: {error}."
-    return picture(figure, model["name"], alt, f"reliability-{index}", error)
+    return as_picture(figure, model["name"], alt, f"reliability-{index}", error)
 
 
-def lengths(models: list[dict]) -> list[Picture]:
-    """Accuracy by length of the text in characters; ticks stand where one bin ends and the next begins."""
+def length_panels(models: list[dict]) -> list[Picture]:
+    """Accuracy by length of the text in characters; a tick stands where a bin ends and the next one begins."""
     seen = [model for model in models if model["by_length"]]
     if not seen:
         return []
@@ -151,13 +153,13 @@ def lengths(models: list[dict]) -> list[Picture]:
     rows = {model["name"]: [one["accuracy"] for one in model["by_length"]] for model in seen}
     alt = f"Accuracy by length of the text, {ends[0]} to {ends[-1]} characters,"
     return [
-        group(model, rows, ticks, "characters", alt, f"length-{index}", joined=True)
+        accuracies_panel(model, rows, ticks, "characters", alt, f"length-{index}", joined=True)
         for index, model in enumerate(seen)
     ]
 
 
-def values(models: list[dict], column: str) -> list[Picture]:
-    """Accuracy by the values of one further column of the test rows; numbers are joined by a line."""
+def column_panels(models: list[dict], column: str) -> list[Picture]:
+    """Accuracy by the values of a further column of the test rows; a line joins points whose values are numbers."""
     seen = [model for model in models if column in model["by_column"]]
     names = [str(one["value"]) for one in seen[0]["by_column"][column]]
     ticks = np.arange(len(names)), [clipped(name, 18) for name in names]
@@ -165,27 +167,30 @@ def values(models: list[dict], column: str) -> list[Picture]:
     ordered = all(name.replace(".", "", 1).isdecimal() for name in names)
     alt = f"Accuracy by {column}, {names[0]} to {names[-1]},"
     return [
-        group(model, rows, ticks, column, alt, f"{column}-{index}", joined=ordered) for index, model in enumerate(seen)
+        accuracies_panel(model, rows, ticks, column, alt, f"{column}-{index}", joined=ordered)
+        for index, model in enumerate(seen)
     ]
 
 
-def group(model: dict, rows: dict[str, list], ticks: tuple, label: str, alt: str, salt: str, joined: bool) -> Picture:
-    """One panel of `lengths` or `values`: `rows` has the accuracies of each model, group by group."""
+def accuracies_panel(
+    model: dict, rows: dict[str, list], ticks: tuple, label: str, alt: str, salt: str, joined: bool
+) -> Picture:
+    """One panel of `length_panels` or `column_panels`; `rows` has the accuracies by group for each model."""
     colour, marker = LOOKS[model["kind"]]
     probe, _ = canvas(WIDTH, WIDTH, 0, 0)
-    longest = max(size_of(probe, text, 10)[0] for text in ticks[1])
-    width = max(WIDTH, LEFT + 8 + LINE * len(ticks[1]))
+    longest = max(text_size(probe, text, 10)[0] for text in ticks[1])
+    width = max(WIDTH, LEFT + 8 + LINE_HEIGHT * len(ticks[1]))
     upright = longest > (width - LEFT - 8) / len(ticks[1]) - 2
-    bottom = math.ceil(longest if upright else LINE) + 28
+    bottom = math.ceil(longest if upright else LINE_HEIGHT) + 28
     figure, ax = canvas(width, 130 + bottom, LEFT, bottom)
     places = np.arange(len(rows[model["name"]]))
     for others in rows.values():
-        middle = stretch([one["value"] for one in others])
+        middle = error_scale([one["value"] for one in others])
         look = {"linewidth": 0.8} if joined else {"marker": "_", "markersize": 6, "linestyle": ""}
         ax.plot(places, middle, color=PALE, zorder=1, **look)
     mine = rows[model["name"]]
     line = {"linestyle": "-" if joined else "", "marker": marker, "markersize": 4.5}
-    ax.plot(places, stretch([one["value"] for one in mine]), color=colour, zorder=3, **line)
+    ax.plot(places, error_scale([one["value"] for one in mine]), color=colour, zorder=3, **line)
     for place, one in zip(places, mine, strict=True):
         whiskers(ax, place, one, colour)
     accuracy_axis(ax, [one[bound] for others in rows.values() for one in others for bound in ("low", "high")])
@@ -193,4 +198,4 @@ def group(model: dict, rows: dict[str, list], ticks: tuple, label: str, alt: str
     ax.set_xlim(-0.5, len(places) - 0.5)
     ax.set_xlabel(clipped(label, 20))
     first, last = (f"{100 * mine[end]['value']:.1f} %" for end in (0, -1))
-    return picture(figure, model["name"], f"{alt} of {model['name']}: {first} to {last}.", salt)
+    return as_picture(figure, model["name"], f"{alt} of {model['name']}: {first} to {last}.", salt)

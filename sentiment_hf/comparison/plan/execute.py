@@ -1,4 +1,4 @@
-"""Make the runs that are planned and not there yet, each in a process of its own, one after the other."""
+"""Make the planned runs that are not finished, one after the other, each in a process of its own."""
 
 import signal
 import subprocess
@@ -16,13 +16,13 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def execute(planned: list[Planned]) -> list[dict]:
-    """Make the missing runs; each says in a line how it went and how long the rest may take.
+    """Make the runs without a report; a line for each says how it ended and estimates the time left.
 
     Returns:
-        `name` and `reason` of each run that failed; the others are finished.
+        `name` and `reason` of each run that failed. All other runs are finished.
 
     Raises:
-        Interrupted: a signal came; the run that it met is saved, and the same command goes on from there.
+        Interrupted: a signal came. The current run is saved, and the same command continues it.
     """
     missing = [run for run in planned if run.report is None]
     print(f"{len(planned)} runs, {len(planned) - len(missing)} of them finished already", flush=True)
@@ -30,25 +30,25 @@ def execute(planned: list[Planned]) -> list[dict]:
     for number, run in enumerate(missing, 1):
         print(f"[{number}/{len(missing)}] {run.name} ...", end=" ", flush=True)
         start = time.monotonic()
-        reason = make(run)
+        reason = make_run(run)
         if reason:
             failed.append({"name": run.name, "reason": reason})
-            print(f"failed: {reason} ({log_of(run)})", flush=True)
+            print(f"failed: {reason} ({log_path(run)})", flush=True)
             continue
         seconds.setdefault((run.model, run.train_rows), []).append(time.monotonic() - start)
         report = Report.load(run.folder)
         ranking = report.as_task().ranking
-        left = time_left(missing[number:], seconds)
-        print(f"{ranking.shown(report.test[ranking.key])} in {duration(time.monotonic() - start)}; {left}", flush=True)
+        score, took = ranking.shown(report.test[ranking.key]), format_duration(time.monotonic() - start)
+        print(f"{score} in {took}; {time_left(missing[number:], seconds)}", flush=True)
     return failed
 
 
-def make(run: Planned) -> str | None:
-    """None where the run ended well, else the last line that it said."""
-    log = log_of(run)
+def make_run(run: Planned) -> str | None:
+    """Make one run; returns None if it succeeded, else the last line of its log. Raises Interrupted."""
+    log = log_path(run)
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("w", encoding="utf-8") as file:
-        code, signals = call([sys.executable, "-m", "sentiment_hf", "run", *run.argv], file)
+        code, signals = call_and_pass_signals([sys.executable, "-m", "sentiment_hf", "run", *run.argv], file)
     if signals:
         raise Interrupted(signals[0], f"stopped in {run.name}; the same command goes on from there")
     if code == 0:
@@ -59,10 +59,11 @@ def make(run: Planned) -> str | None:
     return next((line.strip() for line in reversed(said) if line.strip()), f"exit code {code}")
 
 
-def call(command: list[str], output) -> tuple[int, list[int]]:
-    """The exit code of the command, and the signals that came meanwhile.
+def call_and_pass_signals(command: list[str], output) -> tuple[int, list[int]]:
+    """Run a command with its output in a file; returns its exit code and the signals that this process received.
 
-    They are passed on to it, which is in a session of its own and so gets each once; a lost terminal is the end of it.
+    Each signal is passed on. The command runs in a session of its own, or Ctrl-C in a terminal would reach it twice.
+    SIGHUP, which a closed terminal sends, is passed on as SIGTERM.
     """
     received = []
     with subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True) as child:
@@ -79,22 +80,24 @@ def call(command: list[str], output) -> tuple[int, list[int]]:
                 signal.signal(number, handler)
 
 
-def log_of(run: Planned) -> Path:
-    """What the run says goes there; its own folder holds nothing that is not its own."""
+def log_path(run: Planned) -> Path:
+    """The file for the output of the run; it lies outside of the folder of the run, which `run` itself creates."""
     return run.folder.parent / LOGS / f"{run.name}.log"
 
 
 def time_left(runs: list[Planned], seconds: dict[tuple, list[float]]) -> str:
-    """A guess from what the same model took, or from the mean of those that are known."""
+    """An estimate from the seconds of the same model on as many rows, or from the mean of all runs so far."""
     if not runs:
         return "all done"
     overall = mean(value for values in seconds.values() for value in values)
     guess = sum(mean(seconds.get((run.model, run.train_rows), [overall])) for run in runs)
     unknown = sum((run.model, run.train_rows) not in seconds for run in runs)
-    return f"about {duration(guess)} left" + (f", a rough guess for {unknown} of {len(runs)} runs" if unknown else "")
+    return f"about {format_duration(guess)} left" + (
+        f", a rough guess for {unknown} of {len(runs)} runs" if unknown else ""
+    )
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """42 s, 12 min, 3 h 5 min"""
     if seconds < 90:
         return f"{seconds:.0f} s"

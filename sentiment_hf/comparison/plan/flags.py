@@ -1,4 +1,4 @@
-"""The flags of compare: finished folders, or models and seeds and what goes to each of their runs."""
+"""The flags of compare: folders of finished runs, or models and seeds with the flags of their runs."""
 
 import argparse
 import re
@@ -19,13 +19,13 @@ USAGE = """sentiment-hf compare FOLDER ... [FLAGS]
 
 SEEDS = 3
 
-# What names a run apart from its model is written by compare itself.
+# Flags that compare sets for each run, so that a user must not.
 DECIDED = {"--model", "--model_name_or_path", "--tuning", "--seed", "--output_dir", "--push_to_hub", "--hub_model_id"}
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model of the comparison: its flags for run.py, the number of its seeds, and where in the grid it stands."""
+    """A model to be trained: its flags for `sentiment-hf run`, its number of seeds, and its settings in the grid."""
 
     flags: list[str]
     seeds: int
@@ -34,9 +34,9 @@ class Candidate:
 
 @dataclass(frozen=True)
 class CompareArguments:
-    """`folders` of finished runs, or else `models` by name.
+    """`folders` of finished runs, or `models` by name.
 
-    Every run gets the flags `common`, then those of its model, then `last`: the later one of two counts.
+    A run gets the flags `common`, then those of its model, then `last`; of two values of a flag the later one counts.
     `grid` has the values of each setting, or is None; its first key is the axis of the picture.
     """
 
@@ -53,16 +53,17 @@ class CompareArguments:
     last: list[str]
 
     def words(self, flags: Sequence[str]) -> list[str]:
-        """The flags of a run of the model with these, of which --model is the first."""
+        """All flags of a run, made of the flags of its model, of which --model is the first."""
         return [*flags[:2], *self.common, *flags[2:], *self.last]
 
 
 def parse(argv: Sequence[str]) -> CompareArguments:
-    """The folders come first; a recipe sets defaults, flags of all and of each model, a command line overrides them.
+    """The arguments of compare; folders stand before the first flag, and flags override the recipe.
+
+    The flags of the runs are not checked here but by `parse_run`.
 
     Raises:
-        InputError: flags that contradict each other, a recipe that cannot be read. The flags of the runs are checked
-            by their own parser.
+        InputError: flags contradict each other, or the recipe cannot be read.
     """
     parser = make_parser()
     start = next((place for place, word in enumerate(argv) if word.startswith("-")), len(argv))
@@ -71,7 +72,7 @@ def parse(argv: Sequence[str]) -> CompareArguments:
     own, common = read_recipe(Path(path), parser) if path else ([], [])
     given, rest = parser.parse_known_args([*own, *argv[start:]])
     check(given, argv[:start], [*common, *rest])
-    # A flag in the quotes of a model is for it alone, and so counts more than one for all of the same command line.
+    # On one command line, a flag in the quotes of a model overrides a flag for all models.
     common, last = ([*common, *rest], []) if typed.models else (common, rest)
     models = candidates(given.models, given.grid or {}, given.seeds or SEEDS) if given.models else {}
     return CompareArguments(
@@ -90,7 +91,7 @@ def parse(argv: Sequence[str]) -> CompareArguments:
 
 
 def check(given: argparse.Namespace, folders: Sequence[str], common: list[str]) -> None:
-    """Raises InputError where flags contradict each other, or would make all models one."""
+    """Raise InputError if flags contradict each other, or if compare itself sets one of them."""
     if bool(folders) == bool(given.models):
         raise InputError("name folders of finished runs, or models by --models or --config: one of the two")
     if folders and (given.seeds or given.learning_curve or given.ensembles):
@@ -108,12 +109,12 @@ def check(given: argparse.Namespace, folders: Sequence[str], common: list[str]) 
 
 
 def flags_of(words: list[str]) -> set[str]:
-    """The names of the flags among these words, with underscores."""
+    """The flags among the words of a command line, without values, with "_" for "-": {"--max_steps"}."""
     return {"--" + word[2:].split("=")[0].replace("-", "_") for word in words if word.startswith("--")}
 
 
 def make_parser() -> FlagParser:
-    """Those of its own; all others are for the runs."""
+    """The parser of the flags of compare; it leaves all other flags to the runs."""
     parser = FlagParser(prog="sentiment-hf compare", usage=USAGE, description=__doc__, allow_abbrev=False)
     parser.add_argument("--config", help="recipe: these flags and those of the runs, without their dashes")
     parser.add_argument(
@@ -139,13 +140,16 @@ def make_parser() -> FlagParser:
     )
     parser.add_argument("--rows_file", help="table with a line per test row, whose columns group the rows")
     parser.add_argument("--no_texts", action="store_true", help="name test rows by number, show no text")
-    # Many values by many keys are for a recipe, not for a command line.
+    # A grid has many keys with many values, which only a recipe can hold.
     parser.set_defaults(grid=None)
     return parser
 
 
 def read_recipe(path: Path, parser: argparse.ArgumentParser) -> tuple[list[str], list[str]]:
-    """Words of a command line: own flags, and those of the runs; named models and a grid become defaults."""
+    """(flags of compare, flags of the runs) of a recipe, as words of a command line.
+
+    Models with names and a grid, which are no flags, become defaults of the parser. Raises InputError.
+    """
     if not path.is_file():
         raise InputError(f"--config {path}: no such file")
     recipe = read_yaml(path)
@@ -160,22 +164,24 @@ def read_recipe(path: Path, parser: argparse.ArgumentParser) -> tuple[list[str],
             raise InputError(f"--config {path}: {name}: expected a value or a list of values, found {value!r}")
         else:
             words[name in own] += as_flag(name, value)
-    # The one flag of its own that has no value.
+    # --no_texts takes no value on a command line.
     given = [word for word in words[True] if word not in ("true", "false")]
     return (given if recipe.get("no_texts") else [word for word in given if word != "--no_texts"]), words[False]
 
 
 def as_flag(name: str, value) -> list[str]:
-    """["--name", "a", "b"] of name: [a, b]"""
+    """A line of a recipe as words of a command line: `name: [a, b]` -> ["--name", "a", "b"]"""
     values = value if isinstance(value, list) else [value]
     return [f"--{name}", *(str(item).lower() if isinstance(item, bool) else str(item) for item in values)]
 
 
 def candidates(models: str | list[str] | dict[str, str], grid: dict, seeds: int) -> dict[str, Candidate]:
-    """By name: that of a recipe that names them, else that of the model and its tuning; then its settings in the grid.
+    """The models by name, one for each combination of the grid.
+
+    The name is that of the recipe, else that of the model and its tuning; the settings in the grid are added.
 
     Raises:
-        InputError: two of one name, flags in a model that compare sets itself, or a grid that does not fit.
+        InputError: two models have the same name, a model has a flag that compare sets, or the grid does not fit.
     """
     models = [models] if isinstance(models, str) else models
     named = list(models.items() if isinstance(models, dict) else ((None, str(model)) for model in models))
@@ -191,7 +197,7 @@ def candidates(models: str | list[str] | dict[str, str], grid: dict, seeds: int)
 
 
 def add_candidate(found: dict[str, Candidate], name: str, candidate: Candidate) -> None:
-    """Raises InputError where the name is taken or cannot be that of a folder."""
+    """Add a candidate; raises InputError if the name is taken or cannot be the name of a folder."""
     if name in found and candidate.settings:
         both = " and ".join(str(one.settings) for one in (found[name], candidate))
         raise InputError(f"grid: two combinations are called {name}: {both}; give them values of different names")
@@ -203,13 +209,13 @@ def add_candidate(found: dict[str, Candidate], name: str, candidate: Candidate) 
 
 
 def require_name(name: str, flag: str) -> None:
-    """Raises InputError unless it can be that of a folder in the output folder."""
+    """Raise InputError unless the name can be that of a folder."""
     if not re.fullmatch(r"[\w+-][\w.+-]*", name):
         raise InputError(f"{flag} {name!r}: a name becomes that of a folder: letters, digits and . _ + - only")
 
 
 def read_candidate(text: str, seeds: int) -> tuple[str, Candidate]:
-    """(custom-lstm, its flags) of custom-lstm; (all-minilm-lora, ...) of out/all-minilm:lora --seeds 1."""
+    """(name, candidate) of a value of --models: custom-lstm, or "out/all-minilm:lora --seeds 1". Raises InputError."""
     try:
         model, *flags = shlex.split(text)
     except ValueError as error:
@@ -235,7 +241,10 @@ def read_candidate(text: str, seeds: int) -> tuple[str, Candidate]:
 
 
 def read_ensembles(words: list[str], models: dict[str, Candidate]) -> dict[str, list[str]]:
-    """{best: [custom-gru, custom-textcnn]} of best=custom-gru,custom-textcnn; all of them have to be `models`."""
+    """Names of the members by ensemble: best=custom-gru,custom-textcnn -> {best: [custom-gru, custom-textcnn]}.
+
+    Raises InputError unless every member is one of `models`.
+    """
     found: dict[str, list[str]] = {}
     for word in words:
         name, _, members = word.partition("=")

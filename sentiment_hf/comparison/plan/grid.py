@@ -1,4 +1,4 @@
-"""The grid of a recipe: one model as a template, filled in with every combination of its settings."""
+"""The grid of a recipe: a model with placeholders, filled in with every combination of values."""
 
 import itertools
 import re
@@ -12,12 +12,13 @@ PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 def expand(template: str, grid: Mapping[str, list[Value]]) -> list[tuple[str, Settings]]:
-    """The template filled in, and with what, for each combination; the last key varies fastest.
+    """(filled template, settings) for each combination of the values; the last key varies fastest.
 
-    `custom-{cell} --max_seq_length {length}` of {cell: [rnn, gru], length: [100, 200]} is four models.
+    The template `custom-{cell} --max_seq_length {length}` with the grid {cell: [rnn, gru], length: [100, 200]} gives
+    four models.
 
     Raises:
-        InputError: the grid is none, or its keys are not the placeholders of the template.
+        InputError: the grid is malformed, or its keys are not the placeholders of the template.
     """
     check(template, grid)
     combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
@@ -25,7 +26,7 @@ def expand(template: str, grid: Mapping[str, list[Value]]) -> list[tuple[str, Se
 
 
 def check(template: str, grid: Mapping[str, list[Value]]) -> None:
-    """Raises InputError as `expand`."""
+    """Raise InputError if the grid is malformed, or if its keys are not the placeholders of the template."""
     if not isinstance(grid, dict):
         raise InputError(f"grid: expected keys with their values, as in {{batch: [16, 32]}}, found {grid!r}")
     for key, values in grid.items():
@@ -39,29 +40,29 @@ def check(template: str, grid: Mapping[str, list[Value]]) -> None:
 
 
 def filled(template: str, settings: Settings) -> str:
-    """Each {key} replaced by its value, which stays one word of a command line."""
+    """The template with each {key} replaced by its value, quoted to stay one word of a command line."""
     return PLACEHOLDER.sub(lambda found: shlex.quote(as_word(settings[found[1]])), template)
 
 
 def as_word(value: Value) -> str:
-    """As a command line has it."""
+    """A value as a word of a command line: True -> true"""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def unsaid(template: str, settings: Settings) -> Settings:
-    """Those that are no part of what the model is called by itself, as {cell} is in custom-{cell}."""
+    """The settings whose placeholder is not in the name of the model, where {cell} of custom-{cell} is."""
     in_model = PLACEHOLDER.findall(template.split()[0])
     return {key: value for key, value in settings.items() if key not in in_model}
 
 
 def name_of(model: str, settings: Settings) -> str:
-    """custom-lstm-batch16-mean"""
+    """The name of a model with its settings: custom-lstm-batch16-mean"""
     words = [re.sub(r"[^\w.+-]+", "-", spoken(key, value)) for key, value in settings.items()]
     return "-".join([model, *words])
 
 
 def spoken(key: str, value: Value) -> str:
-    """batch16 of a number, mask or no-mask of true and false, and a word as it is."""
+    """A setting as a part of a name: batch16 for a number, mask or no-mask for true and false, a word as it is."""
     if isinstance(value, bool):
         return key if value else f"no-{key}"
     return value if isinstance(value, str) else f"{key}{value}"

@@ -1,4 +1,4 @@
-"""From flags to the runs of a comparison: every model with every seed on one split, each checked before any is run."""
+"""The runs of a comparison: every model with every seed on the same data, all checked before the first one starts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from sentiment_hf.training.arguments import training_arguments
 
 @dataclass(frozen=True)
 class Planned:
-    """A run to be made: `argv` are the flags of `sentiment-hf run`, and `report` is there if it is finished."""
+    """A run of the comparison: `argv` are its flags for `sentiment-hf run`, `report` is None unless it is finished."""
 
     model: str
     seed: int
@@ -28,18 +28,18 @@ class Planned:
 
     @property
     def name(self) -> str:
-        """As it is spoken of."""
+        """The name of the run, which is that of its folder."""
         return self.folder.name
 
 
-class Data:
-    """The splits, read once for each set of data flags."""
+class SplitsCache:
+    """The splits of all runs; the same data flags are read once."""
 
     def __init__(self):
         self.known: dict[str, Splits] = {}
 
     def splits(self, args: DataArguments) -> Splits:
-        """As `load_splits`, but what was read already is not read again."""
+        """The splits that these flags name; raises InputError as `load_splits`."""
         key = repr(args)
         if key not in self.known:
             self.known[key] = load_splits(args)
@@ -47,17 +47,17 @@ class Data:
 
     @property
     def first(self) -> Splits:
-        """What was read first."""
+        """The splits that were read first."""
         return next(iter(self.known.values()))
 
 
 def plan(args: CompareArguments) -> tuple[list[Planned], Splits]:
-    """All runs, those of the first seed first, so that each model is soon there once; and the data of all rows.
+    """All runs, and the splits with all training rows. The first seed of every model comes before the second of any.
 
     Raises:
         InputError: data that cannot be read, a folder with another run.
     """
-    data = Data()
+    data = SplitsCache()
     first = next(iter(args.models.values()))
     splits = data.splits(parse_run(args.words(first.flags)).data)
     folder = args.output_dir or Path("out", "compare", args.name or splits.name)
@@ -65,25 +65,29 @@ def plan(args: CompareArguments) -> tuple[list[Planned], Splits]:
     for seed in range(max(candidate.seeds for candidate in args.models.values())):
         for model, candidate in args.models.items():
             if seed < candidate.seeds:
-                planned += of_sizes(args, data, len(splits.train), folder, model, seed)
+                planned += plan_sizes(args, data, len(splits.train), folder, model, seed)
     return planned, splits
 
 
-def of_sizes(
-    args: CompareArguments, data: Data, train_rows: int, folder: Path, model: str, seed: int
+def plan_sizes(
+    args: CompareArguments, data: SplitsCache, train_rows: int, folder: Path, model: str, seed: int
 ) -> Iterator[Planned]:
-    """One model with one seed on all rows, then on the shares of --learning_curve."""
+    """The runs of one model with one seed: on all training rows, then on the shares of --learning_curve."""
     sizes = [train_rows, *(round(share * train_rows) for share in args.learning_curve if share < 1)]
     for rows in sizes:
         name = f"{model}-seed{seed}" if rows == train_rows else f"{model}-{rows}rows-seed{seed}"
         fewer = [] if rows == train_rows else ["--max_train_samples", str(rows)]
         own = ["--seed", str(seed), "--output_dir", str(folder / name), "--disable_tqdm", "true"]
         argv = [*args.words(args.models[model].flags), *fewer, *own]
-        yield Planned(model, seed, rows, folder / name, argv, report_of(name, argv, data))
+        yield Planned(model, seed, rows, folder / name, argv, report_if_finished(name, argv, data))
 
 
-def report_of(name: str, argv: list[str], data: Data) -> Report | None:
-    """Of the run with these flags, if it is finished; raises InputError, with its name, where it cannot be run."""
+def report_if_finished(name: str, argv: list[str], data: SplitsCache) -> Report | None:
+    """The report of the run with these flags, None unless it is finished.
+
+    Raises:
+        InputError: the run would refuse its flags; the message begins with the name of the run.
+    """
     try:
         spec = parse_run(argv)
         require_checkpoints(spec)
@@ -96,7 +100,7 @@ def report_of(name: str, argv: list[str], data: Data) -> Report | None:
 
 
 def require_same_rows(first: Splits, splits: Splits) -> None:
-    """Raises InputError where flags in a model lead to other validation or test rows than those of the first."""
+    """Raise InputError if the flags of a model lead to other validation or test rows than those of the first model."""
     for part in ("validation", "test"):
         if any(getattr(first, part)[column][:] != getattr(splits, part)[column][:] for column in ("text", "label")):
             raise InputError(f"its {part} rows are not those of the first model; name the data once, for all models")

@@ -1,18 +1,18 @@
-"""The recommendation in plain words, with its reason, from the numbers of a comparison alone."""
+"""The recommendation of a comparison in words, made of its numbers alone."""
 
 import itertools
 
 from sentiment_hf.tasks.task import Score
 
-# Costs closer than this factor count as equal: a busy machine alone makes such a difference.
+# Costs count as equal if they differ by less than this factor: another load of the machine alone can do that.
 SAME_COST = 1.5
 
-# A model that is further below than this is no way out, however cheap.
+# A cheaper model is named only if its accuracy is at most this far below.
 NEAR = 0.05
 
 
 def advice(comparison: dict, ranking: Score) -> list[str]:
-    """Two to six sentences: what is best, what to take, what is cheaper, what more data does, what is uncertain.
+    """Two to six sentences: the best model, the choice, cheaper models, the effect of more data, what is uncertain.
 
     `comparison` is the dictionary of results.py, `ranking` the score that its models are sorted by, a fraction. A
     model is called better only where the exact McNemar test with Holm's correction says so. Cheaper is by inference
@@ -22,27 +22,27 @@ def advice(comparison: dict, ranking: Score) -> list[str]:
     sentences = [first_place(best, others, comparison["rows"]["test"], ranking)]
     if others:
         alike = [model for model in comparison["models"] if model["name"] in comparison["groups"][0]]
-        # On few rows even a coin may not be told apart from the best.
+        # On few rows the test may not tell even a random guess apart from the best model.
         top = [model for model in alike if behind(model, best, ranking) <= NEAR]
         kind = known_cost(comparison["models"])
         chosen = cheapest(top, kind)
-        sentences += [standing(comparison), choice(chosen, top, others, kind, ranking)]
-        sentences += way_out(comparison, chosen, top, kind, ranking)
+        sentences += [equals_of_best(comparison), recommended(chosen, top, others, kind, ranking)]
+        sentences += cheaper_models(comparison, chosen, top, kind, ranking)
     else:
         sentences.append("There is nothing to choose between: add a cheaper or a larger model.")
-    return [*sentences, *crossing(comparison["learning_curve"], ranking), *uncertainty(comparison)]
+    return [*sentences, *crossing_curves(comparison["learning_curve"], ranking), *uncertainty(comparison)]
 
 
 def first_place(best: dict, others: list[dict], rows: int, ranking: Score) -> str:
-    """The best score, with its interval."""
+    """The sentence on the model with the best score, with the interval."""
     value, low, high = (f"{best[ranking.key][name]:.1%}" for name in ("value", "low", "high"))
     end = "highest" if ranking.more_is_better else "lowest"
     place = f"has the {end} {ranking.name} of {len(others) + 1} models" if others else "is the only model"
     return f"{best['name']} {place}: {value} of {rows:,} test rows (95 % interval {low} to {high})."
 
 
-def standing(comparison: dict) -> str:
-    """Which others are as good as the best, as far as the tests can tell."""
+def equals_of_best(comparison: dict) -> str:
+    """The sentence on the models that the tests cannot tell apart from the best one."""
     best, *others = (model["name"] for model in comparison["models"])
     alike = [name for name in others if not pair_of(comparison, best, name)["differs"]]
     test = "by the exact McNemar test (5 %, Holm's correction)"
@@ -53,62 +53,65 @@ def standing(comparison: dict) -> str:
 
 
 def pair_of(comparison: dict, a: str, b: str) -> dict:
-    """The tests between two models."""
+    """The entry of `pairs` with the tests between models `a` and `b`, in either order."""
     return next(pair for pair in comparison["pairs"] if {pair["a"], pair["b"]} == {a, b})
 
 
 def listed(names: list[str], word: str) -> str:
-    """a, b or c"""
+    """(["a", "b", "c"], "or") -> a, b or c"""
     return f"{', '.join(names[:-1])} {word} {names[-1]}" if len(names) > 1 else names[0]
 
 
-def cost(model: dict, kind: str) -> float | None:
-    """Seconds for a text on one core, or minutes of training; None where not known."""
+def cost_of(model: dict, kind: str) -> float | None:
+    """Seconds for a text on one core ("inference") or minutes of training ("train_minutes"); None if unknown."""
     if kind == "train_minutes":
         return model["train_minutes"]
     return 1 / model["inference"]["texts_per_second_one_core"] if model["inference"] else None
 
 
 def known_cost(models: list[dict]) -> str | None:
-    """The kind of cost that is known of all of them: inference first, for it is paid for every text."""
+    """The kind of cost that is known for all models, or None; inference first, since every text costs it."""
     kinds = ("inference", "train_minutes")
-    return next((kind for kind in kinds if all(cost(model, kind) is not None for model in models)), None)
+    return next((kind for kind in kinds if all(cost_of(model, kind) is not None for model in models)), None)
 
 
 def cheapest(models: list[dict], kind: str | None) -> dict:
-    """The most accurate of those that cost about the least; the first where no other is known to be cheaper."""
+    """The most accurate of the models that cost about the least; the first model if no other is cheaper.
+
+    models: the most accurate one first.
+    """
     cheaper = [model for model in models if saving(model, models[0], kind)]
     if not cheaper:
         return models[0]
-    least = min(cost(model, kind) for model in cheaper)
-    return next(model for model in cheaper if cost(model, kind) <= least * SAME_COST)
+    least = min(cost_of(model, kind) for model in cheaper)
+    return next(model for model in cheaper if cost_of(model, kind) <= least * SAME_COST)
 
 
 def saving(cheap: dict, dear: dict, kind: str | None) -> str | None:
-    """How much cheaper the one is than the other, in words; None where it is not, or not known."""
-    if kind is None or cost(dear, kind) <= SAME_COST * cost(cheap, kind):
+    """How much cheaper the model `cheap` is than `dear`, in words; None if it is not cheaper or a cost is unknown."""
+    if kind is None or cost_of(dear, kind) <= SAME_COST * cost_of(cheap, kind):
         return None
-    if cost(cheap, kind) == 0:
+    if cost_of(cheap, kind) == 0:
         return "needs no training"
-    times = cost(dear, kind) / cost(cheap, kind)
+    times = cost_of(dear, kind) / cost_of(cheap, kind)
     times = f"{times:,.0f}" if times >= 10 else f"{times:.1f}"
     if kind == "inference":
         return f"is {times} times cheaper per text"
-    return f"trains {times} times faster ({duration(cheap)} against {duration(dear)})"
+    return f"trains {times} times faster ({training_time(cheap)} against {training_time(dear)})"
 
 
-def duration(model: dict) -> str:
-    """Of training."""
+def training_time(model: dict) -> str:
+    """The training time of a model, in words."""
     count = model["train_minutes"]
     if count < 1:
         return f"{60 * count:.2g} seconds"
     return f"{count:,.0f} minutes" if count >= 10 else f"{count:.1f} minutes"
 
 
-def choice(chosen: dict, top: list[dict], others: list[dict], kind: str | None, ranking: Score) -> str:
-    """What to take of those that cannot be told apart, and why."""
+def recommended(chosen: dict, top: list[dict], others: list[dict], kind: str | None, ranking: Score) -> str:
+    """The sentence on the model to take, with the reason; the tests cannot tell the models of `top` apart."""
     if chosen is not top[0]:
-        below = f"{points(chosen, top[0], ranking)} below {top[0]['name']}"
+        below = f"{points_behind(chosen, top[0], ranking)} below {top[0]['name']}"
         return f"Take {chosen['name']}: it {saving(chosen, top[0], kind)}, and that it is {below} may be chance."
     if kind is None:
         return f"Take {chosen['name']}: not all costs are known, so only {ranking.name} speaks."
@@ -118,18 +121,18 @@ def choice(chosen: dict, top: list[dict], others: list[dict], kind: str | None, 
 
 
 def behind(worse: dict, better: dict, ranking: Score) -> float:
-    """How far the score of the one is from that of the other; negative where it is better."""
+    """How far the score of the first model is behind that of the second; negative if it is ahead."""
     return ranking.rank(worse[ranking.key]["value"]) - ranking.rank(better[ranking.key]["value"])
 
 
-def points(worse: dict, better: dict, ranking: Score) -> str:
-    """The distance of two scores in percentage points."""
+def points_behind(worse: dict, better: dict, ranking: Score) -> str:
+    """The difference of two scores in percentage points, in words."""
     count = f"{100 * behind(worse, better, ranking):.1f}"
     return f"{count} point{'' if count == '1.0' else 's'}"
 
 
-def way_out(comparison: dict, chosen: dict, top: list[dict], kind: str | None, ranking: Score) -> list[str]:
-    """What is lost with models below the top that cost less than the choice: the most accurate, and the cheapest."""
+def cheaper_models(comparison: dict, chosen: dict, top: list[dict], kind: str | None, ranking: Score) -> list[str]:
+    """The sentence on the best and the cheapest model below `top` that cost less: points lost, cost saved."""
     outside = [model for model in comparison["models"] if model not in top and saving(model, chosen, kind)]
     named = outside[:1]
     near = [model for model in outside if behind(model, chosen, ranking) <= NEAR]
@@ -139,13 +142,13 @@ def way_out(comparison: dict, chosen: dict, top: list[dict], kind: str | None, r
     for model in named:
         p = pair_of(comparison, chosen["name"], model["name"])["p_holm"]
         p = "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-        below = f"{points(model, chosen, ranking)} below {chosen['name']} ({p})"
+        below = f"{points_behind(model, chosen, ranking)} below {chosen['name']} ({p})"
         clauses.append(f"{model['name']} is {below} and {saving(model, chosen, kind)}")
     return [f"For less, {'; '.join(clauses)}."] if clauses else []
 
 
-def crossing(curves: list[dict], ranking: Score) -> list[str]:
-    """From how many training rows on the best pretrained model and the best without pretraining change places."""
+def crossing_curves(curves: list[dict], ranking: Score) -> list[str]:
+    """The sentence on the sizes of train between which the best pretrained and the best other model change places."""
     by_kind = [[c for c in curves if c["kind"] in kinds] for kinds in (("pretrained",), ("scratch", "baseline"))]
     if not all(by_kind):
         return []
@@ -170,13 +173,13 @@ def crossing(curves: list[dict], ranking: Score) -> list[str]:
 
 
 def gap(a: dict, b: dict) -> str:
-    """The distance between two scores, and whether their intervals overlap."""
+    """The difference of two scores in points, and whether their intervals overlap, in words."""
     overlap = a["low"] <= b["high"] and b["low"] <= a["high"]
     return f"{100 * abs(a['value'] - b['value']):.1f} points{', within the intervals' if overlap else ''}"
 
 
 def uncertainty(comparison: dict) -> list[str]:
-    """What the numbers leave open: other seeds, and differences that so few rows do not show."""
+    """The sentence on what stays uncertain: the effect of seeds, and differences too small for so many test rows."""
     trained = [model for model in comparison["models"] if model["kind"] != "baseline"]
     single = [model["name"] for model in trained if model["single_seed"]]
     clauses = []

@@ -18,19 +18,19 @@ REPLICATES = 10_000
 
 
 def interval(terms: np.ndarray, share: bool) -> Interval:
-    """Mean of (seeds, rows) terms with a 95 % interval for other test rows of the same kind and, from two seeds on,
-    other seeds of the same recipe.
+    """Mean of (seeds, rows) terms with a 95 % interval over test rows and, with two seeds or more, over seeds.
 
-    It does not cover another draw of the training rows, nor texts of another kind; with one seed, no other seed. In
-    simulations of the accuracy it held the truth in 92 to 97 of 100 cases, in 90 where two seeds were all and
-    differed much; the calibration error of a well calibrated model lies below its interval more often than not.
+    The interval covers other test rows of the same kind and other seeds of the same recipe. It covers neither another
+    sample of the training rows nor texts of another kind; with one seed, it covers no other seed. In simulations of
+    the accuracy 92 to 97 % of the intervals held the true value, 90 % with two seeds that differed much. The true
+    calibration error of a well calibrated model lies below its interval more often than not.
 
-    The squared standard error is that of the rows, each averaged over the seeds, plus that of the mean over the
-    seeds; their disagreement on single rows is in both, so the interval errs on the wide side. Student's t has the
-    degrees of freedom of Welch and Satterthwaite, since two or three seeds say little about their spread. A `share`
-    gets the interval of Wilson (1927) with the number of rows that gives this standard error; for the accuracy of one
-    seed that is the ordinary Wilson interval. Other scores, which have no upper end, get mean -+ t standard errors,
-    and none goes below 0.
+    The squared standard error is the sum of two: that of the rows, each averaged over the seeds, and that of the mean
+    over the seeds. Disagreement of the seeds on single rows counts in both, so the interval is rather too wide.
+    Student's t has the degrees of freedom of Welch and Satterthwaite, since two or three seeds say little about their
+    spread. A `share`, a score from 0 to 1, gets the interval of Wilson (1927) with the number of rows that gives this
+    standard error; for the accuracy of one seed this is the ordinary Wilson interval. Any other score has no upper
+    end and gets mean -+ t standard errors, cut at 0.
     """
     seeds, rows = terms.shape
     mean = float(terms.mean())
@@ -45,8 +45,8 @@ def interval(terms: np.ndarray, share: bool) -> Interval:
 
 
 def wilson(share: float, rows: float, t: float) -> Interval:
-    """The score interval of a share (Wilson 1927); `rows` may be an effective number."""
-    # A share computed as a sum may be off 0 or 1 by a rounding error.
+    """The score interval of a share (Wilson 1927); `rows` may be an effective number of rows, `t` is the quantile."""
+    # A share computed as a sum may lie outside of 0 to 1 by a rounding error.
     share = min(max(share, 0.0), 1.0)
     centre = share + t**2 / (2 * rows)
     half = t * np.sqrt(share * (1 - share) / rows + t**2 / (4 * rows**2))
@@ -57,7 +57,8 @@ def wilson(share: float, rows: float, t: float) -> Interval:
 def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> tuple[int, int, float]:
     """(rows that only the first has right, rows that only the second has, p) of two models, (rows,) true where right.
 
-    The exact test (McNemar 1947): given that one of the two is right, either is with a chance of one half.
+    The exact test (McNemar 1947) of the hypothesis that on a row that only one classifier has right, each of the two
+    is the right one with probability 1/2.
     """
     only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
     p = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
@@ -68,9 +69,10 @@ def f1_difference(labels: np.ndarray, a: np.ndarray, b: np.ndarray, classes: int
     """(macro-F1 of `a` minus that of `b` with its 95 % percentile interval, two-sided p), by a paired bootstrap.
 
     Test rows are drawn with replacement 10 000 times from a fixed seed (Efron & Tibshirani 1993, chapters 13 and 16).
-    Rows with the same label and the same two predictions are alike, so their counts are drawn, from the multinomial
-    distribution, which is the same and takes no longer for more rows. p is that of the difference in units of the
-    standard deviation of the draws: their share beyond 0 could not go below one in 10 000, too few for many pairs.
+    Rows with the same label and the same two predictions are alike. So their counts are drawn from a multinomial
+    distribution, which is equivalent and takes no longer for more rows. p is that of a normal distribution with the
+    standard deviation of the draws: the share of draws beyond 0 cannot be smaller than 1/10 000, which is too coarse
+    for Holm's correction over many pairs.
     """
     cells, counts = np.unique((labels * classes + a) * classes + b, return_counts=True)
     label, of_a, of_b = cells // classes**2, cells // classes % classes, cells % classes
@@ -88,7 +90,7 @@ def f1_difference(labels: np.ndarray, a: np.ndarray, b: np.ndarray, classes: int
 
 
 def _f1(counts: np.ndarray, label: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
-    """(draws,) macro-F1 of (draws, cells) counts of rows, where a cell has one label and one prediction."""
+    """(draws, cells) counts of rows -> (draws,) macro-F1; `label` and `prediction` of each cell are (cells,)."""
     # Matrix products of integers are slow in numpy, and these counts are exact as floats.
     counts, one_hot = counts.astype(np.float64), np.eye(classes)
     hits = counts @ (one_hot[label] * (label == prediction)[:, None])
@@ -96,7 +98,7 @@ def _f1(counts: np.ndarray, label: np.ndarray, prediction: np.ndarray, classes: 
 
 
 def holm(p: np.ndarray) -> np.ndarray:
-    """Adjusted p-values of a family of tests (Holm 1979): the chance of any false alarm stays below the level."""
+    """Adjusted p-values of a family of tests (Holm 1979), which bound the probability of any false positive."""
     order = np.argsort(p, kind="stable")
     adjusted = np.empty(len(p))
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1)
@@ -104,9 +106,9 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def alike(differs: np.ndarray) -> list[range]:
-    """Maximal runs of neighbours in a ranking among which no pair differs; `differs` is (models, models), symmetric.
+    """The longest ranges of neighbours in a ranking in which no two differ; `differs` is (models, models), symmetric.
 
-    Every model is in one at least, as in the letters of a table of Tukey's test.
+    Every model is in at least one range. Such ranges are the letters in a table of Tukey's test.
     """
     runs, end = [], 0
     for start in range(len(differs)):
@@ -120,7 +122,7 @@ def alike(differs: np.ndarray) -> list[range]:
 
 
 def pareto(costs: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """True for each model that no other beats in cost or score without losing in the other."""
+    """(models,) bool: True for a model if no other is better in cost or score and at least as good in both."""
     no_worse = (costs <= costs[:, None]) & (scores >= scores[:, None])
     better = (costs < costs[:, None]) | (scores > scores[:, None])
     return ~(no_worse & better).any(1)
@@ -140,18 +142,18 @@ def reliability(confidence: np.ndarray, correct: np.ndarray) -> list[dict]:
 
 
 def quintiles(lengths: np.ndarray) -> np.ndarray:
-    """The fifth of the rows, 0 to 4, that each row belongs to by its length; equal lengths stay together."""
+    """(rows,) lengths -> (rows,) fifths, 0 for the shortest to 4; rows of equal length are in the same fifth."""
     return np.searchsorted(np.quantile(lengths, [0.2, 0.4, 0.6, 0.8]), lengths, side="left")
 
 
 def most_disputed(predictions: np.ndarray, probabilities: np.ndarray, count: int) -> np.ndarray:
-    """Rows on which (models, rows) predictions are split most evenly, first those with the largest entropy of votes.
+    """Indices of the rows on which the models disagree most, at most `count`; rows on which all agree are left out.
 
-    Of equal ones, those with the largest variance of the (models, rows, classes) probabilities, summed over classes;
-    rows on which all agree are none.
+    predictions: (models, rows). Their entropy over the models orders the rows, largest first.
+    probabilities: (models, rows, classes). Their variance over the models, summed over classes, orders equal rows.
     """
     votes = (predictions[..., None] == np.arange(probabilities.shape[-1])).mean(0)
-    # Rounded, since the same split is the same entropy whichever class has how many votes.
+    # Rounded: the same split of votes over other classes gives another sum in floating point.
     entropy = entr(votes).sum(-1).round(9)
     order = np.lexsort((-probabilities.var(0).sum(-1), -entropy))
     return order[entropy[order] > 0][:count]
@@ -160,10 +162,11 @@ def most_disputed(predictions: np.ndarray, probabilities: np.ndarray, count: int
 def contradicted(
     labels: np.ndarray, predictions: np.ndarray, probabilities: np.ndarray, confident: float, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, mean probability of what is predicted there), the most confident first.
+    """(indices of rows, mean probability of the predicted class), most confident first, at most `count`.
 
-    Rows where all of (models, rows) predictions are the same wrong class and the mean over (models, rows, classes)
-    probabilities of that class is `confident` at least. After confident learning (Northcutt et al. 2021).
+    These are the rows for which all models predict the same wrong class with a mean probability of at least
+    `confident`, as in confident learning (Northcutt et al. 2021). predictions: (models, rows), probabilities:
+    (models, rows, classes).
     """
     first = predictions[0]
     mean = probabilities.mean(0)[np.arange(len(labels)), first]

@@ -1,4 +1,4 @@
-"""Which model is really better: paired tests of all pairs, groups that cannot be told apart, cost against accuracy."""
+"""Paired tests of all pairs of models, groups of models that cannot be told apart, and Pareto fronts of the costs."""
 
 import itertools
 
@@ -10,7 +10,10 @@ from sentiment_hf.tasks.task import Score
 
 
 def compare_pairs(models: list[Model]) -> list[dict]:
-    """Every pair, the better one first; nothing differs that the median seeds put the other way round."""
+    """The tests of every pair of models, the more accurate one as `a`.
+
+    The tests are between the median seeds. A pair differs only if the median seed of `a` is also the better one.
+    """
     pairs = []
     for a, b in itertools.combinations(models, 2):
         labels, of_a, of_b = a.median.labels, a.median.predictions, b.median.predictions
@@ -27,7 +30,7 @@ def compare_pairs(models: list[Model]) -> list[dict]:
 
 
 def alike_names(models: list[Model], pairs: list[dict]) -> list[list[str]]:
-    """Neighbours in the ranking that cannot be told apart."""
+    """Names of the models by group of neighbours in the ranking that cannot be told apart."""
     names = [model.name for model in models]
     differs = np.zeros((len(names), len(names)), dtype=bool)
     for pair in pairs:
@@ -36,20 +39,20 @@ def alike_names(models: list[Model], pairs: list[dict]) -> list[list[str]]:
     return [[names[index] for index in group] for group in alike(differs)]
 
 
-def fronts(described: list[dict], ranking: Score) -> dict[str, list[str]]:
-    """Models that none beats in both score and cost: training minutes, or time per text on one core."""
+def pareto_fronts(described: list[dict], ranking: Score) -> dict[str, list[str]]:
+    """Names of the models on the Pareto front of score and each cost: training minutes, time per text on one core."""
     minutes = {model["name"]: model["train_minutes"] for model in described}
     seconds = {
         model["name"]: 1 / model["inference"]["texts_per_second_one_core"] for model in described if model["inference"]
     }
     return {
-        cost: front([model for model in described if known.get(model["name"]) is not None], known, ranking)
+        cost: pareto_front([model for model in described if known.get(model["name"]) is not None], known, ranking)
         for cost, known in (("train_minutes", minutes), ("inference", seconds))
     }
 
 
-def front(described: list[dict], known: dict[str, float], ranking: Score) -> list[str]:
-    """Of models whose costs are known."""
+def pareto_front(described: list[dict], known: dict[str, float], ranking: Score) -> list[str]:
+    """Names of the models on the Pareto front of the ranking score and the `known` cost of each model."""
     kept = pareto(
         np.array([known[model["name"]] for model in described]),
         np.array([-ranking.rank(model[ranking.key]["value"]) for model in described]),

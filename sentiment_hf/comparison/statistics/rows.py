@@ -1,4 +1,4 @@
-"""The test rows that the runs were scored on: texts, lengths, and what else the data says of them."""
+"""The test rows that the runs were scored on: texts, lengths and further columns of the data set."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,14 +16,15 @@ LARGEST_GROUPING = 20
 
 @dataclass(frozen=True, eq=False)
 class TestRows:
-    """In the order of the test part.
+    """The test rows in the order of the test part.
 
     labels: the label of each row as text.
     characters: (rows,) lengths of the texts.
-    columns: by name, a value per row, "" where there is none; only columns that group the rows.
-    texts: None where they are not to be shown.
-    data_hash: that of the three parts, and `task` has the order of the labels in it.
-    train_rows: the size of train in it.
+    columns: a value per row by name of the column, "" for a missing one; only columns that group the rows.
+    texts: None if they are not to be shown.
+    data_hash: SHA-256 over train, validation and test.
+    task: has the labels in the order of their ids, which `data_hash` is over.
+    train_rows: the number of training rows that `data_hash` is over.
     """
 
     labels: list[str]
@@ -36,12 +37,12 @@ class TestRows:
 
 
 def test_rows(args: DataArguments, rows_file: str | None) -> TestRows:
-    """The test part that the data flags name, through the code that the runs read it by.
+    """The test part that the data flags name, read by the same code as in a run.
 
-    `rows_file` is a table with a line per row of the test part, whose columns are added.
+    The columns of `rows_file`, a table with a line per row of the test part, are added.
 
     Raises:
-        InputError: data or file cannot be read, or do not fit each other.
+        InputError: the data or the file cannot be read, or the file has another number of rows.
     """
     splits, further = load_test_columns(args, rows_file)
     columns = {name: [as_text(cell) for cell in cells] for name, cells in further.items()}
@@ -49,7 +50,7 @@ def test_rows(args: DataArguments, rows_file: str | None) -> TestRows:
     return TestRows(
         labels=splits.task.as_text(splits.test["label"][:]),
         characters=np.array([len(text) for text in texts]),
-        columns={name: values for name, values in columns.items() if groups(values)},
+        columns={name: values for name, values in columns.items() if groups_rows(values)},
         texts=texts,
         data_hash=splits.data_hash,
         task=splits.task,
@@ -58,17 +59,17 @@ def test_rows(args: DataArguments, rows_file: str | None) -> TestRows:
 
 
 def as_text(cell: object) -> str:
-    """A value as it is shown; "" for a missing one."""
+    """A value of a column as text; "" for a missing one."""
     return "" if cell is None or cell != cell else str(cell).strip()
 
 
-def groups(values: Sequence[str]) -> bool:
-    """A column groups rows by 2 to 20 values."""
+def groups_rows(values: Sequence[str]) -> bool:
+    """True if a column has 2 to 20 different values, so that it groups the rows."""
     return 2 <= len(set(values) - {""}) <= LARGEST_GROUPING
 
 
 def require_rows_of(run: Run, rows: TestRows) -> None:
-    """The runs were scored on these rows; raises InputError."""
+    """Raise InputError unless the run was scored on these rows."""
     labels = run.task.as_text(run.labels)
     if labels == rows.labels:
         same_data = run.train_rows == rows.train_rows and run.report.as_task() == rows.task
