@@ -17,11 +17,11 @@ from statistics import median
 
 from transformers import DataCollatorWithPadding, PrinterCallback, Trainer, set_seed
 
-from sentiment_hf.data import load_splits
+from sentiment_hf.data.splits import load_splits
 from sentiment_hf.models.load import load_model, load_tokenizer
-from sentiment_hf.runs.report import environment
+from sentiment_hf.runs.environment import environment
 from sentiment_hf.settings.run_flags import parse_run
-from sentiment_hf.text.encode import tokenize
+from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.training.batches import FewLengthsCollator
 from sentiment_hf.training.processes import use_all_cores
 from sentiment_hf.training.trainer import ClassificationTrainer

@@ -19,10 +19,10 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.utils.data import DataLoader
 from transformers import PrinterCallback, TrainingArguments
 
-from sentiment_hf.data import load_splits
+from sentiment_hf.data.splits import load_splits
 from sentiment_hf.models.load import load_model, load_tokenizer
 from sentiment_hf.settings.run_flags import parse_run
-from sentiment_hf.text.encode import tokenize
+from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.training.batches import FewLengthsCollator, LengthBucketSampler
 from sentiment_hf.training.processes import use_all_cores
 from sentiment_hf.training.trainer import ClassificationTrainer

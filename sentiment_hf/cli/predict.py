@@ -5,15 +5,15 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from transformers.utils import logging
-
+from sentiment_hf.common.characters import SURROGATE
 from sentiment_hf.common.errors import FlagParser, InputError
-from sentiment_hf.data.columns import SURROGATE
-from sentiment_hf.inference.predict_file import TableArguments, predict_file
-from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.model_ref import ModelRef
+
+if TYPE_CHECKING:
+    from sentiment_hf.inference.scorer import Scorer
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -47,6 +47,8 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     args = parser.parse_intermixed_args(argv)
     if args.file and args.texts:
         parser.error("give texts or --file, not both")
+    if args.file and not Path(args.file).exists():
+        raise InputError(f"--file {args.file}: there is no such file.")
     if any(SURROGATE.search(text) for text in args.texts):
         parser.error("a text of the command line is not UTF-8")
     if args.output and not args.file:
@@ -66,10 +68,12 @@ def predict_main(argv: Sequence[str]) -> None:
     ref = ModelRef.parse(
         args.model, flag="MODEL", revision=args.model_revision, trust_remote_code=args.trust_remote_code
     )
-    logging.disable_progress_bar()
+    # Imported after the flags are accepted, for it brings numpy, and torch for a model that needs it.
+    from sentiment_hf.inference.scorer import load_scorer
+
     scorer = load_scorer(ref)
     if args.file:
-        predict_file(table_arguments(args), scorer)
+        predict_table(args, scorer)
         return
     for texts in [args.texts] if args.texts else standard_input(args.batch_size):
         for text, probabilities in zip(texts, scorer.classify(texts, args.batch_size), strict=True):
@@ -79,9 +83,12 @@ def predict_main(argv: Sequence[str]) -> None:
             print(f"{scorer.labels[probabilities.argmax()]}\t{shown}\t{text}", flush=True)
 
 
-def table_arguments(args: argparse.Namespace) -> TableArguments:
-    """Those of the flags that are about --file."""
-    return TableArguments(
+def predict_table(args: argparse.Namespace, scorer: "Scorer") -> None:
+    """The rows of --file with label and probabilities, to --output or to the screen."""
+    # Tables are read by `datasets`, which texts have no need of.
+    from sentiment_hf.inference.predict_file import TableArguments, predict_file
+
+    table = TableArguments(
         file=Path(args.file),
         output=Path(args.output) if args.output else None,
         csv_raw=args.csv_raw,
@@ -90,6 +97,7 @@ def table_arguments(args: argparse.Namespace) -> TableArguments:
         text_column_delimiter=args.text_column_delimiter,
         batch_size=args.batch_size,
     )
+    predict_file(table, scorer)
 
 
 def standard_input(batch_size: int) -> Iterator[list[str]]:

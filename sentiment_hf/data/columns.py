@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from datasets import ClassLabel, Dataset, Features, Value
 
+from sentiment_hf.common.characters import refuse_surrogate
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.data.files import Table
 from sentiment_hf.settings.arguments import DataArguments
@@ -18,7 +19,6 @@ LABEL_NAMES = {
     *("star_rating", "polarity"),
 }
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
-SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def find_columns(table: Table, args: DataArguments) -> tuple[list[str], str]:
@@ -75,12 +75,6 @@ def read_texts(table: Table, names: Sequence[str], delimiter: str) -> list[str]:
                 )
             refuse_surrogate(cell, table.place(index), name)
     return list(columns[0]) if len(columns) == 1 else [delimiter.join(cells) for cells in zip(*columns, strict=True)]
-
-
-def refuse_surrogate(text: str, place: str, column: str) -> None:
-    """Raises InputError for what no file can hold."""
-    if not text.isascii() and SURROGATE.search(text):
-        raise InputError(f"{place}: {column!r} holds half of a surrogate pair, which is no character.")
 
 
 def read_labels(table: Table, name: str) -> list[str]:

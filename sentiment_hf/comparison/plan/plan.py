@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.plan.flags import CompareArguments
-from sentiment_hf.data import Splits, load_splits
+from sentiment_hf.data.splits import Splits, load_splits
 from sentiment_hf.runs.identity import identify, require_checkpoints
 from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run_folder import finished_report
@@ -55,7 +55,7 @@ def plan(args: CompareArguments) -> tuple[list[Planned], Splits]:
     """All runs, those of the first seed first, so that each model is soon there once; and the data of all rows.
 
     Raises:
-        InputError: flags that one of the runs would refuse, data that cannot be read, a folder with another run.
+        InputError: data that cannot be read, a folder with another run.
     """
     data = Data()
     first = next(iter(args.models.values()))
@@ -86,12 +86,6 @@ def report_of(name: str, argv: list[str], data: Data) -> Report | None:
     """Of the run with these flags, if it is finished; raises InputError, with its name, where it cannot be run."""
     try:
         spec = parse_run(argv)
-    except InputError as error:
-        hint = "a flag that not all models take goes into quotes with one: 'custom-lstm --max_steps 500'"
-        raise InputError(f"{name}: {error} ({hint})") from error
-    try:
-        if not spec.training["do_predict"]:
-            raise InputError("models are compared on test: leave out --do_train and --do_eval, or add --do_predict")
         require_checkpoints(spec)
         splits = data.splits(spec.data)
         require_same_rows(data.first, splits)
