@@ -32,7 +32,7 @@ TARGET_MODULES = {
 ALL_LINEAR = "all-linear"
 
 
-def tune(model: PreTrainedModel, spec: RunSpec) -> PreTrainedModel | PeftModel:
+def apply_tuning(model: PreTrainedModel, spec: RunSpec) -> PreTrainedModel | PeftModel:
     """Freeze the weights that --tuning does not train, and add adapters for lora. The head is always trained.
 
     LoRA: Hu et al. 2022. --use_dora: Liu et al. 2024. --use_rslora: Kalajdzievski 2023.
@@ -169,7 +169,7 @@ def load_adapter(model: PreTrainedModel, ref: ModelRef, trains: bool) -> PeftMod
     return tuned
 
 
-def saved_with_adapter(ref: ModelRef) -> set[str]:
+def adapter_weight_names(ref: ModelRef) -> set[str]:
     """Names of the weights in the adapter's file, without peft's prefix; those of the head are among them.
 
     Raises:
@@ -179,7 +179,7 @@ def saved_with_adapter(ref: ModelRef) -> set[str]:
         return {name.removeprefix("base_model.model.") for name in file.keys()}  # noqa: SIM118
 
 
-def write_labels(model: PeftModel, folder: Path) -> None:
+def write_label_names(model: PeftModel, folder: Path) -> None:
     """Write the names of the classes to labels.json, because the files of an adapter do not hold them."""
     names = model.config.id2label
     write_json(folder / LABELS, {"labels": [names[index] for index in sorted(names)]})

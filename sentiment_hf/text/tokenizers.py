@@ -1,4 +1,4 @@
-"""Tokenizers that are trained on the train split: words, pieces of words or characters."""
+"""Train a tokenizer on the train split: words, pieces of words or characters."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from sentiment_hf.text.encode import LINE_BREAK
 KINDS = ("word", "bpe", "char")
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]"]
 
-# The apostrophe of "don't" stays inside the word, for there stands the negation; that of "l'homme" parts two words.
+# The apostrophe of "don't" belongs to the word, which keeps its negation; that of "l'homme" separates two words.
 # A word has at most 100 characters. This keeps the time for a text without spaces proportional to its length.
 WORD = r"[\p{L}\p{M}\p{N}]{1,100}(?:'\p{L}{1,2}(?![\p{L}\p{M}\p{N}]))?"
 
