@@ -106,8 +106,8 @@ def load_checkpoint(
     """Load a saved model with a classifier. Weights that are missing in the checkpoint are initialised at random.
 
     Raises:
-        InputError: the model cannot be loaded, does not fit the tokenizer, or has untrained weights and nothing `trains`
-            them.
+        InputError: the model cannot be loaded, does not fit the tokenizer, or has untrained weights that nothing
+            `trains`.
     """
     is_adapter = ref.kind is Kind.ADAPTER
     if not settings and is_adapter and ref.labels:
