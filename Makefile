@@ -18,9 +18,9 @@ demo: $(VENV)/.installed-demo  ## Install, train custom-lstm on the built-in sam
 	$(BIN)/accelerate launch scripts/run.py --model custom-lstm --dataset sample --output_dir $(RUN)
 	$(BIN)/python scripts/predict.py $(RUN) "A fine film." "The soup was cold and the waiter rude."
 
-# Whole files, for their tests share what took long to make; so it takes two thirds of the time.
+# Whole files, for their tests share what took long to make, in the order of tests/conftest.py.
 test: $(VENV)/.installed-test  ## Install with the test extras, run the tests in two processes
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 faults: $(VENV)/.installed-test  ## Inject every fault, kill 200 runs, write FAULTS.md
 	PYTHONPATH=tests $(BIN)/python -m faults.main

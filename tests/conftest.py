@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,8 @@ from loopback_hub import LoopbackHub
 # The libraries read these when they are imported, and the processes that tests start inherit them.
 HUB = LoopbackHub()
 os.environ.update(HUB.environment(Path(tempfile.mkdtemp(prefix="hf-home-"))), HF_HUB_OFFLINE="1")
+# Two processes of tests with a thread for each core wait for each other: three times the time for tiny models.
+os.environ["OMP_NUM_THREADS"] = "1"
 
 import dataclasses
 
@@ -18,6 +21,7 @@ import datasets
 import pytest
 from huggingface_hub import constants
 from hypothesis import settings
+from launching import python
 from transformers import (
     AutoConfig,
     AutoModelForSequenceClassification,
@@ -33,6 +37,9 @@ from sentiment_hf.text.tokenizers import train_tokenizer
 settings.register_profile("default", deadline=None)
 settings.register_profile("faults", deadline=None, max_examples=10_000)
 settings.load_profile("default")
+
+# By the time that they take.
+LONGEST = ("contract", "distributed", "push", "compare", "checkpoints", "faults", "page", "tuning", "experiments")
 
 VOCABULARY = 50
 LABELS = {0: "bad", 1: "so-so", 2: "good"}
@@ -55,6 +62,14 @@ def tokenizer() -> PreTrainedTokenizerBase:
     return train_tokenizer(texts, "word", vocab_size=VOCABULARY, min_frequency=1, lowercase=True, model_max_length=64)
 
 
+@pytest.fixture(scope="module")
+def forked() -> Iterator[None]:
+    """What this process starts as `sys.executable` is forked from a Python with the libraries: `forked_python`."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "executable", python())
+        yield
+
+
 @pytest.fixture(scope="session")
 def served_hub() -> Iterator[LoopbackHub]:
     """The hub that the environment names, serving."""
@@ -70,6 +85,12 @@ def hub(served_hub: LoopbackHub, monkeypatch: pytest.MonkeyPatch) -> Iterator[Lo
     monkeypatch.setenv("HF_HUB_OFFLINE", "0")
     yield served_hub
     served_hub.recover()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]):
+    """The longest files first, so that at the end neither of two processes waits long for the other."""
+    place = {f"test_{name}.py": index for index, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 def pytest_unconfigure():

@@ -173,6 +173,15 @@ def run_baseline(*args) -> dict:
     return run(parse_run(baseline_flags(*args))).as_json()
 
 
+def is_json(value: object) -> bool:
+    """Of types that come back as they were from a JSON file: no tuple, no number of NumPy, nothing infinite."""
+    if type(value) is dict:
+        return all(type(key) is str and is_json(item) for key, item in value.items())
+    if type(value) is list:
+        return all(map(is_json, value))
+    return value is None or type(value) in (str, int, bool) or (type(value) is float and math.isfinite(value))
+
+
 def contents(folder: Path) -> dict[str, tuple[int, bytes]]:
     """Time and content of every file."""
     return {path.name: (path.stat().st_mtime_ns, path.read_bytes()) for path in sorted(folder.iterdir())}

@@ -1,9 +1,16 @@
 """Runs in processes of their own, started as a user starts them."""
 
+import atexit
+import functools
 import os
+import shlex
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
+
+import forked_python
 
 ROOT = Path(__file__).parents[1]
 
@@ -21,3 +28,19 @@ def call(launch: list[str], argv: list[str]) -> subprocess.CompletedProcess:
     """`accelerate launch` as a user would, in a process of its own."""
     command = [*launch, str(ROOT / "scripts" / "run.py"), *argv]
     return subprocess.run(command, env=environment(), cwd=ROOT, capture_output=True, text=True, timeout=300)
+
+
+@functools.cache
+def python() -> str:
+    """The command of `forked_python`, whose server starts with the first call and ends with this process."""
+    folder, interpreter = Path(tempfile.mkdtemp(prefix="python-")), sys.executable
+    command = folder / "python"
+    words = [interpreter, "-IS", forked_python.__file__, "client", interpreter]
+    command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
+    command.chmod(0o755)
+    os.environ[forked_python.ADDRESS] = str(folder / "socket")
+    path = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    words = [interpreter, "-P", forked_python.__file__, "server", str(command)]
+    subprocess.Popen(words, env=path, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return str(command)

@@ -13,6 +13,7 @@ from statistics import median
 import numpy as np
 import pytest
 from helpers import is_printed, published_rows, wilson
+from launching import python
 from sklearn.metrics import f1_score
 
 from sentiment_hf.cli import ensemble, push
@@ -186,6 +187,6 @@ report = run(parse_run(["--model", "custom-mine", "--dataset", "sample", "--outp
 assert report["test"]["rows"] == 200
 assert pipeline("text-classification", "out")("A fine film.")[0]["label"] in ("negative", "positive")
 """
-    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([python(), "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out/mine.py").is_file()

@@ -33,7 +33,7 @@ from skops import io
 from sentiment_hf.baselines import BASELINES
 from sentiment_hf.baselines.features import LogCountRatio, NGrams, Tokens, analyzer
 from sentiment_hf.baselines.storage import load_baseline
-from sentiment_hf.cli import list_command, predict_command, push_command, run_command
+from sentiment_hf.cli import predict_command, push_command, run_command
 from sentiment_hf.common.layout import BASELINE_FILE
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.model_ref import ModelRef
@@ -368,13 +368,6 @@ def test_a_baseline_is_not_pushed_for_a_reason(finished, capsys):
     for name in ("baseline-majority", "baseline-nb-svm"):
         assert push_command([str(finished[name]), "--hub_model_id", "me/x", "--dry_run"]) == 2
         assert "custom-ngram" in capsys.readouterr().err
-
-
-def test_list_shows_every_baseline_with_a_line(capsys):
-    assert list_command([]) == 0
-    lines = capsys.readouterr().out.splitlines()
-    for name in BASELINES:
-        assert len(next(line for line in lines if line.split()[:1] == [name]).split()) > 4
 
 
 def test_samples_are_as_large_as_asked_for(data, tmp_path):

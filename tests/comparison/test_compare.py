@@ -20,6 +20,8 @@ from sentiment_hf.comparison.plan.plan import plan
 from sentiment_hf.runs.run_folder import clear
 from sentiment_hf.settings.run_flags import parse_run
 
+PYTHON = sys.executable
+pytestmark = pytest.mark.usefixtures("forked")
 SMALL = "custom-fc --model_config embedding_size=8 hidden_size=8 --min_frequency 1 --max_steps 20 --learning_rate 0.01"
 
 
@@ -136,8 +138,9 @@ def test_a_stopped_comparison_goes_on_by_the_same_command(made, data, tmp_path):
 
 def test_a_comparison_stopped_before_its_run_has_begun_starts_no_other(data, tmp_path):
     argv = command(data, tmp_path / "out", "custom-gru")
+    # A run that is not forked, for it is met before it has imported anything.
     process = subprocess.Popen(
-        [sys.executable, "-m", "sentiment_hf", "compare", *argv], env=os.environ, stderr=subprocess.PIPE, text=True
+        [PYTHON, "-m", "sentiment_hf", "compare", *argv], env=os.environ, stderr=subprocess.PIPE, text=True
     )
     log = tmp_path / "out" / "logs" / "custom-fc-seed0.log"
     deadline = time.monotonic() + 120

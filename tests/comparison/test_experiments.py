@@ -29,10 +29,12 @@ from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.text.word_vectors import load_word_vectors
 
 ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.usefixtures("forked")
 RECIPES = sorted((ROOT / "configs" / "experiments").glob("*.yaml"))
 assert RECIPES
 PAGE = (ROOT / "docs" / "experiments.md").read_text(encoding="utf-8")
 PUBLISHED = sorted(path.name for path in (ROOT / "results" / "experiments").glob("*") if path.is_dir())
+assert PUBLISHED
 
 each_recipe = pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 

@@ -2,13 +2,13 @@
 
 import json
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 from conftest import small_model
 from helpers import flags, run_flags, save_bert, weights, write_data
+from launching import python
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
 from custom_models import BODIES, MODEL_NAMES
@@ -119,7 +119,7 @@ print(json.dumps(scores))
 
 
 def test_one_checkpoint_loads_where_our_packages_are_not_installed(runs):
-    command = [sys.executable, "-c", WITHOUT_US, str(runs), json.dumps(TEXTS)]
+    command = [python(), "-c", WITHOUT_US, str(runs), json.dumps(TEXTS)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
     found = json.loads(done.stdout.splitlines()[-1])
@@ -138,7 +138,9 @@ def test_it_trains_on_as_any_checkpoint_and_by_lora(runs, data, tmp_path):
         assert 0 < run["trainable_parameters"] < run["parameters"]
     model = AutoModelForSequenceClassification.from_pretrained(runs / "custom-lstm")
     adapted = apply_tuning(model, parse_run(["--model", "x", "--tuning", "lora"]))
-    assert not any("lora" in name and ".embedding." in name for name, _ in adapted.named_parameters())
+    adapters = [name for name, _ in adapted.named_parameters() if "lora" in name]
+    assert adapters
+    assert not any(".embedding." in name for name in adapters)
 
 
 def test_the_card_and_the_default_folder_name_the_encoder_and_no_path(runs, data, encoder, tmp_path, monkeypatch):
@@ -228,7 +230,9 @@ def test_the_vocabulary_of_the_encoder_can_be_resized(encoder):
 def test_no_adapter_gets_into_the_encoder(encoder, name, targets):
     words = ["--lora_target_modules", *targets] if targets else []
     model = apply_tuning(on_encoder(name, encoder)[0], parse_run(["--model", "x", "--tuning", "lora", *words]))
-    assert not any("embedding.model" in weight for weight, _ in model.named_parameters() if "lora" in weight)
+    adapters = [weight for weight, _ in model.named_parameters() if "lora" in weight]
+    assert adapters
+    assert not any("embedding.model" in weight for weight in adapters)
 
 
 def refusals(encoder: Path) -> list[tuple[list[str], str]]:

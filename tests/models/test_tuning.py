@@ -329,6 +329,7 @@ def test_an_interrupted_lora_run_ends_as_if_it_had_not_been(bases, tmp_path, bas
             assert scores(next((tmp_path / "parts").glob("checkpoint-7")))[0].keys() == {"negative", "positive"}
         run(parse_run(argv))
     whole, parts = (load_file(tmp_path / name / "adapter_model.safetensors") for name in ("whole", "parts"))
+    assert whole.keys() == parts.keys() != set()
     assert all(torch.equal(whole[name], parts[name]) for name in whole)
 
 

@@ -3,12 +3,12 @@
 import dataclasses
 import importlib.metadata
 import subprocess
-import sys
 from enum import Enum
 from pathlib import Path
 from typing import get_origin
 
 import pytest
+from launching import python
 from transformers import HfArgumentParser, TrainingArguments
 from transformers.hf_argparser import string_to_bool
 
@@ -83,5 +83,5 @@ def test_the_script_writes_the_table_that_is_committed(tmp_path):
     (tmp_path / "scripts").mkdir()
     script = tmp_path / "scripts" / "training_flags.py"
     script.write_bytes((ROOT / "scripts" / "training_flags.py").read_bytes())
-    subprocess.run([sys.executable, script], cwd=tmp_path, check=True, timeout=120)
+    subprocess.run([python(), script], cwd=tmp_path, check=True, timeout=120)
     assert copy.read_text() == (ROOT / "sentiment_hf" / "settings" / "training_flags.py").read_text()

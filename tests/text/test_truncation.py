@@ -9,8 +9,8 @@ from helpers import flags, read_report, run_flags, save_bert, write_csv, write_d
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertTokenizer
 
 from sentiment_hf.cli import run_command
-from sentiment_hf.cli.predict import parse
-from sentiment_hf.inference.scorer import load, predict_batch
+from sentiment_hf.inference.scorer import load_scorer
+from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.text.encode import encode, kept_part, set_truncation
 from sentiment_hf.text.tokenize import tokenize
 
@@ -87,8 +87,9 @@ def test_a_class_told_by_the_last_word_is_learned_with_the_tail_only(ends, tmp_p
         assert ("cannot do this" in text) == (kept == "head-tail")
     assert found == {"head": 0.5, "tail": 1.0, "head-tail": 1.0}
     # From the saved settings, without any flag.
-    scored = predict_batch(*load(parse([str(tmp_path / "head-tail"), "x"])), ["the film was so " * 9 + "good"])
-    assert scored[0]["good"] > 0.5
+    scorer = load_scorer(ModelRef.parse(str(tmp_path / "head-tail"), flag="MODEL"))
+    (scored,) = scorer.classify(["the film was so " * 9 + "good"], batch_size=1)
+    assert scored[scorer.labels.index("good")] > 0.5
     again = run_flags(ends, tmp_path / "again", "--do_predict", model=tmp_path / "head-tail", settings=())
     assert (again["truncation"], again["max_seq_length"]) == ("head-tail", 12)
     assert again["test"]["accuracy"] == 1.0

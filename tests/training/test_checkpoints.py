@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 import transformers.trainer
 from helpers import Stop, flags, run_until, weights, write_data
+from launching import python
 from transformers import TrainerCallback
 
 from sentiment_hf.cli import run_command
@@ -319,7 +320,7 @@ sys.exit(run_command(argv))
 @pytest.mark.parametrize("full", [("on_step_end", "9", "3000"), ("on_save", "10", "10")], ids=["weights", "manifest"])
 def test_a_disk_that_is_full_costs_the_checkpoint_that_is_written_and_no_other(stopped, tmp_path, full):
     argv, folder = stopped_copy(stopped, tmp_path)
-    done = subprocess.run([sys.executable, "-c", FULL, *full, *argv], capture_output=True, text=True, check=False)
+    done = subprocess.run([python(), "-c", FULL, *full, *argv], capture_output=True, text=True, check=False)
     assert done.returncode == 3
     assert "Traceback" not in done.stderr
     assert "checkpoint-10 could not be written" in done.stderr.splitlines()[-1]

@@ -5,10 +5,10 @@ from types import SimpleNamespace
 import pytest
 import transformers.trainer
 from helpers import TINY, Stop, flags, run_until, write_data
-from sentiment_hf.args import parse_args
 from transformers import TrainerCallback
 
 from sentiment_hf.runs.run import run
+from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training import clock
 from sentiment_hf.training.batches import FewLengthsCollator
 from sentiment_hf.training.trainer import ClassificationTrainer
@@ -49,11 +49,11 @@ def argv(tmp_path, monkeypatch) -> list[str]:
 
 def test_logs_validation_and_checkpoints_take_no_time_of_training(argv):
     """A session counts from its first step, before which accelerate fetches two batches."""
-    assert run(*parse_args(argv))["train_seconds"] == 12 * 10 + 12 - 2
+    assert run(parse_run(argv)).train_seconds == 12 * 10 + 12 - 2
 
 
 def test_an_interruption_takes_no_time_of_training(argv):
     """Stopped within each epoch. Which batches are fetched between the steps of a session moves the seconds only."""
     for step in (3, 11):
         run_until(Stop(step), argv)
-    assert 12 * 10 <= run(*parse_args(argv))["train_seconds"] < 12 * 10 + 10
+    assert 12 * 10 <= run(parse_run(argv)).train_seconds < 12 * 10 + 10

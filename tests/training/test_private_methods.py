@@ -6,10 +6,10 @@ from collections import Counter
 import pytest
 import transformers
 from helpers import Stop, flags, run_until, write_data
-from sentiment_hf.args import parse_args
 from transformers import Trainer
 
 from sentiment_hf.runs.run import run
+from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 # How often each is called in the run below, and what a user meets where `Trainer` calls it no more.
@@ -41,7 +41,7 @@ def calls(tmp_path_factory) -> Counter:
         for name in PRIVATE:
             patch.setattr(ClassificationTrainer, name, watched(name, vars(ClassificationTrainer)[name]))
         run_until(Stop(4), argv)
-        assert run(*parse_args(argv))["steps"] == 12
+        assert run(parse_run(argv)).steps == 12
     return counted
 
 
