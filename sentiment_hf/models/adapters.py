@@ -186,7 +186,7 @@ def adapter_weight_names(ref: ModelRef) -> set[str]:
         return {name.removeprefix("base_model.model.") for name in file.keys()}  # noqa: SIM118
 
 
-def write_label_names(model: PeftModel, folder: Path) -> None:
+def write_labels(model: PeftModel, folder: Path) -> None:
     """Write the names of the classes to labels.json, because the files of an adapter do not hold them."""
     names = model.config.id2label
     write_json(folder / LABELS, {"labels": [names[index] for index in sorted(names)]})

@@ -95,7 +95,7 @@ def max_positions(config: PreTrainedConfig) -> float:
     return limit // 8 * 8
 
 
-def label_maps(labels: Sequence[str]) -> dict[str, dict]:
+def label_names(labels: Sequence[str]) -> dict[str, dict]:
     """The fields id2label and label2id of a config."""
     return {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
 
@@ -111,7 +111,7 @@ def load_checkpoint(
     """
     is_adapter = ref.kind is Kind.ADAPTER
     if not settings and is_adapter and ref.labels:
-        settings = label_maps(ref.labels) | {"num_labels": len(ref.labels)}
+        settings = label_names(ref.labels) | {"num_labels": len(ref.labels)}
     model, info = load_pretrained(
         AutoModelForSequenceClassification,
         ref.root,

@@ -40,7 +40,7 @@ def weight_shapes(model: PreTrainedModel, num_labels: int) -> dict[str, torch.Si
 
 
 @torch.no_grad()
-def reinitialise_output_layers(model: PreTrainedModel | PeftModel) -> None:
+def renew_classifier(model: PreTrainedModel | PeftModel) -> None:
     """Initialise the output layers again, because their rows belong to classes other than those of the data.
 
     The model's own `_init_weights` does it, as for a checkpoint without a head.

@@ -8,9 +8,9 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.models.adapters import apply_tuning
-from sentiment_hf.models.checkpoint import checkpoint_config, checkpoint_tokenizer, label_maps, load_checkpoint
+from sentiment_hf.models.checkpoint import checkpoint_config, checkpoint_tokenizer, label_names, load_checkpoint
 from sentiment_hf.models.fresh import new_model
-from sentiment_hf.models.head import reinitialise_output_layers
+from sentiment_hf.models.head import renew_classifier
 from sentiment_hf.settings.arguments import RunSpec, TokenizerArguments
 from sentiment_hf.settings.checks import NO_ADAPTER
 from sentiment_hf.settings.model_ref import ModelRef
@@ -71,7 +71,7 @@ def load_model(
         InputError: a setting does not exist or does not fit, the checkpoint cannot be loaded, or the model has random
             weights and nothing `trains` them.
     """
-    ref, names = spec.model, label_maps(labels)
+    ref, names = spec.model, label_names(labels)
     if ref.is_new:
         if not trains:
             raise InputError(
@@ -87,7 +87,7 @@ def load_model(
         settings = names | {"num_labels": len(labels)} | attention_dropout(ref, spec.tuning.attention_dropout)
         model = load_checkpoint(ref, tokenizer, trains, **settings)
         if trains and ref.labels not in (None, tuple(labels)):
-            reinitialise_output_layers(model)
+            renew_classifier(model)
     model.config.problem_type = "single_label_classification"
     if trains:
         model = apply_tuning(model, spec)

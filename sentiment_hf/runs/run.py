@@ -40,7 +40,7 @@ from sentiment_hf.training.checkpoints import newest_whole_checkpoint
 from sentiment_hf.training.disk import require_space, unwritable_explained
 from sentiment_hf.training.out_of_memory import BatchTooLargeError, halve_batches
 from sentiment_hf.training.processes import lost_processes_explained, refuse_fewer_processes, use_all_cores
-from sentiment_hf.training.train import build_trainer, save_model, train, trainer_refusals_explained
+from sentiment_hf.training.train import build_trainer, refusals_explained, save_model, train
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 logger = logging.getLogger(__name__)
@@ -103,7 +103,7 @@ def prepare(known: KnownRun, report: Report) -> Callable[[Path | None], Report]:
         baseline = prepare_baseline(known.spec, known.splits.validation, known.args.world_size)
         return partial(fit_and_test, baseline, known, report)
     trainer = build_trainer(known.spec, known.args, known.splits)
-    with trainer_refusals_explained():
+    with refusals_explained():
         require_space(trainer)
     return partial(train_and_test, trainer, known, report)
 

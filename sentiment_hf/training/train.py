@@ -46,7 +46,7 @@ def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Cla
     collator = FewLengthsCollator(tokenizer)
     if spec.model.is_new:
         model.prepare(labelled_batches(train, collator))
-    with trainer_refusals_explained():
+    with refusals_explained():
         trainer = ClassificationTrainer(
             model=model,
             args=args,
@@ -86,7 +86,7 @@ def balanced_weights(train: Dataset) -> torch.Tensor:
 
 
 @contextmanager
-def trainer_refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[None]:
+def refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[None]:
     """Turn an error of `Trainer` into InputError, unless training has `begun`.
 
     Before training begins, the cause is a flag that needs another package, another model or another flag.
@@ -117,7 +117,7 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) 
         warn_of_other_versions(checkpoint)
         trainer.clock.restore(checkpoint)
     stop = next(c for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
-    begun = trainer_refusals_explained(lambda: trainer.clock.begun)
+    begun = refusals_explained(lambda: trainer.clock.begun)
     with stop, begun, lost_processes_explained(), memory_explained(), pickles_refused(checkpoint):
         result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if stop.signum is not None:

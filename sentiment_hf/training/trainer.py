@@ -15,7 +15,7 @@ from transformers.trainer_utils import TrainOutput
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import whole, write_json
 from sentiment_hf.common.layout import TRAINER_STATE
-from sentiment_hf.models.adapters import write_label_names
+from sentiment_hf.models.adapters import write_labels
 from sentiment_hf.tasks.metrics import compute_metrics, cross_entropy
 from sentiment_hf.training.batches import LengthBucketSampler
 from sentiment_hf.training.broken_step import OptimizerStep, refuse_step
@@ -161,7 +161,7 @@ class ClassificationTrainer(Trainer):
         """Save the model; for an adapter also the names of the classes, which its own files do not hold."""
         super().save_model(output_dir, *args, **kwargs)
         if isinstance(self.model, PeftModel) and self.args.should_save:
-            write_label_names(self.model, Path(output_dir or self.args.output_dir))
+            write_labels(self.model, Path(output_dir or self.args.output_dir))
 
     def _save_checkpoint(self, *args, **kwargs) -> None:
         """Write a checkpoint. If the disk is full, delete the incomplete checkpoint and raise TrainingError.

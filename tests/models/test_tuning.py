@@ -24,7 +24,7 @@ from sentiment_hf.cli import run_command
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.plan.flags import as_flag
 from sentiment_hf.inference.scorer import load_scorer
-from sentiment_hf.models.adapters import apply_tuning, write_label_names
+from sentiment_hf.models.adapters import apply_tuning, write_labels
 from sentiment_hf.models.head import head_modules
 from sentiment_hf.models.load import load_model
 from sentiment_hf.runs.run import run
@@ -153,7 +153,7 @@ def test_an_adapter_for_other_classes_gets_new_rows_and_keeps_its_base(name, tok
     spec = parse_run(["--model", str(tmp_path / "base"), "--tuning", "lora"])
     model = load_model(spec, ["bad", "good"], tokenizer)
     model.save_pretrained(tmp_path / "adapter")
-    write_label_names(model, tmp_path / "adapter")
+    write_labels(model, tmp_path / "adapter")
     spec = parse_run(["--model", str(tmp_path / "adapter"), "--tuning", "lora"])
     kept, renewed = (load_model(spec, labels, tokenizer).state_dict() for labels in (["bad", "good"], ["good", "bad"]))
     trained = "default.out_proj" if name == "roberta" else "default"
