@@ -45,10 +45,14 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--model_revision", default="main")
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code that comes with the model")
     args = parser.parse_intermixed_args(argv)
+    check(args, parser)
+    return args
+
+
+def check(args: argparse.Namespace, parser: FlagParser) -> None:
+    """Raises InputError for flags that contradict each other, and for values that no flag can have."""
     if args.file and args.texts:
         parser.error("give texts or --file, not both")
-    if args.file and not Path(args.file).exists():
-        raise InputError(f"--file {args.file}: there is no such file.")
     if any(SURROGATE.search(text) for text in args.texts):
         parser.error("a text of the command line is not UTF-8")
     if args.output and not args.file:
@@ -59,7 +63,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f"--output {args.output}: there is no such folder")
     if args.batch_size < 1:
         parser.error(f"--batch_size {args.batch_size} must be at least 1")
-    return args
 
 
 def predict_main(argv: Sequence[str]) -> None:
@@ -68,6 +71,8 @@ def predict_main(argv: Sequence[str]) -> None:
     ref = ModelRef.parse(
         args.model, flag="MODEL", revision=args.model_revision, trust_remote_code=args.trust_remote_code
     )
+    if args.file and not Path(args.file).exists():
+        raise InputError(f"--file {args.file}: there is no such file.")
     # Imported after the flags are accepted, for it brings numpy, and torch for a model that needs it.
     from sentiment_hf.inference.scorer import load_scorer
 

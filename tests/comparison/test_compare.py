@@ -17,7 +17,7 @@ from sentiment_hf.cli import compare_command
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.plan.flags import parse
 from sentiment_hf.comparison.plan.plan import plan
-from sentiment_hf.runs.run_folder import clear
+from sentiment_hf.runs.run_folder import remove_run
 from sentiment_hf.settings.run_flags import parse_run
 
 PYTHON = sys.executable
@@ -260,7 +260,7 @@ def test_models_on_other_rows_are_refused_before_any_is_trained(data, tmp_path, 
 
 def test_a_run_that_is_made_again_is_measured_again(tmp_path):
     (tmp_path / "inference.json").write_text("{}")
-    clear(tmp_path)
+    remove_run(tmp_path)
     assert not list(tmp_path.iterdir())
 
 
