@@ -1,4 +1,4 @@
-"""A finished run to the Hub: an allow-list of files, and a card that names the commit which holds them."""
+"""Push a finished run to the Hub: first the files of an allow-list, then a card that names their commit."""
 
 import json
 import shlex
@@ -13,11 +13,11 @@ from huggingface_hub.errors import HfHubHTTPError
 from sentiment_hf.common.errors import NotPushedError
 from sentiment_hf.common.hub_access import why_unreachable
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD
-from sentiment_hf.hub.pushed_files import card_of, is_ours, pushed_files
+from sentiment_hf.hub.pushed_files import may_be_pushed, pushed_files, read_card
 from sentiment_hf.hub.refusals import finished_model, refuse_local_base
 from sentiment_hf.runs.card import pinned
 
-ADVICE = {
+ADVICE_BY_STATUS = {
     401: "the Hub does not know the token: set HF_TOKEN, or `hf auth login`",
     403: "the token may not write there: it needs the permission to, and so do you where it is an organisation",
     404: "there is no such user, organisation or revision, or the token may not see it",
@@ -29,32 +29,32 @@ ADVICE = {
 def push(
     folder: Path, hub_model_id: str, private: bool | None, license_name: str | None, base_model: str | None = None
 ) -> str:
-    """Two commits: the model, then the card that names the first by its hash. Returns the address of the model.
+    """Push in two commits: the model, then the card, which names the first commit. Return the model's address.
 
-    Files of another model that an earlier push left in the repository, such as an adapter where there now is a whole
-    checkpoint, are removed; what is none of ours stays.
+    Files that an earlier push of another model left in the repository are deleted, such as those of an adapter when
+    `folder` holds a whole checkpoint. Files that no push writes stay.
 
     Raises:
-        InputError: the folder is not whole, or no finished run; nothing is sent.
-        NotPushedError: the Hub said no, or nothing; the model is on disk as before.
+        InputError: `folder` holds no finished run, or a file is missing; nothing was sent.
+        NotPushedError: the Hub refused or did not answer; the files in `folder` are unchanged.
     """
     ref = finished_model(folder)
     refuse_local_base(ref, base_model)
     files = [name for name in pushed_files(ref) if name != CARD]
-    card = card_of(folder)
-    again = ["sentiment-hf", "push", str(folder), "--hub_model_id", hub_model_id]
-    again += ["--hub_private_repo"] if private else []
-    again += ["--license", license_name] if license_name else []
-    again += ["--base_model", base_model] if base_model else []
-    with push_failure_explained(folder, shlex.join(again)):
+    card = read_card(folder)
+    command = ["sentiment-hf", "push", str(folder), "--hub_model_id", hub_model_id]
+    command += ["--hub_private_repo"] if private else []
+    command += ["--license", license_name] if license_name else []
+    command += ["--base_model", base_model] if base_model else []
+    with push_failure_explained(folder, shlex.join(command)):
         if reason := why_unreachable():
             raise ConnectionError(reason)
         api = HfApi(library_name="sentiment_hf")
         repo_id = api.create_repo(hub_model_id, private=private or None, exist_ok=True).repo_id
         if private and not api.model_info(repo_id).private:
             raise ConnectionError("it is there and public: make it private on the Hub, or choose another name")
-        stale = [name for name in api.list_repo_files(repo_id) if is_ours(name) and name not in files]
-        changed = {ADAPTER_CONFIG: with_base(folder, base_model, api)} if base_model else {}
+        stale = [name for name in api.list_repo_files(repo_id) if may_be_pushed(name) and name not in files]
+        changed = {ADAPTER_CONFIG: adapter_config_with_base(folder, base_model, api)} if base_model else {}
         operations = [CommitOperationAdd(name, changed.get(name, folder / name)) for name in files]
         operations += [CommitOperationDelete(name) for name in stale]
         commit = api.create_commit(repo_id, operations, commit_message="The model")
@@ -63,22 +63,22 @@ def push(
     return f"{api.endpoint}/{repo_id}"
 
 
-def with_base(folder: Path, base_model: str, api: HfApi) -> bytes:
-    """The config of an adapter with another name for its base, as it is there now."""
+def adapter_config_with_base(folder: Path, base_model: str, api: HfApi) -> bytes:
+    """The file adapter_config.json with `base_model` as the base, at its current commit on the Hub."""
     config = json.loads((folder / ADAPTER_CONFIG).read_text(encoding="utf-8"))
     config |= {"base_model_name_or_path": base_model, "revision": api.model_info(base_model).sha}
     return json.dumps(config, indent=2).encode()
 
 
 @contextmanager
-def push_failure_explained(folder: Path, again: str) -> Iterator[None]:
-    """What happened, what to do about it, and the command that completes the push."""
+def push_failure_explained(folder: Path, command: str) -> Iterator[None]:
+    """Turn an error into NotPushedError, which says what to do and names the `command` that completes the push."""
     try:
         yield
     except (HfHubHTTPError, httpx2.HTTPError, OSError, RuntimeError, ValueError, KeyboardInterrupt) as error:
-        status = status_of(error)
+        status = http_status(error)
         reason = " ".join(str(error).split()) or "interrupted"
-        advice = ADVICE.get(
+        advice = ADVICE_BY_STATUS.get(
             status,
             "the Hub has trouble of its own: try later"
             if status >= 500
@@ -86,12 +86,12 @@ def push_failure_explained(folder: Path, again: str) -> Iterator[None]:
         )
         raise NotPushedError(
             f"not pushed, or not whole: {advice} ({reason}). The model is on disk, in {folder}; this completes the "
-            f"push: {again}"
+            f"push: {command}"
         ) from error
 
 
-def status_of(error: BaseException) -> int:
-    """Of the answer of the Hub, which may be the cause of the error; 0 without an answer."""
+def http_status(error: BaseException) -> int:
+    """The status of the Hub's answer, in `error` or in its causes; 0 without an answer."""
     while error is not None:
         if isinstance(error, HfHubHTTPError):
             return error.response.status_code

@@ -1,4 +1,4 @@
-"""What of a finished run goes to the Hub: an allow-list, every file of it there, and nothing else of the folder."""
+"""The files of a finished run that are pushed to the Hub: an allow-list, with a check that none is missing."""
 
 import json
 import re
@@ -28,10 +28,10 @@ from sentiment_hf.settings.model_ref import Kind, ModelRef
 
 
 def pushed_files(ref: ModelRef) -> list[str]:
-    """Names of the files of a finished run that go to the Hub; whatever else lies in the folder stays.
+    """Names of the files of a finished run that are pushed to the Hub.
 
     Raises:
-        InputError: the folder lacks a file that a loader needs, or has a link to elsewhere in the place of one.
+        InputError: a file that is needed to load the model is missing, or a file is a link to outside the folder.
     """
     folder = ref.folder
     is_adapter = ref.kind is Kind.ADAPTER
@@ -46,34 +46,34 @@ def pushed_files(ref: ModelRef) -> list[str]:
 
 
 def weight_files(folder: Path) -> list[str]:
-    """model.safetensors, or the shards that its index names."""
-    index = read_json(folder / INDEX)
+    """Names of the files with weights: model.safetensors, or the index and its shards."""
+    index = read_json_or_empty(folder / INDEX)
     return [INDEX, *sorted(set(index["weight_map"].values()))] if index else [WEIGHTS]
 
 
-def read_json(path: Path) -> dict:
-    """An empty one where there is no such file."""
+def read_json_or_empty(path: Path) -> dict:
+    """The object in the file; an empty one if there is no file."""
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def code_files(folder: Path) -> list[str]:
-    """The modules that the configs of model and tokenizer name, and what they import of each other."""
+    """Names of the Python files that the configs of model and tokenizer refer to, and of those that they import."""
     references = []
     for name in (CONFIG, TOKENIZER_CONFIG):
-        for reference in read_json(folder / name).get("auto_map", {}).values():
+        for reference in read_json_or_empty(folder / name).get("auto_map", {}).values():
             references += reference if isinstance(reference, list) else [reference]
-    # "owner/name--module.Class" stays in its own repository, and a tokenizer without a slow variant has a null.
+    # "owner/name--module.Class" is code in another repository. None stands for a tokenizer class that does not exist.
     modules = {f"{reference.split('.')[0]}.py" for reference in references if reference and "--" not in reference}
     present = [folder / module for module in modules if (folder / module).is_file()]
     imported = {Path(file).name for module in present for file in get_relative_import_files(str(module))}
     return sorted(modules | imported)
 
 
-def card_of(folder: Path) -> str:
-    """README.md, which the user may have edited.
+def read_card(folder: Path) -> str:
+    """The text of README.md, which the user may have edited.
 
     Raises:
-        InputError: its head is no longer YAML.
+        InputError: the head of the file is not YAML.
     """
     try:
         text = (folder / CARD).read_text(encoding="utf-8")
@@ -84,7 +84,7 @@ def card_of(folder: Path) -> str:
     return text
 
 
-def is_ours(name: str) -> bool:
-    """What some push of ours can have written, code and card aside."""
+def may_be_pushed(name: str) -> bool:
+    """Whether `push` writes files of this name, for any kind of model; code and card are not counted."""
     fixed = {CONFIG, WEIGHTS, INDEX, ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS, *TOKENIZER}
     return name in fixed or name.startswith(f"{EVAL_RESULTS}/") or re.fullmatch(SHARD, name) is not None

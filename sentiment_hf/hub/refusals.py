@@ -1,4 +1,4 @@
-"""What of a push is refused before anything is trained or sent, found out without torch and without the network."""
+"""Check a push before anything is trained or sent, without torch and without the network."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from sentiment_hf.settings.model_ref import Kind, ModelRef
 
 
 def require_repo_id(name: str, flag: str) -> None:
-    """NAME or OWNER/NAME, of the characters that the Hub allows."""
+    """Raise InputError, which names `flag`, unless `name` is NAME or OWNER/NAME in characters that the Hub allows."""
     try:
         validate_repo_id(name)
     except HFValidationError as error:
@@ -21,7 +21,7 @@ def require_repo_id(name: str, flag: str) -> None:
 
 
 def require_token() -> None:
-    """There is a token; whether the Hub takes it is seen when it is used."""
+    """Raise InputError if there is no token or HF_HUB_OFFLINE is set. Whether the token is valid is not checked."""
     if is_offline_mode():
         raise InputError("HF_HUB_OFFLINE is set, so nothing can be pushed: unset it")
     if get_token() is None:
@@ -29,10 +29,10 @@ def require_token() -> None:
 
 
 def require_pushable(spec: RunSpec) -> None:
-    """What --push_to_hub needs of a run, before anything is trained.
+    """Check before training that the run can be pushed.
 
     Raises:
-        InputError: a name that the Hub does not allow, no token, an adapter whose base nobody else has.
+        InputError: the Hub does not allow the name, there is no token, or the base of the adapter is a local folder.
     """
     require_repo_id(spec.training["hub_model_id"], "--hub_model_id")
     require_token()
@@ -48,7 +48,7 @@ def finished_model(folder: Path) -> ModelRef:
     """The model of the finished run in `folder`.
 
     Raises:
-        InputError: there is no finished run, or its result is no checkpoint: a baseline, an ensemble, scores alone.
+        InputError: there is no finished run, or it holds no checkpoint but a baseline, an ensemble or only scores.
     """
     if not (folder / REPORT).is_file():
         raise InputError(f"{folder} holds no finished run: expected its {REPORT}; run it to its end first")
@@ -69,7 +69,7 @@ def finished_model(folder: Path) -> ModelRef:
 
 
 def refuse_local_base(ref: ModelRef, base_model: str | None) -> None:
-    """An adapter names the model that it changes; a folder of this machine is nothing to others."""
+    """Raise InputError for an adapter whose base is a local folder, which nobody else has, without --base_model."""
     if ref.base and ref.base.is_local and not base_model:
         raise InputError(
             f"{ref.folder} is an adapter of {ref.base.name}, a folder of this machine. Push that one first and name "

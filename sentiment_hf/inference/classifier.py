@@ -8,7 +8,7 @@ import torch
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from sentiment_hf.models.checkpoint import checkpoint_tokenizer, fetched, load_checkpoint
+from sentiment_hf.models.checkpoint import checkpoint_tokenizer, load_checkpoint, resolve_on_hub
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.tasks.saved import task_of_model
 from sentiment_hf.tasks.task import Task
@@ -23,7 +23,7 @@ def load_classifier(ref: ModelRef) -> tuple[Task, Callable[[list[str]], np.ndarr
     """
     # The bar would be for the reading of weights, which are there at once.
     logging.disable_progress_bar()
-    ref = fetched(ref)
+    ref = resolve_on_hub(ref)
     tokenizer = checkpoint_tokenizer(ref)
     model = load_checkpoint(ref, tokenizer, trains=False).eval()
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")

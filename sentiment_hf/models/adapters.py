@@ -32,7 +32,7 @@ TARGET_MODULES = {
 ALL_LINEAR = "all-linear"
 
 
-def tune(model: PreTrainedModel, spec: RunSpec) -> PreTrainedModel | PeftModel:
+def apply_tuning(model: PreTrainedModel, spec: RunSpec) -> PreTrainedModel | PeftModel:
     """Freeze the weights that --tuning does not train, and add adapters for lora. The head is always trained.
 
     LoRA: Hu et al. 2022. --use_dora: Liu et al. 2024. --use_rslora: Kalajdzievski 2023.
@@ -78,7 +78,23 @@ def add_adapters(model: PreTrainedModel, spec: RunSpec, head: list[str]) -> Peft
     if parameters and model.config.weight_dropout:
         logger.warning("weight_dropout is off: peft adapts the recurrent weights as bare tensors")
         model.config.weight_dropout = 0.0
-    config = LoraConfig(
+    config = lora_config(model, tuning, modules, parameters, head)
+    try:
+        tuned = get_peft_model(model, config, revision=spec.model.commit or spec.model.revision)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"--tuning lora: {' '.join(str(error).split())}") from error
+    # The path to the base is absolute, because the adapter may be loaded from any working directory.
+    ref = spec.model
+    config.base_model_name_or_path = str(ref.folder.resolve()) if ref.is_local else ref.name
+    sort_target_modules(config)
+    return tuned
+
+
+def lora_config(
+    model: PreTrainedModel, tuning: TuningArguments, modules: list[str], parameters: list[str], head: list[str]
+) -> LoraConfig:
+    """peft's config for adapters in the layers `modules` and the weights `parameters`; `head` is trained in full."""
+    return LoraConfig(
         task_type=TaskType.SEQ_CLS,
         r=tuning.lora_r,
         lora_alpha=tuning.lora_alpha,
@@ -91,15 +107,6 @@ def add_adapters(model: PreTrainedModel, spec: RunSpec, head: list[str]) -> Peft
         exclude_modules=r"embedding\..*" if getattr(model.config, "encoder", None) else None,
         modules_to_save=[*head, *(tuning.lora_modules_to_save or [])],
     )
-    try:
-        tuned = get_peft_model(model, config, revision=spec.model.commit or spec.model.revision)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"--tuning lora: {' '.join(str(error).split())}") from error
-    # The path to the base is absolute, because the adapter may be loaded from any working directory.
-    ref = spec.model
-    config.base_model_name_or_path = str(ref.folder.resolve()) if ref.is_local else ref.name
-    sort_target_modules(config)
-    return tuned
 
 
 def refuse_unknown_modules(model: PreTrainedModel, flag: str, names: list[str]) -> None:
@@ -169,7 +176,7 @@ def load_adapter(model: PreTrainedModel, ref: ModelRef, trains: bool) -> PeftMod
     return tuned
 
 
-def saved_with_adapter(ref: ModelRef) -> set[str]:
+def adapter_weight_names(ref: ModelRef) -> set[str]:
     """Names of the weights in the adapter's file, without peft's prefix; those of the head are among them.
 
     Raises:

@@ -1,4 +1,4 @@
-"""From the `ModelRef` of a checkpoint or an adapter to its tokenizer and its model, as they were saved."""
+"""Load a checkpoint or an adapter: its files from the Hub, its config, its tokenizer and its model, as saved."""
 
 import math
 from collections.abc import Sequence
@@ -27,16 +27,16 @@ if TYPE_CHECKING:
     from peft import PeftModel
 
 
-def fetched(ref: ModelRef) -> ModelRef:
-    """A Hub id at the commit that its branch is at now, an adapter of the Hub as its copy in the cache.
+def resolve_on_hub(ref: ModelRef) -> ModelRef:
+    """`ref` with the current commit of its branch on the Hub; an adapter is downloaded, and `ref` names its copy.
 
-    What is no Hub id is returned as it is. The weights of a whole model are fetched when it is loaded.
+    A new model or a folder is returned unchanged. The weights of a whole checkpoint are downloaded when it is loaded.
 
     Raises:
-        InputError: it cannot be fetched.
+        InputError: the files cannot be downloaded.
     """
     if ref.base:
-        return with_base(ref, fetched(ref.base))
+        return with_base(ref, resolve_on_hub(ref.base))
     if ref.is_new or ref.folder:
         return ref
     with failure_explained(ref.name, ref.flag):
@@ -48,22 +48,22 @@ def fetched(ref: ModelRef) -> ModelRef:
         other_weights = ["*.bin", "*.pt", "checkpoint-*"]
         copy = snapshot_download(ref.name, revision=commit, ignore_patterns=other_weights)
         found = ref.fetched(Path(copy), commit)
-    return with_base(found, fetched(found.base))
+    return with_base(found, resolve_on_hub(found.base))
 
 
 def with_base(adapter: ModelRef, base: ModelRef) -> ModelRef:
-    """The adapter on its base as that was fetched; an adapter without class names of its own has those of the base."""
+    """The adapter with this base. An adapter without class names of its own has those of the base."""
     return replace(adapter, base=base, labels=adapter.labels or base.labels, model_type=base.model_type)
 
 
 def checkpoint_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
-    """The checkpoint's own tokenizer; its `model_max_length` is what the model takes, and it can pad.
+    """The checkpoint's own tokenizer, with a padding token; `model_max_length` is at most the model's maximum.
 
     Raises:
-        InputError: it cannot be loaded, knows no words, or has no token to pad with.
+        InputError: the tokenizer cannot be loaded, has no words, or has no token that can be used for padding.
     """
-    tokenizer = from_checkpoint(AutoTokenizer, ref)
-    # What the library makes of a folder without tokenizer files.
+    tokenizer = load_pretrained(AutoTokenizer, ref)
+    # From a folder without tokenizer files, the library makes a tokenizer with special tokens only.
     if set(tokenizer.get_vocab().values()) <= set(tokenizer.all_special_ids):
         raise InputError(
             f"{ref.flag} {ref.name}: its tokenizer knows special tokens only; the files that were saved with the "
@@ -76,42 +76,43 @@ def checkpoint_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
                 "cannot be put into a batch; set pad_token in its tokenizer_config.json"
             )
         tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.model_max_length = min(tokenizer.model_max_length, positions(checkpoint_config(ref)))
+    tokenizer.model_max_length = min(tokenizer.model_max_length, max_positions(checkpoint_config(ref)))
     return tokenizer
 
 
 def checkpoint_config(ref: ModelRef) -> PreTrainedConfig:
-    """Of the checkpoint, or of the one under an adapter."""
-    return from_checkpoint(AutoConfig, ref.root)
+    """The config of the checkpoint, or of the base of an adapter."""
+    return load_pretrained(AutoConfig, ref.root)
 
 
-def positions(config: PreTrainedConfig) -> float:
-    """The most tokens for which the model has positions, infinity where there is no end to them."""
+def max_positions(config: PreTrainedConfig) -> float:
+    """The largest number of tokens that the model has positions for; infinity without a limit."""
     limit = getattr(config, "max_position_embeddings", -1)
-    # Custom models see to it themselves, and -1 is XLNet's word for no end.
+    # Custom models handle longer texts themselves. XLNet writes -1 for no limit.
     if config.model_type in MODEL_NAMES or limit < 0:
         return math.inf
-    # A multiple of 8, as batches in half precision are padded to one; so are the 512 of RoBERTa, which says 514.
+    # Batches are padded to a multiple of 8, so the limit is one too. RoBERTa's 514 becomes 512, its real limit.
     return limit // 8 * 8
 
 
 def label_names(labels: Sequence[str]) -> dict[str, dict]:
-    """As a config holds them."""
+    """The fields id2label and label2id of a config."""
     return {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
 
 
 def load_checkpoint(
     ref: ModelRef, tokenizer: PreTrainedTokenizerBase, trains: bool, **settings: Any
 ) -> "PreTrainedModel | PeftModel":
-    """A saved model with a classifier; the weights that it was saved without are fresh.
+    """Load a saved model with a classifier. Weights that are missing in the checkpoint are initialised at random.
 
     Raises:
-        InputError: it cannot be loaded, is not of this tokenizer, or has fresh weights and nothing `trains` them.
+        InputError: the model cannot be loaded, does not fit the tokenizer, or has untrained weights that nothing
+            `trains`.
     """
     is_adapter = ref.kind is Kind.ADAPTER
     if not settings and is_adapter and ref.labels:
         settings = label_names(ref.labels) | {"num_labels": len(ref.labels)}
-    model, info = from_checkpoint(
+    model, info = load_pretrained(
         AutoModelForSequenceClassification,
         ref.root,
         output_loading_info=True,
@@ -119,24 +120,24 @@ def load_checkpoint(
         use_safetensors=True,
         **settings,
     )
-    fresh = info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]}
+    untrained = info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]}
     if is_adapter:
-        # peft takes longer to import than a text takes to be classified, so that only an adapter brings it.
-        from sentiment_hf.models.adapters import load_adapter, saved_with_adapter
+        # Importing peft takes longer than classifying a text, so it is imported only for an adapter.
+        from sentiment_hf.models.adapters import adapter_weight_names, load_adapter
 
-        fresh -= saved_with_adapter(ref)
-    if fresh and not trains:
+        untrained -= adapter_weight_names(ref)
+    if untrained and not trains:
         raise InputError(
             f"{ref.flag} {ref.name} holds no trained classifier for {model.config.num_labels} classes (no weights for "
-            f"{', '.join(sorted(fresh)[:4])}): train it with --do_train, or name the folder of a trained one"
+            f"{', '.join(sorted(untrained)[:4])}): train it with --do_train, or name the folder of a trained one"
         )
-    require_whole(model, tokenizer, ref)
+    require_consistent(model, tokenizer, ref)
     model.config.pad_token_id = tokenizer.pad_token_id
     return load_adapter(model, ref, trains) if is_adapter else model
 
 
-def require_whole(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ref: ModelRef) -> None:
-    """Raises InputError unless the classes are numbered 0, 1, ... and every token has a row in the embedding."""
+def require_consistent(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ref: ModelRef) -> None:
+    """Raise InputError unless the classes are numbered 0, 1, ... and every token has a row in the embedding."""
     if (ids := sorted(model.config.id2label)) != list(range(len(ids))):
         raise InputError(
             f"{ref.flag} {ref.name}: its id2label numbers the classes {ids}; expected 0, 1, ... in config.json"
@@ -149,8 +150,8 @@ def require_whole(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, re
         )
 
 
-def from_checkpoint(auto_class: type, ref: ModelRef, **kwargs: Any) -> Any:
-    """`from_pretrained` with the user's revision and trust, its many failures turned into one sentence."""
+def load_pretrained(auto_class: type, ref: ModelRef, **kwargs: Any) -> Any:
+    """Call `auto_class.from_pretrained` with revision and trust_remote_code of `ref`; a failure is an InputError."""
     with failure_explained(ref.name, ref.flag):
         return auto_class.from_pretrained(
             ref.source,

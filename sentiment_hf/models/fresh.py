@@ -80,7 +80,7 @@ def pretrained_encoder(ref: ModelRef) -> PreTrainedModel:
             raise ValueError("it is a custom model, and its code would not be saved with the new model")
         model = AutoModel.from_pretrained(ref.source, dtype=torch.float32, use_safetensors=True, **source)
         if model.config.is_encoder_decoder:
-            raise ValueError("it is an encoder with a decoder, and a vector for each token of a text is wanted")
+            raise ValueError("it is an encoder with a decoder; expected one with a vector for each token of a text")
     model.pooler = None
     return model
 

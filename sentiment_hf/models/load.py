@@ -1,4 +1,4 @@
-"""From a `RunSpec` to its tokenizer and its model: new ones, or those of a checkpoint made ready to be trained."""
+"""The tokenizer and the model of a run: new ones, or those of a checkpoint, prepared for training."""
 
 import logging
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.models.adapters import tune
+from sentiment_hf.models.adapters import apply_tuning
 from sentiment_hf.models.checkpoint import checkpoint_config, checkpoint_tokenizer, label_names, load_checkpoint
 from sentiment_hf.models.fresh import new_model
 from sentiment_hf.models.head import renew_classifier
@@ -20,43 +20,46 @@ from sentiment_hf.text.tokenizers import train_tokenizer
 
 logger = logging.getLogger(__name__)
 
-# Where a checkpoint knows no limit: tokenizers wants a number.
-LONGEST = 100_000
+# The maximum length in tokens if neither flag nor checkpoint has a limit: the tokenizers library needs a number.
+LONGEST_TEXT = 100_000
 
-# What configs call the dropout on attention weights.
+# The field of a config that holds the dropout on attention weights has one of these names.
 ATTENTION_DROPOUT = {"attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"}
 
 
 def load_tokenizer(spec: RunSpec, texts: Iterable[str]) -> PreTrainedTokenizerBase:
-    """The checkpoint's own tokenizer, or one trained on `texts` for a new model.
+    """The tokenizer of the checkpoint or, for a new model, one trained on `texts`.
 
-    It cuts texts to --max_seq_length, and keeps of them what --truncation says; where these are None, as it was saved.
+    --max_seq_length and --truncation say how long texts are cut. If a flag is None, the checkpoint's setting stays.
+
+    Raises:
+        InputError: the tokenizer cannot be loaded or trained.
     """
-    wanted, ref = spec.tokenizer, spec.embed_with or spec.model
-    tokenizer = new_tokenizer(wanted, texts) if ref.is_new else limited(checkpoint_tokenizer(ref), wanted)
-    if wanted.truncation:
-        set_truncation(tokenizer, wanted.truncation)
+    options, ref = spec.tokenizer, spec.embed_with or spec.model
+    tokenizer = new_tokenizer(options, texts) if ref.is_new else limit_length(checkpoint_tokenizer(ref), options)
+    if options.truncation:
+        set_truncation(tokenizer, options.truncation)
     return tokenizer
 
 
-def new_tokenizer(wanted: TokenizerArguments, texts: Iterable[str]) -> PreTrainedTokenizerBase:
+def new_tokenizer(options: TokenizerArguments, texts: Iterable[str]) -> PreTrainedTokenizerBase:
     """A tokenizer trained on `texts`."""
     return train_tokenizer(
         texts,
-        wanted.tokenizer,
-        vocab_size=wanted.vocab_size,
-        min_frequency=wanted.min_frequency,
-        lowercase=wanted.lowercase,
-        model_max_length=wanted.max_seq_length,
+        options.tokenizer,
+        vocab_size=options.vocab_size,
+        min_frequency=options.min_frequency,
+        lowercase=options.lowercase,
+        model_max_length=options.max_seq_length,
     )
 
 
-def limited(tokenizer: PreTrainedTokenizerBase, wanted: TokenizerArguments) -> PreTrainedTokenizerBase:
-    """The tokenizer of a checkpoint, which cuts texts to --max_seq_length, at most to what the checkpoint takes."""
+def limit_length(tokenizer: PreTrainedTokenizerBase, options: TokenizerArguments) -> PreTrainedTokenizerBase:
+    """Set the tokenizer's maximum to --max_seq_length tokens, but at most to the maximum of the checkpoint."""
     limit = tokenizer.model_max_length
-    if wanted.max_seq_length and wanted.max_seq_length > limit:
-        logger.warning("--max_seq_length %d: this checkpoint was saved for %d tokens", wanted.max_seq_length, limit)
-    tokenizer.model_max_length = min(wanted.max_seq_length or LONGEST, limit)
+    if options.max_seq_length and options.max_seq_length > limit:
+        logger.warning("--max_seq_length %d: this checkpoint was saved for %d tokens", options.max_seq_length, limit)
+    tokenizer.model_max_length = min(options.max_seq_length or LONGEST_TEXT, limit)
     return tokenizer
 
 
@@ -64,8 +67,8 @@ def load_model(spec: RunSpec, task: Task, tokenizer: PreTrainedTokenizerBase, tr
     """A new custom model with the settings of --model_config, or a checkpoint with a head for the labels of the task.
 
     Raises:
-        InputError: a setting that does not exist or does not fit, a checkpoint that cannot be loaded, fresh weights
-            where nothing `trains` them.
+        InputError: a setting does not exist or does not fit, the checkpoint cannot be loaded, or the model has random
+            weights and nothing `trains` them.
     """
     ref, names = spec.model, label_names(task.labels)
     if ref.is_new:
@@ -86,17 +89,17 @@ def load_model(spec: RunSpec, task: Task, tokenizer: PreTrainedTokenizerBase, tr
             renew_classifier(model)
     model.config.problem_type = task.problem_type
     if trains:
-        model = tune(model, spec)
+        model = apply_tuning(model, spec)
     if spec.tuning.merge_adapter and not isinstance(model, PeftModel):
         raise InputError(NO_ADAPTER)
     return model
 
 
 def attention_dropout(ref: ModelRef, rate: float | None) -> dict[str, float]:
-    """--attention_dropout by the name that the checkpoint's config has for it.
+    """{field: rate}, where `field` is the name of the attention dropout in the checkpoint's config.
 
     Raises:
-        InputError: it has none of the usual names, and dropout is asked for.
+        InputError: the config has none of the known fields, and `rate` is not 0.
     """
     if rate is None:
         return {}

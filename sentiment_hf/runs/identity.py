@@ -13,7 +13,7 @@ from transformers import TrainingArguments
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import files_hash
 from sentiment_hf.data.splits import Splits
-from sentiment_hf.models.checkpoint import fetched
+from sentiment_hf.models.checkpoint import resolve_on_hub
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.arguments import AUTO, RunSpec, TuningArguments
 from sentiment_hf.settings.checks import OF_A_NEW_ADAPTER
@@ -73,7 +73,7 @@ def identify(spec: RunSpec, args: TrainingArguments, splits: Splits) -> KnownRun
     Raises:
         InputError: the checkpoint cannot be fetched, or has other classes than the data.
     """
-    spec = replace(spec, model=fetched(spec.model))
+    spec = replace(spec, model=resolve_on_hub(spec.model))
     refuse_another_shape(spec)
     splits = in_label_order(splits, spec.model, args.do_train)
     if args.output_dir == AUTO:

@@ -15,7 +15,7 @@ from sentiment_hf.common.files import whole
 from sentiment_hf.common.layout import PREDICTIONS
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.tasks.task import Task
-from sentiment_hf.text.encode import truncation
+from sentiment_hf.text.encode import kept_part
 from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.training.batches import longest_first
 from sentiment_hf.training.out_of_memory import memory_explained
@@ -97,7 +97,7 @@ def cost_of_model(trainer: ClassificationTrainer) -> dict[str, Any]:
         "processes": args.world_size,
         "mixed_precision": args.mixed_precision,
         "max_seq_length": limit,
-        "truncation": truncation(trainer.processing_class),
+        "truncation": kept_part(trainer.processing_class),
         "train_texts_at_max_seq_length": float((lengths >= limit).mean()),
         "vocabulary": len(trainer.processing_class),
     }

@@ -1,4 +1,4 @@
-"""Text to token ids by any tokenizer, and which part of a long text is kept."""
+"""Convert texts to token ids with any tokenizer, and choose which part of a long text is kept."""
 
 import re
 
@@ -7,33 +7,34 @@ from transformers import BatchEncoding, PreTrainedTokenizerBase
 LINE_BREAK = r"(?i)<br\s*/?>"
 
 # The entry of tokenizer_config.json that says which part of a long text is kept.
-KEPT = "text_truncation"
+TRUNCATION_ENTRY = "text_truncation"
 
 
 def set_truncation(tokenizer: PreTrainedTokenizerBase, kept: str) -> None:
-    """What is kept of a text that is too long: head, tail or head-tail; it is saved with the tokenizer.
+    """Set which part of a long text is `kept`: head, tail or head-tail. The tokenizer saves it in its config.
 
-    The library knows the first two by its own `truncation_side`; the third is known to `encode` alone.
+    The library has head and tail as `truncation_side`. Only `encode` knows head-tail.
     """
     tokenizer.truncation_side = "left" if kept == "tail" else "right"
-    tokenizer.init_kwargs |= {"truncation_side": tokenizer.truncation_side, KEPT: kept}
+    tokenizer.init_kwargs |= {"truncation_side": tokenizer.truncation_side, TRUNCATION_ENTRY: kept}
 
 
-def truncation(tokenizer: PreTrainedTokenizerBase) -> str:
-    """head, tail or head-tail."""
-    return tokenizer.init_kwargs.get(KEPT, "tail" if tokenizer.truncation_side == "left" else "head")
+def kept_part(tokenizer: PreTrainedTokenizerBase) -> str:
+    """The part of a long text that the tokenizer keeps: head, tail or head-tail."""
+    return tokenizer.init_kwargs.get(TRUNCATION_ENTRY, "tail" if tokenizer.truncation_side == "left" else "head")
 
 
 def encode(texts: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int | None = None) -> BatchEncoding:
-    """The same ids for a text wherever it is read: input_ids, attention_mask, ..., each a list with a list per text.
+    """Convert texts to input_ids, attention_mask, ...: each a list with a list per text.
 
-    `<br />` is a space for every tokenizer, texts are cut to `max_length` (None: the tokenizer's own), and one
-    without any token (what GPT-2 makes of "") is a single end-of-text token.
+    Training, scoring and prediction all use this function. `<br />` becomes a space for every tokenizer. Texts are cut
+    to `max_length` tokens (None: the tokenizer's own maximum). A text without tokens, such as "" for GPT-2, becomes
+    one end-of-text token.
     """
     limit = {"truncation": True, "max_length": max_length}
     texts = [re.sub(LINE_BREAK, " ", text) for text in texts]
-    if truncation(tokenizer) == "head-tail":
-        # Not verbose: a warning of texts that are too long is out of place, as they are about to be cut.
+    if kept_part(tokenizer) == "head-tail":
+        # verbose=False turns off the warning about long texts, which are cut below.
         encoded = tokenizer(texts, return_special_tokens_mask=True, verbose=False)
         cut_middle(encoded, max_length or tokenizer.model_max_length)
     else:
@@ -45,9 +46,10 @@ def encode(texts: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int
 
 
 def cut_middle(encoded: BatchEncoding, limit: int) -> None:
-    """Shorten each text to `limit` tokens: a quarter of what its own may take from its head, the rest from its tail.
+    """Cut the middle of each text, so that it has `limit` tokens, special tokens included.
 
-    Special tokens stay. The proportion is that of Sun et al. 2019, section 5.3.1 (128 of 510 tokens).
+    All special tokens stay. Of the other tokens, a quarter is taken from the head and three quarters from the tail, as
+    in Sun et al. 2019, section 5.3.1 (128 of 510 tokens).
     """
     for row, special in enumerate(encoded.pop("special_tokens_mask")):
         surplus = len(special) - limit

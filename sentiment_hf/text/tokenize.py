@@ -1,4 +1,4 @@
-"""A whole part of the data to token ids, for training and for scoring."""
+"""Tokenize a whole split, for training and for scoring."""
 
 from datasets import Dataset
 from transformers import BatchEncoding, PreTrainedTokenizerBase
@@ -8,12 +8,12 @@ from sentiment_hf.text.encode import encode
 
 
 def tokenize(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Dataset:
-    """Columns text, label -> what the tokenizer returns (input_ids, attention_mask, ...), label, length in tokens.
+    """Columns text, label -> the columns of the tokenizer (input_ids, attention_mask, ...), label, length in tokens.
 
-    Texts are cut to `max_length` tokens, special tokens included, and not padded.
+    Texts are cut to `max_length` tokens, including special tokens, and are not padded.
 
     Raises:
-        InputError: when `max_length` leaves no room for text.
+        InputError: `max_length` leaves no room for text.
     """
     special = tokenizer.num_special_tokens_to_add()
     if max_length <= special:

@@ -1,4 +1,4 @@
-"""Tokenizers that are trained on the train split: words, pieces of words or characters."""
+"""Train a tokenizer on the train split: words, pieces of words or characters."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -14,7 +14,7 @@ from sentiment_hf.text.encode import LINE_BREAK
 KINDS = ("word", "bpe", "char")
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]"]
 
-# The apostrophe of "don't" stays inside the word, for there stands the negation; that of "l'homme" parts two words.
+# The apostrophe of "don't" belongs to the word, which keeps its negation; that of "l'homme" separates two words.
 # A word has at most 100 characters. This keeps the time for a text without spaces proportional to its length.
 WORD = r"[\p{L}\p{M}\p{N}]{1,100}(?:'\p{L}{1,2}(?![\p{L}\p{M}\p{N}]))?"
 
@@ -31,12 +31,7 @@ def train_tokenizer(
     Raises:
         InputError: a setting is out of range, or no token is frequent enough.
     """
-    if kind not in KINDS:
-        raise InputError(f"--tokenizer {kind} is not a kind of tokenizer{did_you_mean(kind, KINDS)}.")
-    if vocab_size < 10:
-        raise InputError(f"--vocab_size {vocab_size} is too small: expected at least 10, special tokens included.")
-    if min_frequency < 1:
-        raise InputError(f"--min_frequency {min_frequency} is out of range: expected at least 1, which keeps all.")
+    _check_settings(kind, vocab_size, min_frequency)
     train = {"word": _train_word, "bpe": _train_bpe, "char": _train_char}[kind]
     backend = train(texts, _normalizer(lowercase), vocab_size, min_frequency)
     if backend.get_vocab_size() == len(SPECIAL_TOKENS):
@@ -67,6 +62,16 @@ def split_words(texts: Iterable[str], lowercase: bool) -> Iterator[list[str]]:
     normalizer, splitter = _normalizer(lowercase), _splitter()
     for text in texts:
         yield [word for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))]
+
+
+def _check_settings(kind: str, vocab_size: int, min_frequency: int) -> None:
+    """Raise InputError for a setting that is out of range."""
+    if kind not in KINDS:
+        raise InputError(f"--tokenizer {kind} is not a kind of tokenizer{did_you_mean(kind, KINDS)}.")
+    if vocab_size < 10:
+        raise InputError(f"--vocab_size {vocab_size} is too small: expected at least 10, special tokens included.")
+    if min_frequency < 1:
+        raise InputError(f"--min_frequency {min_frequency} is out of range: expected at least 1, which keeps all.")
 
 
 def _normalizer(lowercase: bool) -> normalizers.Normalizer:

@@ -28,5 +28,5 @@ def training_arguments(spec: RunSpec) -> TrainingArguments:
     # `TrainingArguments` sets do_eval to true for every eval_strategy but "no".
     args.do_eval = spec.training["do_eval"]
     if spec.training["auto_find_batch_size"] and args.world_size > 1:
-        raise InputError("--auto_find_batch_size is for one process: others would wait for one that begins anew")
+        raise InputError("--auto_find_batch_size is for one process: several would wait for one that starts again")
     return args

@@ -15,7 +15,7 @@ from custom_models import BODIES, MODEL_NAMES
 from sentiment_hf.cli import run_command
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.inference.scorer import load_scorer
-from sentiment_hf.models.adapters import tune
+from sentiment_hf.models.adapters import apply_tuning
 from sentiment_hf.models.load import load_model, load_tokenizer
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.run_flags import parse_run
@@ -138,7 +138,7 @@ def test_it_trains_on_as_any_checkpoint_and_by_lora(runs, data, tmp_path):
     for run in (report, lora):
         assert 0 < run["trainable_parameters"] < run["parameters"]
     model = AutoModelForSequenceClassification.from_pretrained(runs / "custom-lstm")
-    adapted = tune(model, parse_run(["--model", "x", "--tuning", "lora"]))
+    adapted = apply_tuning(model, parse_run(["--model", "x", "--tuning", "lora"]))
     adapters = [name for name, _ in adapted.named_parameters() if "lora" in name]
     assert adapters
     assert not any(".embedding." in name for name in adapters)
@@ -230,7 +230,7 @@ def test_the_vocabulary_of_the_encoder_can_be_resized(encoder):
 @pytest.mark.parametrize("name", ["custom-attention", "custom-fc", "custom-transformer"])
 def test_no_adapter_gets_into_the_encoder(encoder, name, targets):
     words = ["--lora_target_modules", *targets] if targets else []
-    model = tune(on_encoder(name, encoder)[0], parse_run(["--model", "x", "--tuning", "lora", *words]))
+    model = apply_tuning(on_encoder(name, encoder)[0], parse_run(["--model", "x", "--tuning", "lora", *words]))
     adapters = [weight for weight, _ in model.named_parameters() if "lora" in weight]
     assert adapters
     assert not any("embedding.model" in weight for weight in adapters)

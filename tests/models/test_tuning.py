@@ -24,7 +24,7 @@ from sentiment_hf.cli import run_command
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.plan.flags import as_flag
 from sentiment_hf.inference.scorer import load_scorer
-from sentiment_hf.models.adapters import tune, write_labels
+from sentiment_hf.models.adapters import apply_tuning, write_labels
 from sentiment_hf.models.head import head_modules
 from sentiment_hf.models.load import load_model
 from sentiment_hf.runs.run import run
@@ -83,7 +83,7 @@ def tiny(name: str) -> PreTrainedModel:
 def tuned(name: str, tuning: str, **settings):
     """The same after --tuning."""
     words = [word for flag, value in settings.items() for word in as_flag(flag, value)]
-    return tune(tiny(name), parse_run(["--model", "some/checkpoint", "--tuning", tuning, *words]))
+    return apply_tuning(tiny(name), parse_run(["--model", "some/checkpoint", "--tuning", tuning, *words]))
 
 
 def moved_by_two_steps(model) -> set[str]:
@@ -195,14 +195,14 @@ def test_lora_of_a_recurrent_model_reaches_its_cells(name):
 @pytest.mark.parametrize("settings", [{"weight_dropout": 0.2}, {"freeze_embeddings": True}])
 def test_lora_suits_a_recurrent_model_with_these_settings(settings):
     model = small_model("custom-lstm", **settings).train()
-    moved = moved_by_two_steps(tune(model, parse_run(["--model", "x", "--tuning", "lora"])))
+    moved = moved_by_two_steps(apply_tuning(model, parse_run(["--model", "x", "--tuning", "lora"])))
     assert any("forward_cells" in weight for weight in moved)
     assert any("embedding" in weight for weight in moved) != settings.get("freeze_embeddings", False)
 
 
 def test_learned_positions_get_no_adapter_for_it_would_not_be_read():
     model = small_model("custom-transformer", positions="learned").train()
-    model = tune(model, parse_run(["--model", "x", "--tuning", "lora"]))
+    model = apply_tuning(model, parse_run(["--model", "x", "--tuning", "lora"]))
     trained = {name for name, weight in model.named_parameters() if weight.requires_grad and "original" not in name}
     assert moved_by_two_steps(model) == trained
 

@@ -11,7 +11,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Bert
 from sentiment_hf.cli import run_command
 from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.settings.model_ref import ModelRef
-from sentiment_hf.text.encode import encode, set_truncation, truncation
+from sentiment_hf.text.encode import encode, kept_part, set_truncation
 from sentiment_hf.text.tokenize import tokenize
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{index}" for index in range(100))]
@@ -43,7 +43,7 @@ def test_this_part_of_a_long_text_is_kept_between_its_special_tokens(kept, tmp_p
     assert {len(values[0]) for values in encode([LONG], tokenizer).values()} == {14}
     tokenizer.save_pretrained(tmp_path)
     saved = AutoTokenizer.from_pretrained(tmp_path)
-    assert truncation(saved) == kept
+    assert kept_part(saved) == kept
     assert encode([LONG], saved)["input_ids"] == [long]
 
 
