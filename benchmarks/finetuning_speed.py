@@ -17,8 +17,8 @@ from statistics import median
 
 from transformers import DataCollatorWithPadding
 
-from sentiment_hf.data import load_splits
-from sentiment_hf.runs.report import environment
+from sentiment_hf.data.splits import load_splits
+from sentiment_hf.runs.environment import environment
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.processes import use_all_cores

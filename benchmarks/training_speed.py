@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from torch.utils.data import DataLoader
 from transformers import TrainingArguments
 
-from sentiment_hf.data import Splits, load_splits
+from sentiment_hf.data.splits import Splits, load_splits
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training.arguments import training_arguments

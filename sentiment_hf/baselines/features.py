@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from tokenizers import Tokenizer
 
 from sentiment_hf.common.errors import extra_explained
-from sentiment_hf.text.tokenizers import LINE_BREAK, train_tokenizer
+from sentiment_hf.text.encode import LINE_BREAK
 
 # All words of any train part that fits into memory, and three of them as digits of one 64-bit integer.
 MOST_WORDS = 2**20
@@ -36,6 +36,9 @@ class Tokens(TransformerMixin, BaseEstimator):
 
     def fit_transform(self, texts: list[str], labels=None) -> list[np.ndarray]:
         """Learn the vocabulary, of `vocabulary_` tokens, and count those of train: `num_tokens_`."""
+        # It brings `datasets`, which texts are classified without.
+        from sentiment_hf.text.tokenizers import train_tokenizer
+
         size = {"vocab_size": MOST_WORDS, "min_frequency": 1, "model_max_length": MOST_WORDS}
         tokenizer = train_tokenizer(texts, self.kind, lowercase=self.lowercase, **size)
         self.tokenizer_, self.vocabulary_ = tokenizer.backend_tokenizer.to_str(), len(tokenizer)

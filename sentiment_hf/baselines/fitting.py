@@ -22,7 +22,7 @@ from sentiment_hf.baselines.estimators import BASELINES, Baseline
 from sentiment_hf.baselines.features import Tokens, analyzer
 from sentiment_hf.baselines.storage import save_baseline
 from sentiment_hf.common.errors import InputError, extra_explained
-from sentiment_hf.data import Splits
+from sentiment_hf.data.splits import Splits
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.tasks.task import Task
 

@@ -2,12 +2,14 @@
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from sentiment_hf import __version__
 from sentiment_hf.common.errors import InputError, Interrupted, NotPushedError, TrainingError
+
+# A name that `signal` lacks on Windows.
+SIGPIPE = 13
 
 USAGE = """usage: sentiment-hf COMMAND [FLAGS]
 
@@ -102,18 +104,9 @@ def list_command(argv: Sequence[str]) -> int:
     """The names that --model and --config take."""
 
     def work():
-        from sentiment_hf.settings.model_ref import BASELINES, MODELS
-        from sentiment_hf.settings.recipes import CONFIGS, recipes
+        from sentiment_hf.cli.list import list_main
 
-        print("custom models (--model NAME):")
-        for name, description in MODELS.items():
-            print(f"  {name:<20}{description}")
-        print("baselines (--model NAME):")
-        for name, description in BASELINES.items():
-            print(f"  {name:<36}{description}")
-        print(f"recipes (--config FILE) in {CONFIGS}:")
-        for name in recipes():
-            print(f"  {name}.yaml")
+        list_main(argv)
 
     return exit_code(work)
 
@@ -140,7 +133,7 @@ def exit_code(work: Callable[[], None]) -> int:
     except BrokenPipeError:
         # Whoever read the output, as `head` does, has seen enough; what is left of it goes nowhere, without a word.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 128 + signal.SIGPIPE
+        return 128 + SIGPIPE
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from the last checkpoint, if there is one", file=sys.stderr)
         return 130

@@ -4,13 +4,17 @@ import argparse
 from collections.abc import Sequence
 
 from sentiment_hf.common.errors import FlagParser
-from sentiment_hf.inference.make_ensemble import METHODS, make_ensemble
-from sentiment_hf.runs.report import table
+
+METHODS = ("weights", "mean", "vote")
 
 
 def ensemble_main(argv: Sequence[str]) -> None:
     """Make an ensemble, or show the one that is there."""
     args = parse(argv)
+    # Imported after the flags are accepted, for these bring numpy and pyarrow.
+    from sentiment_hf.inference.make_ensemble import make_ensemble
+    from sentiment_hf.runs.report import table
+
     report = make_ensemble(args.folders, args.output_dir, args.method, args.overwrite)
     print(f"{table(report)}\nmembers, by {report.recipe}:")
     for member in report.members:

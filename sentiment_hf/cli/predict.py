@@ -5,15 +5,15 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-
-from transformers.utils import logging
+from typing import TYPE_CHECKING
 
 from sentiment_hf.common.characters import SURROGATE
 from sentiment_hf.common.errors import FlagParser, InputError
-from sentiment_hf.inference.predict_file import TableArguments, predict_file
-from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.model_ref import ModelRef
+
+if TYPE_CHECKING:
+    from sentiment_hf.inference.scorer import Scorer
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -45,6 +45,12 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--model_revision", default="main")
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code that comes with the model")
     args = parser.parse_intermixed_args(argv)
+    check(args, parser)
+    return args
+
+
+def check(args: argparse.Namespace, parser: FlagParser) -> None:
+    """Raises InputError for flags that contradict each other, and for values that no flag can have."""
     if args.file and args.texts:
         parser.error("give texts or --file, not both")
     if any(SURROGATE.search(text) for text in args.texts):
@@ -57,7 +63,6 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
         parser.error(f"--output {args.output}: there is no such folder")
     if args.batch_size < 1:
         parser.error(f"--batch_size {args.batch_size} must be at least 1")
-    return args
 
 
 def predict_main(argv: Sequence[str]) -> None:
@@ -66,10 +71,14 @@ def predict_main(argv: Sequence[str]) -> None:
     ref = ModelRef.parse(
         args.model, flag="MODEL", revision=args.model_revision, trust_remote_code=args.trust_remote_code
     )
-    logging.disable_progress_bar()
+    if args.file and not Path(args.file).exists():
+        raise InputError(f"--file {args.file}: there is no such file.")
+    # Imported after the flags are accepted, for it brings numpy, and torch for a model that needs it.
+    from sentiment_hf.inference.scorer import load_scorer
+
     scorer = load_scorer(ref)
     if args.file:
-        predict_file(table_arguments(args), scorer)
+        predict_table(args, scorer)
         return
     for texts in [args.texts] if args.texts else standard_input(args.batch_size):
         scored = scorer.classify(texts, args.batch_size)
@@ -81,9 +90,12 @@ def predict_main(argv: Sequence[str]) -> None:
             print(f"{prediction}\t{shown}\t{text}", flush=True)
 
 
-def table_arguments(args: argparse.Namespace) -> TableArguments:
-    """Those of the flags that are about --file."""
-    return TableArguments(
+def predict_table(args: argparse.Namespace, scorer: "Scorer") -> None:
+    """The rows of --file with label and probabilities, to --output or to the screen."""
+    # Tables are read by `datasets`, which texts have no need of.
+    from sentiment_hf.inference.predict_file import TableArguments, predict_file
+
+    table = TableArguments(
         file=Path(args.file),
         output=Path(args.output) if args.output else None,
         csv_raw=args.csv_raw,
@@ -92,6 +104,7 @@ def table_arguments(args: argparse.Namespace) -> TableArguments:
         text_column_delimiter=args.text_column_delimiter,
         batch_size=args.batch_size,
     )
+    predict_file(table, scorer)
 
 
 def standard_input(batch_size: int) -> Iterator[list[str]]:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sentiment_hf.common.errors import FlagParser
-from sentiment_hf.hub.push import push, require_repo_id, require_token
-from sentiment_hf.hub.pushed_files import finished_model, pushed_files, refuse_local_base
 from sentiment_hf.settings.flags import yes_or_no
 
 
@@ -15,16 +13,30 @@ def push_main(argv: Sequence[str]) -> None:
     args = parse(argv)
     folder = Path(args.folder)
     if args.dry_run:
-        ref = finished_model(folder)
-        refuse_local_base(ref, args.base_model)
-        sizes = {name: (folder / name).stat().st_size for name in pushed_files(ref)}
-        summary = f"bytes in {len(sizes)} files would go to {args.hub_model_id}; nothing was sent"
-        print("\n".join(f"{size:>13,}  {name}" for name, size in sizes.items()))
-        print(f"{sum(sizes.values()):>13,}  {summary}")
+        show(folder, args.hub_model_id, args.base_model)
         return
+    from sentiment_hf.hub.refusals import require_token
+
     require_token()
+    from sentiment_hf.hub.push import push
+
     url = push(folder, args.hub_model_id, args.hub_private_repo, args.license, args.base_model)
     print(f"pushed to {url}")
+
+
+def show(folder: Path, hub_model_id: str, base_model: str | None) -> None:
+    """Print the size and the name of each file that would go; raises InputError as `push` does."""
+    from sentiment_hf.hub.refusals import finished_model, refuse_local_base
+
+    ref = finished_model(folder)
+    refuse_local_base(ref, base_model)
+    # Imported after the folder is accepted, for it brings transformers.
+    from sentiment_hf.hub.pushed_files import pushed_files
+
+    sizes = {name: (folder / name).stat().st_size for name in pushed_files(ref)}
+    summary = f"bytes in {len(sizes)} files would go to {hub_model_id}; nothing was sent"
+    print("\n".join(f"{size:>13,}  {name}" for name, size in sizes.items()))
+    print(f"{sum(sizes.values()):>13,}  {summary}")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
@@ -38,6 +50,9 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--base_model", help="Hub id of the model under an adapter that was trained on a folder")
     parser.add_argument("--dry_run", action="store_true", help="list the files that would go, and send nothing")
     args = parser.parse_args(argv)
+    # Imported after the flags are read, for it brings huggingface_hub.
+    from sentiment_hf.hub.refusals import require_repo_id
+
     require_repo_id(args.hub_model_id, "--hub_model_id")
     if args.base_model:
         require_repo_id(args.base_model, "--base_model")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sentiment_hf.common.errors import InputError, NotPushedError
 from sentiment_hf.settings.run_flags import parse_run
 
 
@@ -13,20 +14,26 @@ def run_main(argv: Sequence[str]) -> None:
         NotPushedError: all is done and saved, but the Hub did not take it.
     """
     spec = parse_run(argv)
+    # First of all, for it refuses Windows.
+    import sentiment_hf.runs.lock  # noqa: F401
+
+    if spec.training["push_to_hub"]:
+        from sentiment_hf.hub.refusals import require_pushable
+
+        require_pushable(spec)
     # Imported after the flags are accepted, for these bring torch.
     from accelerate import PartialState
 
-    from sentiment_hf.common.errors import InputError, NotPushedError
-    from sentiment_hf.hub.push import push, require_pushable
     from sentiment_hf.runs.report import table
     from sentiment_hf.runs.run import run
 
-    require_pushable(spec)
     report = run(spec)
     if not PartialState().is_main_process:
         return
     print(table(report), flush=True)
     if spec.training["push_to_hub"]:
+        from sentiment_hf.hub.push import push
+
         wanted = spec.training["hub_model_id"], spec.training["hub_private_repo"], spec.run.license
         try:
             url = push(report.folder, *wanted)

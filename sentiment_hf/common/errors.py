@@ -67,3 +67,15 @@ def extra_explained(extra: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise InputError(f"{error.name} is not installed: pip install 'sentiment-hf[{extra}]'") from error
+
+
+@contextmanager
+def windows_explained(what: str) -> Iterator[None]:
+    """Around the import of a module that Windows does not have, at the head of the file that needs it.
+
+    The file is then refused as a whole, before anything is read or written; `what` says what the module is for.
+    """
+    try:
+        yield
+    except ImportError as error:
+        raise InputError(f"{what} by {error.name}, which Windows does not have; use WSL") from error

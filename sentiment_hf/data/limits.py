@@ -1,4 +1,4 @@
-"""What files may hold: a few kilobytes of parquet can unpack to more than the memory, and a link can lead anywhere."""
+"""What files may hold: a few kilobytes of parquet can unpack to more than the memory."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -74,17 +74,3 @@ def column_size(column: pa.Array) -> int:
     if str(column.type.value_type) not in TEXT_TYPES:
         return column.dictionary_decode().nbytes
     return pc.sum(pc.binary_length(column.dictionary).take(column.indices)).as_py() or 0
-
-
-def require_inside(paths: Iterable[Path], folder: Path) -> None:
-    """Raise InputError if one of the paths lies outside of the folder, by a link or by its name."""
-    home = folder.resolve()
-    for path in paths:
-        if not path.resolve().is_relative_to(home):
-            what = f"is a link to {path.resolve()}," if path.is_symlink() else "is named by the folder and lies"
-            raise InputError(f"{path} {what} outside of {folder}; put a copy in its place")
-
-
-def links_in(folder: Path) -> list[Path]:
-    """Links to existing files and folders inside the folder; a folder behind a link is not searched."""
-    return [path for path in sorted(folder.rglob("*")) if path.is_symlink() and path.exists()]

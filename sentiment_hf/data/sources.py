@@ -20,6 +20,7 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.hub_access import require_hub
+from sentiment_hf.common.links import links_in, require_inside
 from sentiment_hf.data.files import (
     SUFFIXES,
     Table,
@@ -29,7 +30,7 @@ from sentiment_hf.data.files import (
     read_file,
     read_json_table,
 )
-from sentiment_hf.data.limits import links_in, require_inside, require_size
+from sentiment_hf.data.limits import require_size
 from sentiment_hf.settings.arguments import DataArguments
 
 IMDB = "stanfordnlp/imdb"

@@ -7,16 +7,15 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx2
-from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi, get_token, is_offline_mode
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from huggingface_hub.utils import validate_repo_id
+from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+from huggingface_hub.errors import HfHubHTTPError
 
-from sentiment_hf.common.errors import InputError, NotPushedError
+from sentiment_hf.common.errors import NotPushedError
 from sentiment_hf.common.hub_access import why_unreachable
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD
-from sentiment_hf.hub.pushed_files import card_of, finished_model, is_ours, pushed_files, refuse_local_base
+from sentiment_hf.hub.pushed_files import card_of, is_ours, pushed_files
+from sentiment_hf.hub.refusals import finished_model, refuse_local_base
 from sentiment_hf.runs.card import pinned
-from sentiment_hf.settings.arguments import RunSpec
 
 ADVICE = {
     401: "the Hub does not know the token: set HF_TOKEN, or `hf auth login`",
@@ -25,40 +24,6 @@ ADVICE = {
     409: "somebody else changes it at this moment, or the name is taken: try again",
     429: "the Hub has had too many requests from you: wait some minutes",
 }
-
-
-def require_repo_id(name: str, flag: str) -> None:
-    """NAME or OWNER/NAME, of the characters that the Hub allows."""
-    try:
-        validate_repo_id(name)
-    except HFValidationError as error:
-        raise InputError(f"{flag} {name}: expected OWNER/NAME as the Hub allows it ({error})") from error
-
-
-def require_token() -> None:
-    """There is a token; whether the Hub takes it is seen when it is used."""
-    if is_offline_mode():
-        raise InputError("HF_HUB_OFFLINE is set, so nothing can be pushed: unset it")
-    if get_token() is None:
-        raise InputError("the Hub wants a token to push: set HF_TOKEN, or `hf auth login`")
-
-
-def require_pushable(spec: RunSpec) -> None:
-    """What --push_to_hub needs, before anything is trained.
-
-    Raises:
-        InputError: a name that the Hub does not allow, no token, an adapter whose base nobody else has.
-    """
-    if not spec.training["push_to_hub"]:
-        return
-    require_repo_id(spec.training["hub_model_id"], "--hub_model_id")
-    require_token()
-    base = spec.model.root
-    if spec.tuning.tuning == "lora" and not spec.tuning.merge_adapter and base.is_local:
-        raise InputError(
-            f"--push_to_hub: the adapter would need --model {base.name}, which is a folder of this machine. Push that "
-            "one and name it by its Hub id, or add --merge_adapter"
-        )
 
 
 def push(

@@ -12,46 +12,19 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.layout import (
     ADAPTER_CONFIG,
     ADAPTER_WEIGHTS,
-    BASELINE_FILE,
     CARD,
     CONFIG,
-    ENSEMBLE_FILE,
     EVAL_RESULTS,
     INDEX,
     LABELS,
-    REPORT,
     SHARD,
     TOKENIZER,
     TOKENIZER_CONFIG,
     WEIGHTS,
 )
-from sentiment_hf.data.limits import require_inside
+from sentiment_hf.common.links import require_inside
 from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.model_ref import Kind, ModelRef
-
-
-def finished_model(folder: Path) -> ModelRef:
-    """The model of the finished run in `folder`.
-
-    Raises:
-        InputError: there is no finished run, or its result is no checkpoint: a baseline, an ensemble, scores alone.
-    """
-    if not (folder / REPORT).is_file():
-        raise InputError(f"{folder} holds no finished run: expected its {REPORT}; run it to its end first")
-    if not any((folder / name).is_file() for name in (CONFIG, ADAPTER_CONFIG, BASELINE_FILE, ENSEMBLE_FILE)):
-        raise InputError(f"{folder} holds no model: it is a run that only scored one; push the folder of that one")
-    ref = ModelRef.in_folder(folder, flag="FOLDER")
-    if ref.kind is Kind.BASELINE:
-        raise InputError(
-            f"{folder} holds a baseline, which is no checkpoint of transformers and loads in no `pipeline()`; train "
-            "custom-ngram, which does"
-        )
-    if ref.kind is Kind.ENSEMBLE:
-        raise InputError(
-            f"{folder} holds an ensemble, which is no checkpoint of transformers and loads in no `pipeline()`; push "
-            "its members, each by itself"
-        )
-    return ref
 
 
 def pushed_files(ref: ModelRef) -> list[str]:
@@ -109,16 +82,6 @@ def card_of(folder: Path) -> str:
         reason = " ".join(str(error).split())
         raise InputError(f"{folder / CARD}: expected YAML between two lines of --- at its head: {reason}") from error
     return text
-
-
-def refuse_local_base(ref: ModelRef, base_model: str | None) -> None:
-    """An adapter names the model that it changes; a folder of this machine is nothing to others."""
-    if ref.base and ref.base.is_local and not base_model:
-        raise InputError(
-            f"{ref.folder} is an adapter of {ref.base.name}, a folder of this machine. Push that one first and name "
-            "it by --base_model OWNER/NAME, or make a whole checkpoint of both by `sentiment-hf run --model "
-            f"{ref.folder} --do_eval --merge_adapter`, with the data flags that it was trained with"
-        )
 
 
 def is_ours(name: str) -> bool:

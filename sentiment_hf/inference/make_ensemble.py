@@ -7,22 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import minimize
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import fingerprint, read_json, write_json
 from sentiment_hf.common.layout import ENSEMBLE_FILE, INFERENCE, PREDICTIONS, REPORT
 from sentiment_hf.inference.ensemble import Ensemble
 from sentiment_hf.runs.finished import Run, load_runs, size_of
-from sentiment_hf.runs.identity import fingerprint_of
-from sentiment_hf.runs.report import Report, command, environment
-from sentiment_hf.runs.run_folder import REPLACE
-from sentiment_hf.runs.score import scores_of, write_predictions
-from sentiment_hf.tasks.task import Predicted, Task
-from sentiment_hf.tasks.terms import SMALLEST
+from sentiment_hf.runs.report import REPLACE, Report, command
+from sentiment_hf.tasks.task import Predicted
 
 logger = logging.getLogger(__name__)
-METHODS = ("weights", "mean", "vote")
 
 # What is summed over the members.
 COSTS = ("parameters", "trainable_parameters", "train_seconds", "train_tokens")
@@ -48,6 +42,10 @@ def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method:
         logger.warning("%s holds this ensemble already; its result:", folder)
         return report
     validation, task = validation_of(members), members[0].task
+    # These bring torch, which whatever is refused or reported above has no need of.
+    from sentiment_hf.inference.evaluate_ensemble import evaluate, learned_weights
+    from sentiment_hf.runs.identity import fingerprint_of
+
     weights = learned_weights(validation, task) if method == "weights" else np.full(len(members), 1 / len(members))
     ensemble = Ensemble(method, task, [member.folder for member in members], weights)
     listed = [
@@ -121,28 +119,6 @@ def validation_of(members: list[Run]) -> list[Predicted]:
     return [member.validation for member in members]
 
 
-def learned_weights(members: list[Predicted], task: Task) -> np.ndarray:
-    """(members,) weights of the least log-loss on the rows of `members`, not negative and summing to 1.
-
-    The linear opinion pool (Stone 1961): a weighted mean of probabilities. That its log-loss on held-out rows sets the
-    weights is stacking (Yao et al. 2018). The loss is convex in the weights, so where the search starts has no say.
-    What was itself chosen or calibrated on validation looks somewhat better there than it is, and weighs too much.
-    """
-    labels, count = members[0].labels, len(members)
-    of_label = np.stack([task.likelihood(labels, one.probabilities) for one in members], axis=1).clip(SMALLEST)
-
-    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
-        pooled = of_label @ weights
-        return -np.log(pooled).mean(), -(of_label / pooled[:, None]).mean(axis=0)
-
-    sum_is_one = {"type": "eq", "fun": lambda weights: weights.sum() - 1, "jac": np.ones_like}
-    settings = {"method": "SLSQP", "bounds": [(0, 1)] * count, "options": {"ftol": 1e-12, "maxiter": 1000}}
-    found = minimize(loss, np.full(count, 1 / count), jac=True, constraints=sum_is_one, **settings)
-    if not found.success:
-        raise InputError(f"no weights could be learned ({found.message}); combine by --method mean")
-    return found.x.clip(0) / found.x.clip(0).sum()
-
-
 def facts_of(members: list[Run], method: str) -> Report:
     """What of a report is known of the members; all of them have to be trained, so what that costs adds up.
 
@@ -173,24 +149,3 @@ def clear(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in (REPORT, ENSEMBLE_FILE, INFERENCE, *PREDICTIONS.values()):
         (folder / name).unlink(missing_ok=True)
-
-
-def evaluate(ensemble: Ensemble, members: list[Run], folder: Path, facts: Report) -> Report:
-    """Validation, then test once; writes predictions and, last, report.json."""
-    parts = {part: [getattr(member, part) for member in members] for part in ("validation", "test")}
-    scored = {part: combined(ensemble, predicted) for part, predicted in parts.items()}
-    write_predictions(folder, scored, ensemble.task)
-    report = Report(**vars(facts) | scores_of(scored, ensemble.task) | environment())
-    # What it takes to have the members, for combining them takes nothing.
-    for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes"):
-        setattr(report, name, max(getattr(member.report, name) for member in members))
-    report.save(folder)
-    return report
-
-
-def combined(ensemble: Ensemble, members: list[Predicted]) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, outputs) logits of the ensemble and (rows,) labels."""
-    probabilities, predictions = (
-        np.stack([getattr(member, name) for member in members]) for name in ("probabilities", "predictions")
-    )
-    return ensemble.task.logits(ensemble.combine(probabilities, predictions), SMALLEST), members[0].labels

@@ -2,24 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
-import torch
 from tqdm import tqdm
-from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 
-import custom_models  # noqa: F401  registers the custom models
-from sentiment_hf.baselines.storage import load_baseline
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.inference.ensemble import load_ensemble
-from sentiment_hf.models.load import checkpoint_tokenizer, fetched, load_checkpoint
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.model_ref import Kind, ModelRef
-from sentiment_hf.tasks.saved import task_of_model
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Task
-from sentiment_hf.text.encode import encode
 
 
 @dataclass(frozen=True)
@@ -53,16 +45,16 @@ def load_scorer(ref: ModelRef) -> Scorer:
         )
     if ref.kind is Kind.ENSEMBLE:
         return ensemble_scorer(ref)
+    # Each kind brings packages of its own, imported once nothing of the model can be refused any more without them.
     if ref.kind is Kind.BASELINE:
+        from sentiment_hf.baselines.storage import load_baseline
+
         estimator, labels = load_baseline(ref)
         return Scorer(SingleLabel(tuple(labels)), estimator.predict_proba)
     require_checkpoint(ref)
-    ref = fetched(ref)
-    tokenizer = checkpoint_tokenizer(ref)
-    model = load_checkpoint(ref, tokenizer, trains=False).eval()
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
-    task = task_of_model(model.config)
-    return Scorer(task, partial(score_batch, model.to(device), tokenizer, task))
+    from sentiment_hf.inference.classifier import load_classifier
+
+    return Scorer(*load_classifier(ref))
 
 
 def ensemble_scorer(ref: ModelRef) -> Scorer:
@@ -79,12 +71,3 @@ def ensemble_scorer(ref: ModelRef) -> Scorer:
         return ensemble.combine(probabilities, task.decide(probabilities))
 
     return Scorer(task, score)
-
-
-@torch.inference_mode()
-def score_batch(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task, texts: list[str]
-) -> np.ndarray:
-    """(texts, outputs) probabilities; texts are cut to the length that is saved with the tokenizer."""
-    inputs = DataCollatorWithPadding(tokenizer)(encode(texts, tokenizer)).to(model.device)
-    return task.probabilities(model(**inputs).logits)

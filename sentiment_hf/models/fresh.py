@@ -1,7 +1,6 @@
 """Create a new custom model from --model_config and, with --embed_with, on a pretrained encoder."""
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -21,11 +20,6 @@ from custom_models.base import TextClassifierConfig, TextEncoder
 from sentiment_hf.common.errors import InputError, did_you_mean, failure_explained
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import ModelRef
-
-
-def label_names(labels: Sequence[str]) -> dict[str, dict]:
-    """As a config holds them."""
-    return {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
 
 
 def new_model(spec: RunSpec, names: dict[str, dict], tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.hub_access import require_hub
-from sentiment_hf.data.limits import links_in, require_inside
+from sentiment_hf.common.links import links_in, require_inside
 from sentiment_hf.settings.model_ref import ModelRef
 
 # File names of weights from before safetensors.

@@ -10,15 +10,12 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.layout import MODEL_FILES, PREDICTIONS, REPORT, RUNS
 from sentiment_hf.runs.published import Kept, read_folder, read_published
 from sentiment_hf.runs.report import Report
+from sentiment_hf.settings.recipes import Settings
 from sentiment_hf.tasks.task import Predicted, Task
 
 # What of the notes on the data may differ: runs on fewer training rows are points of a learning curve, the same data
 # set can lie on the Hub and in a folder, and older reports do not say where theirs did.
 OF_TRAIN = {"sampled", "rows", "empty_texts", "hub_id", "config"}
-
-
-# Where in the grid of a comparison a run stands: setting to value.
-Settings = dict[str, bool | int | float | str]
 
 
 @dataclass(frozen=True, eq=False)

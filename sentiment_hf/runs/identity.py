@@ -12,8 +12,8 @@ from transformers import TrainingArguments
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import files_hash
-from sentiment_hf.data import Splits
-from sentiment_hf.models.load import fetched
+from sentiment_hf.data.splits import Splits
+from sentiment_hf.models.checkpoint import fetched
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.arguments import AUTO, RunSpec, TuningArguments
 from sentiment_hf.settings.checks import OF_A_NEW_ADAPTER

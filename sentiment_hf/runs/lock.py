@@ -1,6 +1,5 @@
 """One run per output folder at a time."""
 
-import fcntl
 import os
 import socket
 from collections.abc import Iterator
@@ -8,8 +7,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.errors import InputError, windows_explained
 from sentiment_hf.common.layout import LOCK
+
+with windows_explained("runs lock their output folder"):
+    import fcntl
 
 
 @contextmanager

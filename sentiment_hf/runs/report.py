@@ -1,7 +1,6 @@
 """`Report`: what a finished run is, what it cost and how it scored; report.json, and the table on the screen."""
 
 import dataclasses
-import platform
 import shlex
 import sys
 from dataclasses import dataclass
@@ -11,12 +10,14 @@ from typing import Any, Self
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json, write_json
 from sentiment_hf.common.layout import REPORT
-from sentiment_hf.common.versions import versions
 from sentiment_hf.tasks.saved import task_named
 from sentiment_hf.tasks.task import Task
 
 # Of the keys of report.json. A later schema may only add keys as long as it has this number.
 SCHEMA = 1
+
+# The way on from an output folder that cannot be read.
+REPLACE = "choose another folder, or give --overwrite"
 
 # Of reports that were written before this key.
 DEFAULT_TASK = "single_label"
@@ -129,24 +130,6 @@ class Report:
 def command() -> str:
     """The words that started this process, of the program its name only."""
     return shlex.join([Path(sys.argv[0]).name.replace("__main__.py", "sentiment-hf"), *sys.argv[1:]])
-
-
-def environment() -> dict[str, Any]:
-    """Threads, processor, versions, and the largest resident size so far (Linux reports it in KiB, macOS in bytes)."""
-    # Not on Windows, where reports can be read all the same.
-    import resource
-
-    import torch
-
-    unit = 1 if platform.system() == "Darwin" else 1024
-    cuda = torch.cuda.is_available()
-    return {
-        "threads": torch.get_num_threads(),
-        "device": torch.cuda.get_device_name() if cuda else platform.processor() or platform.machine(),
-        "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
-        "peak_gpu_memory_bytes": torch.cuda.max_memory_allocated() if cuda else 0,
-        "versions": versions(),
-    }
 
 
 def table(report: Report) -> str:

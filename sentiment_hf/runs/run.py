@@ -18,11 +18,12 @@ from threadpoolctl import threadpool_limits
 
 from sentiment_hf.baselines.estimators import Baseline
 from sentiment_hf.baselines.fitting import fit, prepare_baseline
-from sentiment_hf.data import load_splits
+from sentiment_hf.data.splits import load_splits
 from sentiment_hf.runs.card import license_of, write_card
+from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import KnownRun, fingerprint_of, identify, require_checkpoints
 from sentiment_hf.runs.lock import locked
-from sentiment_hf.runs.report import Report, command, environment
+from sentiment_hf.runs.report import Report, command
 from sentiment_hf.runs.run_folder import as_before_if_refused, claim, finished_report
 from sentiment_hf.runs.score import (
     Scored,

@@ -19,15 +19,12 @@ from sentiment_hf.common.layout import (
 )
 from sentiment_hf.runs.identity import NEUTRAL, KnownRun
 from sentiment_hf.runs.lock import refuse_locked
-from sentiment_hf.runs.report import Report
+from sentiment_hf.runs.report import REPLACE, Report
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.training.checkpoints import checkpoints_newest_first, newest_whole_checkpoint, set_aside_damaged
 from sentiment_hf.training.disk import require_writable
 
 logger = logging.getLogger(__name__)
-
-# The way on from a folder that cannot be read.
-REPLACE = "choose another folder, or give --overwrite"
 
 
 def finished_report(known: KnownRun) -> Report | None:

@@ -13,9 +13,10 @@ from sentiment_hf.baselines.fitting import FittedBaseline
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import whole
 from sentiment_hf.common.layout import PREDICTIONS
-from sentiment_hf.data import Splits
+from sentiment_hf.data.splits import Splits
 from sentiment_hf.tasks.task import Task
-from sentiment_hf.text.encode import tokenize, truncation
+from sentiment_hf.text.encode import truncation
+from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.training.batches import longest_first
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.trainer import ClassificationTrainer

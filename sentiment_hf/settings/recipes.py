@@ -14,6 +14,10 @@ from sentiment_hf.settings.model_ref import MODELS, Kind, ModelRef
 PACKAGE = Path(__file__).parents[1]
 CONFIGS = PACKAGE / "configs" if (PACKAGE / "configs").is_dir() else PACKAGE.parent / "configs"
 
+# A value of a setting in the grid of a comparison, and where in it a run stands: setting to value.
+Value = bool | int | float | str
+Settings = dict[str, Value]
+
 
 def recipe_file(config: str) -> Path:
     """The file that --config names; raises InputError where there is none."""

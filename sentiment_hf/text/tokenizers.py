@@ -1,4 +1,4 @@
-"""Text to token ids: a tokenizer trained on the train split, and the map that applies any tokenizer to a split."""
+"""Tokenizers that are trained on the train split: words, pieces of words or characters."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -8,12 +8,11 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 
 from sentiment_hf.common.errors import InputError, did_you_mean
+from sentiment_hf.text.encode import LINE_BREAK
 
 # WordPiece is missing: it learns a different vocabulary in every process (huggingface/tokenizers#1794).
 KINDS = ("word", "bpe", "char")
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]"]
-
-LINE_BREAK = r"(?i)<br\s*/?>"
 
 # The apostrophe of "don't" stays inside the word, for there stands the negation; that of "l'homme" parts two words.
 # A word has at most 100 characters. This keeps the time for a text without spaces proportional to its length.

@@ -13,10 +13,10 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments, se
 
 from sentiment_hf.common.errors import InputError, Interrupted, TrainingError
 from sentiment_hf.common.layout import HISTORY
-from sentiment_hf.data import Splits
+from sentiment_hf.data.splits import Splits
 from sentiment_hf.models.load import load_model, load_tokenizer
 from sentiment_hf.settings.arguments import RunArguments, RunSpec
-from sentiment_hf.text.encode import tokenize
+from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.text.word_vectors import initialise_embedding
 from sentiment_hf.training.batches import FewLengthsCollator, longest_first
 from sentiment_hf.training.callbacks import EarlyStoppingCallback, MetricsFile, StopOnBrokenLoss, StopOnSignal

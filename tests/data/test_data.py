@@ -18,9 +18,8 @@ import pytest
 from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.data import load_splits
 from sentiment_hf.data.files import read_csv_table, read_file
-from sentiment_hf.data.splits import stratified
+from sentiment_hf.data.splits import load_splits, stratified
 from sentiment_hf.settings.arguments import DataArguments
 
 IMDB = Path(__file__).parents[3] / "shared/data/imdb"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sentiment_hf.data import load_splits
+from sentiment_hf.data.splits import load_splits
 from sentiment_hf.settings.arguments import DataArguments
 
 SAMPLE = Path(__file__).parents[2] / "sentiment_hf" / "data" / "sample"

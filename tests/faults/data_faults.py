@@ -13,7 +13,7 @@ from faults.ground import Ground
 from faults.programs import OURS
 from faults.shot import Ended, shoot
 from sentiment_hf.cli import exit_code
-from sentiment_hf.data import load_splits
+from sentiment_hf.data.splits import load_splits
 from sentiment_hf.settings.arguments import DataArguments
 
 Rows = list[tuple[str, str]]

@@ -117,7 +117,7 @@ def make_model(data: Path) -> None:
 
     def main(argv: list[str]) -> int:
         from custom_models import GRUConfig
-        from sentiment_hf.data import load_splits
+        from sentiment_hf.data.splits import load_splits
         from sentiment_hf.models.load import load_tokenizer
         from sentiment_hf.settings.run_flags import parse_run
 

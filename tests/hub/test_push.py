@@ -23,7 +23,8 @@ from loopback_hub import USER
 from custom_models import MODEL_NAMES
 from sentiment_hf.cli import push_command, run_command
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.hub.pushed_files import finished_model, pushed_files
+from sentiment_hf.hub.pushed_files import pushed_files
+from sentiment_hf.hub.refusals import finished_model
 from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.runs.card import plain
 from sentiment_hf.settings.model_ref import ModelRef

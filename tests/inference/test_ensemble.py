@@ -16,10 +16,12 @@ import pytest
 from helpers import TINY, contents, read_report, reviews, run_baseline, run_flags, save_bert, write_csv
 
 from sentiment_hf.cli import ensemble_command, predict_command, push_command
+from sentiment_hf.cli.ensemble import METHODS
 from sentiment_hf.comparison.page.page import write_page
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.data.files import read_csv_table
-from sentiment_hf.inference.make_ensemble import METHODS, learned_weights, make_ensemble, validation_of
+from sentiment_hf.inference.evaluate_ensemble import learned_weights
+from sentiment_hf.inference.make_ensemble import make_ensemble, validation_of
 from sentiment_hf.runs.finished import load_runs
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Predicted

@@ -9,8 +9,9 @@ from helpers import save_bert, write_data
 from transformers import AutoConfig, AutoModelForSequenceClassification, BertTokenizer, RobertaConfig
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.models.checkpoint import load_checkpoint, positions
 from sentiment_hf.models.fresh import parse_model_config
-from sentiment_hf.models.load import load_checkpoint, load_model, load_tokenizer, positions
+from sentiment_hf.models.load import load_model, load_tokenizer
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.run_flags import parse_run

@@ -10,7 +10,8 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.text.encode import encode, tokenize
+from sentiment_hf.text.encode import encode
+from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.text.tokenizers import KINDS, train_tokenizer
 
 TEXTS = [

@@ -11,7 +11,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, Bert
 from sentiment_hf.cli import run_command
 from sentiment_hf.cli.predict import parse
 from sentiment_hf.inference.scorer import load, predict_batch
-from sentiment_hf.text.encode import encode, set_truncation, tokenize, truncation
+from sentiment_hf.text.encode import encode, set_truncation, truncation
+from sentiment_hf.text.tokenize import tokenize
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"w{index}" for index in range(100))]
 LONG = " ".join(f"w{index}" for index in range(50))

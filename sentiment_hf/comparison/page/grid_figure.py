@@ -20,7 +20,8 @@ from sentiment_hf.comparison.page.drawing import (
     label_ends,
     text_size,
 )
-from sentiment_hf.comparison.plan.grid import Value, as_word, spoken
+from sentiment_hf.comparison.plan.grid import as_word, spoken
+from sentiment_hf.settings.recipes import Value
 
 # Colours of Okabe & Ito, Color Universal Design (2008). Their yellow is left out: it is too pale for a line.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9", "#E69F00")

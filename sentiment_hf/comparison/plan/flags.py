@@ -8,11 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sentiment_hf.common.errors import FlagParser, InputError
-from sentiment_hf.comparison.plan.grid import Value, expand, name_of, unsaid
-from sentiment_hf.runs.finished import Settings
+from sentiment_hf.comparison.plan.grid import expand, name_of, unsaid
 from sentiment_hf.settings.arguments import TUNINGS
 from sentiment_hf.settings.model_ref import ModelRef
-from sentiment_hf.settings.recipes import read_yaml
+from sentiment_hf.settings.recipes import Settings, Value, read_yaml
 
 USAGE = """sentiment-hf compare FOLDER ... [FLAGS]
        sentiment-hf compare --models MODEL ... [FLAGS] [FLAGS OF sentiment-hf run]

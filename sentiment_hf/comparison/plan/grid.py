@@ -6,11 +6,9 @@ import shlex
 from collections.abc import Mapping
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.runs.finished import Settings
+from sentiment_hf.settings.recipes import Settings, Value
 
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
-
-Value = bool | int | float | str
 
 
 def expand(template: str, grid: Mapping[str, list[Value]]) -> list[tuple[str, Settings]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.plan.flags import CompareArguments
-from sentiment_hf.data import Splits, load_splits
+from sentiment_hf.data.splits import Splits, load_splits
 from sentiment_hf.runs.identity import identify, require_checkpoints
 from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run_folder import finished_report
@@ -55,7 +55,7 @@ def plan(args: CompareArguments) -> tuple[list[Planned], Splits]:
     """All runs, and the splits with all training rows. The first seed of every model comes before the second of any.
 
     Raises:
-        InputError: a run would refuse its flags, data cannot be read, or a folder holds another run.
+        InputError: data cannot be read, or a folder holds another run.
     """
     data = SplitsCache()
     first = next(iter(args.models.values()))
@@ -90,12 +90,6 @@ def report_if_finished(name: str, argv: list[str], data: SplitsCache) -> Report 
     """
     try:
         spec = parse_run(argv)
-    except InputError as error:
-        hint = "a flag that not all models take goes into quotes with one: 'custom-lstm --max_steps 500'"
-        raise InputError(f"{name}: {error} ({hint})") from error
-    try:
-        if not spec.training["do_predict"]:
-            raise InputError("models are compared on test: leave out --do_train and --do_eval, or add --do_predict")
         require_checkpoints(spec)
         splits = data.splits(spec.data)
         require_same_rows(data.first, splits)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.data import load_test_columns
+from sentiment_hf.data.splits import load_test_columns
 from sentiment_hf.runs.finished import Run
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.tasks.task import Task

@@ -1,0 +1,42 @@
+"""What of its flags a comparison refuses for the runs, found out without torch and without the data."""
+
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.comparison.plan.flags import CompareArguments
+from sentiment_hf.settings.arguments import DataArguments, RunSpec
+from sentiment_hf.settings.run_flags import parse_run
+
+
+def accepted_data(args: CompareArguments) -> DataArguments | None:
+    """The data flags that lead to the test rows; None for finished folders where nothing is asked of the rows.
+
+    Raises:
+        InputError: flags that `sentiment-hf run` would refuse of one of the models, or runs that do not score test.
+    """
+    if args.models:
+        return accepted_runs(args)[0].data
+    if args.words([]) or args.rows_file:
+        return parse_run(args.words(["--model", "baseline-majority"])).data
+    return None
+
+
+def accepted_runs(args: CompareArguments) -> list[RunSpec]:
+    """The run of each model without a seed of its own; raises InputError as `accepted_data`."""
+    first, *others = args.models
+    # What the first model refuses is most often wrong for all of them, so that its error goes without a hint.
+    specs = {first: parse_run(args.words(args.models[first].flags))}
+    specs |= {model: accepted_run(args, model) for model in others}
+    for model, spec in specs.items():
+        if not spec.training["do_predict"]:
+            raise InputError(
+                f"{model}-seed0: models are compared on test: leave out --do_train and --do_eval, or add --do_predict"
+            )
+    return [*specs.values()]
+
+
+def accepted_run(args: CompareArguments, model: str) -> RunSpec:
+    """The same of one model."""
+    try:
+        return parse_run(args.words(args.models[model].flags))
+    except InputError as error:
+        hint = "a flag that not all models take goes into quotes with one: 'custom-lstm --max_steps 500'"
+        raise InputError(f"{model}-seed0: {error} ({hint})") from error
