@@ -55,7 +55,7 @@ def plan(args: CompareArguments) -> tuple[list[Planned], Splits]:
     """All runs, and the splits with all training rows. The first seed of every model comes before the second of any.
 
     Raises:
-        InputError: data that cannot be read, a folder with another run.
+        InputError: data cannot be read, or a folder holds another run.
     """
     data = SplitsCache()
     first = next(iter(args.models.values()))
