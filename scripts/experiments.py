@@ -4,11 +4,11 @@ import re
 import sys
 from pathlib import Path
 
-from sentiment_hf.cli import exit_code
+from sentiment_hf.cli import exit_code_of
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.page.figures import pictures
 from sentiment_hf.comparison.page.formatting import amount, decimals, percent, with_interval
-from sentiment_hf.comparison.plan.flags import parse
+from sentiment_hf.comparison.plan.flags import parse_compare
 from sentiment_hf.comparison.plan.grid import as_word
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.runs.finished import load_runs
@@ -38,7 +38,7 @@ def main() -> None:
 
 def load_experiment(folder: Path) -> dict:
     """The comparison of the committed runs of one recipe, with the grid of the recipe."""
-    args = parse(["--config", str(RECIPES / f"{folder.name}.yaml")])
+    args = parse_compare(["--config", str(RECIPES / f"{folder.name}.yaml")])
     settings = {
         f"{name}-seed{seed}": candidate.settings
         for name, candidate in args.models.items()
@@ -87,4 +87,4 @@ def with_table(page: str, name: str, lines: str) -> str:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(main))
+    sys.exit(exit_code_of(main))

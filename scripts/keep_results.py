@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment_hf.cli import exit_code
+from sentiment_hf.cli import exit_code_of
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.layout import REPORT
 from sentiment_hf.runs.published import publish
@@ -24,4 +24,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(lambda: main(sys.argv[1:])))
+    sys.exit(exit_code_of(lambda: main(sys.argv[1:])))

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment_hf.cli import exit_code
+from sentiment_hf.cli import exit_code_of
 from sentiment_hf.common.errors import FlagParser, InputError, extra_explained
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.files import read_file
@@ -58,4 +58,4 @@ def texts_of(path: Path, columns: str | None) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(exit_code(lambda: main(sys.argv[1:])))
+    sys.exit(exit_code_of(lambda: main(sys.argv[1:])))

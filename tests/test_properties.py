@@ -14,9 +14,9 @@ from transformers import DataCollatorWithPadding
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.common.spreadsheet import FORMULA, cell
+from sentiment_hf.common.spreadsheet import FORMULA, escape_formula
 from sentiment_hf.data.files import SUFFIXES, Table, read_file
-from sentiment_hf.runs.card import plain
+from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.text.encode import encode
 
 TEXTS_AT_ONCE = 20
@@ -92,7 +92,7 @@ def test_any_text_has_probabilities(models, tokenizer, name, batch):
 
 @given(text=texts)
 def test_any_text_is_no_markup_in_a_card_and_one_line(text):
-    shown = plain(text)
+    shown = escape_markdown(text)
     assert not re.search(r"(?<!\\)[*_`\[\]#|~$]", shown)
     assert "<" not in shown
     assert len(shown.splitlines()) <= 1
@@ -100,6 +100,6 @@ def test_any_text_is_no_markup_in_a_card_and_one_line(text):
 
 @given(text=texts)
 def test_any_text_is_no_formula_in_a_cell(text):
-    shown = cell(text)
+    shown = escape_formula(text)
     assert shown == text or shown == f"'{text}"
     assert not FORMULA.match(shown)

@@ -17,7 +17,7 @@ from launching import python
 from sklearn.metrics import f1_score
 
 from sentiment_hf.cli import ensemble, push
-from sentiment_hf.cli.predict import parse
+from sentiment_hf.cli.predict import parse_predict
 from sentiment_hf.comparison.plan import flags
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.runs.finished import load_runs
@@ -63,18 +63,18 @@ def test_every_run_command_is_understood(command, monkeypatch, tmp_path):
 @pytest.mark.parametrize("command", [line for line in SHELL if line.startswith(PREDICT)])
 def test_every_predict_command_is_understood(command):
     program = "predict" if command.startswith("sentiment-hf") else "scripts/predict.py"
-    assert parse(words_after(command, program)).model
+    assert parse_predict(words_after(command, program)).model
 
 
 @pytest.mark.parametrize("command", [line for line in SHELL if line.startswith("python scripts/push.py")])
 def test_every_push_command_is_understood(command):
-    assert push.parse(words_after(command, "scripts/push.py")).hub_model_id
+    assert push.parse_push(words_after(command, "scripts/push.py")).hub_model_id
 
 
 @pytest.mark.parametrize("command", [line for line in SHELL if line.startswith("python scripts/compare.py")])
 def test_every_compare_command_is_understood(command, monkeypatch):
     monkeypatch.chdir(ROOT)
-    args = flags.parse(words_after(command, "scripts/compare.py"))
+    args = flags.parse_compare(words_after(command, "scripts/compare.py"))
     assert args.folders or args.models
     for candidate in args.models.values():
         assert parse_run(args.words(candidate.flags))
@@ -82,7 +82,7 @@ def test_every_compare_command_is_understood(command, monkeypatch):
 
 @pytest.mark.parametrize("command", [line for line in SHELL if line.startswith("python scripts/ensemble.py")])
 def test_every_ensemble_command_is_understood(command):
-    assert len(ensemble.parse(words_after(command, "scripts/ensemble.py")).folders) > 1
+    assert len(ensemble.parse_ensemble(words_after(command, "scripts/ensemble.py")).folders) > 1
 
 
 def test_every_make_target_exists():

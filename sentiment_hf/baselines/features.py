@@ -12,7 +12,7 @@ from sentiment_hf.common.errors import extra_explained
 from sentiment_hf.text.encode import LINE_BREAK
 
 # All words of any train part that fits into memory, and three of them as digits of one 64-bit integer.
-MOST_WORDS = 2**20
+MAX_WORDS = 2**20
 
 # Texts that are tokenized at a time, since what tokenizers returns of one is large.
 TEXTS_AT_A_TIME = 1000
@@ -39,7 +39,7 @@ class Tokens(TransformerMixin, BaseEstimator):
         # It brings `datasets`, which texts are classified without.
         from sentiment_hf.text.tokenizers import train_tokenizer
 
-        size = {"vocab_size": MOST_WORDS, "min_frequency": 1, "model_max_length": MOST_WORDS}
+        size = {"vocab_size": MAX_WORDS, "min_frequency": 1, "model_max_length": MAX_WORDS}
         tokenizer = train_tokenizer(texts, self.kind, lowercase=self.lowercase, **size)
         self.tokenizer_, self.vocabulary_ = tokenizer.backend_tokenizer.to_str(), len(tokenizer)
         tokens = self.transform(texts)
@@ -48,7 +48,7 @@ class Tokens(TransformerMixin, BaseEstimator):
 
     def transform(self, texts: list[str]) -> list[np.ndarray]:
         """(tokens of the text,) for each; a word that train lacks has the id of [UNK]."""
-        tokenizer = tokenizer_of(self.tokenizer_)
+        tokenizer = read_tokenizer(self.tokenizer_)
         tokens = []
         for start in range(0, len(texts), TEXTS_AT_A_TIME):
             batch = texts[start : start + TEXTS_AT_A_TIME]
@@ -58,7 +58,7 @@ class Tokens(TransformerMixin, BaseEstimator):
 
 
 @lru_cache(maxsize=2)
-def tokenizer_of(serialized: str) -> Tokenizer:
+def read_tokenizer(serialized: str) -> Tokenizer:
     """Read once, for it takes longer than to classify a text."""
     tokenizer = Tokenizer.from_str(serialized)
     # A review that spells "[PAD]" has written five characters.
@@ -141,17 +141,17 @@ class LexiconScores(TransformerMixin, BaseEstimator):
 
     def fit(self, texts: list[str], labels=None) -> "LexiconScores":
         """Nothing is learned; the words of train, parted by spaces, are counted: `num_tokens_`."""
-        self.num_tokens_, self.vocabulary_ = sum(len(text.split()) for text in texts), len(analyzer().lexicon)
+        self.num_tokens_, self.vocabulary_ = sum(len(text.split()) for text in texts), len(vader_analyzer().lexicon)
         return self
 
     def transform(self, texts: list[str]) -> np.ndarray:
         """The shares lie between 0 and 1, the compound score between -1 and 1."""
-        scores = (analyzer().polarity_scores(re.sub(LINE_BREAK, " ", text)) for text in texts)
+        scores = (vader_analyzer().polarity_scores(re.sub(LINE_BREAK, " ", text)) for text in texts)
         return np.array([[score[name] for name in VADER_SCORES] for score in scores])
 
 
 @lru_cache(maxsize=1)
-def analyzer():
+def vader_analyzer():
     """The lexicon is read once."""
     with extra_explained("baselines"):
         from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer

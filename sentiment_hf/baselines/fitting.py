@@ -19,7 +19,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
 from sentiment_hf.baselines.estimators import BASELINES, Baseline
-from sentiment_hf.baselines.features import Tokens, analyzer
+from sentiment_hf.baselines.features import Tokens, vader_analyzer
 from sentiment_hf.baselines.storage import save_baseline
 from sentiment_hf.common.errors import InputError, extra_explained
 from sentiment_hf.data.splits import Splits
@@ -81,7 +81,7 @@ def prepare_baseline(spec: RunSpec, validation: Dataset, processes: int) -> Base
     with extra_explained("baselines"):
         import skops.io  # noqa: F401  asked for before the fit, needed after it
     if name == "baseline-lexicon":
-        analyzer()
+        vader_analyzer()
     baseline = BASELINES[name](Tokens(spec.tokenizer.tokenizer, spec.tokenizer.lowercase), spec.training["seed"])
     if isinstance(baseline.classifier, LinearSVC):
         refuse_lacking_class(validation, name)
@@ -99,7 +99,7 @@ def refuse_lacking_class(validation: Dataset, name: str) -> None:
         )
 
 
-def fit(baseline: Baseline, splits: Splits) -> FittedBaseline:
+def fit_baseline(baseline: Baseline, splits: Splits) -> FittedBaseline:
     """On train, once for each strength; kept is the best accuracy on validation, of equal ones the most regularised.
 
     The features are made once. `train_seconds` are theirs and those of the classifier that is kept.

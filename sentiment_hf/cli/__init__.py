@@ -53,7 +53,7 @@ def run_command(argv: Sequence[str]) -> int:
 
         run_main(argv)
 
-    return exit_code(work)
+    return exit_code_of(work)
 
 
 def compare_command(argv: Sequence[str]) -> int:
@@ -64,7 +64,7 @@ def compare_command(argv: Sequence[str]) -> int:
 
         compare_main(argv)
 
-    return exit_code(work)
+    return exit_code_of(work)
 
 
 def predict_command(argv: Sequence[str]) -> int:
@@ -75,7 +75,7 @@ def predict_command(argv: Sequence[str]) -> int:
 
         predict_main(argv)
 
-    return exit_code(work)
+    return exit_code_of(work)
 
 
 def ensemble_command(argv: Sequence[str]) -> int:
@@ -86,7 +86,7 @@ def ensemble_command(argv: Sequence[str]) -> int:
 
         ensemble_main(argv)
 
-    return exit_code(work)
+    return exit_code_of(work)
 
 
 def push_command(argv: Sequence[str]) -> int:
@@ -97,7 +97,7 @@ def push_command(argv: Sequence[str]) -> int:
 
         push_main(argv)
 
-    return exit_code(work)
+    return exit_code_of(work)
 
 
 def list_command(argv: Sequence[str]) -> int:
@@ -108,10 +108,10 @@ def list_command(argv: Sequence[str]) -> int:
 
         list_main(argv)
 
-    return exit_code(work)
+    return exit_code_of(work)
 
 
-def exit_code(work: Callable[[], None]) -> int:
+def exit_code_of(work: Callable[[], None]) -> int:
     """0 done, 2 refused, 3 training failed, 4 not pushed, 128 + signal interrupted; a message and no traceback."""
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     # A screen that cannot show a character is no reason to stop.

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.layout import ENSEMBLE_FILE
-from sentiment_hf.comparison.plan.flags import parse
+from sentiment_hf.comparison.plan.flags import parse_compare
 from sentiment_hf.comparison.plan.refusals import accepted_data
 
 if TYPE_CHECKING:
@@ -20,11 +20,11 @@ def compare_main(argv: Sequence[str]) -> None:
     """Make what is missing, compare all that is finished, write the page and print the advice.
 
     Raises:
-        InputError: as `parse`, `accepted_data` and `plan`; or the folders hold no runs that can be compared.
+        InputError: as `parse_compare`, `accepted_data` and `plan`; or the folders hold no runs that can be compared.
         TrainingError: the page is written, but some runs failed.
         Interrupted: a signal came in a run.
     """
-    args = parse(argv)
+    args = parse_compare(argv)
     data = accepted_data(args)
     if args.folders:
         runs, failed, output = finished_runs(args.folders), [], args.output_dir or Path()
@@ -46,7 +46,7 @@ def compare_main(argv: Sequence[str]) -> None:
         runs, failed, output, rows = make_runs(args, data)
     comparison = compare(runs, rows) | {"grid": args.grid, "failed": failed}
     write_page(comparison, output / PAGE, args.texts)
-    said = [*table(comparison, runs[0].task.ranking), "", *comparison["advice"]]
+    said = [*result_lines(comparison, runs[0].task.ranking), "", *comparison["advice"]]
     print("\n".join(["", *said, "", f"written to {output / PAGE / HTML}"]))
     if failed:
         raise TrainingError(f"{len(failed)} failed: {', '.join(run['name'] for run in failed)}")
@@ -70,7 +70,7 @@ def require_members(folders: list[Path]) -> None:
             load_ensemble(folder)
 
 
-def table(comparison: dict, ranking: "Score") -> list[str]:
+def result_lines(comparison: dict, ranking: "Score") -> list[str]:
     """The score that ranks with its interval, training time and speed of each model, aligned."""
     width = max(len(model["name"]) for model in comparison["models"])
     lines = []

@@ -10,18 +10,18 @@ METHODS = ("weights", "mean", "vote")
 
 def ensemble_main(argv: Sequence[str]) -> None:
     """Make an ensemble, or show the one that is there."""
-    args = parse(argv)
+    args = parse_ensemble(argv)
     # Imported after the flags are accepted, for these bring numpy and pyarrow.
     from sentiment_hf.inference.make_ensemble import make_ensemble
-    from sentiment_hf.runs.report import table
+    from sentiment_hf.runs.report import result_table
 
     report = make_ensemble(args.folders, args.output_dir, args.method, args.overwrite)
-    print(f"{table(report)}\nmembers, by {report.recipe}:")
+    print(f"{result_table(report)}\nmembers, by {report.recipe}:")
     for member in report.members:
         print(f"{member['weight']:6.3f}  {member['name']}")
 
 
-def parse(argv: Sequence[str]) -> argparse.Namespace:
+def parse_ensemble(argv: Sequence[str]) -> argparse.Namespace:
     """The flags of ensemble."""
     parser = FlagParser(prog="sentiment-hf ensemble", description=__doc__, allow_abbrev=False)
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="output folders of finished runs, two or more")

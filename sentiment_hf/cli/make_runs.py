@@ -7,11 +7,11 @@ from sentiment_hf.common.errors import InputError, TrainingError
 from sentiment_hf.common.layout import INFERENCE, REPORT
 from sentiment_hf.comparison.plan.execute import execute
 from sentiment_hf.comparison.plan.flags import CompareArguments
-from sentiment_hf.comparison.plan.plan import Planned, plan
+from sentiment_hf.comparison.plan.plan import PlannedRun, plan
 from sentiment_hf.comparison.statistics.rows import TestRows, test_rows
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.inference.make_ensemble import make_ensemble
-from sentiment_hf.inference.speed import measure
+from sentiment_hf.inference.speed import measure_speed
 from sentiment_hf.runs.finished import Run, load_runs
 from sentiment_hf.settings.arguments import DataArguments
 
@@ -26,18 +26,18 @@ def make_runs(args: CompareArguments, data: DataArguments) -> tuple[list[Run], l
     """
     planned, splits = plan(args)
     rows = test_rows(data, args.rows_file)
-    folders, failed = make(args, planned, splits)
+    folders, failed = make_missing(args, planned, splits)
     runs = load_runs(folders, {run.name: args.models[run.model].settings for run in planned})
     return runs, failed, planned[0].folder.parent, rows
 
 
-def make(args: CompareArguments, planned: list[Planned], splits: Splits) -> tuple[list[Path], list[dict]]:
+def make_missing(args: CompareArguments, planned: list[PlannedRun], splits: Splits) -> tuple[list[Path], list[dict]]:
     """Runs, ensembles and their speeds, what is there excepted: the finished folders, and what failed."""
     failed = execute(planned)
     folders = [run.folder for run in planned if (run.folder / REPORT).is_file()]
     if not folders:
         raise TrainingError(f"no run ended well; the first said: {failed[0]['reason']}")
-    ensembles, not_combined = combine(args.ensembles, planned, folders)
+    ensembles, not_combined = make_ensembles(args.ensembles, planned, folders)
     full = max(run.train_rows for run in planned)
     first = [run.folder for run in planned if run.seed == 0 and run.train_rows == full and run.folder in folders]
     not_measured = measure_all([*first, *ensembles], splits.test["text"][:])
@@ -51,7 +51,7 @@ def measure_all(folders: list[Path], texts: list[str]) -> list[dict]:
         if (folder / INFERENCE).is_file():
             continue
         try:
-            found = measure(folder, texts)
+            found = measure_speed(folder, texts)
         except TrainingError as error:
             failed.append({"name": f"speed of {folder.name}", "reason": str(error)})
         else:
@@ -59,8 +59,8 @@ def measure_all(folders: list[Path], texts: list[str]) -> list[dict]:
     return failed
 
 
-def combine(
-    ensembles: dict[str, list[str]], planned: list[Planned], finished: list[Path]
+def make_ensembles(
+    ensembles: dict[str, list[str]], planned: list[PlannedRun], finished: list[Path]
 ) -> tuple[list[Path], list[dict]]:
     """An ensemble for each seed that all its members finished on all rows: its folder, or why there is none."""
     folders, failed, full = [], [], max(run.train_rows for run in planned)
@@ -72,7 +72,9 @@ def combine(
         for seed in seeds:
             folder = planned[0].folder.parent / f"{name}-seed{seed}"
             try:
-                make_ensemble([runs[member, seed] for member in members], str(folder), "weights", outdated(folder))
+                make_ensemble(
+                    [runs[member, seed] for member in members], str(folder), "weights", ensemble_outdated(folder)
+                )
             except InputError as error:
                 failed.append({"name": folder.name, "reason": str(error)})
             else:
@@ -80,7 +82,7 @@ def combine(
     return folders, failed
 
 
-def outdated(folder: Path) -> bool:
+def ensemble_outdated(folder: Path) -> bool:
     """An ensemble is there, and a member was run again since."""
     try:
         require_members([folder])

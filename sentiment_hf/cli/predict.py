@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from sentiment_hf.inference.scorer import Scorer
 
 
-def parse(argv: Sequence[str]) -> argparse.Namespace:
+def parse_predict(argv: Sequence[str]) -> argparse.Namespace:
     """The flags of predict."""
     parser = FlagParser(prog="sentiment-hf predict", description=__doc__, allow_abbrev=False)
     parser.add_argument("model", help="folder with a trained model, or a Hub id")
@@ -45,11 +45,11 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--model_revision", default="main")
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code that comes with the model")
     args = parser.parse_intermixed_args(argv)
-    check(args, parser)
+    refuse_contradictions(args, parser)
     return args
 
 
-def check(args: argparse.Namespace, parser: FlagParser) -> None:
+def refuse_contradictions(args: argparse.Namespace, parser: FlagParser) -> None:
     """Raises InputError for flags that contradict each other, and for values that no flag can have."""
     if args.file and args.texts:
         parser.error("give texts or --file, not both")
@@ -67,7 +67,7 @@ def check(args: argparse.Namespace, parser: FlagParser) -> None:
 
 def predict_main(argv: Sequence[str]) -> None:
     """Texts from the command line, a file or standard input to labels and probabilities."""
-    args = parse(argv)
+    args = parse_predict(argv)
     ref = ModelRef.parse(
         args.model, flag="MODEL", revision=args.model_revision, trust_remote_code=args.trust_remote_code
     )
@@ -78,9 +78,9 @@ def predict_main(argv: Sequence[str]) -> None:
 
     scorer = load_scorer(ref)
     if args.file:
-        predict_table(args, scorer)
+        predict_table_file(args, scorer)
         return
-    for texts in [args.texts] if args.texts else standard_input(args.batch_size):
+    for texts in [args.texts] if args.texts else read_standard_input(args.batch_size):
         scored = scorer.classify(texts, args.batch_size)
         predictions = scorer.task.as_text(scorer.task.decide(scored))
         for text, prediction, probabilities in zip(texts, predictions, scored, strict=True):
@@ -90,7 +90,7 @@ def predict_main(argv: Sequence[str]) -> None:
             print(f"{prediction}\t{shown}\t{text}", flush=True)
 
 
-def predict_table(args: argparse.Namespace, scorer: "Scorer") -> None:
+def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:
     """The rows of --file with label and probabilities, to --output or to the screen."""
     # Tables are read by `datasets`, which texts have no need of.
     from sentiment_hf.inference.predict_file import TableArguments, predict_file
@@ -107,14 +107,14 @@ def predict_table(args: argparse.Namespace, scorer: "Scorer") -> None:
     predict_file(table, scorer)
 
 
-def standard_input(batch_size: int) -> Iterator[list[str]]:
+def read_standard_input(batch_size: int) -> Iterator[list[str]]:
     """Its lines, `batch_size` at a time; at a terminal each as soon as it is typed."""
-    lines = decoded(sys.stdin.buffer)
+    lines = decode_lines(sys.stdin.buffer)
     while texts := list(islice(lines, 1 if sys.stdin.isatty() else batch_size)):
         yield texts
 
 
-def decoded(lines: Iterable[bytes]) -> Iterator[str]:
+def decode_lines(lines: Iterable[bytes]) -> Iterator[str]:
     """UTF-8 whatever the locale, without line ends."""
     for number, line in enumerate(lines, 1):
         try:

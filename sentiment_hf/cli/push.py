@@ -10,10 +10,10 @@ from sentiment_hf.settings.flags import yes_or_no
 
 def push_main(argv: Sequence[str]) -> None:
     """Push a finished run, or list what would be pushed."""
-    args = parse(argv)
+    args = parse_push(argv)
     folder = Path(args.folder)
     if args.dry_run:
-        show(folder, args.hub_model_id, args.base_model)
+        print_pushed_files(folder, args.hub_model_id, args.base_model)
         return
     from sentiment_hf.hub.refusals import require_token
 
@@ -24,7 +24,7 @@ def push_main(argv: Sequence[str]) -> None:
     print(f"pushed to {url}")
 
 
-def show(folder: Path, hub_model_id: str, base_model: str | None) -> None:
+def print_pushed_files(folder: Path, hub_model_id: str, base_model: str | None) -> None:
     """Print the size and the name of each file that would go; raises InputError as `push` does."""
     from sentiment_hf.hub.refusals import finished_model, refuse_local_base
 
@@ -39,7 +39,7 @@ def show(folder: Path, hub_model_id: str, base_model: str | None) -> None:
     print(f"{sum(sizes.values()):>13,}  {summary}")
 
 
-def parse(argv: Sequence[str]) -> argparse.Namespace:
+def parse_push(argv: Sequence[str]) -> argparse.Namespace:
     """The flags of push."""
     parser = FlagParser(prog="sentiment-hf push", description=__doc__, allow_abbrev=False)
     parser.add_argument("folder", help="output folder of a finished run")

@@ -24,13 +24,13 @@ def run_main(argv: Sequence[str]) -> None:
     # Imported after the flags are accepted, for these bring torch.
     from accelerate import PartialState
 
-    from sentiment_hf.runs.report import table
+    from sentiment_hf.runs.report import result_table
     from sentiment_hf.runs.run import run
 
     report = run(spec)
     if not PartialState().is_main_process:
         return
-    print(table(report), flush=True)
+    print(result_table(report), flush=True)
     if spec.training["push_to_hub"]:
         from sentiment_hf.hub.push import push
 

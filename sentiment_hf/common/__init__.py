@@ -1,1 +1,1 @@
-"""What every station uses: errors, files, and the names of all files of a run."""
+"""Shared by all packages: errors, reading and writing of files, and the file names of a run."""

@@ -1,4 +1,8 @@
-"""The four ways in which a run can end early; the command line turns them into exit codes: 2, 3, 4, 128 + signal."""
+"""Errors that end a command, and context managers that turn errors of libraries into `InputError`.
+
+`cli.exit_code_of` turns InputError, TrainingError, NotPushedError and Interrupted into the exit codes 2, 3, 4 and
+128 + signal.
+"""
 
 import argparse
 import difflib
@@ -7,39 +11,39 @@ from contextlib import contextmanager
 
 
 class InputError(ValueError):
-    """The user's input cannot be used: the message says what was expected, what was found and what to do."""
+    """The user's input cannot be used. The message states what was expected, what was found and what to do."""
 
 
 class TrainingError(RuntimeError):
-    """Training began and could not go on (loss not finite)."""
+    """Training or scoring started and failed, for example because the loss is not finite."""
 
 
 class NotPushedError(RuntimeError):
-    """Trained and saved, but not on the Hub."""
+    """The run is complete and saved, but was not pushed to the Hub."""
 
 
 class FlagParser(argparse.ArgumentParser):
-    """Raises `InputError` where argparse would exit by itself."""
+    """An `ArgumentParser` that raises `InputError` for wrong flags instead of ending the process."""
 
     def error(self, message: str):
-        """Called by argparse on a wrong value."""
+        """Raise InputError; argparse calls this method for every wrong flag or value."""
         raise InputError(f"{message}; --help lists the flags")
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """', did you mean X?' when something similar is known, else nothing."""
+    """ ", did you mean 'X'?" for the name in `known` that is most similar to `name`; empty if none is similar."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f", did you mean {close[0]!r}?" if close else ""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """The suggestion, then the whole choice."""
+    """The `suggestion` for `name`, followed by the list of all known names."""
     known = list(known)
     return f"{suggestion(name, known)} (known: {', '.join(known)})"
 
 
 class Interrupted(Exception):  # noqa: N818
-    """A signal stopped the run after it was saved."""
+    """A signal stopped the run. A checkpoint was saved before; `signum` is the number of the signal."""
 
     def __init__(self, signum: int, message: str):
         super().__init__(message)
@@ -48,10 +52,10 @@ class Interrupted(Exception):  # noqa: N818
 
 @contextmanager
 def failure_explained(model: str, flag: str = "--model") -> Iterator[None]:
-    """One sentence for the many things that a checkpoint or an adapter can be refused for.
+    """Turn every exception raised while a model is loaded into an InputError that names `flag` and `model`.
 
-    What a damaged file raises has no family: safetensors and the strict configs have exceptions of their own,
-    tokenizers raises Exception itself, and a config.json that holds a list ends in an AttributeError.
+    `Exception` is caught because damaged files raise unrelated types: safetensors and the configs of transformers
+    define their own exceptions, tokenizers raises `Exception`, a list in config.json leads to AttributeError.
     """
     try:
         yield
@@ -62,7 +66,7 @@ def failure_explained(model: str, flag: str = "--model") -> Iterator[None]:
 
 @contextmanager
 def extra_explained(extra: str) -> Iterator[None]:
-    """Around the import of a package that only this extra brings."""
+    """Turn an ImportError into an InputError that says how to install the optional dependencies `extra`."""
     try:
         yield
     except ImportError as error:
@@ -71,9 +75,10 @@ def extra_explained(extra: str) -> Iterator[None]:
 
 @contextmanager
 def windows_explained(what: str) -> Iterator[None]:
-    """Around the import of a module that Windows does not have, at the head of the file that needs it.
+    """Turn the ImportError of a standard module that Windows lacks into an InputError.
 
-    The file is then refused as a whole, before anything is read or written; `what` says what the module is for.
+    `what` begins the message and says what the module is used for: "runs lock their output folder". Use it at the
+    top of a file: the import of that file then fails before anything is read or written.
     """
     try:
         yield

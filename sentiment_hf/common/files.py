@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, read with an explained error, and known by size and hash."""
+"""Atomic writes, JSON files with readable errors, and hashes of files."""
 
 import hashlib
 import json
@@ -10,8 +10,8 @@ from pathlib import Path
 from sentiment_hf.common.errors import InputError
 
 
-def fingerprint(path: Path, verify: str = "sha256") -> dict:
-    """Size in bytes and, unless `verify` is size, SHA-256."""
+def size_and_hash(path: Path, verify: str = "sha256") -> dict:
+    """The size of a file as `bytes` and, unless `verify` is "size", its hash as `sha256`."""
     size = {"bytes": path.stat().st_size}
     if verify == "size":
         return size
@@ -19,8 +19,8 @@ def fingerprint(path: Path, verify: str = "sha256") -> dict:
         return size | {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def sync(path: Path) -> None:
-    """A file, or the names in a folder, from the memory of the operating system to the disk."""
+def flush_to_disk(path: Path) -> None:
+    """Wait until the content of a file, or the list of names of a folder, is on the disk (fsync)."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -29,40 +29,47 @@ def sync(path: Path) -> None:
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Whole or not at all."""
+    """Write a JSON object atomically, as `atomic_write` describes."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False))
 
 
 def write_text(path: Path, content: str) -> None:
-    """Whole or not at all."""
-    with whole(path) as temporary:
+    """Write a UTF-8 text file atomically, as `atomic_write` describes."""
+    with atomic_write(path) as temporary:
         temporary.write_text(content, encoding="utf-8")
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A temporary file to write to, which then takes the place of `path`: a reader never sees half a file."""
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Yield a temporary path, which replaces `path` after the block; `path` is never partly written.
+
+    After an exception in the block `path` is unchanged. A pipe or a device cannot be replaced: `path` itself is
+    yielded then.
+    """
     if path.exists() and not path.is_file():
-        # A pipe or a terminal, as /dev/stdout may be: nothing can take its place.
+        # For example --output /dev/stdout.
         yield path
         return
     path = path.resolve()
     temporary = path.with_name(path.name + ".tmp")
     yield temporary
-    sync(temporary)
+    flush_to_disk(temporary)
     temporary.replace(path)
-    sync(path.parent)
+    flush_to_disk(path.parent)
 
 
 def files_hash(paths: Iterable[Path]) -> str:
-    """SHA-256 over names and contents. A model of the Hub has no files here: its revision says which it is."""
-    files = sorted((path.name, fingerprint(path)["sha256"]) for path in paths)
+    """SHA-256 over the names and contents of files, independent of their order.
+
+    A model of the Hub is identified by its revision, not by files: `paths` is empty then.
+    """
+    files = sorted((path.name, size_and_hash(path)["sha256"]) for path in paths)
     return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
 
 
-def read_json(file: Path, way_on: str = "run that run again, or leave it out") -> dict:
-    """The object in a file; raises InputError, which ends in the way on, where it is damaged."""
+def read_json(file: Path, remedy: str = "run that run again, or leave it out") -> dict:
+    """The JSON object in `file`. Raises InputError if the file is damaged; `remedy` ends the message: what to do."""
     try:
         return json.loads(file.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise InputError(f"{file} is damaged ({error}); {way_on}") from error
+        raise InputError(f"{file} is damaged ({error}); {remedy}") from error

@@ -1,4 +1,4 @@
-"""Ask once whether the Hub answers, before a library retries for half a minute."""
+"""A quick check whether the Hub answers; the libraries retry for half a minute before they give up."""
 
 import threading
 from concurrent.futures import Future
@@ -12,9 +12,10 @@ PROBE_SECONDS = 4.0
 
 
 def require_hub(what: str) -> None:
-    """Raise InputError within `PROBE_SECONDS` unless the Hub answers; `what` is what is wanted: "the data set 'imdb'".
+    """Raise InputError within `PROBE_SECONDS` unless the Hub answers.
 
-    With HF_HUB_OFFLINE nothing is asked: the cache of the libraries decides.
+    `what` names the thing to be downloaded in the message: "the data set 'imdb'". With HF_HUB_OFFLINE there is no
+    check, because the libraries then use their cache only.
     """
     if is_offline_mode():
         return
@@ -27,9 +28,9 @@ def require_hub(what: str) -> None:
 
 
 def why_unreachable() -> str:
-    """Why the Hub does not answer, known within `PROBE_SECONDS`; an empty text where it does."""
+    """The reason why the Hub does not answer, found within `PROBE_SECONDS`; empty if the Hub answers."""
     answer: Future[int] = Future()
-    # A thread of its own, since the time to look up a host name is outside every limit of the HTTP client.
+    # In a thread, because the timeout of the HTTP client does not include the look-up of the host name.
     threading.Thread(target=_probe, args=(answer,), daemon=True).start()
     try:
         status = answer.result(timeout=PROBE_SECONDS)
@@ -43,5 +44,5 @@ def why_unreachable() -> str:
 def _probe(answer: Future) -> None:
     try:
         answer.set_result(get_session().head(constants.ENDPOINT, timeout=PROBE_SECONDS).status_code)
-    except Exception as error:  # handed to the thread that waits
+    except Exception as error:  # raised again by `answer.result` in the waiting thread
         answer.set_exception(error)

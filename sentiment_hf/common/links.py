@@ -1,4 +1,4 @@
-"""Links in a folder that came from elsewhere: each can lead to any file of this machine."""
+"""Checks of symbolic links. A link in a downloaded folder can point to any file of this machine."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -7,7 +7,7 @@ from sentiment_hf.common.errors import InputError
 
 
 def require_inside(paths: Iterable[Path], folder: Path) -> None:
-    """Raises InputError where one of them, by a link or by its name, lies outside of the folder."""
+    """Raise InputError if one of `paths`, after links and `..` are resolved, is outside of `folder`."""
     home = folder.resolve()
     for path in paths:
         if not path.resolve().is_relative_to(home):
@@ -16,5 +16,5 @@ def require_inside(paths: Iterable[Path], folder: Path) -> None:
 
 
 def links_in(folder: Path) -> list[Path]:
-    """Files and folders that are links and lead somewhere; a folder behind a link is not looked into."""
+    """All links below `folder` whose target exists, sorted; folders behind a link are not searched."""
     return [path for path in sorted(folder.rglob("*")) if path.is_symlink() and path.exists()]

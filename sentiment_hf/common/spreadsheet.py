@@ -1,11 +1,11 @@
-"""Cells of csv files that people open in a spreadsheet."""
+"""Protection of csv files against formula injection in a spreadsheet."""
 
 import re
 
-# How a cell begins that a spreadsheet takes for a formula (owasp.org, CSV Injection).
+# The begin of a cell that a spreadsheet reads as a formula (owasp.org, CSV Injection).
 FORMULA = re.compile(r"[\s\0\ufeff]*[=+\-@＝＋－＠]|[\t\r\n]")
 
 
-def cell(value: object) -> object:
-    """Text that would be a formula gets an apostrophe in front, which spreadsheets hide; a number is no text."""
+def escape_formula(value: object) -> object:
+    """Put an apostrophe, which spreadsheets hide, before text that would be a formula; return other values as is."""
     return f"'{value}" if isinstance(value, str) and FORMULA.match(value) else value

@@ -15,7 +15,7 @@ from sentiment_hf.common.hub_access import why_unreachable
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD
 from sentiment_hf.hub.pushed_files import may_be_pushed, pushed_files, read_card
 from sentiment_hf.hub.refusals import finished_model, refuse_local_base
-from sentiment_hf.runs.card import pinned
+from sentiment_hf.runs.card import pinned_card
 
 ADVICE_BY_STATUS = {
     401: "the Hub does not know the token: set HF_TOKEN, or `hf auth login`",
@@ -58,7 +58,7 @@ def push(
         operations = [CommitOperationAdd(name, changed.get(name, folder / name)) for name in files]
         operations += [CommitOperationDelete(name) for name in stale]
         commit = api.create_commit(repo_id, operations, commit_message="The model")
-        card = pinned(card, repo_id, commit.oid, license_name, base_model)
+        card = pinned_card(card, repo_id, commit.oid, license_name, base_model)
         api.create_commit(repo_id, [CommitOperationAdd(CARD, card.encode())], commit_message="Its card")
     return f"{api.endpoint}/{repo_id}"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.common.files import fingerprint, read_json
+from sentiment_hf.common.files import read_json, size_and_hash
 from sentiment_hf.common.layout import ENSEMBLE_FILE, REPORT
 from sentiment_hf.runs.report import Report
 from sentiment_hf.tasks.task import Task
@@ -53,7 +53,7 @@ def load_ensemble(folder: Path) -> Ensemble:
     for member, report in members.items():
         if not (member / REPORT).is_file():
             raise InputError(f"the ensemble {folder} needs its member {member}, which is not there: bring it back")
-        if fingerprint(member / REPORT)["sha256"] != report:
+        if size_and_hash(member / REPORT)["sha256"] != report:
             raise InputError(
                 f"{member} was run again since the ensemble {folder} was made of it; make that again, by "
                 "`sentiment-hf ensemble` with --overwrite"

@@ -10,7 +10,7 @@ from sentiment_hf.inference.ensemble import Ensemble
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.finished import Run
 from sentiment_hf.runs.report import Report
-from sentiment_hf.runs.score import scores_of, write_predictions
+from sentiment_hf.runs.score import scores_of_parts, write_predictions
 from sentiment_hf.tasks.task import Predicted, Task
 from sentiment_hf.tasks.terms import SMALLEST
 
@@ -37,12 +37,12 @@ def learned_weights(members: list[Predicted], task: Task) -> np.ndarray:
     return found.x.clip(0) / found.x.clip(0).sum()
 
 
-def evaluate(ensemble: Ensemble, members: list[Run], folder: Path, facts: Report) -> Report:
+def score_ensemble(ensemble: Ensemble, members: list[Run], folder: Path, facts: Report) -> Report:
     """Validation, then test once; writes predictions and, last, report.json."""
     parts = {part: [getattr(member, part) for member in members] for part in ("validation", "test")}
-    scored = {part: combined(ensemble, predicted) for part, predicted in parts.items()}
+    scored = {part: combined_logits(ensemble, predicted) for part, predicted in parts.items()}
     write_predictions(folder, scored, ensemble.task)
-    report = Report(**vars(facts) | scores_of(scored, ensemble.task) | environment())
+    report = Report(**vars(facts) | scores_of_parts(scored, ensemble.task) | environment())
     # What it takes to have the members, for combining them takes nothing.
     for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes"):
         setattr(report, name, max(getattr(member.report, name) for member in members))
@@ -50,7 +50,7 @@ def evaluate(ensemble: Ensemble, members: list[Run], folder: Path, facts: Report
     return report
 
 
-def combined(ensemble: Ensemble, members: list[Predicted]) -> tuple[np.ndarray, np.ndarray]:
+def combined_logits(ensemble: Ensemble, members: list[Predicted]) -> tuple[np.ndarray, np.ndarray]:
     """(rows, outputs) logits of the ensemble and (rows,) labels."""
     probabilities, predictions = (
         np.stack([getattr(member, name) for member in members]) for name in ("probabilities", "predictions")

@@ -9,20 +9,20 @@ from pathlib import Path
 import numpy as np
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.common.files import fingerprint, read_json, write_json
+from sentiment_hf.common.files import read_json, size_and_hash, write_json
 from sentiment_hf.common.layout import ENSEMBLE_FILE, INFERENCE, PREDICTIONS, REPORT
 from sentiment_hf.inference.ensemble import Ensemble
-from sentiment_hf.runs.finished import Run, load_runs, size_of
-from sentiment_hf.runs.report import REPLACE, Report, command
+from sentiment_hf.runs.finished import Run, load_runs, model_bytes
+from sentiment_hf.runs.report import REPLACE_REMEDY, Report, command_line
 from sentiment_hf.tasks.task import Predicted
 
 logger = logging.getLogger(__name__)
 
 # What is summed over the members.
-COSTS = ("parameters", "trainable_parameters", "train_seconds", "train_tokens")
+SUMMED_KEYS = ("parameters", "trainable_parameters", "train_seconds", "train_tokens")
 
 # What the members must have in common for their ensemble to have it too.
-OF_ALL = ("dataset", "dataset_id", "task", "labels", "duplicates", "data", "data_hash", "test_hash")
+SHARED_KEYS = ("dataset", "dataset_id", "task", "labels", "duplicates", "data", "data_hash", "test_hash")
 
 
 def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method: str, overwrite: bool) -> Report:
@@ -36,14 +36,14 @@ def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method:
     refuse_members(members, folder)
     # By resolved paths, for .. behind a link is not where the folder with the link is.
     paths = [os.path.relpath(member.folder.resolve(), folder.resolve()) for member in members]
-    reports = [fingerprint(member.folder / REPORT)["sha256"] for member in members]
+    reports = [size_and_hash(member.folder / REPORT)["sha256"] for member in members]
     identity = {"method": method, "members": dict(zip(paths, reports, strict=True))}
-    if report := finished_report(folder, identity, overwrite):
+    if report := report_of_finished_ensemble(folder, identity, overwrite):
         logger.warning("%s holds this ensemble already; its result:", folder)
         return report
     validation, task = validation_of(members), members[0].task
     # These bring torch, which whatever is refused or reported above has no need of.
-    from sentiment_hf.inference.evaluate_ensemble import evaluate, learned_weights
+    from sentiment_hf.inference.evaluate_ensemble import learned_weights, score_ensemble
     from sentiment_hf.runs.identity import fingerprint_of
 
     weights = learned_weights(validation, task) if method == "weights" else np.full(len(members), 1 / len(members))
@@ -52,10 +52,10 @@ def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method:
         {"folder": path, "name": member.name, "weight": weight}
         for path, member, weight in zip(paths, members, weights.tolist(), strict=True)
     ]
-    facts = replace(facts_of(members, method), fingerprint=fingerprint_of(identity), members=listed)
-    clear(folder)
+    report = replace(report_of_members(members, method), fingerprint=fingerprint_of(identity), members=listed)
+    remove_ensemble(folder)
     write_json(folder / ENSEMBLE_FILE, {"labels": list(ensemble.task.labels), **identity, "weights": weights.tolist()})
-    return evaluate(ensemble, members, folder, facts)
+    return score_ensemble(ensemble, members, folder, report)
 
 
 def refuse_members(members: list[Run], folder: Path) -> None:
@@ -78,7 +78,7 @@ def refuse_members(members: list[Run], folder: Path) -> None:
             )
 
 
-def finished_report(folder: Path, identity: dict, overwrite: bool) -> Report | None:
+def report_of_finished_ensemble(folder: Path, identity: dict, overwrite: bool) -> Report | None:
     """The report where this ensemble is there and not to be replaced; nothing is changed.
 
     Raises:
@@ -90,7 +90,7 @@ def finished_report(folder: Path, identity: dict, overwrite: bool) -> Report | N
         raise InputError(f"--output_dir {folder} is not empty and holds no ensemble; choose another folder")
     if overwrite or not (folder / REPORT).is_file():
         return None
-    there = read_json(folder / ENSEMBLE_FILE, REPLACE)
+    there = read_json(folder / ENSEMBLE_FILE, REPLACE_REMEDY)
     if any(there[name] != identity[name] for name in identity):
         if there["members"].keys() == identity["members"].keys() and there["method"] == identity["method"]:
             reason = "of these members, before one of them was run again"
@@ -99,7 +99,7 @@ def finished_report(folder: Path, identity: dict, overwrite: bool) -> Report | N
         raise InputError(
             f"--output_dir {folder} holds another ensemble ({reason}); choose another folder, or give --overwrite"
         )
-    return Report.load(folder, REPLACE)
+    return Report.load(folder, REPLACE_REMEDY)
 
 
 def validation_of(members: list[Run]) -> list[Predicted]:
@@ -119,14 +119,14 @@ def validation_of(members: list[Run]) -> list[Predicted]:
     return [member.validation for member in members]
 
 
-def facts_of(members: list[Run], method: str) -> Report:
+def report_of_members(members: list[Run], method: str) -> Report:
     """What of a report is known of the members; all of them have to be trained, so what that costs adds up.
 
     The seed is that of all members, or None; None is, besides, what only a single model has.
     """
     reports, seeds = [member.report for member in members], {member.seed for member in members}
-    added = {name: sum(getattr(report, name) for report in reports) for name in COSTS}
-    sizes = [member.report.bytes_on_disk or size_of(member.folder) for member in members]
+    added = {name: sum(getattr(report, name) for report in reports) for name in SUMMED_KEYS}
+    sizes = [member.report.bytes_on_disk or model_bytes(member.folder) for member in members]
     seconds = added["train_seconds"]
     return Report(
         model="ensemble",
@@ -134,17 +134,17 @@ def facts_of(members: list[Run], method: str) -> Report:
         tuning="ensemble",
         recipe=method,
         seed=seeds.pop() if len(seeds) == 1 else None,
-        command=command(),
+        command=command_line(),
         train_tokens_per_second=added["train_tokens"] / seconds if seconds else None,
         # Where a report alone is kept, nothing is known of it.
         bytes_on_disk=sum(sizes) if all(sizes) else None,
         processes=1,
-        **{name: getattr(reports[0], name) for name in OF_ALL},
+        **{name: getattr(reports[0], name) for name in SHARED_KEYS},
         **added,
     )
 
 
-def clear(folder: Path) -> None:
+def remove_ensemble(folder: Path) -> None:
     """Remove the ensemble that is there, its report first: without one it is not finished."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in (REPORT, ENSEMBLE_FILE, INFERENCE, *PREDICTIONS.values()):

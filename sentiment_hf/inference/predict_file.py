@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.common.files import whole
-from sentiment_hf.common.spreadsheet import cell
+from sentiment_hf.common.files import atomic_write
+from sentiment_hf.common.spreadsheet import escape_formula
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.files import read_file
 from sentiment_hf.data.limits import require_size
@@ -43,13 +43,13 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
         for *row, best, scores in zip(*table.columns.values(), chosen, probabilities.tolist(), strict=True)
     )
     header = [*table.columns, *added]
-    shown = ([value if args.csv_raw else cell(value) for value in row] for row in [header, *rows])
+    shown = ([value if args.csv_raw else escape_formula(value) for value in row] for row in [header, *rows])
     # Texts in quotes, so that no spreadsheet splits one at a separator of its own and finds a formula behind it.
     quoting = csv.QUOTE_MINIMAL if args.csv_raw else csv.QUOTE_NONNUMERIC
     if args.output:
         # Columns of --file that are no text for the model can hold what is none for a file either.
         written = {"newline": "", "encoding": "utf-8", "errors": "backslashreplace"}
-        with whole(args.output) as temporary, temporary.open("w", **written) as file:
+        with atomic_write(args.output) as temporary, temporary.open("w", **written) as file:
             csv.writer(file, quoting=quoting).writerows(shown)
         print(f"{len(texts)} rows written to {args.output}", file=sys.stderr)
     else:

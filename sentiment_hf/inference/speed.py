@@ -15,14 +15,14 @@ import numpy as np
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import write_json
 from sentiment_hf.common.layout import INFERENCE
-from sentiment_hf.runs.finished import size_of
+from sentiment_hf.runs.finished import model_bytes
 from sentiment_hf.settings.model_ref import ModelRef
 
 # Enough for two digits; a BERT reads so many reviews in about a minute.
 TEXTS, SINGLE, BATCH = 256, 50, 32
 
 
-def measure(folder: Path, texts: list[str]) -> dict:
+def measure_speed(folder: Path, texts: list[str]) -> dict:
     """Measure a run on some of `texts` and keep it in its folder; in a process of its own, which sees no GPU.
 
     Raises:
@@ -45,7 +45,7 @@ def measure(folder: Path, texts: list[str]) -> dict:
     return found
 
 
-def speed(folder: Path, texts: list[str]) -> dict:
+def speed_in_this_process(folder: Path, texts: list[str]) -> dict:
     """Throughput in batches of 32 texts of similar length, and the time for one text on all cores."""
     import torch
     from threadpoolctl import threadpool_limits
@@ -76,9 +76,9 @@ def speed(folder: Path, texts: list[str]) -> dict:
         "latency_p50_ms": p50,
         "latency_p95_ms": p95,
         "rows": len(texts),
-        "bytes_on_disk": size_of(folder),
+        "bytes_on_disk": model_bytes(folder),
     }
 
 
 if __name__ == "__main__":
-    print(json.dumps(speed(Path(sys.argv[1]), json.load(sys.stdin))))
+    print(json.dumps(speed_in_this_process(Path(sys.argv[1]), json.load(sys.stdin))))

@@ -1,1 +1,1 @@
-"""One run, from what it is told to its report; and finished runs, read back."""
+"""Makes one run, from its settings to its report, and reads finished runs."""

@@ -1,4 +1,4 @@
-"""The model card: README.md and .eval_results/*.yaml of a run, made of measured facts only."""
+"""The model card of a run: README.md and .eval_results/*.yaml, filled with measured values only."""
 
 import html
 import json
@@ -18,7 +18,7 @@ from sentiment_hf.settings.model_ref import MODEL_NAMES, ModelRef, is_path
 
 logger = logging.getLogger(__name__)
 
-# How the snippet in a card names the model while it is a folder; a push puts its name on the Hub there.
+# The code in a card refers to the model by this line; `pinned_card` replaces it by the id and commit on the Hub.
 LOCAL = 'model_id, revision = ".", None'
 
 CURVE_LINES = 20
@@ -26,13 +26,19 @@ WIDGET = ("I would see it again tomorrow.", "Two hours that I want back.")
 
 
 def write_card(folder: Path, report: Report) -> None:
-    """README.md and, where a whole test part of the Hub was scored, .eval_results/NAME.yaml."""
-    curve = read_curve(folder / HISTORY)
+    """Write README.md and, if a complete test part of the Hub was scored, .eval_results/DATASET.yaml."""
+    curve = read_validation_curve(folder / HISTORY)
     adapter = (folder / ADAPTER_CONFIG).is_file()
-    parts = [introduction(report), usage(report, adapter), results(report), protocol(report), cost(report, curve)]
-    head = metadata(report, adapter).to_yaml()
-    write_text(folder / CARD, "\n".join([f"---\n{head}\n---\n", *parts, limits(report)]))
-    if report.dataset_id and scored_whole(report):
+    parts = [
+        introduction_section(report),
+        usage_section(report, adapter),
+        results_section(report),
+        protocol_section(report),
+        training_section(report, curve),
+    ]
+    head = hub_metadata(report, adapter).to_yaml()
+    write_text(folder / CARD, "\n".join([f"---\n{head}\n---\n", *parts, limits_section(report)]))
+    if report.dataset_id and scored_given_test(report):
         ranking = report.as_task().ranking
         notes = ranking.name + (f", configuration {report.data['config']}" if report.data["config"] else "")
         entry = EvalResultEntry(report.dataset_id, "default", report.test[ranking.key], notes=notes)
@@ -41,13 +47,13 @@ def write_card(folder: Path, report: Report) -> None:
         write_text(file, yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False))
 
 
-def scored_whole(report: Report) -> bool:
-    """The test part of the data set, and not one carved from train, or a sample."""
+def scored_given_test(report: Report) -> bool:
+    """True if the complete test part of the data set was scored, not a part of train and not a sample."""
     return bool(report.test) and report.data["test"] == "given" and "test" not in report.data["sampled"]
 
 
-def pinned(text: str, repo_id: str, revision: str, license_name: str | None, base_model: str | None) -> str:
-    """The card of a folder as that of a commit on the Hub, with what is only known when it is pushed."""
+def pinned_card(text: str, repo_id: str, revision: str, license_name: str | None, base_model: str | None) -> str:
+    """The card `text` with code that loads `revision` of `repo_id`; license and base model are set if given."""
     card = ModelCard(text)
     if license_name:
         card.data.license = license_name
@@ -56,24 +62,28 @@ def pinned(text: str, repo_id: str, revision: str, license_name: str | None, bas
     return str(card).replace(LOCAL, f'model_id, revision = "{repo_id}", "{revision}"')
 
 
-def plain(text: str) -> str:
-    """Text of others inside Markdown: no markup, no HTML, no line ends."""
+def escape_markdown(text: str) -> str:
+    """Escape Markdown and HTML in `text` and put it on one line, so that it is shown literally."""
     return re.sub(r"([\\`*_{}\[\]()#+!|~$])", r"\\\1", html.escape(" ".join(str(text).split()), quote=False))
 
 
-def row(*cells: object) -> str:
-    """A line of a Markdown table."""
+def markdown_row(*cells: object) -> str:
+    """One line of a Markdown table; `cells` are not escaped."""
     return f"| {' | '.join(str(cell) for cell in cells)} |"
 
 
-def table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> list[str]:
-    """The lines of a Markdown table; numbers stand behind a first column of names."""
-    rule = row("---", *["---:"] * (len(header) - 1))
-    return [row(*map(plain, header)), rule, *(row(*map(plain, cells)) for cells in lines)]
+def markdown_table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> list[str]:
+    """The lines of a Markdown table, escaped. The first column is aligned left, all others are aligned right."""
+    rule = markdown_row("---", *["---:"] * (len(header) - 1))
+    return [
+        markdown_row(*map(escape_markdown, header)),
+        rule,
+        *(markdown_row(*map(escape_markdown, cells)) for cells in lines),
+    ]
 
 
 def license_of(ref: ModelRef) -> str | None:
-    """What the card of a checkpoint says, where it has one and names one license."""
+    """The license in the card of a checkpoint; None if the card is missing or damaged or does not name one license."""
     found = cached_file(
         ref.source,
         CARD,
@@ -92,19 +102,19 @@ def license_of(ref: ModelRef) -> str | None:
     return card.data.license if card and isinstance(card.data.license, str) else None
 
 
-def metadata(report: Report, adapter: bool) -> ModelCardData:
-    """What the Hub shows and searches."""
+def hub_metadata(report: Report, adapter: bool) -> ModelCardData:
+    """The YAML header of the card, which the Hub shows and uses for search."""
     task = report.as_task()
-    # A folder of this machine is nothing to others.
+    # A local path is of no use on the Hub.
     base = None if report.base_model is None or is_path(report.base_model) else report.base_model
-    # The Hub wants an id there, also for data that is not on it.
+    # The Hub requires a valid id here, also for data that is not on the Hub.
     data_set = {"dataset_type": report.dataset_id or re.sub(r"[^\w.-]+", "-", report.dataset, flags=re.ASCII)}
     data_set |= {"dataset_name": report.dataset, "dataset_config": report.data["config"]}
     scores = [
         EvalResult(
             task_type=task.hub_type,
             **data_set,
-            dataset_split="test" if scored_whole(report) else None,
+            dataset_split="test" if scored_given_test(report) else None,
             metric_type=kind.removesuffix("_macro"),
             metric_name=name,
             metric_value=report.test[kind],
@@ -123,40 +133,44 @@ def metadata(report: Report, adapter: bool) -> ModelCardData:
         tags=["sentiment-hf", task.hub_type, report.model_type, *(["lora"] if adapter else [])],
         widget=[{"text": text} for text in WIDGET],
         labels=report.labels,
-        model_name=title(report),
+        model_name=card_title(report),
         eval_results=scores or None,
     )
 
 
-def title(report: Report) -> str:
-    """Model and data set, without the path of either."""
+def card_title(report: Report) -> str:
+    """ "MODEL on DATASET", without paths."""
     return f"{Path(report.model).name} on {report.dataset}"
 
 
-def introduction(report: Report) -> str:
-    """What it is."""
-    model = plain(Path(report.model).name)
-    over = f" over the frozen token vectors of {plain(Path(report.embed_with).name)}," if report.embed_with else ""
+def introduction_section(report: Report) -> str:
+    """The section with title, model, data set, purpose and number of parameters."""
+    model = escape_markdown(Path(report.model).name)
+    over = (
+        f" over the frozen token vectors of {escape_markdown(Path(report.embed_with).name)},"
+        if report.embed_with
+        else ""
+    )
     how = {
         "scratch": f"A {model}, trained from scratch{over}",
         "full": f"{model}, all of its weights tuned",
         "head": f"{model} with its encoder as it was, and a new head",
         "lora": f"{model}, tuned by low-rank adapters",
-        # Without training only a merged adapter gets a card.
+        # Among runs without training, only those that merge an adapter write a card.
         "none": f"{model}, its low-rank adapters added to its weights, scored",
     }[report.tuning]
-    labels = ", ".join(plain(label) for label in report.labels)
+    labels = ", ".join(escape_markdown(label) for label in report.labels)
     purpose = report.as_task().purpose.format(count=len(report.labels), labels=labels)
     trained = f", of which {report.trainable_parameters:,} were trained" if report.train_seconds else ""
-    return f"""# {plain(title(report))}
+    return f"""# {escape_markdown(card_title(report))}
 
-{how} on {plain(report.dataset)}. {purpose}
+{how} on {escape_markdown(report.dataset)}. {purpose}
 {report.parameters:,} parameters{trained}.
 """
 
 
-def usage(report: Report, adapter: bool) -> str:
-    """A snippet that runs, and what it leaves out."""
+def usage_section(report: Report, adapter: bool) -> str:
+    """The section with code that classifies a text, and how its result differs from training or `predict`."""
     own_code = report.model_type in MODEL_NAMES
     snippet = adapter_snippet(report, own_code) if adapter else pipeline_snippet(own_code)
     notes = [f"Texts are cut to {report.max_seq_length} tokens, as in training, where `<br />` was read as a space."]
@@ -174,7 +188,7 @@ def usage(report: Report, adapter: bool) -> str:
 
 
 def pipeline_snippet(own_code: bool) -> str:
-    """For a whole checkpoint."""
+    """The code for a complete checkpoint."""
     trust = ", trust_remote_code=True" if own_code else ""
     return f"""from transformers import pipeline
 
@@ -184,7 +198,7 @@ print(classifier({json.dumps(WIDGET[0])}, truncation=True))"""
 
 
 def adapter_snippet(report: Report, own_code: bool) -> str:
-    """For an adapter, which brings neither the model around it nor the names of the classes."""
+    """The code for an adapter. Its files contain neither the base model nor the names of the classes."""
     trust = ", trust_remote_code=True" if own_code else ""
     return f"""from peft import AutoPeftModelForSequenceClassification
 from transformers import AutoTokenizer
@@ -200,25 +214,25 @@ logits = model(**inputs).logits
 print({report.as_task().decision})"""
 
 
-def results(report: Report) -> str:
-    """Scores of test and validation, and what the task says of test besides."""
+def results_section(report: Report) -> str:
+    """The section with the scores of test and validation, and the tables that the task adds for test."""
     task = report.as_task()
     scored = {"test": report.test, "validation": report.validation}
     cells = [(part, *task.score_cells(scores)) for part, scores in scored.items() if scores]
-    lines = ["## Results", "", *table(("", *task.score_header), cells)]
+    lines = ["## Results", "", *markdown_table(("", *task.score_header), cells)]
     for details in task.details(report.test) if report.test else []:
-        lines += ["", details.title, "", *table(details.header, details.lines)]
+        lines += ["", details.title, "", *markdown_table(details.header, details.lines)]
     return "\n".join([*lines, ""])
 
 
-def protocol(report: Report) -> str:
-    """Data, split, and what was used to choose."""
+def protocol_section(report: Report) -> str:
+    """The section about the data: rows, splits, duplicates, and how the weights were chosen."""
     data, duplicates = report.data, report.duplicates
-    name = plain(report.dataset)
+    name = escape_markdown(report.dataset)
     if report.dataset_id:
         name = f"[{name}](https://huggingface.co/datasets/{report.dataset_id})"
     if data["config"]:
-        name += f", configuration {plain(data['config'])}"
+        name += f", configuration {escape_markdown(data['config'])}"
     rows = ", ".join(f"{count:,} {part}" for part, count in data["rows"].items())
     lines = [f"- Data: {name}; rows: {rows}."]
     lines += [f"- {part.capitalize()} part: {data[part]}." for part in ("validation", "test")]
@@ -228,12 +242,14 @@ def protocol(report: Report) -> str:
     chosen = "the best on validation" if report.best_step else "those of the last step"
     if report.train_seconds:
         lines.append(f"- The weights are {chosen}; test was scored after that and chose nothing.")
-    lines.append(f"- Recipe {plain(report.recipe)}, seed {report.seed}, fingerprint {report.fingerprint[:12]}.")
+    lines.append(
+        f"- Recipe {escape_markdown(report.recipe)}, seed {report.seed}, fingerprint {report.fingerprint[:12]}."
+    )
     return "\n".join(["## Data and protocol", "", *lines, ""])
 
 
-def read_curve(path: Path) -> list[dict]:
-    """An entry for each validation: step, epoch and scores as they were logged, and the training loss before it."""
+def read_validation_curve(path: Path) -> list[dict]:
+    """The logged entry of each validation, with the last training loss before it as `loss` (None if there is none)."""
     curve, loss = [], None
     for entry in map(json.loads, path.read_text(encoding="utf-8").splitlines() if path.is_file() else []):
         loss = entry.get("loss", loss)
@@ -242,18 +258,18 @@ def read_curve(path: Path) -> list[dict]:
     return curve
 
 
-def cost(report: Report, curve: list[dict]) -> str:
-    """Training curve, time, memory, versions."""
+def training_section(report: Report, curve: list[dict]) -> str:
+    """The section about training: validation curve, time, memory, versions."""
     lines, ranking = ["## Training", ""], report.as_task().ranking
     if curve:
         header = ("step", "epoch", "training loss", "validation loss", f"validation {ranking.name}")
-        lines += [row(*header), row(*["---:"] * 5)]
+        lines += [markdown_row(*header), markdown_row(*["---:"] * 5)]
         every = -(-len(curve) // CURVE_LINES)
         shown = [e for index, e in enumerate(curve) if index % every == 0 or e["step"] == report.best_step]
         for e in shown:
             loss = "" if e["loss"] is None else f"{e['loss']:.4f}"
             score = ranking.shown(e[f"eval_{ranking.key}"])
-            lines.append(row(e["step"], f"{e['epoch']:.2f}", loss, f"{e['eval_loss']:.4f}", score))
+            lines.append(markdown_row(e["step"], f"{e['epoch']:.2f}", loss, f"{e['eval_loss']:.4f}", score))
         lines += ["", f"The weights are those of step {report.best_step or report.steps}.", ""]
     if report.train_seconds:
         speed = f"{report.train_tokens_per_second:,.0f} tokens a second, padding not counted"
@@ -261,14 +277,16 @@ def cost(report: Report, curve: list[dict]) -> str:
     memory = f"{report.peak_memory_bytes / 2**20:,.0f} MiB at most"
     precision = "" if report.mixed_precision == "no" else f", mixed precision {report.mixed_precision}"
     cores = f"{report.processes} x {report.threads} threads"
-    lines.append(f"- {plain(report.device)}, {cores}{precision}, {memory}.")
-    lines.append("- " + ", ".join(f"{plain(name)} {version}" for name, version in report.versions.items()) + ".")
+    lines.append(f"- {escape_markdown(report.device)}, {cores}{precision}, {memory}.")
+    lines.append(
+        "- " + ", ".join(f"{escape_markdown(name)} {version}" for name, version in report.versions.items()) + "."
+    )
     return "\n".join([*lines, ""])
 
 
-def limits(report: Report) -> str:
-    """What no number above speaks of."""
-    tested = f"the test part of {plain(report.dataset)}" if report.test else "nothing, not even a test part"
+def limits_section(report: Report) -> str:
+    """The section about limits: what was not tested, and how many training texts were cut."""
+    tested = f"the test part of {escape_markdown(report.dataset)}" if report.test else "nothing, not even a test part"
     return f"""## Limits
 
 It was tested on {tested}. How it does on texts of another kind, language or time, on texts

@@ -1,4 +1,4 @@
-"""What a report says of the process and the machine that a run was made on."""
+"""The part of a report that describes the process and the machine."""
 
 import platform
 from typing import Any
@@ -13,7 +13,8 @@ with windows_explained("the peak memory of a run is measured"):
 
 
 def environment() -> dict[str, Any]:
-    """Threads, processor, versions, and the largest resident size so far (Linux reports it in KiB, macOS in bytes)."""
+    """Threads, processor or GPU, peak memory of this process in bytes so far, and versions."""
+    # `ru_maxrss` is in KiB on Linux and in bytes on macOS.
     unit = 1 if platform.system() == "Darwin" else 1024
     cuda = torch.cuda.is_available()
     return {

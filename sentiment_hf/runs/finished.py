@@ -1,4 +1,4 @@
-"""Finished runs from their folders or from published comparisons, all on the same test rows and classes."""
+"""Loads finished runs from run folders and published comparisons, and checks that they can be compared."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -8,28 +8,29 @@ import numpy as np
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.layout import MODEL_FILES, PREDICTIONS, REPORT, RUNS
-from sentiment_hf.runs.published import Kept, read_folder, read_published
+from sentiment_hf.runs.published import KeptRun, read_published, read_run_folder
 from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.recipes import Settings
 from sentiment_hf.tasks.task import Predicted, Task
 
-# What of the notes on the data may differ: runs on fewer training rows are points of a learning curve, the same data
-# set can lie on the Hub and in a folder, and older reports do not say where theirs did.
-OF_TRAIN = {"sampled", "rows", "empty_texts", "hub_id", "config"}
+# Notes on the data that may differ between compared runs: runs on fewer training rows form a learning curve, the same
+# data set can be read from the Hub or from a folder, and older reports do not have `hub_id` and `config`.
+NOTES_THAT_MAY_DIFFER = {"sampled", "rows", "empty_texts", "hub_id", "config"}
 
 
 @dataclass(frozen=True, eq=False)
 class Run:
     """One finished run.
 
-    folder: the folder of the run; of a published run, which has none, that of the comparison joined with its name.
+    folder: the folder of the run; for a published run, the folder of the comparison joined with the name of the run.
+    kind: "baseline", "scratch", "ensemble" or "pretrained".
     seed: None for an ensemble of several seeds.
-    task: with the labels in the order of the first of the runs, the same for all; report.labels is as it was saved.
-    test, validation: what the run predicted for these rows. Probabilities were saved in float16 and are rescaled to
-        sum to 1. `validation` is None where it was not kept.
-    curve: what was logged on the way, an object a line of metrics.jsonl; empty without that file.
-    inference: what inference.json says of speed, or None.
-    settings: where in the grid of a recipe it stands; {} elsewhere.
+    task: the task, with the labels in the order of the first loaded run. `report.labels` has the saved order.
+    test, validation: labels and predictions of these rows. Probabilities were saved in float16 and are rescaled to
+        sum to 1. `validation` is None if its predictions were not kept.
+    curve: the logged metrics, one object per line of metrics.jsonl; empty without this file.
+    inference: the speed in inference.json, or None without this file.
+    settings: the values that a grid of a recipe varies, for this run; {} without a grid.
     """
 
     folder: Path
@@ -67,15 +68,15 @@ class Run:
 
     @property
     def train_rows(self) -> int:
-        """Rows that it was trained on."""
+        """Number of rows that the run was trained on."""
         return self.report.data["rows"]["train"]
 
 
 def load_runs(folders: Sequence[str | Path], settings: Mapping[str, Settings] | None = None) -> list[Run]:
-    """The runs in these folders, with the classes of each numbered as in the first.
+    """Load the runs in `folders`, with the class ids of all runs in the order of the first run.
 
-    A folder is that of a run, or a published comparison, which stands for all its runs. `settings` are those of the
-    runs of a grid, by the name of the run.
+    A folder is a run folder or a published comparison, of which all runs are loaded. `settings` maps the name of a
+    run to its settings in a grid.
 
     Raises:
         InputError: a folder holds no finished run with a scored test part, or two runs cannot be compared.
@@ -91,7 +92,7 @@ def load_runs(folders: Sequence[str | Path], settings: Mapping[str, Settings] | 
         )
     runs = [run for folder in folders for run in load_folder(folder)]
     runs = [replace(run, settings=(settings or {}).get(run.name, {})) for run in runs]
-    runs = [in_order_of(run, runs[0]) for run in runs]
+    runs = [with_classes_of(run, runs[0]) for run in runs]
     for run in runs[1:]:
         require_same_data(runs[0], run)
     require_same_hashes(runs)
@@ -99,22 +100,25 @@ def load_runs(folders: Sequence[str | Path], settings: Mapping[str, Settings] | 
 
 
 def is_published(folder: Path) -> bool:
-    """True for a folder of runs that are kept without their weights."""
+    """True if `folder` is a published comparison: runs that are kept without their weights."""
     return (folder / RUNS).is_file()
 
 
 def load_folder(folder: Path) -> list[Run]:
-    """The run of a folder of its own, or all runs of a published comparison, each with its classes as they were saved.
+    """The run in a run folder, or all runs of a published comparison; class ids are in the saved order of each run.
 
-    Raises InputError where a file is damaged, or a run has no test scores.
+    Raises InputError if a file is damaged, or a run has no test scores.
     """
     if is_published(folder):
         return [as_run(folder / kept.name, kept) for kept in read_published(folder)]
-    return [as_run(folder, read_folder(folder))]
+    return [as_run(folder, read_run_folder(folder))]
 
 
-def as_run(folder: Path, kept: Kept) -> Run:
-    """The run of what is kept of it; `folder` names it in messages. Raises InputError where test is missing."""
+def as_run(folder: Path, kept: KeptRun) -> Run:
+    """Make a `Run` of a `KeptRun`; `folder` names the run in messages.
+
+    Raises InputError if test was not scored, or its predictions are missing or belong to another run.
+    """
     report = Report.from_json(kept.report, folder / REPORT)
     if not report.test:
         raise InputError(f"{folder}: this run did not score test; run it again with --do_predict to compare it")
@@ -130,7 +134,7 @@ def as_run(folder: Path, kept: Kept) -> Run:
     return Run(
         folder=folder,
         name=kept.name,
-        kind=kind(report),
+        kind=kind_of_model(report),
         tuning=report.tuning,
         seed=report.seed,
         report=report,
@@ -142,18 +146,21 @@ def as_run(folder: Path, kept: Kept) -> Run:
     )
 
 
-def size_of(folder: Path) -> int:
-    """Bytes of weights, tokenizer and settings, of an adapter without its base; 0 where only the report is kept."""
+def model_bytes(folder: Path) -> int:
+    """Bytes of weights, tokenizer and settings; for an adapter without its base; 0 if only the report is kept."""
     return sum(path.stat().st_size for path in {path for name in MODEL_FILES for path in folder.glob(name)})
 
 
-def kind(report: Report) -> str:
-    """baseline, scratch, ensemble or pretrained: what the comparison is about."""
+def kind_of_model(report: Report) -> str:
+    """The group of a model in comparisons: "baseline", "scratch", "ensemble" or "pretrained"."""
     return report.tuning if report.tuning in ("baseline", "scratch", "ensemble") else "pretrained"
 
 
-def in_order_of(run: Run, first: Run) -> Run:
-    """The run with its classes numbered as in `first`: a checkpoint brings an order of its own."""
+def with_classes_of(run: Run, first: Run) -> Run:
+    """`run` with its class ids in the order of `first`; raises InputError if the classes differ.
+
+    Runs can differ in this order, because a run on a checkpoint keeps the order of the checkpoint.
+    """
     names, order = run.task.labels, first.task.labels
     if sorted(names) != sorted(order):
         raise InputError(
@@ -166,38 +173,39 @@ def in_order_of(run: Run, first: Run) -> Run:
 
 
 def require_same_data(first: Run, run: Run) -> None:
-    """Both runs have the same test rows and the same train rows, or samples of these; raises InputError."""
-    notes = [_notes(run.report.data) for run in (first, run)]
+    """Raise InputError unless both runs have the same test rows, and the same train rows or samples of them."""
+    notes = [notes_to_compare(run.report.data) for run in (first, run)]
     for name in notes[0].keys() & notes[1].keys():
         if notes[0][name] != notes[1][name]:
-            _refuse(first, run, f"{name}: {notes[0][name]!r} in the one, {notes[1][name]!r} in the other")
+            refuse_comparison(first, run, f"{name}: {notes[0][name]!r} in the one, {notes[1][name]!r} in the other")
     if len(first.labels) != len(run.labels):
-        _refuse(first, run, f"{len(first.labels)} test rows in the one, {len(run.labels)} in the other")
+        refuse_comparison(first, run, f"{len(first.labels)} test rows in the one, {len(run.labels)} in the other")
     hashes = {one.report.test_hash for one in (first, run)} - {None}
     if len(hashes) > 1:
-        _refuse(first, run, "their test texts are not the same (test_hash of the reports)")
+        refuse_comparison(first, run, "their test texts are not the same (test_hash of the reports)")
     if (differs := first.labels != run.labels).any():
         row, count = int(np.flatnonzero(differs)[0]), int(differs.sum())
-        _refuse(first, run, f"{count} test rows have another label, the first of them is row {row}")
+        refuse_comparison(first, run, f"{count} test rows have another label, the first of them is row {row}")
 
 
-def _notes(data: dict) -> dict:
-    """What the reports have to agree on."""
-    notes = {name: value for name, value in data.items() if name not in OF_TRAIN}
+def notes_to_compare(data: dict) -> dict:
+    """The notes on the data that must be equal in compared runs."""
+    notes = {name: value for name, value in data.items() if name not in NOTES_THAT_MAY_DIFFER}
     sampled = {f"sample of {part}": data["sampled"].get(part) for part in ("validation", "test")}
     return notes | sampled | {f"rows of {part}": data["rows"][part] for part in ("validation", "test")}
 
 
 def require_same_hashes(runs: list[Run]) -> None:
-    """Texts and labels are the same wherever reports have their hash; raises InputError."""
-    known: dict[tuple, Run] = {}
+    """Raise InputError if two runs on as many rows have other texts or labels, by `data_hash` in their reports."""
+    first_runs: dict[tuple, Run] = {}
     for run in runs:
         if run.report.data_hash:
-            # The hash is over train and over class ids: a sample of train or another order of the classes has its own.
-            first = known.setdefault((run.train_rows, *run.report.labels), run)
+            # The hash includes train and the class ids: it differs for a sample of train and another order of classes.
+            first = first_runs.setdefault((run.train_rows, *run.report.labels), run)
             if first.report.data_hash != run.report.data_hash:
-                _refuse(first, run, "texts or labels are not the same (data_hash of the reports)")
+                refuse_comparison(first, run, "texts or labels are not the same (data_hash of the reports)")
 
 
-def _refuse(first: Run, run: Run, reason: str) -> None:
+def refuse_comparison(first: Run, run: Run, reason: str) -> None:
+    """Raise the InputError that says why two runs cannot be compared."""
     raise InputError(f"{first.folder} and {run.folder} are not on the same data, so they cannot be compared: {reason}")

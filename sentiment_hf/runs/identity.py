@@ -1,4 +1,4 @@
-"""Which run it is: its model, its data, its folder, and what makes two runs the same; known before it begins."""
+"""Identifies a run before it starts: model at a fixed commit, data, output folder, and the settings that shape it."""
 
 import hashlib
 import json
@@ -22,26 +22,43 @@ from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
-# What changes neither weights nor scores: where things are written, how much is shown, how batches are fetched.
-NEUTRAL = {"config", "output_dir", "overwrite", "resume_from_checkpoint", "run_name", "num_cpu_threads", "local_rank"}
-NEUTRAL |= {"force_resume", "checkpoint_verify", "auto_find_batch_size", "max_data_bytes"}
-NEUTRAL |= {"save_total_limit", "per_device_eval_batch_size", "disable_tqdm", "report_to", "project"}
-NEUTRAL |= {"log_level", "log_level_replica", "log_on_each_node"}
-NEUTRAL |= {"logging_first_step", "logging_nan_inf_filter", "logging_steps", "logging_strategy"}
-NEUTRAL |= {"trackio_bucket_id", "trackio_space_id", "trackio_static_space_id"}
-NEUTRAL |= {"hub_always_push", "hub_model_id", "hub_private_repo", "hub_revision", "hub_strategy", "hub_token"}
-NEUTRAL |= {"push_to_hub", "license"}
-NEUTRAL |= {"dataloader_in_order", "dataloader_multiprocessing_context"}
-NEUTRAL |= {"dataloader_num_workers", "dataloader_persistent_workers", "dataloader_pin_memory"}
-NEUTRAL |= {"dataloader_prefetch_factor"}
+# Settings that change neither weights nor scores: output paths, logging, publishing, loading of batches.
+NEUTRAL_SETTINGS = {
+    "config",
+    "output_dir",
+    "overwrite",
+    "resume_from_checkpoint",
+    "run_name",
+    "num_cpu_threads",
+    "local_rank",
+}
+NEUTRAL_SETTINGS |= {"force_resume", "checkpoint_verify", "auto_find_batch_size", "max_data_bytes"}
+NEUTRAL_SETTINGS |= {"save_total_limit", "per_device_eval_batch_size", "disable_tqdm", "report_to", "project"}
+NEUTRAL_SETTINGS |= {"log_level", "log_level_replica", "log_on_each_node"}
+NEUTRAL_SETTINGS |= {"logging_first_step", "logging_nan_inf_filter", "logging_steps", "logging_strategy"}
+NEUTRAL_SETTINGS |= {"trackio_bucket_id", "trackio_space_id", "trackio_static_space_id"}
+NEUTRAL_SETTINGS |= {
+    "hub_always_push",
+    "hub_model_id",
+    "hub_private_repo",
+    "hub_revision",
+    "hub_strategy",
+    "hub_token",
+}
+NEUTRAL_SETTINGS |= {"push_to_hub", "license"}
+NEUTRAL_SETTINGS |= {"dataloader_in_order", "dataloader_multiprocessing_context"}
+NEUTRAL_SETTINGS |= {"dataloader_num_workers", "dataloader_persistent_workers", "dataloader_pin_memory"}
+NEUTRAL_SETTINGS |= {"dataloader_prefetch_factor"}
 
 
 @dataclass(frozen=True)
-class KnownRun:
-    """A run before it begins.
+class IdentifiedRun:
+    """A run before it starts.
 
-    spec: with a model of the Hub at its commit. args: with the output folder. splits: with the class ids in the order
-    of the checkpoint's head. identity: all settings that shape the result, and hashes of data and weights.
+    spec: the settings; a model of the Hub has its commit.
+    args: `output_dir` is set.
+    splits: the data, with class ids in the order of the checkpoint's head.
+    identity: all settings that shape the result, and hashes of data and weights.
     """
 
     spec: RunSpec
@@ -51,48 +68,50 @@ class KnownRun:
 
     @property
     def folder(self) -> Path:
-        """Where it is written."""
+        """The output folder."""
         return Path(self.args.output_dir)
 
     @property
     def writes(self) -> bool:
-        """One process of all writes."""
+        """True in the only process that writes files."""
         return self.args.process_index == 0
 
 
 def require_checkpoints(spec: RunSpec) -> None:
-    """Raises InputError where those of --model and --embed_with cannot be had."""
+    """Raise InputError if the checkpoint of --model or --embed_with is unsafe or cannot be reached."""
     for ref in (spec.model, spec.embed_with):
         if ref and not ref.is_new:
             require_checkpoint(ref)
 
 
-def identify(spec: RunSpec, args: TrainingArguments, splits: Splits) -> KnownRun:
-    """Look at the model, which has been asked for by `require_checkpoints`; `args.output_dir` is set if not named.
+def identify_run(spec: RunSpec, args: TrainingArguments, splits: Splits) -> IdentifiedRun:
+    """Pin the model to a commit, order the class ids, and compute the identity. Call `require_checkpoints` before.
+
+    Sets `args.output_dir` to `default_folder` if it is "auto".
 
     Raises:
-        InputError: the checkpoint cannot be fetched, or has other classes than the data.
+        InputError: the checkpoint cannot be downloaded, or it has other classes than the data and is not trained.
     """
     spec = replace(spec, model=resolve_on_hub(spec.model))
-    refuse_another_shape(spec)
+    refuse_adapter_shape(spec)
     splits = in_label_order(splits, spec.model, args.do_train)
     if args.output_dir == AUTO:
         args.output_dir = str(default_folder(spec, splits.name))
-    return KnownRun(spec, args, splits, identity(spec, args, splits))
+    return IdentifiedRun(spec, args, splits, run_identity(spec, args, splits))
 
 
-def refuse_another_shape(spec: RunSpec) -> None:
-    """Raises InputError for flags that shape an adapter where a Hub id turned out to be one."""
+def refuse_adapter_shape(spec: RunSpec) -> None:
+    """Raise InputError if flags for a new adapter are given and the Hub id of --model turned out to be an adapter."""
     shaped = [name for name in OF_A_NEW_ADAPTER if getattr(spec.tuning, name) != getattr(TuningArguments, name)]
     if spec.model.kind is Kind.ADAPTER and not spec.model.is_local and shaped:
         flags = ", ".join(f"--{name}" for name in shaped)
         raise InputError(f"{flags}: --model {spec.model.name} is an adapter, which goes on in its own shape")
 
 
-def identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict:
-    """All settings that shape the result, and hashes: of texts and labels, and of files that weights come from."""
-    kept = {name: value for name, value in (spec.values() | args.to_dict()).items() if name not in NEUTRAL}
-    # `accelerate config` sets the precision without a flag.
+def run_identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict:
+    """All settings that shape the result, and hashes of the data, the checkpoint and the word vectors."""
+    kept = {name: value for name, value in (spec.values() | args.to_dict()).items() if name not in NEUTRAL_SETTINGS}
+    # `accelerate launch` sets both without a flag of this program.
     kept |= {"processes": args.world_size, "mixed_precision": args.mixed_precision}
     kept["data"] = splits.data_hash
     ref = spec.embed_with or spec.model
@@ -104,12 +123,15 @@ def identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict:
 
 
 def fingerprint_of(identity: dict) -> str:
-    """SHA-256 over an identity: two runs with the same one are the same run."""
+    """SHA-256 of an identity; two runs with the same fingerprint are the same run."""
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
 
 def in_label_order(splits: Splits, ref: ModelRef, trains: bool) -> Splits:
-    """Class ids as the head of a checkpoint numbers them, by name; other classes need training."""
+    """`splits` with class ids in the order of the checkpoint's head, matched by class name.
+
+    Raises InputError if the checkpoint has other classes and is not trained.
+    """
     names = list(splits.task.labels)
     if ref.labels is None or list(ref.labels) == names:
         return splits
@@ -125,19 +147,21 @@ def in_label_order(splits: Splits, ref: ModelRef, trains: bool) -> Splits:
 
 
 def renumber(dataset: Dataset, ids: np.ndarray, task: Task) -> Dataset:
-    """The same with ids[i] in place of the class id i, which are ids of `task`."""
+    """`dataset` with class id `ids[i]` of `task` in place of class id i."""
     labels = ids[np.asarray(dataset["label"][:])]
     return dataset.remove_columns("label").add_column("label", labels.tolist(), feature=task.feature)
 
 
 def default_folder(spec: RunSpec, dataset: str) -> Path:
-    """out/<dataset>/<recipe of a new model, its name without one, or a checkpoint's and how it is tuned>.
+    """The default output folder.
+
+    out/DATASET/RECIPE for a new model (out/DATASET/MODEL without a recipe), out/DATASET/MODEL-TUNING for a checkpoint;
+    -on-ENCODER is added with --embed_with.
 
     Raises:
-        InputError: the names lead to outside of the current folder.
+        InputError: the names lead out of the current folder.
     """
-    made_anew = spec.recipe or spec.model.name
-    name = made_anew if spec.model.is_new else f"{spec.model.short_name}-{spec.how}"
+    name = (spec.recipe or spec.model.name) if spec.model.is_new else f"{spec.model.short_name}-{spec.how}"
     if spec.embed_with:
         name += f"-on-{spec.embed_with.short_name}"
     folder = Path("out", dataset, name)

@@ -1,4 +1,4 @@
-"""One run per output folder at a time."""
+"""A lock on the output folder, so that only one run writes to it at a time."""
 
 import os
 import socket
@@ -16,15 +16,15 @@ with windows_explained("runs lock their output folder"):
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """One run per folder. A process that ends, in whatever way, is unlocked by the operating system.
+    """Hold the lock of `folder` during the block. The operating system releases it if the process is killed.
 
     Raises:
         InputError: another process has the lock.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / LOCK).open("a+", encoding="utf-8") as file:
-        take(file, fcntl.LOCK_EX)
-        # Processes that fetch batches live on for seconds after a run is killed, and would keep its lock.
+        acquire_lock(file, fcntl.LOCK_EX)
+        # Data loader workers live for seconds after their run is killed; they must not keep its lock.
         os.register_at_fork(after_in_child=file.close)
         file.truncate(0)
         file.write(f"process {os.getpid()} on {socket.gethostname()}")
@@ -33,15 +33,15 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def refuse_locked(folder: Path) -> None:
-    """Raises InputError where another process has the lock now."""
+    """Raise InputError if another process has the lock now."""
     if (folder / LOCK).is_file():
         with (folder / LOCK).open(encoding="utf-8") as file:
-            # Shared: the processes of one run may all look at once.
-            take(file, fcntl.LOCK_SH)
+            # A shared lock, because all processes of one run check at the same time.
+            acquire_lock(file, fcntl.LOCK_SH)
 
 
-def take(file: TextIO, kind: int) -> None:
-    """The lock on an open lock file, until it is closed."""
+def acquire_lock(file: TextIO, kind: int) -> None:
+    """Lock an open lock file until it is closed; `kind` is LOCK_EX or LOCK_SH. Raises InputError if it is locked."""
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:

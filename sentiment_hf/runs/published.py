@@ -2,16 +2,16 @@
 
 A published comparison is a folder with
 
-    runs.jsonl           a line a run: the name of its folder as `run`, then the keys of its report.json, and as
-                         `inference` the object of its inference.json
-    predictions.parquet  the test rows: `label`, a class name, and for each run and class, in the column RUN/CLASS,
+    runs.jsonl           one line per run: `run`, the name of its folder; the keys of its report.json; `inference`,
+                         the object in its inference.json
+    predictions.parquet  the test rows: `label`, a class name, and for each run and class a column RUN/CLASS with
                          the natural logarithm of the probability
-    validation.parquet   the same of the validation rows
-    history.parquet      the lines of each metrics.jsonl: `run`, and a column a key
+    validation.parquet   the validation rows, in the same format
+    history.parquet      the lines of each metrics.jsonl: `run`, and one column per key
 
-A file for which there is nothing is not there. The prediction of a run is the class with the largest value, and no
-other class has the same one. Runs whose parts have the same labels share the rows of a table; where runs were scored
-on different rows, all of these are in the table, and the columns of a run are null on rows that are not its own.
+A file without content is omitted. The prediction of a run is the class with the largest value, which is unique in its
+row. Runs whose parts have the same labels share the rows of a table. If runs were scored on different rows, the table
+contains all of these rows, and the columns of a run are null on the rows of other runs.
 """
 
 import json
@@ -24,7 +24,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.common.files import read_json, whole, write_text
+from sentiment_hf.common.files import atomic_write, read_json, write_text
 from sentiment_hf.common.layout import (
     HISTORY,
     INFERENCE,
@@ -39,15 +39,15 @@ from sentiment_hf.tasks.task import Predicted, Task
 
 
 @dataclass(frozen=True, eq=False)
-class Kept:
-    """What is kept of a finished run; its own folder and a published comparison give the same.
+class KeptRun:
+    """A finished run without its weights. A run folder and a published comparison contain the same values.
 
     name: the name of the folder of the run.
-    report: the content of report.json, as it was written, also by an older version.
-    inference: the object of inference.json, or None without that file.
-    history: the objects of metrics.jsonl, one a line; empty without that file.
-    parts: what the run made of "validation" and "test". Class ids are places in report["labels"], probabilities are
-        the float16 numbers that the run saved. A part without a file has no entry.
+    report: the unchanged content of report.json, possibly of an older version.
+    inference: the object in inference.json, or None without this file.
+    history: the objects of metrics.jsonl, one per line; empty without this file.
+    parts: the predictions for "validation" and "test". Class ids are positions in report["labels"], probabilities are
+        the float16 values that the run saved. A part without a file has no entry.
     """
 
     name: str
@@ -57,31 +57,31 @@ class Kept:
     parts: dict[str, Predicted]
 
 
-def read_folder(folder: Path) -> Kept:
-    """What a finished run left in its folder; raises InputError where a file is damaged."""
+def read_run_folder(folder: Path) -> KeptRun:
+    """Read a finished run from its folder; raises InputError if a file is damaged."""
     report = read_json(folder / REPORT)
     task = Report.from_json(report, folder / REPORT).as_task()
     inference, history = folder / INFERENCE, folder / HISTORY
     files = {part: folder / name for part, name in PREDICTIONS.items() if (folder / name).is_file()}
-    return Kept(
+    return KeptRun(
         name=folder.resolve().name,
         report=report,
         inference=read_json(inference) if inference.is_file() else None,
-        history=read_lines(history) if history.is_file() else [],
+        history=read_jsonl(history) if history.is_file() else [],
         parts={part: read_predictions(file, task) for part, file in files.items()},
     )
 
 
-def read_published(folder: Path) -> list[Kept]:
-    """The runs of a published comparison, by name; raises InputError where a file is damaged."""
-    lines = read_lines(folder / RUNS)
+def read_published(folder: Path) -> list[KeptRun]:
+    """Read the runs of a published comparison, in the order of runs.jsonl; raises InputError if a file is damaged."""
+    lines = read_jsonl(folder / RUNS)
     reports = {line.pop("run"): line for line in lines}
     inference = {name: report.pop("inference", None) for name, report in reports.items()}
     tasks = {name: Report.from_json(report, folder / RUNS).as_task() for name, report in reports.items()}
     history = read_history(folder / PUBLISHED_HISTORY)
-    tables = {part: read_part(folder / name, tasks) for part, name in PUBLISHED_PARTS.items()}
+    tables = {part: read_part_table(folder / name, tasks) for part, name in PUBLISHED_PARTS.items()}
     return [
-        Kept(
+        KeptRun(
             name=name,
             report=report,
             inference=inference[name],
@@ -93,33 +93,32 @@ def read_published(folder: Path) -> list[Kept]:
 
 
 def publish(to: Path, folders: Iterable[Path]) -> None:
-    """Add finished runs to a published comparison, which is made if it is not there.
+    """Add the runs in `folders` to the published comparison `to`, which is created if it does not exist.
 
-    A run that is there under the name of one of the folders is replaced, the others stay as they are. Each of the
-    four files is written whole or not at all, runs.jsonl last. The bytes depend on the runs, not on the order in
-    which they were added.
+    A published run with the name of one of the folders is replaced; other runs are unchanged. Each of the four files
+    is written atomically, runs.jsonl last. The bytes of the files do not depend on the order in which runs are added.
 
     Raises:
         InputError: a file of the runs or of the comparison is damaged.
     """
-    known = {run.name: run for run in read_published(to)} if (to / RUNS).is_file() else {}
-    known |= {run.name: run for run in map(read_folder, folders)}
-    runs = [known[name] for name in sorted(known)]
+    by_name = {run.name: run for run in read_published(to)} if (to / RUNS).is_file() else {}
+    by_name |= {run.name: run for run in map(read_run_folder, folders)}
+    runs = [by_name[name] for name in sorted(by_name)]
     to.mkdir(parents=True, exist_ok=True)
     for part, name in PUBLISHED_PARTS.items():
         write_table(to / name, table_of_part(runs, part))
     write_table(to / PUBLISHED_HISTORY, table_of_history(runs))
-    write_text(to / RUNS, "".join(f"{json.dumps(line_of(run), ensure_ascii=False)}\n" for run in runs))
+    write_text(to / RUNS, "".join(f"{json.dumps(line_of_run(run), ensure_ascii=False)}\n" for run in runs))
 
 
-def line_of(run: Kept) -> dict:
+def line_of_run(run: KeptRun) -> dict:
     """The object of a run in runs.jsonl."""
     speed = {"inference": run.inference} if run.inference else {}
     return {"run": run.name, **run.report, **speed}
 
 
-def read_lines(path: Path) -> list[dict]:
-    """The objects of a file with one a line; raises InputError where it is damaged."""
+def read_jsonl(path: Path) -> list[dict]:
+    """Read a file with one JSON object per line; raises InputError if it is damaged."""
     try:
         with path.open(encoding="utf-8") as file:
             return [json.loads(line) for line in file]
@@ -128,32 +127,33 @@ def read_lines(path: Path) -> list[dict]:
 
 
 def read_parquet(path: Path) -> pa.Table:
-    """The table of a parquet file; raises InputError where it cannot be read."""
+    """Read a parquet file; raises InputError if it is damaged."""
     try:
-        # Of the file itself, for `read_table` would take columns from the names of folders that look like a=b.
+        # `read_table` would add a column for each parent folder with a name such as a=b.
         return pq.ParquetFile(path).read()
     except (pa.ArrowInvalid, OSError) as error:
-        raise unreadable(path, error) from error
+        raise unreadable_error(path, error) from error
 
 
-def unreadable(path: Path, error: Exception) -> InputError:
-    """The error that names the file, the reason in one line, and what to do."""
+def unreadable_error(path: Path, error: Exception) -> InputError:
+    """The InputError that names the file, the reason in one line, and what to do."""
     return InputError(f"{path} cannot be read ({' '.join(str(error).split())}); run that run again, or leave it out")
 
 
 def read_predictions(path: Path, task: Task) -> Predicted:
-    """The predictions file in the folder of a run; raises InputError where it is damaged."""
+    """Read the predictions file of a run folder; raises InputError if it is damaged."""
     table = read_parquet(path)
     try:
         return task.predicted(table)
     except KeyError as error:
-        raise unreadable(path, error) from error
+        raise unreadable_error(path, error) from error
 
 
-def read_part(path: Path, tasks: dict[str, Task]) -> dict[str, Predicted]:
-    """Name of each run that has columns in the table to what it made of its rows; empty without the file.
+def read_part_table(path: Path, tasks: dict[str, Task]) -> dict[str, Predicted]:
+    """Read one table of a published comparison: the name of each run with columns in it, and its predictions.
 
-    `tasks` are those of the runs, with the names of the columns.
+    `tasks` maps each run to its task, whose labels are part of the column names. Empty without the file. Raises
+    InputError if the file is damaged.
     """
     if not path.is_file():
         return {}
@@ -162,17 +162,17 @@ def read_part(path: Path, tasks: dict[str, Task]) -> dict[str, Predicted]:
         labels = np.array(table["label"].to_pylist())
         found = {name: task for name, task in tasks.items() if f"{name}/{task.labels[0]}" in table.column_names}
         return {
-            name: on_own_rows([table[f"{name}/{label}"].to_numpy() for label in task.labels], labels, task)
+            name: predicted_on_own_rows([table[f"{name}/{label}"].to_numpy() for label in task.labels], labels, task)
             for name, task in found.items()
         }
     except KeyError as error:
-        raise unreadable(path, error) from error
+        raise unreadable_error(path, error) from error
 
 
-def on_own_rows(columns: list[np.ndarray], labels: np.ndarray, task: Task) -> Predicted:
-    """What a run made of the rows that it was scored on.
+def predicted_on_own_rows(columns: list[np.ndarray], labels: np.ndarray, task: Task) -> Predicted:
+    """The predictions of a run for the rows that it was scored on.
 
-    columns: for each output of the task, the (rows,) logarithms; NaN on rows that are not the run's own.
+    columns: for each output of the task, (rows,) logarithms of probabilities; NaN on rows of other runs.
     labels: (rows,) labels as text.
     """
     logs = np.stack(columns, axis=1)
@@ -180,12 +180,12 @@ def on_own_rows(columns: list[np.ndarray], labels: np.ndarray, task: Task) -> Pr
     return task.from_logs(logs[own], labels[own])
 
 
-def table_of_part(runs: Iterable[Kept], part: str) -> pa.Table:
-    """The table of one part, as the docstring of this file describes it."""
+def table_of_part(runs: Iterable[KeptRun], part: str) -> pa.Table:
+    """The table of one part, in the format that the docstring of this module describes."""
     runs = [run for run in runs if part in run.parts]
     tasks = {run.name: Report.from_json(run.report, Path(run.name, REPORT)).as_task() for run in runs}
     names = {run.name: tuple(tasks[run.name].as_text(run.parts[part].labels)) for run in runs}
-    # Label sequences to the rows that they begin at.
+    # The labels of a part to the first of their rows in the table.
     starts, rows = {}, 0
     for labels in names.values():
         if labels not in starts:
@@ -203,15 +203,15 @@ def table_of_part(runs: Iterable[Kept], part: str) -> pa.Table:
     return pa.table(columns)
 
 
-def table_of_history(runs: Iterable[Kept]) -> pa.Table:
-    """A row for each logged line, in the order of the runs and their lines; null where a line does not have a key."""
+def table_of_history(runs: Iterable[KeptRun]) -> pa.Table:
+    """One row per logged line, in the order of the runs and their lines; null for keys that a line does not have."""
     lines = [{"run": run.name, **line} for run in runs for line in run.history]
     keys = ["run", *sorted({key for line in lines for key in line} - {"run"})]
     return pa.table({key: pa.array([line.get(key) for line in lines]) for key in keys})
 
 
 def read_history(path: Path) -> dict[str, list[dict]]:
-    """Name of each run that logged something to its lines."""
+    """Read history.parquet: run name to its logged lines; a run without lines has no entry."""
     found = {}
     for line in read_parquet(path).to_pylist() if path.is_file() else []:
         found.setdefault(line.pop("run"), []).append({key: value for key, value in line.items() if value is not None})
@@ -219,9 +219,9 @@ def read_history(path: Path) -> dict[str, list[dict]]:
 
 
 def write_table(path: Path, table: pa.Table) -> None:
-    """Write the table whole or not at all; without rows there is no file."""
+    """Write a table atomically; a table without rows is not written, and an existing file is deleted."""
     if not len(table):
         path.unlink(missing_ok=True)
         return
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         pq.write_table(table, temporary, compression="zstd")

@@ -1,4 +1,4 @@
-"""`Report`: what a finished run is, what it cost and how it scored; report.json, and the table on the screen."""
+"""`Report`: model, data, cost and scores of a finished run, as report.json and as a table on the screen."""
 
 import dataclasses
 import shlex
@@ -13,33 +13,34 @@ from sentiment_hf.common.layout import REPORT
 from sentiment_hf.tasks.saved import task_named
 from sentiment_hf.tasks.task import Task
 
-# Of the keys of report.json. A later schema may only add keys as long as it has this number.
+# The version of the format of report.json. New keys do not change it; a changed or removed key does.
 SCHEMA = 1
 
-# The way on from an output folder that cannot be read.
-REPLACE = "choose another folder, or give --overwrite"
+# What to do about an output folder with a damaged file; ends the message.
+REPLACE_REMEDY = "choose another folder, or give --overwrite"
 
-# Of reports that were written before this key.
+# The task of reports that were written before the key `task` existed.
 DEFAULT_TASK = "single_label"
 
-# Keys that only some runs have; in report.json of the others they do not stand.
-OF_SOME = ("members", "chosen", "search", "validation", "test")
+# Keys that are omitted from report.json if they are None.
+OPTIONAL_KEYS = ("members", "chosen", "search", "validation", "test")
 
 
 @dataclass
 class Report:
-    """report.json by attribute. None is what is not known, as in a report of an older version, or does not apply.
+    """The keys of report.json as attributes. None means unknown, as in reports of older versions, or not applicable.
 
-    model, model_type, model_revision, tuning, embed_with, base_model: what was trained or scored; `tuning` as
-        `RunSpec.how` says it, or "ensemble".
-    recipe, seed, command, fingerprint: how to make it again.
-    dataset, dataset_id, data, duplicates, data_hash, test_hash: the data, its notes and hashes.
-    task, labels: what a label is, "single_label" in every report before this key, and the names of the outputs.
-    train_seconds, train_tokens, ..._per_second: of training steps only, without validation and saving.
-    max_seq_length, vocabulary: in tokens. train_texts_at_max_seq_length: share of the training texts.
-    validation, test: scores as `tasks` has them, rates as fractions; None where the part was not scored.
-    peak_memory_bytes: of the first process, or of the card. bytes_on_disk: where it is measured.
-    chosen, search: the strength of a baseline, and all that were tried. members: those of an ensemble.
+    model, model_type, model_revision, tuning, embed_with, base_model: the model; `tuning` is `RunSpec.how` or
+        "ensemble".
+    recipe, seed, command, fingerprint: how to repeat the run.
+    dataset, dataset_id, data, duplicates, data_hash, test_hash: the data, notes on it, and hashes.
+    task, labels: the name of the task and the names of its outputs.
+    train_seconds, train_tokens, ..._per_second: training steps only, without validation and saving.
+    max_seq_length, vocabulary: in tokens. train_texts_at_max_seq_length: fraction of the training texts.
+    validation, test: scores as `Task.scores` returns them, rates as fractions; None if the part was not scored.
+    peak_memory_bytes, peak_gpu_memory_bytes: of the first process and its GPU. bytes_on_disk: set for ensembles.
+    chosen, search: the chosen regularisation of a baseline, and all values that were tried.
+    members: the members of an ensemble.
     """
 
     model: str
@@ -88,28 +89,30 @@ class Report:
     peak_memory_bytes: int | None = None
     peak_gpu_memory_bytes: int | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
-    # Where the run lies; not a part of report.json, for folders are moved.
+    # The folder of the run. Not saved in report.json, because folders can be moved.
     folder: Path | None = None
 
     def as_task(self) -> Task:
-        """The task of the run; raises InputError where this version does not know it."""
+        """The task of the run; raises InputError if this version does not know the task."""
         return task_named(self.task, self.labels, self.folder)
 
     def as_json(self) -> dict[str, Any]:
         """The content of report.json."""
         content = {name: value for name, value in vars(self).items() if name != "folder"}
-        return {name: value for name, value in content.items() if value is not None or name not in OF_SOME}
+        return {name: value for name, value in content.items() if value is not None or name not in OPTIONAL_KEYS}
 
     def save(self, folder: Path) -> None:
-        """Write report.json, whole or not at all."""
+        """Write report.json atomically."""
         write_json(folder / REPORT, self.as_json())
 
     @classmethod
     def from_json(cls, content: dict[str, Any], source: Path) -> Self:
-        """The report in the content of a report.json, also of an older version; what it lacks is None.
+        """The report with the content of a report.json of this or an older version; missing keys are None.
+
+        `source` is the path of the file.
 
         Raises:
-            InputError: `content` is no report, or one of a later schema than this version knows.
+            InputError: `content` is not a report, or has a later schema than this version knows.
         """
         if lacking := [name for name in ("model", "tuning", "dataset", "labels", "data") if name not in content]:
             raise InputError(f"{source} is no report of a run: it has no {', '.join(lacking)}")
@@ -122,18 +125,18 @@ class Report:
         return cls(**{name: value for name, value in content.items() if name in known} | {"folder": source.parent})
 
     @classmethod
-    def load(cls, folder: Path, *way_on: str) -> Self:
-        """The report of the finished run in `folder`; InputError, which ends in the `way_on`, where it is damaged."""
-        return cls.from_json(read_json(folder / REPORT, *way_on), folder / REPORT)
+    def load(cls, folder: Path, *remedy: str) -> Self:
+        """Read report.json in `folder`; raises InputError, whose message ends in `remedy`, if the file is damaged."""
+        return cls.from_json(read_json(folder / REPORT, *remedy), folder / REPORT)
 
 
-def command() -> str:
-    """The words that started this process, of the program its name only."""
+def command_line() -> str:
+    """The command that started this process, quoted for a shell; the path of the program is left out."""
     return shlex.join([Path(sys.argv[0]).name.replace("__main__.py", "sentiment-hf"), *sys.argv[1:]])
 
 
-def table(report: Report) -> str:
-    """The result of a run as aligned text, for the end of the run and for a finished one that is asked again."""
+def result_table(report: Report) -> str:
+    """The result of a run as an aligned table of text, which `run` and `ensemble` print."""
     lines = [
         ("model", f"{report.model} ({report.tuning})"),
         ("dataset", report.dataset if report.seed is None else f"{report.dataset}, seed {report.seed}"),

@@ -1,4 +1,4 @@
-"""The straight line from a `RunSpec` to a `Report`: data, tokenizer, model, training, validation, test once."""
+"""Makes one run, from `RunSpec` to `Report`: data, tokenizer, model, training, validation, and test once."""
 
 import logging
 from collections.abc import Callable
@@ -17,20 +17,20 @@ from accelerate.utils.memory import clear_device_cache
 from threadpoolctl import threadpool_limits
 
 from sentiment_hf.baselines.estimators import Baseline
-from sentiment_hf.baselines.fitting import fit, prepare_baseline
+from sentiment_hf.baselines.fitting import fit_baseline, prepare_baseline
 from sentiment_hf.data.splits import load_splits
 from sentiment_hf.runs.card import license_of, write_card
 from sentiment_hf.runs.environment import environment
-from sentiment_hf.runs.identity import KnownRun, fingerprint_of, identify, require_checkpoints
+from sentiment_hf.runs.identity import IdentifiedRun, fingerprint_of, identify_run, require_checkpoints
 from sentiment_hf.runs.lock import locked
-from sentiment_hf.runs.report import Report, command
-from sentiment_hf.runs.run_folder import as_before_if_refused, claim, finished_report
+from sentiment_hf.runs.report import Report, command_line
+from sentiment_hf.runs.run_folder import as_before_if_refused, claim_folder, report_of_finished_run
 from sentiment_hf.runs.score import (
     Scored,
-    cost_of_model,
     score_baseline,
     score_model,
-    scores_of,
+    scores_of_parts,
+    training_cost,
     write_predictions,
 )
 from sentiment_hf.settings.arguments import RunSpec
@@ -47,40 +47,41 @@ logger = logging.getLogger(__name__)
 
 
 def run(spec: RunSpec) -> Report:
-    """Train, validate and test one model, or go on where an interrupted run stopped; a finished run only reports.
+    """Train, validate and test one model, or resume an interrupted run. A finished run is not repeated: its report is
+    returned.
 
     Raises:
-        InputError: something that the user gave cannot be used.
-        TrainingError: training began and could not go on.
-        Interrupted: a signal came; a checkpoint is written.
+        InputError: the input of the user cannot be used.
+        TrainingError: training or scoring failed.
+        Interrupted: a signal stopped the run after a checkpoint was saved.
     """
     show_progress(not spec.training["disable_tqdm"])
     args = training_arguments(spec)
     use_all_cores(args, spec.run.num_cpu_threads)
     refuse_fewer_processes(args)
     require_checkpoints(spec)
-    known = identify(spec, args, load_splits(spec.data))
+    identified = identify_run(spec, args, load_splits(spec.data))
     with args.main_process_first(local=False, desc="looking at the output folder"):
-        report = finished_report(known)
-    # The first process takes the lock only after every other has looked, or the others would see it taken.
+        report = report_of_finished_run(identified)
+    # The first process must not take the lock before all others have checked the folder: they would find it locked.
     PartialState().wait_for_everyone()
     if report:
-        logger.warning("%s holds this run already, finished; its result:", known.folder)
+        logger.warning("%s holds this run already, finished; its result:", identified.folder)
         return report
-    return train_and_test_in(known)
+    return execute_run(identified)
 
 
-def train_and_test_in(known: KnownRun) -> Report:
-    """Make a run that is not finished. Its folder is claimed after everything that can be refused was checked."""
-    spec, args, folder = known.spec, known.args, known.folder
-    # Asked now: after hours of training the network may be gone.
-    report = report_before_training(known)
-    begin = prepare(known, report)
-    claimed = locked(folder) if known.writes else nullcontext()
-    undone = as_before_if_refused(folder) if known.writes and spec.run.force_resume else nullcontext()
+def execute_run(identified: IdentifiedRun) -> Report:
+    """Make a run that is not finished. The output folder is changed only after the input was checked."""
+    spec, args, folder = identified.spec, identified.args, identified.folder
+    # Before training, because the license is looked up on the Hub, and the network can fail in hours of training.
+    report = report_before_training(identified)
+    begin = prepare_run(identified, report)
+    claimed = locked(folder) if identified.writes else nullcontext()
+    undone = as_before_if_refused(folder) if identified.writes and spec.run.force_resume else nullcontext()
     with unwritable_explained(folder), lost_processes_explained(), claimed, undone:
         with args.main_process_first(local=False, desc="claiming the output folder"):
-            checkpoint = claim(known)
+            checkpoint = claim_folder(identified)
         while True:
             try:
                 return begin(checkpoint)
@@ -88,58 +89,64 @@ def train_and_test_in(known: KnownRun) -> Report:
                 if not spec.training["auto_find_batch_size"]:
                     raise
                 halve_batches(args, error)
-            # Model and trainer are made anew, after all that refers to the old ones is gone: outside of `except`.
+            # Outside of `except`, whose traceback refers to the old model: its memory must be free for the new one.
             del begin
             clear_device_cache(garbage_collection=True)
-            begin, checkpoint = prepare(known, report), newest_whole_checkpoint(folder, spec.run.checkpoint_verify)
+            begin, checkpoint = (
+                prepare_run(identified, report),
+                newest_whole_checkpoint(folder, spec.run.checkpoint_verify),
+            )
 
 
-def prepare(known: KnownRun, report: Report) -> Callable[[Path | None], Report]:
-    """Build model and trainer, or the baseline; returns the function that trains, scores and completes `report`.
+def prepare_run(identified: IdentifiedRun, report: Report) -> Callable[[Path | None], Report]:
+    """Build the trainer or the baseline. Returns the function that trains, scores and completes `report`.
 
-    The function takes the checkpoint to go on from, or None. Input that can be refused is refused before it is called.
+    The function takes the checkpoint to resume from, or None. Raises InputError for input that cannot be used, before
+    anything is trained or written.
     """
-    if known.spec.model.kind is Kind.BASELINE:
-        baseline = prepare_baseline(known.spec, known.splits.validation, known.args.world_size)
-        return partial(fit_and_test, baseline, known, report)
-    trainer = build_trainer(known.spec, known.args, known.splits)
+    if identified.spec.model.kind is Kind.BASELINE:
+        baseline = prepare_baseline(identified.spec, identified.splits.validation, identified.args.world_size)
+        return partial(fit_and_test, baseline, identified, report)
+    trainer = build_trainer(identified.spec, identified.args, identified.splits)
     with refusals_explained():
         require_space(trainer)
-    return partial(train_and_test, trainer, known, report)
+    return partial(train_and_test, trainer, identified, report)
 
 
-def train_and_test(trainer: ClassificationTrainer, known: KnownRun, report: Report, checkpoint: Path | None) -> Report:
+def train_and_test(
+    trainer: ClassificationTrainer, identified: IdentifiedRun, report: Report, checkpoint: Path | None
+) -> Report:
     """Train a model, score it, save it with its card, and write the report last."""
-    merges = known.spec.tuning.merge_adapter
+    merges = identified.spec.tuning.merge_adapter
     if trainer.args.do_train:
         train(trainer, checkpoint, merges)
     elif merges:
         save_model(trainer, merge=True)
-    scored = score_model(trainer, known.splits)
-    report = completed(report, known, cost_of_model(trainer), scored)
-    if known.writes:
+    scored = score_model(trainer, identified.splits)
+    report = completed_report(report, identified, training_cost(trainer), scored)
+    if identified.writes:
         if trainer.args.do_train or merges:
-            write_card(known.folder, report)
-        report.save(known.folder)
+            write_card(identified.folder, report)
+        report.save(identified.folder)
     trainer.keep_best_alone()
     trainer.end()
     return report
 
 
-def fit_and_test(baseline: Baseline, known: KnownRun, report: Report, checkpoint: None) -> Report:
-    """Fit a baseline, score it, save it, and write the report last; there are no checkpoints of a fit."""
+def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, checkpoint: None) -> Report:
+    """Fit a baseline, score it, save it, and write the report last. `checkpoint` is None: a fit has no checkpoints."""
     with threadpool_limits(torch.get_num_threads()):
-        fitted = fit(baseline, known.splits)
-        scored = score_baseline(fitted, known.splits)
-    report = completed(report, known, {"model_type": report.model} | fitted.cost(), scored)
-    fitted.save(known.folder)
-    report.save(known.folder)
+        fitted = fit_baseline(baseline, identified.splits)
+        scored = score_baseline(fitted, identified.splits)
+    report = completed_report(report, identified, {"model_type": report.model} | fitted.cost(), scored)
+    fitted.save(identified.folder)
+    report.save(identified.folder)
     return report
 
 
-def report_before_training(known: KnownRun) -> Report:
-    """The report with what is known before training: model, data, command, fingerprint."""
-    spec, splits = known.spec, known.splits
+def report_before_training(identified: IdentifiedRun) -> Report:
+    """The report as far as it is known before training: model, data, command, fingerprint."""
+    spec, splits = identified.spec, identified.splits
     origin = None if (spec.embed_with or spec.model).is_new else (spec.embed_with or spec.model)
     return Report(
         model=spec.model.name,
@@ -150,29 +157,29 @@ def report_before_training(known: KnownRun) -> Report:
         license=spec.run.license or (license_of(origin) if origin else None),
         dataset=splits.name,
         dataset_id=splits.notes["hub_id"],
-        seed=known.args.seed,
+        seed=identified.args.seed,
         recipe=spec.recipe,
-        command=command(),
+        command=command_line(),
         task=splits.task.name,
         labels=list(splits.task.labels),
         duplicates=splits.notes["duplicates"],
         data=splits.notes,
-        fingerprint=fingerprint_of(known.identity),
-        data_hash=known.identity["data"],
+        fingerprint=fingerprint_of(identified.identity),
+        data_hash=identified.identity["data"],
         test_hash=splits.test_hash,
-        folder=known.folder,
+        folder=identified.folder,
     )
 
 
-def completed(report: Report, known: KnownRun, cost: dict[str, Any], scored: Scored) -> Report:
-    """The report with what training cost and with the scores; one process writes the predictions."""
-    if known.writes:
-        write_predictions(known.folder, scored, known.splits.task)
-    return replace(report, **cost, **scores_of(scored, known.splits.task), **environment())
+def completed_report(report: Report, identified: IdentifiedRun, cost: dict[str, Any], scored: Scored) -> Report:
+    """`report` with the cost of training, the scores and the environment added; also writes the predictions."""
+    if identified.writes:
+        write_predictions(identified.folder, scored, identified.splits.task)
+    return replace(report, **cost, **scores_of_parts(scored, identified.splits.task), **environment())
 
 
 def show_progress(shown: bool) -> None:
-    """Progress bars for data and training, or none; never for writing a file, which is done at once."""
+    """Show or hide progress bars of data and training. Those of transformers for loading weights are always hidden."""
     transformers.utils.logging.disable_progress_bar()
     if not shown:
         datasets.disable_progress_bars()

@@ -1,4 +1,4 @@
-"""The output folder: free, of this run (finished or not), or of another run, which is not touched."""
+"""Checks the output folder before a run and prepares it: empty, this run (finished or not), or another run."""
 
 import logging
 import shutil
@@ -17,9 +17,9 @@ from sentiment_hf.common.layout import (
     REPORT,
     RESULTS,
 )
-from sentiment_hf.runs.identity import NEUTRAL, KnownRun
+from sentiment_hf.runs.identity import NEUTRAL_SETTINGS, IdentifiedRun
 from sentiment_hf.runs.lock import refuse_locked
-from sentiment_hf.runs.report import REPLACE, Report
+from sentiment_hf.runs.report import REPLACE_REMEDY, Report
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.training.checkpoints import checkpoints_newest_first, newest_whole_checkpoint, set_aside_damaged
 from sentiment_hf.training.disk import require_writable
@@ -27,36 +27,38 @@ from sentiment_hf.training.disk import require_writable
 logger = logging.getLogger(__name__)
 
 
-def finished_report(known: KnownRun) -> Report | None:
-    """The report where the folder holds this run, finished and not to be replaced; else None. Nothing is changed.
+def report_of_finished_run(identified: IdentifiedRun) -> Report | None:
+    """The report of this run if the folder holds it finished and --overwrite is not given, else None.
+
+    The folder is not changed.
 
     Raises:
-        InputError: the folder holds files of something else, another run without --overwrite or --force_resume, or a
-            run that another process is making now.
+        InputError: the folder holds other files, another run without --overwrite or --force_resume, or a run that
+            another process is making now.
     """
-    folder, options = known.folder, known.spec.run
+    folder, options = identified.folder, identified.spec.run
     require_writable(folder)
     if not folder.exists() or {path.name for path in folder.iterdir()} <= BEGUN:
         return None
     if not (folder / IDENTITY).is_file():
         raise InputError(f"--output_dir {folder} is not empty and holds no run of this program; choose another folder")
     if options.overwrite or not has_results(folder):
-        refuse_own_model(folder, known.spec)
-    elif changed := changed_settings(folder, known.identity):
+        refuse_own_model(folder, identified.spec)
+    elif changed := changed_settings(folder, identified.identity):
         refuse_other_run(folder, changed, options.force_resume)
     elif (folder / REPORT).is_file():
-        return Report.load(folder, REPLACE)
+        return Report.load(folder, REPLACE_REMEDY)
     refuse_locked(folder)
     return None
 
 
 def has_results(folder: Path) -> bool:
-    """Whether there is a report or a checkpoint. A run that failed before its first checkpoint has neither."""
+    """True if the folder has a report or a checkpoint. A run that failed before its first checkpoint has neither."""
     return (folder / REPORT).is_file() or any(folder.glob("checkpoint-*"))
 
 
 def refuse_own_model(folder: Path, spec: RunSpec) -> None:
-    """Raises InputError where what would be replaced holds the checkpoint that the new run starts from."""
+    """Raise InputError if the checkpoint that the run starts from is in the folder whose files will be deleted."""
     start = spec.embed_with or spec.model
     for ref in (start, start.base):
         if ref and ref.folder and ref.folder.resolve().is_relative_to(folder.resolve()):
@@ -66,12 +68,16 @@ def refuse_own_model(folder: Path, spec: RunSpec) -> None:
 
 
 def changed_settings(folder: Path, identity: dict) -> list[str]:
-    """The settings in which the run in the folder differs from `identity`, with both values.
+    """Descriptions of the settings in which the run in `folder` differs from `identity`, with both values.
 
-    Settings that are neutral now are left out, because an older version may have written them down.
+    Neutral settings are left out, because an older version may have saved them.
     """
-    there = read_json(folder / IDENTITY, REPLACE)
-    names = [name for name in {**there, **identity} if there.get(name) != identity.get(name) and name not in NEUTRAL]
+    there = read_json(folder / IDENTITY, REPLACE_REMEDY)
+    names = [
+        name
+        for name in {**there, **identity}
+        if there.get(name) != identity.get(name) and name not in NEUTRAL_SETTINGS
+    ]
     return [f"{name}: {there.get(name)!r} there, {identity.get(name)!r} here" for name in names]
 
 
@@ -86,27 +92,29 @@ def refuse_other_run(folder: Path, changed: list[str], force_resume: bool) -> No
     logger.warning("--force_resume: %s goes on with other settings (%s)", folder, shown)
 
 
-def claim(known: KnownRun) -> Path | None:
-    """Make the folder that of this run; the checkpoint to go on from, or None.
+def claim_folder(identified: IdentifiedRun) -> Path | None:
+    """Prepare the folder for this run. Returns the checkpoint to resume from, or None.
 
-    Only the process that writes changes the folder, which it has `locked`. The other processes call this after it.
+    Only the process that writes changes the folder; it must hold the lock. The other processes call this function
+    after that process.
     """
-    folder, options = known.folder, known.spec.run
-    if known.writes:
+    folder, options = identified.folder, identified.spec.run
+    if identified.writes:
         if options.overwrite or not has_results(folder):
             remove_run(folder)
         for name in (REPORT, BROKEN_BATCH):
             (folder / name).unlink(missing_ok=True)
-        write_json(folder / IDENTITY, known.identity)
+        write_json(folder / IDENTITY, identified.identity)
         set_aside_damaged(folder, options.checkpoint_verify)
     return newest_whole_checkpoint(folder, options.checkpoint_verify)
 
 
 @contextmanager
 def as_before_if_refused(folder: Path) -> Iterator[None]:
-    """Write identity and report of the folder back where InputError is raised before a checkpoint was written.
+    """Restore run.json and report.json in `folder` if the block raises InputError and wrote no checkpoint.
 
-    With --force_resume the checkpoint may refuse the new settings after `claim` has replaced these files.
+    With --force_resume the checkpoint can turn out not to fit the new settings
+    after `claim_folder` has replaced these files.
     """
     checkpoints = checkpoints_newest_first(folder)
     kept = {path: path.read_text(encoding="utf-8") for name in (IDENTITY, REPORT) if (path := folder / name).is_file()}

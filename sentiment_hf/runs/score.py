@@ -1,4 +1,4 @@
-"""Validation and test with the chosen weights, and what a report says of them; for models and for baselines."""
+"""Scores validation and test with the chosen weights, for models and for baselines."""
 
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from transformers import TrainingArguments
 
 from sentiment_hf.baselines.fitting import FittedBaseline
 from sentiment_hf.common.errors import TrainingError
-from sentiment_hf.common.files import whole
+from sentiment_hf.common.files import atomic_write
 from sentiment_hf.common.layout import PREDICTIONS
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.tasks.task import Task
@@ -21,35 +21,38 @@ from sentiment_hf.training.batches import longest_first
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.trainer import ClassificationTrainer
 
-# Part to (rows, outputs) logits and (rows,) labels, in the order of the rows.
+# Name of a part -> (rows, outputs) logits and (rows,) labels, in the order of the rows.
 Scored = dict[str, tuple[np.ndarray, np.ndarray]]
 
-# What `Trainer` calls the parts.
-PREFIXES = {"validation": "eval", "test": "test"}
+# The prefix of the metrics of a part in `Trainer`.
+METRIC_PREFIXES = {"validation": "eval", "test": "test"}
 
 
 def score_model(trainer: ClassificationTrainer, splits: Splits) -> Scored:
-    """Logits and labels of the parts that --do_eval and --do_predict ask for; validation first."""
+    """Logits and labels of the parts that --do_eval and --do_predict name; validation first."""
     tokenizer, scored = trainer.processing_class, {}
     for part in parts_to_score(trainer.args):
         rows = tokenize(getattr(splits, part), tokenizer, tokenizer.model_max_length)
-        scored[part] = predict_logits(trainer, rows, PREFIXES[part])
+        scored[part] = predict_logits(trainer, rows, METRIC_PREFIXES[part])
     return scored
 
 
 def parts_to_score(args: TrainingArguments) -> list[str]:
-    """validation and test, as far as the flags ask for them."""
+    """ "validation" if --do_eval is given, "test" if --do_predict is given."""
     return [part for part, wanted in (("validation", args.do_eval), ("test", args.do_predict)) if wanted]
 
 
 def score_baseline(fitted: FittedBaseline, splits: Splits) -> Scored:
     """Logits and labels of validation and test."""
-    parts = {part: getattr(splits, part) for part in PREFIXES}
+    parts = {part: getattr(splits, part) for part in METRIC_PREFIXES}
     return {part: (fitted.logits(rows["text"][:]), np.asarray(rows["label"][:])) for part, rows in parts.items()}
 
 
 def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, num_labels) logits and (rows,) labels, in the order of the data set; writes <split>_results.json."""
+    """(rows, num_labels) logits and (rows,) labels, in the order of the data set; writes SPLIT_results.json.
+
+    Raises TrainingError if a logit is not finite.
+    """
     by_length, order = longest_first(dataset)
     with memory_explained():
         output = trainer.predict(by_length, metric_key_prefix=split)
@@ -65,21 +68,21 @@ def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str)
     return logits, labels
 
 
-def scores_of(scored: Scored, task: Task) -> dict[str, dict[str, Any]]:
-    """What the report says of each part."""
+def scores_of_parts(scored: Scored, task: Task) -> dict[str, dict[str, Any]]:
+    """The scores of each part, as `Task.scores` returns them."""
     return {part: task.scores(logits, labels) for part, (logits, labels) in scored.items()}
 
 
 def write_predictions(folder: Path, scored: Scored, task: Task) -> None:
-    """A file for each part that was scored, a line a row in the order of the part: row, and the task's columns."""
+    """Write one parquet file per part: `row`, the index in the part, and the columns of the task."""
     for part, (logits, labels) in scored.items():
         columns = {"row": np.arange(len(labels), dtype=np.int32)} | task.columns(logits, labels)
-        with whole(folder / PREDICTIONS[part]) as temporary:
+        with atomic_write(folder / PREDICTIONS[part]) as temporary:
             pq.write_table(pa.table(columns), temporary)
 
 
-def cost_of_model(trainer: ClassificationTrainer) -> dict[str, Any]:
-    """What was trained, and for how long; all counts and seconds are of training steps only."""
+def training_cost(trainer: ClassificationTrainer) -> dict[str, Any]:
+    """The fields of a report about size and training. Seconds, tokens and texts count training steps only."""
     args, clock = trainer.args, trainer.clock.totals()
     lengths = np.asarray(trainer.train_dataset["length"])
     limit = trainer.processing_class.model_max_length

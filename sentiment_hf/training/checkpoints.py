@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.common.files import fingerprint, sync, write_json
+from sentiment_hf.common.files import flush_to_disk, size_and_hash, write_json
 from sentiment_hf.common.layout import MANIFEST, TRAINER_STATE
 from sentiment_hf.common.versions import versions
 
@@ -29,10 +29,10 @@ def write_manifest(folder: Path, verify: str = "sha256") -> None:
     """
     paths = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST]
     for path in paths:
-        sync(path)
-    files = {str(path.relative_to(folder)): fingerprint(path, verify) for path in paths}
+        flush_to_disk(path)
+    files = {str(path.relative_to(folder)): size_and_hash(path, verify) for path in paths}
     write_json(folder / MANIFEST, {"versions": versions(), "files": files})
-    sync(folder.parent)
+    flush_to_disk(folder.parent)
 
 
 def newest_whole_checkpoint(output_dir: Path, verify: str = "sha256") -> Path | None:
@@ -110,7 +110,7 @@ def why_not_whole(folder: Path, verify: str) -> str | None:
             return f"{name} is missing"
         if verify == "sha256" and digest is None:
             raise InputError(f"{folder} was written by --checkpoint_verify size; give it again to go on from there")
-        found = fingerprint(folder / name, verify)
+        found = size_and_hash(folder / name, verify)
         if found["bytes"] != size:
             return f"{name} has {found['bytes']:,} bytes, not {size:,}"
         if found.get("sha256", digest) != digest:

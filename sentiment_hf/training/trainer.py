@@ -13,7 +13,7 @@ from transformers import Trainer, TrainingArguments
 from transformers.trainer_utils import TrainOutput
 
 from sentiment_hf.common.errors import TrainingError
-from sentiment_hf.common.files import whole, write_json
+from sentiment_hf.common.files import atomic_write, write_json
 from sentiment_hf.common.layout import TRAINER_STATE
 from sentiment_hf.models.adapters import write_labels
 from sentiment_hf.tasks.task import Task
@@ -208,7 +208,7 @@ class ClassificationTrainer(Trainer):
     def save_state(self) -> None:
         """Write trainer_state.json, whole or not at all."""
         if self.is_world_process_zero():
-            with whole(Path(self.args.output_dir, TRAINER_STATE)) as temporary:
+            with atomic_write(Path(self.args.output_dir, TRAINER_STATE)) as temporary:
                 self.state.save_to_json(str(temporary))
 
 

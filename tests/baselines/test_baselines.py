@@ -31,7 +31,7 @@ from sklearn.preprocessing import FunctionTransformer
 from skops import io
 
 from sentiment_hf.baselines import BASELINES
-from sentiment_hf.baselines.features import LogCountRatio, NGrams, Tokens, analyzer
+from sentiment_hf.baselines.features import LogCountRatio, NGrams, Tokens, vader_analyzer
 from sentiment_hf.baselines.storage import load_baseline
 from sentiment_hf.cli import predict_command, push_command, run_command
 from sentiment_hf.common.layout import BASELINE_FILE
@@ -234,7 +234,7 @@ def test_a_recipe_of_data_flags_names_the_default_folder(data, tmp_path, monkeyp
 
 @pytest.mark.parametrize(("name", "module"), [("baseline-svm-bow", "skops"), ("baseline-lexicon", "vaderSentiment")])
 def test_a_missing_extra_is_named_before_anything_is_written(name, module, data, tmp_path, capsys, monkeypatch):
-    analyzer.cache_clear()
+    vader_analyzer.cache_clear()
     monkeypatch.setitem(sys.modules, module, None)
     for part in [part for part in sys.modules if part.startswith(f"{module}.")]:
         monkeypatch.delitem(sys.modules, part)

@@ -7,7 +7,7 @@ import pytest
 
 import sentiment_hf
 from sentiment_hf import cli
-from sentiment_hf.cli import USAGE, exit_code, list_command, main
+from sentiment_hf.cli import USAGE, exit_code_of, list_command, main
 from sentiment_hf.common.errors import InputError, Interrupted, NotPushedError, TrainingError
 from sentiment_hf.settings.model_ref import BASELINES, MODELS
 
@@ -39,7 +39,7 @@ def test_an_end_has_its_exit_code_and_one_line(case, capsys):
     def work():
         raise error
 
-    assert exit_code(work) == code
+    assert exit_code_of(work) == code
     shown = capsys.readouterr()
     assert shown.err.startswith(said)
     assert len(shown.err.splitlines()) == 1
@@ -47,9 +47,9 @@ def test_an_end_has_its_exit_code_and_one_line(case, capsys):
 
 
 def test_what_ends_well_is_zero_and_what_nobody_foresaw_is_not_hidden():
-    assert exit_code(lambda: None) == 0
+    assert exit_code_of(lambda: None) == 0
     with pytest.raises(ZeroDivisionError):
-        exit_code(lambda: 1 / 0)
+        exit_code_of(lambda: 1 / 0)
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]], ids=str)

@@ -15,7 +15,7 @@ from helpers import read_report, write_data
 
 from sentiment_hf.cli import compare_command
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.comparison.plan.flags import parse
+from sentiment_hf.comparison.plan.flags import parse_compare
 from sentiment_hf.comparison.plan.plan import plan
 from sentiment_hf.runs.run_folder import remove_run
 from sentiment_hf.settings.run_flags import parse_run
@@ -215,7 +215,7 @@ def test_a_recipe_names_models_and_the_command_line_overrides_it(data, tmp_path)
         "deduplicate: true",
     ]
     recipe.write_text("\n".join(lines))
-    args = parse(["--config", str(recipe), "--seeds", "1", *files(data)])
+    args = parse_compare(["--config", str(recipe), "--seeds", "1", *files(data)])
     assert {name: candidate.flags for name, candidate in args.models.items()} == {
         "short": ["--model", "custom-lstm", "--max_seq_length", "8"],
         "long": ["--model", "custom-lstm"],
@@ -228,7 +228,7 @@ def test_a_recipe_names_models_and_the_command_line_overrides_it(data, tmp_path)
 
 def test_of_two_flags_the_one_of_the_model_counts_and_a_command_line_before_a_recipe(data, tmp_path):
     def rows(words):
-        planned, _ = plan(parse([*words, *files(data)]))
+        planned, _ = plan(parse_compare([*words, *files(data)]))
         return {run.model: parse_run(run.argv).tokenizer.max_seq_length for run in planned}
 
     one = ["--models", "custom-lstm --max_seq_length 8", "custom-gru", "--seeds", "1"]
@@ -244,10 +244,10 @@ def test_of_two_flags_the_one_of_the_model_counts_and_a_command_line_before_a_re
 def test_a_recipe_may_name_single_values(tmp_path):
     recipe = tmp_path / "one.yaml"
     recipe.write_text("models: custom-fc\nlearning_curve: 0.25\nno_texts: true\ndataset: sample\n")
-    args = parse(["--config", str(recipe)])
+    args = parse_compare(["--config", str(recipe)])
     assert (list(args.models), args.learning_curve, args.texts) == (["custom-fc"], [0.25], False)
     recipe.write_text("models: custom-fc\nno_texts: false\ndataset: sample\n")
-    assert parse(["--config", str(recipe)]).texts
+    assert parse_compare(["--config", str(recipe)]).texts
 
 
 def test_models_on_other_rows_are_refused_before_any_is_trained(data, tmp_path, capsys):
@@ -265,7 +265,7 @@ def test_a_run_that_is_made_again_is_measured_again(tmp_path):
 
 
 def test_the_first_seed_of_all_models_comes_before_the_second_of_any(data):
-    planned, _ = plan(parse(["--models", "custom-fc", "custom-rnn --seeds 1", "--seeds", "2", *files(data)]))
+    planned, _ = plan(parse_compare(["--models", "custom-fc", "custom-rnn --seeds 1", "--seeds", "2", *files(data)]))
     assert [run.name for run in planned] == ["custom-fc-seed0", "custom-rnn-seed0", "custom-fc-seed1"]
 
 
@@ -284,7 +284,7 @@ def test_a_recipe_that_is_none_is_refused(tmp_path):
     for text, said in refused:
         recipe.write_text(text)
         with pytest.raises(InputError, match=said):
-            parse(["--config", str(recipe)])
+            parse_compare(["--config", str(recipe)])
 
 
 RECIPES = sorted((Path(__file__).parents[2] / "configs" / "compare").glob("*.yaml"))
@@ -295,7 +295,7 @@ assert RECIPES
 def test_a_recipe_of_the_project_opens_with_its_command_and_is_understood(path, data, tmp_path):
     opening = path.read_text(encoding="utf-8").splitlines()[0]
     assert opening.startswith(f"# python scripts/compare.py --config configs/compare/{path.name}")
-    args = parse(["--config", str(path), "--output_dir", str(tmp_path / "out")])
+    args = parse_compare(["--config", str(path), "--output_dir", str(tmp_path / "out")])
     without_data = [word for word in args.common if word not in ("--dataset", "imdb", "sample")]
     # A checkpoint that this machine need not have is left out; its flags are looked at all the same.
     here = {name: one for name, one in args.models.items() if one.flags[1].startswith(("custom-", "baseline-"))}

@@ -21,7 +21,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.page.figures import train_rows_pictures
 from sentiment_hf.comparison.page.grid_figure import grid_pictures
 from sentiment_hf.comparison.page.page import write_page
-from sentiment_hf.comparison.plan.flags import parse
+from sentiment_hf.comparison.plan.flags import parse_compare
 from sentiment_hf.comparison.plan.grid import expand
 from sentiment_hf.comparison.plan.plan import plan
 from sentiment_hf.settings.model_ref import ModelRef
@@ -50,7 +50,7 @@ def recipe(folder: Path, models: object, grid: object, **more) -> Path:
 def test_a_grid_is_a_model_for_each_combination_named_by_its_settings(tmp_path):
     model = "custom-{cell} --model_config pooling={pooling} use_mask={mask} --per_device_train_batch_size {batch}"
     grid = {"cell": ["rnn", "gru"], "pooling": ["last", "mean"], "mask": [True, False], "batch": [8, 16]}
-    args = parse(["--config", str(recipe(tmp_path, model, grid)), "--seeds", "1", "--dataset", "sample"])
+    args = parse_compare(["--config", str(recipe(tmp_path, model, grid)), "--seeds", "1", "--dataset", "sample"])
     assert len(args.models) == 2**4
     assert args.grid == grid
     first, *_ = args.models.items()
@@ -66,7 +66,7 @@ def test_a_grid_is_a_model_for_each_combination_named_by_its_settings(tmp_path):
 
 def test_a_grid_of_a_named_model_keeps_the_name(tmp_path):
     path = recipe(tmp_path, {"mine": "custom-{cell}"}, {"cell": ["rnn", "gru"]})
-    assert list(parse(["--config", str(path), "--dataset", "sample"]).models) == ["mine-rnn", "mine-gru"]
+    assert list(parse_compare(["--config", str(path), "--dataset", "sample"]).models) == ["mine-rnn", "mine-gru"]
 
 
 def test_a_value_stays_one_word():
@@ -182,7 +182,7 @@ def words(path: Path) -> list[str]:
 def test_a_recipe_opens_with_its_command_and_its_size(path):
     assert words(path)[:2] == ["--config", str(path.relative_to(ROOT))]
     opening = path.read_text(encoding="utf-8").split("\nmodels:")[0]
-    args = parse(["--config", str(path)])
+    args = parse_compare(["--config", str(path)])
     sizes = 1 + len(args.learning_curve)
     runs = sum(candidate.seeds for candidate in args.models.values()) * sizes
     assert f"# {runs} runs " in opening
@@ -191,7 +191,7 @@ def test_a_recipe_opens_with_its_command_and_its_size(path):
 
 @each_recipe
 def test_every_run_of_a_recipe_is_understood(path, tmp_path):
-    args = parse(["--config", str(path), "--dataset", "sample", "--output_dir", str(tmp_path)])
+    args = parse_compare(["--config", str(path), "--dataset", "sample", "--output_dir", str(tmp_path)])
     assert len(args.models) > 1
     for candidate in args.models.values():
         parse_run(args.words(candidate.flags))

@@ -12,7 +12,7 @@ from faults.fault import REFUSED, SURVIVED, Fault
 from faults.ground import Ground
 from faults.programs import OURS
 from faults.shot import Ended, shoot
-from sentiment_hf.cli import exit_code
+from sentiment_hf.cli import exit_code_of
 from sentiment_hf.data.splits import load_splits
 from sentiment_hf.settings.arguments import DataArguments
 
@@ -37,7 +37,7 @@ def our_reader(argv: list[str]) -> int:
         names = splits.train.features["label"].int2str
         dump(argv, splits.train["text"][:], names(splits.train["label"][:]), splits.notes["duplicates"])
 
-    return exit_code(work)
+    return exit_code_of(work)
 
 
 def plain_reader(argv: list[str]) -> int:

@@ -26,7 +26,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.hub.pushed_files import pushed_files
 from sentiment_hf.hub.refusals import finished_model
 from sentiment_hf.inference.scorer import load_scorer
-from sentiment_hf.runs.card import plain
+from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.settings.model_ref import ModelRef
 
 TEXTS = ["good film and warm soup", "a dull grim plot", ""]
@@ -458,7 +458,7 @@ def test_labels_and_names_from_the_data_are_text_in_the_card_and_not_markup(hub,
     assert "<b>" not in outside
     tables = [line for line in outside.splitlines() if line.startswith("|")]
     assert {len(re.findall(r"(?<!\\)\|", line)) for line in tables} <= {4, 5, 6, 7}
-    assert plain(labels[0]) in outside
+    assert escape_markdown(labels[0]) in outside
     assert push(tmp_path / "run", "odd") == 0
 
 

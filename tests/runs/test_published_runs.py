@@ -17,7 +17,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.page.page import csv_table, render_template
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.inference.make_ensemble import make_ensemble, validation_of
-from sentiment_hf.runs.card import plain
+from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.runs.finished import load_runs
 from sentiment_hf.runs.published import publish, read_published
 from sentiment_hf.tasks.task import Predicted
@@ -338,5 +338,5 @@ def test_committed_pages_are_those_of_the_committed_runs(name):
     of_texts = [{key: model[key] for key in ("by_length", "by_column")} for model in page["models"]]
     remade["models"] = [model | more for model, more in zip(remade["models"], of_texts, strict=True)]
     shown = {key: page[key] for key in ("disagreements", "label_errors")}
-    written = render_template("report.md.j2", remade | shown, {"finalize": plain})
+    written = render_template("report.md.j2", remade | shown, {"finalize": escape_markdown})
     assert written == (ROOT / "docs" / name / "report.md").read_text(encoding="utf-8")

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from sentiment_hf.common.errors import extra_explained
 from sentiment_hf.common.files import write_json, write_text
-from sentiment_hf.common.spreadsheet import cell
+from sentiment_hf.common.spreadsheet import escape_formula
 from sentiment_hf.comparison.page import formatting
 from sentiment_hf.comparison.plan.grid import as_word
-from sentiment_hf.runs.card import plain
+from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.tasks.single_label import SingleLabel
 
 HTML, MARKDOWN, CSV, JSON = "report.html", "report.md", "results.csv", "results.json"
@@ -67,7 +67,7 @@ def write_page(comparison: dict, folder: Path, texts: bool) -> None:
     more = {"pictures": drawn, "contents": section_titles(comparison, drawn)}
     files = {
         HTML: render_template("report.html.j2", comparison, {"autoescape": True}, **more),
-        MARKDOWN: render_template("report.md.j2", comparison, {"finalize": plain}),
+        MARKDOWN: render_template("report.md.j2", comparison, {"finalize": escape_markdown}),
         CSV: csv_table(comparison["models"]),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +102,7 @@ def csv_table(models: list[dict]) -> str:
 
 def csv_line(model: dict) -> dict:
     """The values of a model by column; an interval takes three columns, an unknown value is None."""
-    line = {key: cell(model[key]) for key in ("name", "kind", "tuning")}
+    line = {key: escape_formula(model[key]) for key in ("name", "kind", "tuning")}
     line["seeds"] = " ".join(str(seed) for seed in model["seeds"] if seed is not None)
     for key in (score.key for score in SingleLabel.compared):
         interval = model[key] or dict.fromkeys(("value", "low", "high"))

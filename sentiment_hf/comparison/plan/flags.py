@@ -57,7 +57,7 @@ class CompareArguments:
         return [*flags[:2], *self.common, *flags[2:], *self.last]
 
 
-def parse(argv: Sequence[str]) -> CompareArguments:
+def parse_compare(argv: Sequence[str]) -> CompareArguments:
     """The arguments of compare; folders stand before the first flag, and flags override the recipe.
 
     The flags of the runs are not checked here but by `parse_run`.

@@ -7,16 +7,16 @@ from pathlib import Path
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.plan.flags import CompareArguments
 from sentiment_hf.data.splits import Splits, load_splits
-from sentiment_hf.runs.identity import identify, require_checkpoints
+from sentiment_hf.runs.identity import identify_run, require_checkpoints
 from sentiment_hf.runs.report import Report
-from sentiment_hf.runs.run_folder import finished_report
+from sentiment_hf.runs.run_folder import report_of_finished_run
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training.arguments import training_arguments
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """A run of the comparison: `argv` are its flags for `sentiment-hf run`, `report` is None unless it is finished."""
 
     model: str
@@ -51,7 +51,7 @@ class SplitsCache:
         return next(iter(self.known.values()))
 
 
-def plan(args: CompareArguments) -> tuple[list[Planned], Splits]:
+def plan(args: CompareArguments) -> tuple[list[PlannedRun], Splits]:
     """All runs, and the splits with all training rows. The first seed of every model comes before the second of any.
 
     Raises:
@@ -71,7 +71,7 @@ def plan(args: CompareArguments) -> tuple[list[Planned], Splits]:
 
 def plan_sizes(
     args: CompareArguments, data: SplitsCache, train_rows: int, folder: Path, model: str, seed: int
-) -> Iterator[Planned]:
+) -> Iterator[PlannedRun]:
     """The runs of one model with one seed: on all training rows, then on the shares of --learning_curve."""
     sizes = [train_rows, *(round(share * train_rows) for share in args.learning_curve if share < 1)]
     for rows in sizes:
@@ -79,7 +79,7 @@ def plan_sizes(
         fewer = [] if rows == train_rows else ["--max_train_samples", str(rows)]
         own = ["--seed", str(seed), "--output_dir", str(folder / name), "--disable_tqdm", "true"]
         argv = [*args.words(args.models[model].flags), *fewer, *own]
-        yield Planned(model, seed, rows, folder / name, argv, report_if_finished(name, argv, data))
+        yield PlannedRun(model, seed, rows, folder / name, argv, report_if_finished(name, argv, data))
 
 
 def report_if_finished(name: str, argv: list[str], data: SplitsCache) -> Report | None:
@@ -93,8 +93,8 @@ def report_if_finished(name: str, argv: list[str], data: SplitsCache) -> Report 
         require_checkpoints(spec)
         splits = data.splits(spec.data)
         require_same_rows(data.first, splits)
-        known = identify(spec, training_arguments(spec), splits)
-        return finished_report(known)
+        identified = identify_run(spec, training_arguments(spec), splits)
+        return report_of_finished_run(identified)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 

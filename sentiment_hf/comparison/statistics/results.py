@@ -18,7 +18,7 @@ from sentiment_hf.comparison.statistics.measures import (
 from sentiment_hf.comparison.statistics.ranking import alike_names, compare_pairs, pareto_fronts
 from sentiment_hf.comparison.statistics.rows import TestRows, require_rows_of
 from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds, recipe_key
-from sentiment_hf.runs.finished import Run, size_of
+from sentiment_hf.runs.finished import Run, model_bytes
 from sentiment_hf.runs.report import Report
 from sentiment_hf.tasks.label_column import in_order
 
@@ -122,7 +122,7 @@ def model_costs(model: Model) -> dict:
 
 def known_size(model: Model, measured: list[dict]) -> int | None:
     """Bytes on disk when the speed was measured, else now; None if only the report is kept."""
-    return measured[0]["bytes_on_disk"] if measured else size_of(model.median.folder) or None
+    return measured[0]["bytes_on_disk"] if measured else model_bytes(model.median.folder) or None
 
 
 def known_median(values: Sequence[float | None]) -> float | None:
