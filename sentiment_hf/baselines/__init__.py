@@ -1,4 +1,4 @@
-"""Classical estimators by the flags, on the splits and in the report of the models; `BASELINES` is their only list."""
+"""Baselines of scikit-learn, with the flags, splits and reports of the models; `BASELINES` maps names to functions."""
 
 from sentiment_hf.baselines.estimators import BASELINES
 

@@ -1,4 +1,7 @@
-"""The baselines: for each the features, the classifier on them, and the strengths that validation chooses from."""
+"""The baselines: features, classifier, and the values of its regularisation that are tried on validation.
+
+Each function takes the untrained tokenizer and the seed, and returns an untrained baseline.
+"""
 
 from typing import NamedTuple
 
@@ -15,7 +18,11 @@ from sentiment_hf.baselines.features import LexiconScores, LogCountRatio, NGrams
 
 
 class Baseline(NamedTuple):
-    """`grid`: name of a parameter of the classifier to its values, the strongest regularisation first."""
+    """An untrained baseline.
+
+    features: from texts to the input of the classifier.
+    grid: the name of a parameter of the classifier -> its values to try, the strongest regularisation first.
+    """
 
     features: Pipeline
     classifier: ClassifierMixin
@@ -23,50 +30,50 @@ class Baseline(NamedTuple):
 
 
 def majority(tokens: Tokens, seed: int) -> Baseline:
-    """The most frequent class of train, with the shares of the classes as probabilities."""
+    """Predicts the most frequent class of train, with the class frequencies in train as probabilities."""
     return Baseline(make_pipeline(tokens), DummyClassifier(strategy="prior"), {})
 
 
 def lexicon(tokens: Tokens, seed: int) -> Baseline:
-    """VADER, an English lexicon, with a logistic regression over its four scores learned on train."""
+    """Logistic regression on the four scores of VADER, an English sentiment lexicon."""
     return Baseline(make_pipeline(LexiconScores()), LogisticRegression(), {"C": (0.1, 1, 10, 100)})
 
 
 def naive_bayes_bow(tokens: Tokens, seed: int) -> Baseline:
-    """Multinomial naive Bayes on counts of words."""
+    """Multinomial naive Bayes on word counts."""
     return Baseline(bag_of_words(tokens), MultinomialNB(), {"alpha": (10, 3, 1, 0.3, 0.1)})
 
 
 def naive_bayes_tfidf(tokens: Tokens, seed: int) -> Baseline:
-    """Multinomial naive Bayes on TF-IDF of words and pairs of words."""
+    """Multinomial naive Bayes on TF-IDF of unigrams and bigrams."""
     return Baseline(tfidf(tokens), MultinomialNB(), {"alpha": (10, 3, 1, 0.3, 0.1)})
 
 
 def logistic_regression_bow(tokens: Tokens, seed: int) -> Baseline:
-    """Logistic regression on counts of words."""
+    """Logistic regression on word counts."""
     return Baseline(bag_of_words(tokens), LogisticRegression(max_iter=1000), {"C": (0.003, 0.01, 0.03, 0.1, 0.3, 1)})
 
 
 def logistic_regression_tfidf(tokens: Tokens, seed: int) -> Baseline:
-    """Logistic regression on TF-IDF of words and pairs of words."""
+    """Logistic regression on TF-IDF of unigrams and bigrams."""
     return Baseline(tfidf(tokens), LogisticRegression(max_iter=1000), {"C": (1, 3, 10, 30, 100)})
 
 
 def svm_bow(tokens: Tokens, seed: int) -> Baseline:
-    """Linear support vector machine on counts of words, its probabilities calibrated on validation."""
+    """Linear support vector machine on word counts; its probabilities are calibrated on validation."""
     return Baseline(bag_of_words(tokens), linear_svm(seed), {"C": (0.0003, 0.001, 0.003, 0.01, 0.03)})
 
 
 def svm_tfidf(tokens: Tokens, seed: int) -> Baseline:
-    """Linear support vector machine on TF-IDF of words and pairs of words, calibrated on validation."""
+    """Linear support vector machine on TF-IDF of unigrams and bigrams; calibrated on validation."""
     return Baseline(tfidf(tokens), linear_svm(seed), {"C": (0.1, 0.3, 1, 3, 10)})
 
 
 def nb_svm(tokens: Tokens, seed: int) -> Baseline:
     """NB-SVM: logistic regression on n-grams of 1 to 3 words, each weighted by its naive Bayes log-count ratio.
 
-    Wang and Manning 2012, in the form of Mesnil et al. 2014 (91.87 % on IMDB, learned from all of train): n-grams that
-    are there or not, punctuation marks among them. With more than two classes each has ratios and weights of its own.
+    Wang and Manning 2012, in the variant of Mesnil et al. 2014 (91.87 % on IMDB, trained on all of train): n-grams are
+    binary and include punctuation marks. With more than two classes, each class has its own ratios and weights.
     """
     classifier = LogisticRegression(solver="liblinear", dual=True, max_iter=1000, random_state=seed)
     one_class = make_pipeline(LogCountRatio(), classifier)
@@ -88,15 +95,15 @@ BASELINES = {
 
 
 def bag_of_words(tokens: Tokens) -> Pipeline:
-    """How often each word stands in a text."""
+    """The count of each word in a text."""
     return make_pipeline(tokens, NGrams(1))
 
 
 def tfidf(tokens: Tokens) -> Pipeline:
-    """Words and pairs of words of at least two texts: 1 + log(count), weighted by rarity, rows of length 1."""
+    """TF-IDF of unigrams and bigrams in at least two texts, with 1 + log(count) and rows of L2 norm 1."""
     return make_pipeline(tokens, NGrams(2, min_texts=2), TfidfTransformer(sublinear_tf=True))
 
 
 def linear_svm(seed: int) -> LinearSVC:
-    """Squared hinge loss, one against the rest where there are more than two classes."""
+    """A linear support vector machine with squared hinge loss; one-vs-rest for more than two classes."""
     return LinearSVC(max_iter=10_000, random_state=seed)

@@ -1,4 +1,4 @@
-"""What a baseline sees of a text: ids of words, counts of n-grams and their log-count ratios, scores of a lexicon."""
+"""Features of baselines: token ids, n-gram counts, log-count ratios, lexicon scores."""
 
 import re
 from functools import lru_cache
@@ -11,19 +11,19 @@ from tokenizers import Tokenizer
 from sentiment_hf.common.errors import extra_explained
 from sentiment_hf.text.encode import LINE_BREAK
 
-# All words of any train part that fits into memory, and three of them as digits of one 64-bit integer.
+# More words than a train part in memory has; an n-gram of three ids still fits into a 64-bit integer.
 MAX_WORDS = 2**20
 
-# Texts that are tokenized at a time, since what tokenizers returns of one is large.
+# Texts are tokenized in batches, because the encodings of `tokenizers` need much memory.
 TEXTS_AT_A_TIME = 1000
 
 VADER_SCORES = ("neg", "neu", "pos", "compound")
 
 
 class Tokens(TransformerMixin, BaseEstimator):
-    """Texts -> a list with an array of ids per text, by the tokenizer of the custom models; no text is cut.
+    """Texts -> one array of token ids per text, by the tokenizer of the custom models; texts are not cut.
 
-    `kind` is `word` (words and punctuation marks) or `char`. All that stands in train is known, even once.
+    `kind` is "word" (words and punctuation marks) or "char". The vocabulary has every token of train.
     """
 
     def __init__(self, kind: str = "word", lowercase: bool = True):
@@ -35,8 +35,11 @@ class Tokens(TransformerMixin, BaseEstimator):
         return self
 
     def fit_transform(self, texts: list[str], labels=None) -> list[np.ndarray]:
-        """Learn the vocabulary, of `vocabulary_` tokens, and count those of train: `num_tokens_`."""
-        # It brings `datasets`, which texts are classified without.
+        """Learn the vocabulary and return the ids of `texts`.
+
+        Sets `vocabulary_`, the size of the vocabulary, and `num_tokens_`, the number of tokens in `texts`.
+        """
+        # Imported for training only, because it imports `datasets`.
         from sentiment_hf.text.tokenizers import train_tokenizer
 
         size = {"vocab_size": MAX_WORDS, "min_frequency": 1, "model_max_length": MAX_WORDS}
@@ -47,7 +50,7 @@ class Tokens(TransformerMixin, BaseEstimator):
         return tokens
 
     def transform(self, texts: list[str]) -> list[np.ndarray]:
-        """(tokens of the text,) for each; a word that train lacks has the id of [UNK]."""
+        """One (tokens,) int64 array per text; a word that is not in train has the id of [UNK]."""
         tokenizer = read_tokenizer(self.tokenizer_)
         tokens = []
         for start in range(0, len(texts), TEXTS_AT_A_TIME):
@@ -59,33 +62,35 @@ class Tokens(TransformerMixin, BaseEstimator):
 
 @lru_cache(maxsize=2)
 def read_tokenizer(serialized: str) -> Tokenizer:
-    """Read once, for it takes longer than to classify a text."""
+    """The tokenizer from its JSON; cached, because reading takes longer than the classification of a text."""
     tokenizer = Tokenizer.from_str(serialized)
-    # A review that spells "[PAD]" has written five characters.
+    # The text "[PAD]" in a review is read as characters, not as the special token.
     tokenizer.encode_special_tokens = True
     return tokenizer
 
 
 class NGrams(TransformerMixin, BaseEstimator):
-    """Ids -> (texts, n-grams) counts of the n-grams of 1 to `longest` <= 3 tokens; `binary`: 1 for any count.
+    """Token ids -> (texts, n-grams) counts of the n-grams of 1 to `longest` tokens, at most 3.
 
-    Known are those of train that stand in at least `min_texts` texts. An n-gram is one integer with its ids as digits,
-    so millions of them are one sorted array, in memory and in the saved file.
+    binary: 1 in place of each count above 0. min_texts: n-grams in fewer texts of train are ignored.
+
+    An n-gram is encoded as one integer, with its token ids as digits. Millions of n-grams are then one sorted array, in
+    memory and in the saved file.
     """
 
     def __init__(self, longest: int = 1, binary: bool = False, min_texts: int = 1):
         self.longest, self.binary, self.min_texts = longest, binary, min_texts
 
     def fit(self, tokens: list[np.ndarray], labels=None) -> "NGrams":
-        """Learn which n-grams there are: `codes_`, sorted."""
-        # Digits count from 1, so that an n-gram and a longer one never are the same number.
+        """Collect the n-grams of train as `codes_`, (n-grams,), sorted."""
+        # Digits begin at 1: with a digit 0, n-grams of different length could have the same code.
         self.base_ = 2 + max(int(ids.max(initial=0)) for ids in tokens)
         codes, texts = np.unique(np.concatenate([np.unique(self.encode(ids)) for ids in tokens]), return_counts=True)
         self.codes_ = codes[texts >= self.min_texts]
         return self
 
     def transform(self, tokens: list[np.ndarray]) -> csr_array:
-        """(texts, n-grams), float64."""
+        """(texts, n-grams) counts, or 0 and 1 if `binary`, as float64."""
         columns, values = [], []
         for ids in tokens:
             codes, counts = np.unique(self.encode(ids), return_counts=True)
@@ -99,7 +104,7 @@ class NGrams(TransformerMixin, BaseEstimator):
         return csr_array((np.ones_like(values) if self.binary else values, np.concatenate(columns), starts), shape)
 
     def encode(self, ids: np.ndarray) -> np.ndarray:
-        """The integers of all n-grams of a text, as often as they stand there."""
+        """The codes of all n-grams of a text, repeated as in the text."""
         digits = codes = ids + 1
         found = [codes]
         for length in range(1, self.longest):
@@ -109,16 +114,16 @@ class NGrams(TransformerMixin, BaseEstimator):
 
 
 class LogCountRatio(TransformerMixin, BaseEstimator):
-    """Each feature times how much more it says of class 1 than of class 0 (Wang and Manning 2012, section 2.1).
+    """Multiplies each feature by its log-count ratio r of class 1 to class 0 (Wang and Manning 2012, section 2.1).
 
-    r = log((alpha + counts in class 1) / their sum) - log((alpha + counts in class 0) / their sum)
+    r = log(p / sum(p)) - log(q / sum(q)), p = alpha + counts in class 1, q = alpha + counts in class 0
     """
 
     def __init__(self, alpha: float = 1.0):
         self.alpha = alpha
 
     def fit(self, counts: csr_array, labels: np.ndarray) -> "LogCountRatio":
-        """(texts, features), (texts,) of 0 and 1 -> `ratio_`, (features,)."""
+        """Compute `ratio_`, (features,), from (texts, features) counts and (texts,) labels of 0 and 1."""
         logs = []
         for label in (1, 0):
             smoothed = self.alpha + np.asarray(counts[labels == label].sum(axis=0)).ravel()
@@ -127,7 +132,7 @@ class LogCountRatio(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, counts: csr_array) -> csr_array:
-        """The same shape, and no zero more."""
+        """(texts, features) weighted counts, as sparse as `counts`."""
         weighted = counts.astype(np.float64)
         weighted.data *= self.ratio_[weighted.indices]
         return weighted
@@ -136,23 +141,23 @@ class LogCountRatio(TransformerMixin, BaseEstimator):
 class LexiconScores(TransformerMixin, BaseEstimator):
     """Texts -> (texts, 4): the shares of negative, neutral and positive words, and the compound score.
 
-    VADER (Hutto and Gilbert 2014): 7 500 English words rated by people, and rules for negation, degree and emphasis.
+    VADER (Hutto and Gilbert 2014): 7 500 English words with human ratings, and rules for negation, degree, emphasis.
     """
 
     def fit(self, texts: list[str], labels=None) -> "LexiconScores":
-        """Nothing is learned; the words of train, parted by spaces, are counted: `num_tokens_`."""
+        """Learn nothing. Sets `num_tokens_`, the words in `texts`, and `vocabulary_`, the size of the lexicon."""
         self.num_tokens_, self.vocabulary_ = sum(len(text.split()) for text in texts), len(vader_analyzer().lexicon)
         return self
 
     def transform(self, texts: list[str]) -> np.ndarray:
-        """The shares lie between 0 and 1, the compound score between -1 and 1."""
+        """(texts, 4) scores: the shares are between 0 and 1, the compound score is between -1 and 1."""
         scores = (vader_analyzer().polarity_scores(re.sub(LINE_BREAK, " ", text)) for text in texts)
         return np.array([[score[name] for name in VADER_SCORES] for score in scores])
 
 
 @lru_cache(maxsize=1)
 def vader_analyzer():
-    """The lexicon is read once."""
+    """The analyzer of VADER, cached; raises InputError if vaderSentiment is not installed."""
     with extra_explained("baselines"):
         from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
     return SentimentIntensityAnalyzer()

@@ -1,4 +1,4 @@
-"""A baseline is fitted on train once for each strength, and the strength is chosen on validation."""
+"""Fits a baseline on train for each value of its regularisation, and chooses the value on validation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +29,13 @@ from sentiment_hf.tasks.task import Task
 
 @dataclass(frozen=True)
 class FittedBaseline:
-    """A classifier of texts, the strength that was chosen for it, all that were tried, and what one fit took.
+    """A fitted baseline.
 
-    train_rows: the texts that it was fitted on.
+    estimator: texts -> probabilities.
+    chosen: the chosen value of each parameter of the grid.
+    search: for each point of the grid, its values, the accuracy on validation and the seconds of the fit.
+    train_seconds: the time for the features and the chosen classifier.
+    train_rows: the number of texts that it was fitted on.
     """
 
     estimator: Pipeline
@@ -42,15 +46,15 @@ class FittedBaseline:
     train_rows: int
 
     def logits(self, texts: list[str]) -> np.ndarray:
-        """(texts, outputs) logits of the probabilities; one of 0 counts as 2e-308."""
+        """(texts, outputs) logits, from probabilities; 0 is replaced by the smallest normal float64, 2e-308."""
         return self.task.logits(self.estimator.predict_proba(texts), np.finfo(np.float64).tiny)
 
     def save(self, folder: Path) -> None:
-        """model.skops and labels.json."""
+        """Write model.skops and labels.json."""
         save_baseline(folder, self.estimator, list(self.task.labels))
 
     def cost(self) -> dict[str, Any]:
-        """What of a report the fit knows; None is what only a model has. All texts are read whole."""
+        """The fields of a report about size and training."""
         features, coefficients = self.estimator[0], num_coefficients(self.estimator[-1])
         return {
             "parameters": coefficients,
@@ -67,10 +71,11 @@ class FittedBaseline:
 
 
 def prepare_baseline(spec: RunSpec, validation: Dataset, processes: int) -> Baseline:
-    """The features, the classifier and the grid of the baseline that --model names.
+    """The untrained baseline that --model names.
 
     Raises:
-        InputError: a package is not installed, several processes, a validation part that cannot calibrate.
+        InputError: a package is not installed, there are several processes, or validation lacks a class that a
+            support vector machine needs for its calibration.
     """
     name = spec.model.name
     if processes > 1:
@@ -79,7 +84,7 @@ def prepare_baseline(spec: RunSpec, validation: Dataset, processes: int) -> Base
             "`python scripts/run.py`"
         )
     with extra_explained("baselines"):
-        import skops.io  # noqa: F401  asked for before the fit, needed after it
+        import skops.io  # noqa: F401  needed after the fit; a missing package is reported before it
     if name == "baseline-lexicon":
         vader_analyzer()
     baseline = BASELINES[name](Tokens(spec.tokenizer.tokenizer, spec.tokenizer.lowercase), spec.training["seed"])
@@ -89,7 +94,7 @@ def prepare_baseline(spec: RunSpec, validation: Dataset, processes: int) -> Base
 
 
 def refuse_lacking_class(validation: Dataset, name: str) -> None:
-    """Calibration on validation learns how sure to be of each class."""
+    """Raise InputError if validation has no row of a class: calibration needs rows of every class."""
     classes = validation.features["label"]
     lacking = set(range(classes.num_classes)) - set(validation["label"][:])
     if lacking:
@@ -100,26 +105,27 @@ def refuse_lacking_class(validation: Dataset, name: str) -> None:
 
 
 def fit_baseline(baseline: Baseline, splits: Splits) -> FittedBaseline:
-    """On train, once for each strength; kept is the best accuracy on validation, of equal ones the most regularised.
+    """Fit `baseline` on train for each point of its grid, and keep the one with the best accuracy on validation.
 
-    The features are made once. `train_seconds` are theirs and those of the classifier that is kept.
+    Of several with the same accuracy, the one with the strongest regularisation is kept. The features are computed
+    once.
     """
     train, validation = splits.train, splits.validation
     labels, truth = (np.asarray(part["label"][:]) for part in (train, validation))
     start = perf_counter()
-    seen = baseline.features.fit_transform(train["text"][:], labels)
+    features = baseline.features.fit_transform(train["text"][:], labels)
     features_seconds = perf_counter() - start
-    held_out = baseline.features.transform(validation["text"][:])
+    validation_features = baseline.features.transform(validation["text"][:])
     search, classifiers = [], []
     for setting in ParameterGrid(baseline.grid):
         start = perf_counter()
-        classifiers.append(clone(baseline.classifier).set_params(**setting).fit(seen, labels))
+        classifiers.append(clone(baseline.classifier).set_params(**setting).fit(features, labels))
         seconds = perf_counter() - start
-        accuracy = float(splits.task.right(truth, classifiers[-1].predict(held_out)).mean())
+        accuracy = float(splits.task.right(truth, classifiers[-1].predict(validation_features)).mean())
         chosen = {name.split("__")[-1]: value for name, value in setting.items()}
         search.append({"chosen": chosen, "validation_accuracy": accuracy, "fit_seconds": seconds})
     best = max(range(len(search)), key=lambda index: search[index]["validation_accuracy"])
-    classifier = calibrated(classifiers[best], held_out, truth)
+    classifier = calibrated(classifiers[best], validation_features, truth)
     return FittedBaseline(
         estimator=Pipeline([*baseline.features.steps, ("classifier", classifier)]),
         task=splits.task,
@@ -131,20 +137,22 @@ def fit_baseline(baseline: Baseline, splits: Splits) -> FittedBaseline:
 
 
 def calibrated(classifier: ClassifierMixin, held_out: csr_array, labels: np.ndarray) -> ClassifierMixin:
-    """A support vector machine knows distances and no probabilities: a sigmoid per class makes them (Platt 1999).
+    """Add probabilities to a support vector machine, by one sigmoid per class (Platt 1999).
 
-    It is fitted on validation, where the strength was chosen too, so the log-loss there flatters it. All others are
-    returned as they are.
+    held_out: (rows, features) of validation. labels: (rows,) class ids.
+
+    The sigmoids are fitted on validation, where the regularisation was chosen too: the log-loss on validation is too
+    good for this reason. Other classifiers are returned unchanged.
     """
     if not isinstance(classifier, LinearSVC):
         return classifier
-    # One split, since nothing is fitted again: the default of five wants five rows of each class.
+    # One split with all rows, because the classifier is fitted already. The default needs five rows of each class.
     rows = np.arange(len(labels))
     return CalibratedClassifierCV(FrozenEstimator(classifier), cv=[(rows, rows)]).fit(held_out, labels)
 
 
 def num_coefficients(classifier: ClassifierMixin) -> int:
-    """Learned numbers that a score is made of: weights and intercepts, logarithms of probabilities, sigmoids."""
+    """The number of learned values: weights and intercepts, log-probabilities, parameters of sigmoids."""
     match classifier:
         case DummyClassifier():
             return classifier.class_prior_.size

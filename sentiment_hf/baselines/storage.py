@@ -1,4 +1,4 @@
-"""A fitted baseline as a file: skops reads it back, with types of scikit-learn and four of ours, and no others."""
+"""Saves and loads a fitted baseline by skops, which loads types of scikit-learn and of `TRUSTED` only."""
 
 import json
 from pathlib import Path
@@ -13,12 +13,12 @@ from sentiment_hf.common.layout import BASELINE_FILE, LABELS
 from sentiment_hf.settings.model_ref import ModelRef
 
 TRUSTED = [f"{kind.__module__}.{kind.__qualname__}" for kind in (Tokens, NGrams, LogCountRatio, LexiconScores)]
-# What CalibratedClassifierCV is made of; skops knows the public types of scikit-learn only.
+# CalibratedClassifierCV contains these private types; skops trusts public types of scikit-learn only.
 TRUSTED += ["sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration"]
 
 
 def save_baseline(folder: Path, estimator: Pipeline, labels: list[str]) -> None:
-    """model.skops, from texts to probabilities, and labels.json, the names of the classes in their order."""
+    """Write `estimator` to model.skops and the names of the classes, in the order of their ids, to labels.json."""
     with extra_explained("baselines"):
         from skops import io
     io.dump(estimator, folder / BASELINE_FILE, compression=ZIP_DEFLATED, compresslevel=1)
@@ -26,11 +26,10 @@ def save_baseline(folder: Path, estimator: Pipeline, labels: list[str]) -> None:
 
 
 def load_baseline(ref: ModelRef) -> tuple[Pipeline, list[str]]:
-    """What was saved there.
+    """Load the estimator and the names of the classes from the folder of `ref`.
 
     Raises:
-        InputError: a damaged file, or one that holds a type which is neither of scikit-learn nor ours: nothing of it
-            is made or run.
+        InputError: a file is damaged, or model.skops contains a type that is not trusted; no object of it is created.
     """
     with extra_explained("baselines"):
         from skops import io

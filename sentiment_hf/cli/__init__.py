@@ -1,4 +1,4 @@
-"""The command line: sentiment-hf run | compare | ensemble | predict | push | list; scripts/ call it too."""
+"""The command line: sentiment-hf run | compare | ensemble | predict | push | list; scripts/ use it too."""
 
 import logging
 import os
@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from sentiment_hf import __version__
 from sentiment_hf.common.errors import InputError, Interrupted, NotPushedError, TrainingError
 
-# A name that `signal` lacks on Windows.
+# `signal.SIGPIPE` does not exist on Windows.
 SIGPIPE = 13
 
 USAGE = """usage: sentiment-hf COMMAND [FLAGS]
@@ -24,7 +24,7 @@ sentiment-hf COMMAND --help lists its flags."""
 
 
 def main() -> None:
-    """The installed command `sentiment-hf`."""
+    """Run the command that `sys.argv` names, and exit; the entry point of `sentiment-hf`."""
     commands = {
         "run": run_command,
         "compare": compare_command,
@@ -46,7 +46,7 @@ def main() -> None:
 
 
 def run_command(argv: Sequence[str]) -> int:
-    """scripts/run.py"""
+    """Run `sentiment-hf run` with these flags; returns the exit code."""
 
     def work():
         from sentiment_hf.cli.run import run_main
@@ -57,7 +57,7 @@ def run_command(argv: Sequence[str]) -> int:
 
 
 def compare_command(argv: Sequence[str]) -> int:
-    """scripts/compare.py"""
+    """Run `sentiment-hf compare` with these flags; returns the exit code."""
 
     def work():
         from sentiment_hf.cli.compare import compare_main
@@ -68,7 +68,7 @@ def compare_command(argv: Sequence[str]) -> int:
 
 
 def predict_command(argv: Sequence[str]) -> int:
-    """scripts/predict.py"""
+    """Run `sentiment-hf predict` with these flags; returns the exit code."""
 
     def work():
         from sentiment_hf.cli.predict import predict_main
@@ -79,7 +79,7 @@ def predict_command(argv: Sequence[str]) -> int:
 
 
 def ensemble_command(argv: Sequence[str]) -> int:
-    """scripts/ensemble.py"""
+    """Run `sentiment-hf ensemble` with these flags; returns the exit code."""
 
     def work():
         from sentiment_hf.cli.ensemble import ensemble_main
@@ -90,7 +90,7 @@ def ensemble_command(argv: Sequence[str]) -> int:
 
 
 def push_command(argv: Sequence[str]) -> int:
-    """scripts/push.py"""
+    """Run `sentiment-hf push` with these flags; returns the exit code."""
 
     def work():
         from sentiment_hf.cli.push import push_main
@@ -101,7 +101,7 @@ def push_command(argv: Sequence[str]) -> int:
 
 
 def list_command(argv: Sequence[str]) -> int:
-    """The names that --model and --config take."""
+    """Run `sentiment-hf list`; returns the exit code."""
 
     def work():
         from sentiment_hf.cli.list import list_main
@@ -112,9 +112,13 @@ def list_command(argv: Sequence[str]) -> int:
 
 
 def exit_code_of(work: Callable[[], None]) -> int:
-    """0 done, 2 refused, 3 training failed, 4 not pushed, 128 + signal interrupted; a message and no traceback."""
+    """Call `work`, and print an error that ends it in one line, without a traceback.
+
+    Returns 0 if `work` is done, 2 after InputError, 3 after TrainingError, 4 after NotPushedError, 128 + signal after
+    an interruption.
+    """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    # A screen that cannot show a character is no reason to stop.
+    # A character that the terminal cannot show is escaped; it must not end the command.
     sys.stdout.reconfigure(errors="backslashreplace")
     try:
         work()
@@ -131,7 +135,7 @@ def exit_code_of(work: Callable[[], None]) -> int:
         print(error, file=sys.stderr)
         return 128 + error.signum
     except BrokenPipeError:
-        # Whoever read the output, as `head` does, has seen enough; what is left of it goes nowhere, without a word.
+        # The reader of a pipe, such as `head`, has closed it. Without this, Python reports an error at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 128 + SIGPIPE
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The command compare: finished runs, or runs that are made first, to one page."""
+"""The command compare: one page about finished runs, or about runs that it makes first."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,21 +17,21 @@ PAGE = "comparison"
 
 
 def compare_main(argv: Sequence[str]) -> None:
-    """Make what is missing, compare all that is finished, write the page and print the advice.
+    """Make missing runs, compare all finished runs, write the page, and print the table and the advice.
 
     Raises:
-        InputError: as `parse_compare`, `accepted_data` and `plan`; or the folders hold no runs that can be compared.
-        TrainingError: the page is written, but some runs failed.
-        Interrupted: a signal came in a run.
+        InputError: as `parse_compare`, `accepted_data` and `plan`; or the runs cannot be compared.
+        TrainingError: some runs failed; the page is written.
+        Interrupted: a signal stopped a run.
     """
     args = parse_compare(argv)
     data = accepted_data(args)
     if args.folders:
         runs, failed, output = finished_runs(args.folders), [], args.output_dir or Path()
     else:
-        # It refuses Windows, where no run can be made.
+        # Raises InputError on Windows, where no run can be made.
         import sentiment_hf.runs.lock  # noqa: F401
-    # Imported after the folders are accepted, for these bring scikit-learn and `datasets`.
+    # Imported after the folders are accepted, because these import scikit-learn and `datasets`.
     from sentiment_hf.comparison.page.page import HTML, check_installed, write_page
     from sentiment_hf.comparison.statistics.results import compare
     from sentiment_hf.comparison.statistics.rows import test_rows
@@ -40,21 +40,21 @@ def compare_main(argv: Sequence[str]) -> None:
     if args.folders:
         rows = test_rows(data, args.rows_file) if data else None
     else:
-        # It brings torch.
+        # Imported late, because it imports torch.
         from sentiment_hf.cli.make_runs import make_runs
 
         runs, failed, output, rows = make_runs(args, data)
     comparison = compare(runs, rows) | {"grid": args.grid, "failed": failed}
     write_page(comparison, output / PAGE, args.texts)
-    said = [*result_lines(comparison, runs[0].task.ranking), "", *comparison["advice"]]
-    print("\n".join(["", *said, "", f"written to {output / PAGE / HTML}"]))
+    lines = [*result_lines(comparison, runs[0].task.ranking), "", *comparison["advice"]]
+    print("\n".join(["", *lines, "", f"written to {output / PAGE / HTML}"]))
     if failed:
         raise TrainingError(f"{len(failed)} failed: {', '.join(run['name'] for run in failed)}")
 
 
 def finished_runs(folders: list[Path]) -> list["Run"]:
-    """The runs in these folders; raises InputError where one cannot be compared."""
-    # Imported after the flags are accepted, for it brings numpy and pyarrow.
+    """Load the runs in these folders; raises InputError if they cannot be compared."""
+    # Imported after the flags are accepted, because it imports numpy and pyarrow.
     from sentiment_hf.runs.finished import load_runs
 
     require_members(folders)
@@ -62,7 +62,7 @@ def finished_runs(folders: list[Path]) -> list["Run"]:
 
 
 def require_members(folders: list[Path]) -> None:
-    """Ensembles among the folders are of their members as these are now; raises InputError."""
+    """Raise InputError if a member of an ensemble among the folders is missing or was run again."""
     from sentiment_hf.inference.ensemble import load_ensemble
 
     for folder in folders:
@@ -71,7 +71,7 @@ def require_members(folders: list[Path]) -> None:
 
 
 def result_lines(comparison: dict, ranking: "Score") -> list[str]:
-    """The score that ranks with its interval, training time and speed of each model, aligned."""
+    """One aligned line per model: ranking score with its interval, seeds, training time, speed."""
     width = max(len(model["name"]) for model in comparison["models"])
     lines = []
     for model in comparison["models"]:

@@ -9,9 +9,9 @@ METHODS = ("weights", "mean", "vote")
 
 
 def ensemble_main(argv: Sequence[str]) -> None:
-    """Make an ensemble, or show the one that is there."""
+    """Make an ensemble, or show the same ensemble if it exists; prints its scores and members."""
     args = parse_ensemble(argv)
-    # Imported after the flags are accepted, for these bring numpy and pyarrow.
+    # Imported after the flags are accepted, because these import numpy and pyarrow.
     from sentiment_hf.inference.make_ensemble import make_ensemble
     from sentiment_hf.runs.report import result_table
 
@@ -22,7 +22,7 @@ def ensemble_main(argv: Sequence[str]) -> None:
 
 
 def parse_ensemble(argv: Sequence[str]) -> argparse.Namespace:
-    """The flags of ensemble."""
+    """Parse the flags of ensemble; raises InputError for wrong ones."""
     parser = FlagParser(prog="sentiment-hf ensemble", description=__doc__, allow_abbrev=False)
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="output folders of finished runs, two or more")
     parser.add_argument("--output_dir", help="default: out/<dataset>/ensemble")

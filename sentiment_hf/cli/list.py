@@ -8,7 +8,7 @@ from sentiment_hf.settings.recipes import CONFIGS, recipes
 
 
 def list_main(argv: Sequence[str]) -> None:
-    """Print the custom models, the baselines and the recipes; raises InputError for any flag but --help."""
+    """Print the custom models, the baselines and the recipes; raises InputError for any flag other than --help."""
     FlagParser(prog="sentiment-hf list", description=__doc__, allow_abbrev=False).parse_args(argv)
     print("custom models (--model NAME):")
     for name, description in MODELS.items():

@@ -1,4 +1,4 @@
-"""The runs of a comparison, their ensembles and the speed of each, made where they are not there yet."""
+"""Makes the missing runs, ensembles and speed measurements of a comparison."""
 
 from pathlib import Path
 
@@ -17,12 +17,14 @@ from sentiment_hf.settings.arguments import DataArguments
 
 
 def make_runs(args: CompareArguments, data: DataArguments) -> tuple[list[Run], list[dict], Path, TestRows]:
-    """All runs that ended well, what failed, the folder of all of them, and the test rows that `data` leads to.
+    """Make the planned runs. Returns the finished runs, the failures, their common folder, and the test rows.
+
+    A failure is {"name": ..., "reason": ...}.
 
     Raises:
         InputError: as `plan` and `test_rows`, before anything is trained.
-        TrainingError: no run ended well.
-        Interrupted: a signal came in a run.
+        TrainingError: all runs failed.
+        Interrupted: a signal stopped a run.
     """
     planned, splits = plan(args)
     rows = test_rows(data, args.rows_file)
@@ -32,7 +34,7 @@ def make_runs(args: CompareArguments, data: DataArguments) -> tuple[list[Run], l
 
 
 def make_missing(args: CompareArguments, planned: list[PlannedRun], splits: Splits) -> tuple[list[Path], list[dict]]:
-    """Runs, ensembles and their speeds, what is there excepted: the finished folders, and what failed."""
+    """Make missing runs and ensembles and measure their speed; returns the finished folders and the failures."""
     failed = execute(planned)
     folders = [run.folder for run in planned if (run.folder / REPORT).is_file()]
     if not folders:
@@ -45,7 +47,7 @@ def make_missing(args: CompareArguments, planned: list[PlannedRun], splits: Spli
 
 
 def measure_all(folders: list[Path], texts: list[str]) -> list[dict]:
-    """The speed of each finished run where it is not known; returns what could not be measured."""
+    """Measure the speed of each run without inference.json; returns the failures."""
     failed = []
     for folder in folders:
         if (folder / INFERENCE).is_file():
@@ -62,7 +64,10 @@ def measure_all(folders: list[Path], texts: list[str]) -> list[dict]:
 def make_ensembles(
     ensembles: dict[str, list[str]], planned: list[PlannedRun], finished: list[Path]
 ) -> tuple[list[Path], list[dict]]:
-    """An ensemble for each seed that all its members finished on all rows: its folder, or why there is none."""
+    """Make each ensemble for each seed with which all its members were trained on all rows.
+
+    `ensembles` maps the name of an ensemble to the names of its members. Returns the folders and the failures.
+    """
     folders, failed, full = [], [], max(run.train_rows for run in planned)
     runs = {(run.model, run.seed): run.folder for run in planned if run.train_rows == full and run.folder in finished}
     for name, members in ensembles.items():
@@ -83,7 +88,7 @@ def make_ensembles(
 
 
 def ensemble_outdated(folder: Path) -> bool:
-    """An ensemble is there, and a member was run again since."""
+    """True if `folder` holds an ensemble of which a member is missing or was run again since."""
     try:
         require_members([folder])
     except InputError:

@@ -1,4 +1,4 @@
-"""The command predict: texts from the command line, a file or standard input to labels and probabilities."""
+"""The command predict: labels and probabilities of texts from the command line, a file or standard input."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def parse_predict(argv: Sequence[str]) -> argparse.Namespace:
-    """The flags of predict."""
+    """Parse the flags of predict; raises InputError for wrong ones."""
     parser = FlagParser(prog="sentiment-hf predict", description=__doc__, allow_abbrev=False)
     parser.add_argument("model", help="folder with a trained model, or a Hub id")
     parser.add_argument("texts", nargs="*", help="texts to classify; without any, lines from standard input")
@@ -50,7 +50,7 @@ def parse_predict(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def refuse_contradictions(args: argparse.Namespace, parser: FlagParser) -> None:
-    """Raises InputError for flags that contradict each other, and for values that no flag can have."""
+    """Raise InputError for flags that contradict each other and for impossible values."""
     if args.file and args.texts:
         parser.error("give texts or --file, not both")
     if any(SURROGATE.search(text) for text in args.texts):
@@ -66,14 +66,17 @@ def refuse_contradictions(args: argparse.Namespace, parser: FlagParser) -> None:
 
 
 def predict_main(argv: Sequence[str]) -> None:
-    """Texts from the command line, a file or standard input to labels and probabilities."""
+    """Print label, probabilities and text, one line per text; or classify the rows of --file.
+
+    Raises InputError if the flags are wrong, or the model or a text cannot be read.
+    """
     args = parse_predict(argv)
     ref = ModelRef.parse(
         args.model, flag="MODEL", revision=args.model_revision, trust_remote_code=args.trust_remote_code
     )
     if args.file and not Path(args.file).exists():
         raise InputError(f"--file {args.file}: there is no such file.")
-    # Imported after the flags are accepted, for it brings numpy, and torch for a model that needs it.
+    # Imported after the flags are accepted, because it imports numpy, and torch for models that need it.
     from sentiment_hf.inference.scorer import load_scorer
 
     scorer = load_scorer(ref)
@@ -85,14 +88,14 @@ def predict_main(argv: Sequence[str]) -> None:
         predictions = scorer.task.as_text(scorer.task.decide(scored))
         for text, prediction, probabilities in zip(texts, predictions, scored, strict=True):
             shown = "  ".join(f"{label} {p:.4f}" for label, p in zip(scorer.task.labels, probabilities, strict=True))
-            # One line a text.
+            # A text with line ends must stay on one line.
             text = text.replace("\r", "\\r").replace("\n", "\\n")
             print(f"{prediction}\t{shown}\t{text}", flush=True)
 
 
 def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:
-    """The rows of --file with label and probabilities, to --output or to the screen."""
-    # Tables are read by `datasets`, which texts have no need of.
+    """Classify the rows of --file and write them to --output or to the standard output."""
+    # Imported for --file only, because it imports `datasets`.
     from sentiment_hf.inference.predict_file import TableArguments, predict_file
 
     table = TableArguments(
@@ -108,14 +111,14 @@ def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:
 
 
 def read_standard_input(batch_size: int) -> Iterator[list[str]]:
-    """Its lines, `batch_size` at a time; at a terminal each as soon as it is typed."""
+    """Yield the lines of standard input in batches of `batch_size`; from a terminal, one by one."""
     lines = decode_lines(sys.stdin.buffer)
     while texts := list(islice(lines, 1 if sys.stdin.isatty() else batch_size)):
         yield texts
 
 
 def decode_lines(lines: Iterable[bytes]) -> Iterator[str]:
-    """UTF-8 whatever the locale, without line ends."""
+    """Decode lines as UTF-8, independent of the locale, without line ends; raises InputError for other encodings."""
     for number, line in enumerate(lines, 1):
         try:
             yield line.decode("utf-8-sig").rstrip("\r\n")

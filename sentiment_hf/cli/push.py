@@ -1,4 +1,4 @@
-"""The command push: a finished run to the Hub."""
+"""The command push: push a finished run to the Hub."""
 
 import argparse
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from sentiment_hf.settings.flags import yes_or_no
 
 
 def push_main(argv: Sequence[str]) -> None:
-    """Push a finished run, or list what would be pushed."""
+    """Push a finished run, or list its files with --dry_run; raises InputError and NotPushedError as `push`."""
     args = parse_push(argv)
     folder = Path(args.folder)
     if args.dry_run:
@@ -25,12 +25,12 @@ def push_main(argv: Sequence[str]) -> None:
 
 
 def print_pushed_files(folder: Path, hub_model_id: str, base_model: str | None) -> None:
-    """Print the size and the name of each file that would go; raises InputError as `push` does."""
+    """Print size and name of each file that would be pushed; raises InputError as `push`."""
     from sentiment_hf.hub.refusals import finished_model, refuse_local_base
 
     ref = finished_model(folder)
     refuse_local_base(ref, base_model)
-    # Imported after the folder is accepted, for it brings transformers.
+    # Imported after the folder is accepted, because it imports transformers.
     from sentiment_hf.hub.pushed_files import pushed_files
 
     sizes = {name: (folder / name).stat().st_size for name in pushed_files(ref)}
@@ -40,7 +40,7 @@ def print_pushed_files(folder: Path, hub_model_id: str, base_model: str | None) 
 
 
 def parse_push(argv: Sequence[str]) -> argparse.Namespace:
-    """The flags of push."""
+    """Parse the flags of push; raises InputError for wrong ones."""
     parser = FlagParser(prog="sentiment-hf push", description=__doc__, allow_abbrev=False)
     parser.add_argument("folder", help="output folder of a finished run")
     parser.add_argument("--hub_model_id", required=True, help="where to: me/custom-lstm-imdb")
@@ -50,7 +50,7 @@ def parse_push(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--base_model", help="Hub id of the model under an adapter that was trained on a folder")
     parser.add_argument("--dry_run", action="store_true", help="list the files that would go, and send nothing")
     args = parser.parse_args(argv)
-    # Imported after the flags are read, for it brings huggingface_hub.
+    # Imported after the flags are parsed, because it imports huggingface_hub.
     from sentiment_hf.hub.refusals import require_repo_id
 
     require_repo_id(args.hub_model_id, "--hub_model_id")

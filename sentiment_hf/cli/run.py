@@ -7,21 +7,21 @@ from sentiment_hf.settings.run_flags import parse_run
 
 
 def run_main(argv: Sequence[str]) -> None:
-    """From the words behind `run` to the table on the screen.
+    """Make one run, print its result, and push it with --push_to_hub.
 
     Raises:
         InputError, TrainingError, Interrupted: as `run`.
-        NotPushedError: all is done and saved, but the Hub did not take it.
+        NotPushedError: the run is complete and saved, but it could not be pushed.
     """
     spec = parse_run(argv)
-    # First of all, for it refuses Windows.
+    # Imported first: raises InputError on Windows.
     import sentiment_hf.runs.lock  # noqa: F401
 
     if spec.training["push_to_hub"]:
         from sentiment_hf.hub.refusals import require_pushable
 
         require_pushable(spec)
-    # Imported after the flags are accepted, for these bring torch.
+    # Imported after the flags are accepted, because these import torch.
     from accelerate import PartialState
 
     from sentiment_hf.runs.report import result_table

@@ -31,7 +31,7 @@ class FlagParser(argparse.ArgumentParser):
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:
-    """ ", did you mean 'X'?" for the name in `known` that is most similar to `name`; empty if none is similar."""
+    """A question that suggests the name in `known` most similar to `name`; empty if none is similar."""
     close = difflib.get_close_matches(name, list(known), n=1)
     return f", did you mean {close[0]!r}?" if close else ""
 

@@ -1,1 +1,1 @@
-"""What a finished run is used for: scoring texts, alone or in an ensemble, and how fast it does."""
+"""Uses of finished runs: classification of texts, ensembles, and measurement of speed."""

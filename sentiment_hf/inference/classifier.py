@@ -1,4 +1,4 @@
-"""A checkpoint or an adapter on the fastest device: the half of the scorer that needs torch."""
+"""Classifies batches of texts by a checkpoint or an adapter; the only part of the scorer that imports torch."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,12 +16,14 @@ from sentiment_hf.text.encode import encode
 
 
 def load_classifier(ref: ModelRef) -> tuple[Task, Callable[[list[str]], np.ndarray]]:
-    """The task with the labels of the model, and what makes (texts, outputs) probabilities of one batch of texts.
+    """The task of the model, and the function from one batch of texts to (texts, outputs) probabilities.
+
+    The model is moved to the accelerator if there is one.
 
     Raises:
         InputError: the model cannot be loaded, or has no trained head.
     """
-    # The bar would be for the reading of weights, which are there at once.
+    # This hides the progress bar for loading weights, which takes a moment only.
     logging.disable_progress_bar()
     ref = resolve_on_hub(ref)
     tokenizer = checkpoint_tokenizer(ref)
@@ -35,6 +37,6 @@ def load_classifier(ref: ModelRef) -> tuple[Task, Callable[[list[str]], np.ndarr
 def score_batch(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task, texts: list[str]
 ) -> np.ndarray:
-    """(texts, outputs) probabilities; texts are cut to the length that is saved with the tokenizer."""
+    """(texts, outputs) probabilities of one batch; texts are cut to the `model_max_length` of the tokenizer."""
     inputs = DataCollatorWithPadding(tokenizer)(encode(texts, tokenizer)).to(model.device)
     return task.probabilities(model(**inputs).logits)

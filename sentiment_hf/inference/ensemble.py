@@ -1,4 +1,4 @@
-"""An ensemble as it was saved: its members, their weights, and how their probabilities become one."""
+"""A saved ensemble: its members, their weights, and how their probabilities are combined."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,11 +14,12 @@ from sentiment_hf.tasks.task import Task
 
 @dataclass(frozen=True, eq=False)
 class Ensemble:
-    """How the members count.
+    """How the predictions of the members are combined.
 
-    task: that of all members, its labels in the order of the first.
-    folders: those of the members.
-    weights: (members,) not negative, summing to 1; all the same unless the method is "weights".
+    method: "weights", "mean" or "vote".
+    task: the common task of the members, with the labels in the order of the first member.
+    folders: the run folders of the members.
+    weights: (members,) not negative, with the sum 1; equal unless the method is "weights".
     """
 
     method: str
@@ -29,8 +30,10 @@ class Ensemble:
     def combine(self, probabilities: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """(members, rows, outputs) probabilities, (members, rows) predictions -> (rows, outputs) probabilities.
 
-        A vote gives each class its share of the votes, with the mean of the probabilities as one vote more: that one
-        outweighs no vote, but settles a tie, and says how sure members are that agree.
+        Methods "weights" and "mean": the weighted mean of the probabilities of the members.
+
+        Method "vote": (votes + mean probability) / (members + 1) for each class. The mean probability is at most 1, so
+        it cannot change which class has most votes. It decides between classes with equally many votes.
         """
         pooled = np.tensordot(self.weights, probabilities, axes=1)
         if self.method != "vote":
@@ -40,10 +43,10 @@ class Ensemble:
 
 
 def load_ensemble(folder: Path) -> Ensemble:
-    """What was saved there, with members that are as they were when it was made.
+    """Load the ensemble in `folder` and check that its members are unchanged.
 
     Raises:
-        InputError: a member is gone, or was run again.
+        InputError: ensemble.json is damaged, or a member is missing or was run again since.
     """
     home = folder.resolve()
     saved = read_json(home / ENSEMBLE_FILE)

@@ -1,4 +1,4 @@
-"""The weights of the members, learned on validation, and the scores of their ensemble."""
+"""Learns the weights of an ensemble on validation, and scores the ensemble on validation and test."""
 
 from pathlib import Path
 
@@ -16,11 +16,15 @@ from sentiment_hf.tasks.terms import SMALLEST
 
 
 def learned_weights(members: list[Predicted], task: Task) -> np.ndarray:
-    """(members,) weights of the least log-loss on the rows of `members`, not negative and summing to 1.
+    """(members,) weights that minimise the log-loss of the ensemble on the rows of `members`.
 
-    The linear opinion pool (Stone 1961): a weighted mean of probabilities. That its log-loss on held-out rows sets the
-    weights is stacking (Yao et al. 2018). The loss is convex in the weights, so where the search starts has no say.
-    What was itself chosen or calibrated on validation looks somewhat better there than it is, and weighs too much.
+    The weights are not negative and have the sum 1. The ensemble is a linear opinion pool (Stone 1961), a weighted
+    mean of probabilities; to choose its weights by the log-loss on held-out rows is stacking (Yao et al. 2018). The
+    loss is convex in the weights, so the result does not depend on the start of the search. A member that was itself
+    chosen or calibrated on validation scores too well there, and gets a weight that is somewhat too large.
+
+    Raises:
+        InputError: the search does not converge.
     """
     labels, count = members[0].labels, len(members)
     of_label = np.stack([task.likelihood(labels, one.probabilities) for one in members], axis=1).clip(SMALLEST)
@@ -37,13 +41,13 @@ def learned_weights(members: list[Predicted], task: Task) -> np.ndarray:
     return found.x.clip(0) / found.x.clip(0).sum()
 
 
-def score_ensemble(ensemble: Ensemble, members: list[Run], folder: Path, facts: Report) -> Report:
-    """Validation, then test once; writes predictions and, last, report.json."""
+def score_ensemble(ensemble: Ensemble, members: list[Run], folder: Path, report: Report) -> Report:
+    """`report` with the scores of validation and test added; writes the predictions and, last, report.json."""
     parts = {part: [getattr(member, part) for member in members] for part in ("validation", "test")}
     scored = {part: combined_logits(ensemble, predicted) for part, predicted in parts.items()}
     write_predictions(folder, scored, ensemble.task)
-    report = Report(**vars(facts) | scores_of_parts(scored, ensemble.task) | environment())
-    # What it takes to have the members, for combining them takes nothing.
+    report = Report(**vars(report) | scores_of_parts(scored, ensemble.task) | environment())
+    # The largest value of a member: to combine saved predictions takes next to nothing.
     for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes"):
         setattr(report, name, max(getattr(member.report, name) for member in members))
     report.save(folder)

@@ -1,4 +1,4 @@
-"""Several finished runs as one classifier: by vote, by the mean, or by weights learned on validation."""
+"""Makes an ensemble of finished runs: by vote, by mean, or by weights learned on validation."""
 
 import logging
 import os
@@ -18,23 +18,26 @@ from sentiment_hf.tasks.task import Predicted
 
 logger = logging.getLogger(__name__)
 
-# What is summed over the members.
+# Keys of a report that are summed over the members.
 SUMMED_KEYS = ("parameters", "trainable_parameters", "train_seconds", "train_tokens")
 
-# What the members must have in common for their ensemble to have it too.
+# Keys of a report that the ensemble takes from its first member; `load_runs` checks that the data is the same.
 SHARED_KEYS = ("dataset", "dataset_id", "task", "labels", "duplicates", "data", "data_hash", "test_hash")
 
 
 def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method: str, overwrite: bool) -> Report:
-    """Combine the saved predictions of finished runs; an ensemble that is there already only reports.
+    """Combine the saved predictions of the finished runs in `folders`.
+
+    `output_dir` is out/DATASET/ensemble if None; `method` is "weights", "mean" or "vote". If the output folder holds
+    the same ensemble, its report is returned, unless `overwrite` is true.
 
     Raises:
-        InputError: runs that cannot be combined, or a folder that holds something else.
+        InputError: the runs cannot be combined, or the output folder holds something else.
     """
     members = load_runs(folders)
     folder = Path(output_dir or Path("out", members[0].report.dataset, "ensemble"))
     refuse_members(members, folder)
-    # By resolved paths, for .. behind a link is not where the folder with the link is.
+    # Paths are resolved, because .. after a link leads to the parent of the target of the link.
     paths = [os.path.relpath(member.folder.resolve(), folder.resolve()) for member in members]
     reports = [size_and_hash(member.folder / REPORT)["sha256"] for member in members]
     identity = {"method": method, "members": dict(zip(paths, reports, strict=True))}
@@ -42,7 +45,7 @@ def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method:
         logger.warning("%s holds this ensemble already; its result:", folder)
         return report
     validation, task = validation_of(members), members[0].task
-    # These bring torch, which whatever is refused or reported above has no need of.
+    # Imported late: both import torch, which the checks and the existing report above do not need.
     from sentiment_hf.inference.evaluate_ensemble import learned_weights, score_ensemble
     from sentiment_hf.runs.identity import fingerprint_of
 
@@ -59,7 +62,10 @@ def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method:
 
 
 def refuse_members(members: list[Run], folder: Path) -> None:
-    """Two run folders or more, on the same training rows, and none of them where the ensemble is to be."""
+    """Raise InputError unless there are two members or more, with models, on equally many training rows.
+
+    None of them may be the output folder of the ensemble, `folder`.
+    """
     if len(members) < 2:
         raise InputError(f"an ensemble is made of two finished runs or more, and only {members[0].folder} is named")
     for member in members:
@@ -79,10 +85,12 @@ def refuse_members(members: list[Run], folder: Path) -> None:
 
 
 def report_of_finished_ensemble(folder: Path, identity: dict, overwrite: bool) -> Report | None:
-    """The report where this ensemble is there and not to be replaced; nothing is changed.
+    """The report of this ensemble if `folder` holds it finished and `overwrite` is false, else None.
+
+    The folder is not changed.
 
     Raises:
-        InputError: the folder holds something that is no ensemble, or another ensemble without --overwrite.
+        InputError: the folder holds files of something else, or another ensemble without --overwrite.
     """
     if not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
         return None
@@ -103,10 +111,10 @@ def report_of_finished_ensemble(folder: Path, identity: dict, overwrite: bool) -
 
 
 def validation_of(members: list[Run]) -> list[Predicted]:
-    """What the members predicted for the validation rows.
+    """The predictions of the members for the validation rows.
 
     Raises:
-        InputError: a member has not kept it, or has other rows.
+        InputError: a member has no validation predictions, or other validation rows.
     """
     for member in members:
         if member.validation is None:
@@ -120,9 +128,9 @@ def validation_of(members: list[Run]) -> list[Predicted]:
 
 
 def report_of_members(members: list[Run], method: str) -> Report:
-    """What of a report is known of the members; all of them have to be trained, so what that costs adds up.
+    """The report of an ensemble, without scores. The costs of training are summed over the members.
 
-    The seed is that of all members, or None; None is, besides, what only a single model has.
+    `seed` is the common seed of all members, or None. Keys that only a single model has are None.
     """
     reports, seeds = [member.report for member in members], {member.seed for member in members}
     added = {name: sum(getattr(report, name) for report in reports) for name in SUMMED_KEYS}
@@ -136,7 +144,7 @@ def report_of_members(members: list[Run], method: str) -> Report:
         seed=seeds.pop() if len(seeds) == 1 else None,
         command=command_line(),
         train_tokens_per_second=added["train_tokens"] / seconds if seconds else None,
-        # Where a report alone is kept, nothing is known of it.
+        # The size of a member is 0 if only its report is kept.
         bytes_on_disk=sum(sizes) if all(sizes) else None,
         processes=1,
         **{name: getattr(reports[0], name) for name in SHARED_KEYS},
@@ -145,7 +153,7 @@ def report_of_members(members: list[Run], method: str) -> Report:
 
 
 def remove_ensemble(folder: Path) -> None:
-    """Remove the ensemble that is there, its report first: without one it is not finished."""
+    """Delete the files of an ensemble; the report first, because an ensemble without report is not finished."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in (REPORT, ENSEMBLE_FILE, INFERENCE, *PREDICTIONS.values()):
         (folder / name).unlink(missing_ok=True)

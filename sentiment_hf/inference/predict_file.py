@@ -1,4 +1,4 @@
-"""Classify the rows of a table and write them as csv."""
+"""Classifies the rows of a table and writes them as csv."""
 
 import csv
 import sys
@@ -17,7 +17,7 @@ from sentiment_hf.inference.scorer import Scorer
 
 @dataclass(frozen=True)
 class TableArguments:
-    """A table and where its classified rows go, by the flags of predict; without `output`, to the screen."""
+    """The flags of `predict` for a table. `output` is None if the rows are written to the standard output."""
 
     file: Path
     output: Path | None
@@ -29,7 +29,11 @@ class TableArguments:
 
 
 def predict_file(args: TableArguments, scorer: Scorer) -> None:
-    """The rows of --file as csv, with the columns prediction and probability_<label> behind their own."""
+    """Write the rows of --file as csv, with the added columns `prediction` and `probability_LABEL`.
+
+    Raises:
+        InputError: the file is too large or cannot be read, has no text column, or has an added column already.
+    """
     require_size(parts_of(args.file), args.max_data_bytes)
     table = read_file(args.file, "--file")
     added = ["prediction", *(f"probability_{label}" for label in scorer.task.labels)]
@@ -44,10 +48,10 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
     )
     header = [*table.columns, *added]
     shown = ([value if args.csv_raw else escape_formula(value) for value in row] for row in [header, *rows])
-    # Texts in quotes, so that no spreadsheet splits one at a separator of its own and finds a formula behind it.
+    # All texts are quoted: a spreadsheet with another separator could split a text and find a formula in the rest.
     quoting = csv.QUOTE_MINIMAL if args.csv_raw else csv.QUOTE_NONNUMERIC
     if args.output:
-        # Columns of --file that are no text for the model can hold what is none for a file either.
+        # Columns that the model does not read can contain surrogates, which UTF-8 cannot encode.
         written = {"newline": "", "encoding": "utf-8", "errors": "backslashreplace"}
         with atomic_write(args.output) as temporary, temporary.open("w", **written) as file:
             csv.writer(file, quoting=quoting).writerows(shown)

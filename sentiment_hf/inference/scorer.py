@@ -1,4 +1,4 @@
-"""`Scorer`: what classifies texts, made of a checkpoint, an adapter, a fitted baseline or an ensemble."""
+"""`Scorer`: classifies texts by a checkpoint, an adapter, a fitted baseline or an ensemble."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,13 +16,17 @@ from sentiment_hf.tasks.task import Task
 
 @dataclass(frozen=True)
 class Scorer:
-    """task: with the labels of the model. score: texts -> (texts, outputs) probabilities, for one batch."""
+    """A model that is ready to classify.
+
+    task: the task with the labels of the model.
+    score: one batch of texts -> (texts, outputs) probabilities.
+    """
 
     task: Task
     score: Callable[[list[str]], np.ndarray]
 
     def classify(self, texts: list[str], batch_size: int) -> np.ndarray:
-        """(texts, outputs) probabilities in the order given; batches are of texts of similar length."""
+        """(texts, outputs) probabilities in the order of `texts`; each batch has texts of similar length."""
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         probabilities = np.empty((len(texts), len(self.task.labels)))
         starts = range(0, len(texts), batch_size)
@@ -33,10 +37,10 @@ class Scorer:
 
 
 def load_scorer(ref: ModelRef) -> Scorer:
-    """The model behind `ref`, ready to classify.
+    """Load the model that `ref` names.
 
     Raises:
-        InputError: it cannot be loaded, or is a new model that has not learned anything.
+        InputError: the model cannot be loaded, or it is a new model, which is not trained.
     """
     if ref.is_new:
         raise InputError(
@@ -45,7 +49,7 @@ def load_scorer(ref: ModelRef) -> Scorer:
         )
     if ref.kind is Kind.ENSEMBLE:
         return ensemble_scorer(ref)
-    # Each kind brings packages of its own, imported once nothing of the model can be refused any more without them.
+    # Each kind needs other packages. They are imported only for that kind, and after the checks that do without them.
     if ref.kind is Kind.BASELINE:
         from sentiment_hf.baselines.storage import load_baseline
 
@@ -58,7 +62,7 @@ def load_scorer(ref: ModelRef) -> Scorer:
 
 
 def ensemble_scorer(ref: ModelRef) -> Scorer:
-    """All members of an ensemble as one; a member may number the classes in its own order."""
+    """The scorer of an ensemble. The outputs of each member are put into the order of the labels of the ensemble."""
     ensemble = load_ensemble(ref.folder)
     task, members = ensemble.task, []
     for folder in ensemble.folders:

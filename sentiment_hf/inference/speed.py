@@ -1,4 +1,4 @@
-"""What a finished run costs in use, on the processor: texts/s on one core and on all, time for one text, size.
+"""Measures the speed of a finished run on the CPU: texts per second, latency of one text, size on disk.
 
 python -m sentiment_hf.inference.speed FOLDER < texts.json
 """
@@ -18,15 +18,15 @@ from sentiment_hf.common.layout import INFERENCE
 from sentiment_hf.runs.finished import model_bytes
 from sentiment_hf.settings.model_ref import ModelRef
 
-# Enough for two digits; a BERT reads so many reviews in about a minute.
+# Number of texts, texts for the latency, batch size: two digits are stable, and a BERT needs about a minute.
 TEXTS, SINGLE, BATCH = 256, 50, 32
 
 
 def measure_speed(folder: Path, texts: list[str]) -> dict:
-    """Measure a run on some of `texts` and keep it in its folder; in a process of its own, which sees no GPU.
+    """Measure a run on a sample of `texts` and write inference.json, in a new process without GPU.
 
     Raises:
-        TrainingError: the model could not be loaded or run.
+        TrainingError: the model could not be loaded or used.
     """
     chosen = np.random.default_rng(0).permutation(len(texts))[:TEXTS]
     command = [sys.executable, "-m", "sentiment_hf.inference.speed", str(folder)]
@@ -46,7 +46,7 @@ def measure_speed(folder: Path, texts: list[str]) -> dict:
 
 
 def speed_in_this_process(folder: Path, texts: list[str]) -> dict:
-    """Throughput in batches of 32 texts of similar length, and the time for one text on all cores."""
+    """The content of inference.json: texts per second in batches of 32, and the latency of one text on all cores."""
     import torch
     from threadpoolctl import threadpool_limits
 

@@ -139,7 +139,7 @@ def hub_metadata(report: Report, adapter: bool) -> ModelCardData:
 
 
 def card_title(report: Report) -> str:
-    """ "MODEL on DATASET", without paths."""
+    """The title of the card, without the paths of model and data set."""
     return f"{Path(report.model).name} on {report.dataset}"
 
 

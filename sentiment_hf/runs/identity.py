@@ -23,28 +23,15 @@ from sentiment_hf.tasks.task import Task
 logger = logging.getLogger(__name__)
 
 # Settings that change neither weights nor scores: output paths, logging, publishing, loading of batches.
-NEUTRAL_SETTINGS = {
-    "config",
-    "output_dir",
-    "overwrite",
-    "resume_from_checkpoint",
-    "run_name",
-    "num_cpu_threads",
-    "local_rank",
-}
+NEUTRAL_SETTINGS = {"config", "output_dir", "overwrite", "resume_from_checkpoint", "run_name"}
+NEUTRAL_SETTINGS |= {"num_cpu_threads", "local_rank"}
 NEUTRAL_SETTINGS |= {"force_resume", "checkpoint_verify", "auto_find_batch_size", "max_data_bytes"}
 NEUTRAL_SETTINGS |= {"save_total_limit", "per_device_eval_batch_size", "disable_tqdm", "report_to", "project"}
 NEUTRAL_SETTINGS |= {"log_level", "log_level_replica", "log_on_each_node"}
 NEUTRAL_SETTINGS |= {"logging_first_step", "logging_nan_inf_filter", "logging_steps", "logging_strategy"}
 NEUTRAL_SETTINGS |= {"trackio_bucket_id", "trackio_space_id", "trackio_static_space_id"}
-NEUTRAL_SETTINGS |= {
-    "hub_always_push",
-    "hub_model_id",
-    "hub_private_repo",
-    "hub_revision",
-    "hub_strategy",
-    "hub_token",
-}
+NEUTRAL_SETTINGS |= {"hub_always_push", "hub_model_id", "hub_private_repo", "hub_revision", "hub_strategy"}
+NEUTRAL_SETTINGS |= {"hub_token"}
 NEUTRAL_SETTINGS |= {"push_to_hub", "license"}
 NEUTRAL_SETTINGS |= {"dataloader_in_order", "dataloader_multiprocessing_context"}
 NEUTRAL_SETTINGS |= {"dataloader_num_workers", "dataloader_persistent_workers", "dataloader_pin_memory"}

@@ -47,8 +47,9 @@ logger = logging.getLogger(__name__)
 
 
 def run(spec: RunSpec) -> Report:
-    """Train, validate and test one model, or resume an interrupted run. A finished run is not repeated: its report is
-    returned.
+    """Train, validate and test one model, or resume an interrupted run.
+
+    A finished run is not repeated: its report is returned.
 
     Raises:
         InputError: the input of the user cannot be used.
@@ -179,7 +180,7 @@ def completed_report(report: Report, identified: IdentifiedRun, cost: dict[str, 
 
 
 def show_progress(shown: bool) -> None:
-    """Show or hide progress bars of data and training. Those of transformers for loading weights are always hidden."""
+    """Show or hide the progress bars of data and training; those of transformers for single files are always hidden."""
     transformers.utils.logging.disable_progress_bar()
     if not shown:
         datasets.disable_progress_bars()

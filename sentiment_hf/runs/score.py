@@ -38,7 +38,7 @@ def score_model(trainer: ClassificationTrainer, splits: Splits) -> Scored:
 
 
 def parts_to_score(args: TrainingArguments) -> list[str]:
-    """ "validation" if --do_eval is given, "test" if --do_predict is given."""
+    """The names of the parts that --do_eval (validation) and --do_predict (test) ask for."""
     return [part for part, wanted in (("validation", args.do_eval), ("test", args.do_predict)) if wanted]
 
 
