@@ -74,7 +74,7 @@ class NGrams(TransformerMixin, BaseEstimator):
 
     binary: 1 in place of each count above 0. min_texts: n-grams in fewer texts of train are ignored.
 
-    An n-gram is encoded as one integer, with its token ids as digits. Millions of n-grams are then one sorted array, in
+    An n-gram is encoded as one integer, with its token ids as digits: millions of n-grams are one sorted array, in
     memory and in the saved file.
     """
 

@@ -38,7 +38,7 @@ def make_missing(args: CompareArguments, planned: list[PlannedRun], splits: Spli
     failed = execute(planned)
     folders = [run.folder for run in planned if (run.folder / REPORT).is_file()]
     if not folders:
-        raise TrainingError(f"no run ended well; the first said: {failed[0]['reason']}")
+        raise TrainingError(f"all runs failed; the first error: {failed[0]['reason']}")
     ensembles, not_combined = make_ensembles(args.ensembles, planned, folders)
     full = max(run.train_rows for run in planned)
     first = [run.folder for run in planned if run.seed == 0 and run.train_rows == full and run.folder in folders]
@@ -73,13 +73,14 @@ def make_ensembles(
     for name, members in ensembles.items():
         seeds = [seed for seed in sorted({seed for _, seed in runs}) if all((m, seed) in runs for m in members)]
         if not seeds:
-            failed.append({"name": name, "reason": f"no seed was finished by all of {', '.join(members)}"})
+            failed.append(
+                {"name": name, "reason": f"there is no seed with which all of {', '.join(members)} finished"}
+            )
         for seed in seeds:
             folder = planned[0].folder.parent / f"{name}-seed{seed}"
             try:
-                make_ensemble(
-                    [runs[member, seed] for member in members], str(folder), "weights", ensemble_outdated(folder)
-                )
+                members_of_seed = [runs[member, seed] for member in members]
+                make_ensemble(members_of_seed, str(folder), "weights", overwrite=ensemble_outdated(folder))
             except InputError as error:
                 failed.append({"name": folder.name, "reason": str(error)})
             else:

@@ -56,9 +56,9 @@ def refuse_contradictions(args: argparse.Namespace, parser: FlagParser) -> None:
     if any(SURROGATE.search(text) for text in args.texts):
         parser.error("a text of the command line is not UTF-8")
     if args.output and not args.file:
-        parser.error("--output writes the rows of --file, and there is none")
+        parser.error("--output writes the rows of --file, which is not given")
     if args.output and (Path(args.output).suffix.lower() != ".csv" or Path(args.output).is_dir()):
-        parser.error(f"--output {args.output}: expected the name of a .csv file, for that is what is written")
+        parser.error(f"--output {args.output}: expected the name of a .csv file")
     if args.output and not Path(args.output).absolute().parent.is_dir():
         parser.error(f"--output {args.output}: there is no such folder")
     if args.batch_size < 1:

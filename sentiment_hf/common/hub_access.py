@@ -21,9 +21,9 @@ def require_hub(what: str) -> None:
         return
     if reason := why_unreachable():
         raise InputError(
-            f"The Hub at {constants.ENDPOINT} cannot be reached ({reason}), and {what} is wanted from it. Two ways on "
-            "need no network: `--dataset sample` and `--dataset FOLDER` (a model: a custom one or `--model FOLDER`). "
-            "A copy in the cache of an earlier run is used with HF_HUB_OFFLINE=1."
+            f"The Hub at {constants.ENDPOINT} cannot be reached ({reason}), and {what} must be downloaded. Without a "
+            "network, use `--dataset sample` or `--dataset FOLDER` (for a model: a custom model or `--model FOLDER`), or "
+            "set HF_HUB_OFFLINE=1 to use the copy that an earlier run downloaded."
         )
 
 

@@ -58,7 +58,7 @@ def load_ensemble(folder: Path) -> Ensemble:
             raise InputError(f"the ensemble {folder} needs its member {member}, which is not there: bring it back")
         if size_and_hash(member / REPORT)["sha256"] != report:
             raise InputError(
-                f"{member} was run again since the ensemble {folder} was made of it; make that again, by "
+                f"{member} was run again since the ensemble {folder} was made of it; make the ensemble again, by "
                 "`sentiment-hf ensemble` with --overwrite"
             )
     task = replace(Report.load(next(iter(members))).as_task(), labels=tuple(saved["labels"]))

@@ -47,7 +47,7 @@ def score_ensemble(ensemble: Ensemble, members: list[Run], folder: Path, report:
     scored = {part: combined_logits(ensemble, predicted) for part, predicted in parts.items()}
     write_predictions(folder, scored, ensemble.task)
     report = Report(**vars(report) | scores_of_parts(scored, ensemble.task) | environment())
-    # The largest value of a member: to combine saved predictions takes next to nothing.
+    # The maximum over the members, because combining saved predictions needs few resources.
     for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes"):
         setattr(report, name, max(getattr(member.report, name) for member in members))
     report.save(folder)

@@ -119,7 +119,7 @@ def validation_of(members: list[Run]) -> list[Predicted]:
     for member in members:
         if member.validation is None:
             name = PREDICTIONS["validation"]
-            raise InputError(f"{member.folder} has no {name}, which an ensemble needs; run it again, --overwrite")
+            raise InputError(f"{member.folder} has no {name}, which an ensemble needs; run it again with --overwrite")
         if not np.array_equal(member.validation.labels, members[0].validation.labels):
             raise InputError(
                 f"{members[0].folder} and {member.folder} have other validation rows; combine runs on the same split"

@@ -44,7 +44,7 @@ def load_scorer(ref: ModelRef) -> Scorer:
     """
     if ref.is_new:
         raise InputError(
-            f"{ref.name} is a new model, which knows nothing yet: train it by `sentiment-hf run --model {ref.name}` "
+            f"{ref.name} is a new model, which is not trained: train it by `sentiment-hf run --model {ref.name}` "
             f"and name the folder of the run; a folder of that name is ./{ref.name}"
         )
     if ref.kind is Kind.ENSEMBLE:

@@ -38,8 +38,8 @@ def measure_speed(folder: Path, texts: list[str]) -> dict:
         text=True,
     )
     if done.returncode:
-        said = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
-        raise TrainingError(f"{folder}: its speed could not be measured: {said[-1]}")
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        raise TrainingError(f"{folder}: its speed could not be measured: {lines[-1]}")
     found = json.loads(done.stdout.splitlines()[-1])
     write_json(folder / INFERENCE, found)
     return found

@@ -96,7 +96,7 @@ def license_of(ref: ModelRef) -> str | None:
         card = ModelCard.load(found, ignore_metadata_errors=True) if found else None
     except (yaml.YAMLError, ValueError) as error:
         logger.warning(
-            "the card of %s cannot be read, and so not its license: %s", ref.name, " ".join(str(error).split())
+            "the license of %s is unknown, because its card cannot be read: %s", ref.name, " ".join(str(error).split())
         )
         return None
     return card.data.license if card and isinstance(card.data.license, str) else None

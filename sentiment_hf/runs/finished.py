@@ -129,7 +129,7 @@ def as_run(folder: Path, kept: KeptRun) -> Run:
     if rows != report.test["rows"]:
         raise InputError(
             f"{folder}: {PREDICTIONS['test']} has {rows} rows, but {REPORT} beside it says {report.test['rows']}; "
-            "they are of two runs"
+            "the two files belong to different runs"
         )
     return Run(
         folder=folder,

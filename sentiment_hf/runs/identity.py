@@ -153,5 +153,7 @@ def default_folder(spec: RunSpec, dataset: str) -> Path:
         name += f"-on-{spec.embed_with.short_name}"
     folder = Path("out", dataset, name)
     if ".." in folder.parts:
-        raise InputError(f"the run would go to {folder}, after the names of its files; name it by --output_dir")
+        raise InputError(
+            f"the default output folder {folder} is outside of the current folder; name it by --output_dir"
+        )
     return folder

@@ -24,7 +24,7 @@ from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import IdentifiedRun, fingerprint_of, identify_run, require_checkpoints
 from sentiment_hf.runs.lock import locked
 from sentiment_hf.runs.report import Report, command_line
-from sentiment_hf.runs.run_folder import as_before_if_refused, claim_folder, report_of_finished_run
+from sentiment_hf.runs.run_folder import restored_if_refused, claim_folder, report_of_finished_run
 from sentiment_hf.runs.score import (
     Scored,
     score_baseline,
@@ -79,7 +79,7 @@ def execute_run(identified: IdentifiedRun) -> Report:
     report = report_before_training(identified)
     begin = prepare_run(identified, report)
     claimed = locked(folder) if identified.writes else nullcontext()
-    undone = as_before_if_refused(folder) if identified.writes and spec.run.force_resume else nullcontext()
+    undone = restored_if_refused(folder) if identified.writes and spec.run.force_resume else nullcontext()
     with unwritable_explained(folder), lost_processes_explained(), claimed, undone:
         with args.main_process_first(local=False, desc="claiming the output folder"):
             checkpoint = claim_folder(identified)
@@ -93,10 +93,8 @@ def execute_run(identified: IdentifiedRun) -> Report:
             # Outside of `except`, whose traceback refers to the old model: its memory must be free for the new one.
             del begin
             clear_device_cache(garbage_collection=True)
-            begin, checkpoint = (
-                prepare_run(identified, report),
-                newest_whole_checkpoint(folder, spec.run.checkpoint_verify),
-            )
+            begin = prepare_run(identified, report)
+            checkpoint = newest_whole_checkpoint(folder, spec.run.checkpoint_verify)
 
 
 def prepare_run(identified: IdentifiedRun, report: Report) -> Callable[[Path | None], Report]:
@@ -180,7 +178,7 @@ def completed_report(report: Report, identified: IdentifiedRun, cost: dict[str, 
 
 
 def show_progress(shown: bool) -> None:
-    """Show or hide the progress bars of data and training; those of transformers for single files are always hidden."""
+    """Show or hide the progress bars of data and training; those of transformers for files are always hidden."""
     transformers.utils.logging.disable_progress_bar()
     if not shown:
         datasets.disable_progress_bars()

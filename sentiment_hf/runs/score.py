@@ -59,8 +59,8 @@ def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str)
     broken = order[~np.isfinite(output.predictions).all(-1)]
     if len(broken):
         raise TrainingError(
-            f"{split}: what the model says of {len(broken):,} of {len(order):,} rows is not finite, the first of them "
-            f"row {broken.min()}; its weights are broken, or take no such text"
+            f"{split}: the logits of {len(broken):,} of {len(order):,} rows are not finite, the first is row "
+            f"{broken.min()}; the weights of the model are damaged, or its numbers overflow on these texts"
         )
     trainer.save_metrics(split, output.metrics)
     logits, labels = np.empty_like(output.predictions), np.empty_like(output.label_ids)

@@ -331,7 +331,7 @@ BROKEN = {
     "unfinished": (without_report, "no finished run in {}"),
     "without validation": (
         without_validation,
-        "{} has no validation_predictions.parquet, which an ensemble needs; run it again, --overwrite",
+        "{} has no validation_predictions.parquet, which an ensemble needs; run it again with --overwrite",
     ),
     "damaged": (damaged_validation, "{}/validation_predictions.parquet cannot be read"),
     "other validation": (other_validation, "{} have other validation rows"),

@@ -177,7 +177,7 @@ def test_scores_that_are_not_finite_are_no_result(data, tmp_path):
     tensors = weights(tmp_path / "first")
     tensors["classifier.bias"][:] = math.nan
     save_file(tensors, tmp_path / "first" / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(TrainingError, match=r"test: what the model says of 22 of 22 rows is not finite.*row 0"):
+    with pytest.raises(TrainingError, match=r"test: the logits of 22 of 22 rows are not finite.*row 0"):
         run_flags(data, tmp_path / "run", "--do_predict", model=tmp_path / "first", settings=())
     assert not (tmp_path / "run" / "report.json").exists()
 
