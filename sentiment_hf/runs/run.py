@@ -24,7 +24,7 @@ from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import IdentifiedRun, fingerprint_of, identify_run, require_checkpoints
 from sentiment_hf.runs.lock import locked
 from sentiment_hf.runs.report import Report, command_line
-from sentiment_hf.runs.run_folder import restored_if_refused, claim_folder, report_of_finished_run
+from sentiment_hf.runs.run_folder import claim_folder, report_of_finished_run, restored_if_refused
 from sentiment_hf.runs.score import (
     Scored,
     score_baseline,

@@ -113,8 +113,8 @@ def claim_folder(identified: IdentifiedRun) -> Path | None:
 def restored_if_refused(folder: Path) -> Iterator[None]:
     """Restore run.json and report.json in `folder` if the block raises InputError and wrote no checkpoint.
 
-    With --force_resume the checkpoint can turn out not to fit the new settings, after `claim_folder` has replaced these
-    files.
+    With --force_resume, a checkpoint that does not fit the new settings is refused only after `claim_folder` has
+    replaced these files.
     """
     checkpoints = checkpoints_newest_first(folder)
     kept = {path: path.read_text(encoding="utf-8") for name in (IDENTITY, REPORT) if (path := folder / name).is_file()}
