@@ -98,12 +98,12 @@ def report_of_finished_ensemble(folder: Path, identity: dict, overwrite: bool) -
         raise InputError(f"--output_dir {folder} is not empty and holds no ensemble; choose another folder")
     if overwrite or not (folder / REPORT).is_file():
         return None
-    there = read_json(folder / ENSEMBLE_FILE, REPLACE_REMEDY)
-    if any(there[name] != identity[name] for name in identity):
-        if there["members"].keys() == identity["members"].keys() and there["method"] == identity["method"]:
+    saved = read_json(folder / ENSEMBLE_FILE, REPLACE_REMEDY)
+    if any(saved[name] != identity[name] for name in identity):
+        if saved["members"].keys() == identity["members"].keys() and saved["method"] == identity["method"]:
             reason = "of these members, before one of them was run again"
         else:
-            reason = f"by {there['method']}, of {', '.join(there['members'])}"
+            reason = f"by {saved['method']}, of {', '.join(saved['members'])}"
         raise InputError(
             f"--output_dir {folder} holds another ensemble ({reason}); choose another folder, or give --overwrite"
         )

@@ -84,7 +84,7 @@ def markdown_table(header: Sequence[str], lines: Iterable[Sequence[object]]) -> 
 
 def license_of(ref: ModelRef) -> str | None:
     """The license in the card of a checkpoint; None if the card is missing or damaged or does not name one license."""
-    found = cached_file(
+    path = cached_file(
         ref.source,
         CARD,
         revision=ref.commit or ref.revision,
@@ -93,7 +93,7 @@ def license_of(ref: ModelRef) -> str | None:
         _raise_exceptions_for_gated_repo=False,
     )
     try:
-        card = ModelCard.load(found, ignore_metadata_errors=True) if found else None
+        card = ModelCard.load(path, ignore_metadata_errors=True) if path else None
     except (yaml.YAMLError, ValueError) as error:
         logger.warning(
             "the license of %s is unknown, because its card cannot be read: %s", ref.name, " ".join(str(error).split())

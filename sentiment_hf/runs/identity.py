@@ -97,16 +97,18 @@ def refuse_adapter_shape(spec: RunSpec) -> None:
 
 def run_identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict:
     """All settings that shape the result, and hashes of the data, the checkpoint and the word vectors."""
-    kept = {name: value for name, value in (spec.values() | args.to_dict()).items() if name not in NEUTRAL_SETTINGS}
+    settings = {
+        name: value for name, value in (spec.values() | args.to_dict()).items() if name not in NEUTRAL_SETTINGS
+    }
     # `accelerate launch` sets both without a flag of this program.
-    kept |= {"processes": args.world_size, "mixed_precision": args.mixed_precision}
-    kept["data"] = splits.data_hash
+    settings |= {"processes": args.world_size, "mixed_precision": args.mixed_precision}
+    settings["data"] = splits.data_hash
     ref = spec.embed_with or spec.model
     if not ref.is_new:
-        kept["model_files"] = files_hash(ref.files)
+        settings["model_files"] = files_hash(ref.files)
     if vectors := spec.new_model.word_vectors:
-        kept["word_vectors_file"] = files_hash([Path(vectors)] if Path(vectors).is_file() else [])
-    return json.loads(json.dumps(kept, default=str))
+        settings["word_vectors_file"] = files_hash([Path(vectors)] if Path(vectors).is_file() else [])
+    return json.loads(json.dumps(settings, default=str))
 
 
 def fingerprint_of(identity: dict) -> str:

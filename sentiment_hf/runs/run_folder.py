@@ -72,13 +72,13 @@ def changed_settings(folder: Path, identity: dict) -> list[str]:
 
     Neutral settings are left out, because an older version may have saved them.
     """
-    there = read_json(folder / IDENTITY, REPLACE_REMEDY)
+    saved = read_json(folder / IDENTITY, REPLACE_REMEDY)
     names = [
         name
-        for name in {**there, **identity}
-        if there.get(name) != identity.get(name) and name not in NEUTRAL_SETTINGS
+        for name in {**saved, **identity}
+        if saved.get(name) != identity.get(name) and name not in NEUTRAL_SETTINGS
     ]
-    return [f"{name}: {there.get(name)!r} there, {identity.get(name)!r} here" for name in names]
+    return [f"{name}: {saved.get(name)!r} there, {identity.get(name)!r} here" for name in names]
 
 
 def refuse_other_run(folder: Path, changed: list[str], force_resume: bool) -> None:
