@@ -53,7 +53,7 @@ class FittedBaseline:
         """Write model.skops and labels.json."""
         save_baseline(folder, self.estimator, list(self.task.labels))
 
-    def cost(self) -> dict[str, Any]:
+    def training_cost(self) -> dict[str, Any]:
         """The fields of a report about size and training."""
         features, coefficients = self.estimator[0], num_coefficients(self.estimator[-1])
         return {

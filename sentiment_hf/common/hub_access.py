@@ -22,8 +22,8 @@ def require_hub(what: str) -> None:
     if reason := why_unreachable():
         raise InputError(
             f"The Hub at {constants.ENDPOINT} cannot be reached ({reason}), and {what} must be downloaded. Without "
-            "a network, use `--dataset sample` or `--dataset FOLDER` (for a model: a custom one or `--model FOLDER`), or "
-            "set HF_HUB_OFFLINE=1 to use the copy that an earlier run downloaded."
+            "a network, use `--dataset sample` or `--dataset FOLDER` (for a model: a custom one or `--model FOLDER`), "
+            "or set HF_HUB_OFFLINE=1 to use the copy that an earlier run downloaded."
         )
 
 

@@ -137,7 +137,7 @@ def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, 
     with threadpool_limits(torch.get_num_threads()):
         fitted = fit_baseline(baseline, identified.splits)
         scored = score_baseline(fitted, identified.splits)
-    report = completed_report(report, identified, {"model_type": report.model} | fitted.cost(), scored)
+    report = completed_report(report, identified, {"model_type": report.model} | fitted.training_cost(), scored)
     fitted.save(identified.folder)
     report.save(identified.folder)
     return report
