@@ -45,11 +45,11 @@ def parse_predict(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--model_revision", default="main")
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code that comes with the model")
     args = parser.parse_intermixed_args(argv)
-    refuse_contradictions(args, parser)
+    require_consistent_flags(args, parser)
     return args
 
 
-def refuse_contradictions(args: argparse.Namespace, parser: FlagParser) -> None:
+def require_consistent_flags(args: argparse.Namespace, parser: FlagParser) -> None:
     """Raise InputError for flags that contradict each other and for impossible values."""
     if args.file and args.texts:
         parser.error("give texts or --file, not both")
