@@ -8,7 +8,7 @@ from statistics import mean
 from sentiment_hf.comparison.page.formatting import amount, count, percent
 from sentiment_hf.comparison.statistics.results import model_entry
 from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds
-from sentiment_hf.runs.finished import load_folder
+from sentiment_hf.runs.finished import load_runs_in
 
 SCORES = ("model", "seeds", "test (%)", "95 % interval", "macro F1 (%)", "validation (%)", "parameters", "trained")
 COSTS = ("minutes", "tokens/s", "texts/s", "MiB", "threads")
@@ -16,7 +16,7 @@ COSTS = ("minutes", "tokens/s", "texts/s", "MiB", "threads")
 
 def results_table(folder: Path) -> str:
     """A Markdown table with a line for each model, best test accuracy first."""
-    models = best_first(group_seeds(load_folder(folder)))
+    models = best_first(group_seeds(load_runs_in(folder)))
     header = as_line((*SCORES, *COSTS)) + f"|---|{'---:|' * (len(SCORES) + len(COSTS) - 1)}\n"
     return header + "".join(map(model_line, models))
 

@@ -125,7 +125,7 @@ def fit_baseline(baseline: Baseline, splits: Splits) -> FittedBaseline:
         chosen = {name.split("__")[-1]: value for name, value in setting.items()}
         search.append({"chosen": chosen, "validation_accuracy": accuracy, "fit_seconds": seconds})
     best = max(range(len(search)), key=lambda index: search[index]["validation_accuracy"])
-    classifier = calibrated(classifiers[best], validation_features, truth)
+    classifier = calibrate(classifiers[best], validation_features, truth)
     return FittedBaseline(
         estimator=Pipeline([*baseline.features.steps, ("classifier", classifier)]),
         task=splits.task,
@@ -136,7 +136,7 @@ def fit_baseline(baseline: Baseline, splits: Splits) -> FittedBaseline:
     )
 
 
-def calibrated(classifier: ClassifierMixin, held_out: csr_array, labels: np.ndarray) -> ClassifierMixin:
+def calibrate(classifier: ClassifierMixin, held_out: csr_array, labels: np.ndarray) -> ClassifierMixin:
     """Add probabilities to a support vector machine, by one sigmoid per class (Platt 1999).
 
     held_out: (rows, features) of validation. labels: (rows,) class ids.

@@ -57,11 +57,11 @@ def finished_runs(folders: list[Path]) -> list["Run"]:
     # Imported after the flags are accepted, because it imports numpy and pyarrow.
     from sentiment_hf.runs.finished import load_runs
 
-    require_members(folders)
+    require_unchanged_members(folders)
     return load_runs(folders)
 
 
-def require_members(folders: list[Path]) -> None:
+def require_unchanged_members(folders: list[Path]) -> None:
     """Raise InputError if a member of an ensemble among the folders is missing or was run again."""
     from sentiment_hf.inference.ensemble import load_ensemble
 

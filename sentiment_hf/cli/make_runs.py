@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sentiment_hf.cli.compare import require_members
+from sentiment_hf.cli.compare import require_unchanged_members
 from sentiment_hf.common.errors import InputError, TrainingError
 from sentiment_hf.common.layout import INFERENCE, REPORT
 from sentiment_hf.comparison.plan.execute import execute
@@ -28,12 +28,14 @@ def make_runs(args: CompareArguments, data: DataArguments) -> tuple[list[Run], l
     """
     planned, splits = plan(args)
     rows = test_rows(data, args.rows_file)
-    folders, failed = make_missing(args, planned, splits)
+    folders, failed = make_missing_runs(args, planned, splits)
     runs = load_runs(folders, {run.name: args.models[run.model].settings for run in planned})
     return runs, failed, planned[0].folder.parent, rows
 
 
-def make_missing(args: CompareArguments, planned: list[PlannedRun], splits: Splits) -> tuple[list[Path], list[dict]]:
+def make_missing_runs(
+    args: CompareArguments, planned: list[PlannedRun], splits: Splits
+) -> tuple[list[Path], list[dict]]:
     """Make missing runs and ensembles and measure their speed; returns the finished folders and the failures."""
     failed = execute(planned)
     folders = [run.folder for run in planned if (run.folder / REPORT).is_file()]
@@ -42,11 +44,11 @@ def make_missing(args: CompareArguments, planned: list[PlannedRun], splits: Spli
     ensembles, not_combined = make_ensembles(args.ensembles, planned, folders)
     full = max(run.train_rows for run in planned)
     first = [run.folder for run in planned if run.seed == 0 and run.train_rows == full and run.folder in folders]
-    not_measured = measure_all([*first, *ensembles], splits.test["text"][:])
+    not_measured = measure_missing_speeds([*first, *ensembles], splits.test["text"][:])
     return [*folders, *ensembles], [*failed, *not_combined, *not_measured]
 
 
-def measure_all(folders: list[Path], texts: list[str]) -> list[dict]:
+def measure_missing_speeds(folders: list[Path], texts: list[str]) -> list[dict]:
     """Measure the speed of each run without inference.json; returns the failures."""
     failed = []
     for folder in folders:
@@ -91,7 +93,7 @@ def make_ensembles(
 def ensemble_outdated(folder: Path) -> bool:
     """True if `folder` holds an ensemble of which a member is missing or was run again since."""
     try:
-        require_members([folder])
+        require_unchanged_members([folder])
     except InputError:
         return True
     return False

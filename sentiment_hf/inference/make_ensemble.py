@@ -44,7 +44,7 @@ def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method:
     if report := report_of_finished_ensemble(folder, identity, overwrite):
         logger.warning("%s holds this ensemble already; its result:", folder)
         return report
-    validation, task = validation_of(members), members[0].task
+    validation, task = validation_predictions(members), members[0].task
     # Imported late: both import torch, which the checks and the existing report above do not need.
     from sentiment_hf.inference.evaluate_ensemble import learned_weights, score_ensemble
     from sentiment_hf.runs.identity import fingerprint_of
@@ -110,7 +110,7 @@ def report_of_finished_ensemble(folder: Path, identity: dict, overwrite: bool) -
     return Report.load(folder, REPLACE_REMEDY)
 
 
-def validation_of(members: list[Run]) -> list[Predicted]:
+def validation_predictions(members: list[Run]) -> list[Predicted]:
     """The predictions of the members for the validation rows.
 
     Raises:

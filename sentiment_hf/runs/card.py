@@ -38,7 +38,7 @@ def write_card(folder: Path, report: Report) -> None:
     ]
     head = hub_metadata(report, adapter).to_yaml()
     write_text(folder / CARD, "\n".join([f"---\n{head}\n---\n", *parts, limits_section(report)]))
-    if report.dataset_id and scored_given_test(report):
+    if report.dataset_id and scored_complete_test(report):
         ranking = report.as_task().ranking
         notes = ranking.name + (f", configuration {report.data['config']}" if report.data["config"] else "")
         entry = EvalResultEntry(report.dataset_id, "default", report.test[ranking.key], notes=notes)
@@ -47,7 +47,7 @@ def write_card(folder: Path, report: Report) -> None:
         write_text(file, yaml.safe_dump(eval_result_entries_to_yaml([entry]), sort_keys=False))
 
 
-def scored_given_test(report: Report) -> bool:
+def scored_complete_test(report: Report) -> bool:
     """True if the complete test part of the data set was scored, not a part of train and not a sample."""
     return bool(report.test) and report.data["test"] == "given" and "test" not in report.data["sampled"]
 
@@ -114,7 +114,7 @@ def hub_metadata(report: Report, adapter: bool) -> ModelCardData:
         EvalResult(
             task_type=task.hub_type,
             **data_set,
-            dataset_split="test" if scored_given_test(report) else None,
+            dataset_split="test" if scored_complete_test(report) else None,
             metric_type=kind.removesuffix("_macro"),
             metric_name=name,
             metric_value=report.test[kind],

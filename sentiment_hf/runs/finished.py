@@ -90,9 +90,9 @@ def load_runs(folders: Sequence[str | Path], settings: Mapping[str, Settings] | 
             f"no finished run in {', '.join(map(str, unfinished))}: a finished one has a {REPORT}, a folder of "
             f"published ones a {RUNS}; finish these runs by their own command, or leave the folders out"
         )
-    runs = [run for folder in folders for run in load_folder(folder)]
+    runs = [run for folder in folders for run in load_runs_in(folder)]
     runs = [replace(run, settings=(settings or {}).get(run.name, {})) for run in runs]
-    runs = [with_classes_of(run, runs[0]) for run in runs]
+    runs = [with_class_order_of(run, runs[0]) for run in runs]
     for run in runs[1:]:
         require_same_data(runs[0], run)
     require_same_hashes(runs)
@@ -104,17 +104,17 @@ def is_published(folder: Path) -> bool:
     return (folder / RUNS).is_file()
 
 
-def load_folder(folder: Path) -> list[Run]:
+def load_runs_in(folder: Path) -> list[Run]:
     """The run in a run folder, or all runs of a published comparison; class ids are in the saved order of each run.
 
     Raises InputError if a file is damaged, or a run has no test scores.
     """
     if is_published(folder):
-        return [as_run(folder / kept.name, kept) for kept in read_published(folder)]
-    return [as_run(folder, read_run_folder(folder))]
+        return [run_of_kept(folder / kept.name, kept) for kept in read_published(folder)]
+    return [run_of_kept(folder, read_run_folder(folder))]
 
 
-def as_run(folder: Path, kept: KeptRun) -> Run:
+def run_of_kept(folder: Path, kept: KeptRun) -> Run:
     """Make a `Run` of a `KeptRun`; `folder` names the run in messages.
 
     Raises InputError if test was not scored, or its predictions are missing or belong to another run.
@@ -156,7 +156,7 @@ def kind_of_model(report: Report) -> str:
     return report.tuning if report.tuning in ("baseline", "scratch", "ensemble") else "pretrained"
 
 
-def with_classes_of(run: Run, first: Run) -> Run:
+def with_class_order_of(run: Run, first: Run) -> Run:
     """`run` with its class ids in the order of `first`; raises InputError if the classes differ.
 
     Runs can differ in this order, because a run on a checkpoint keeps the order of the checkpoint.

@@ -131,11 +131,11 @@ def in_label_order(splits: Splits, ref: ModelRef, trains: bool) -> Splits:
         logger.warning("the checkpoint knows the classes %s; it is tuned to %s", order, names)
         return splits
     task, places = replace(splits.task, labels=tuple(order)), splits.task.places_in(order)
-    parts = {part: renumber(getattr(splits, part), places, task) for part in ("train", "validation", "test")}
+    parts = {part: renumber_labels(getattr(splits, part), places, task) for part in ("train", "validation", "test")}
     return replace(splits, task=task, **parts)
 
 
-def renumber(dataset: Dataset, ids: np.ndarray, task: Task) -> Dataset:
+def renumber_labels(dataset: Dataset, ids: np.ndarray, task: Task) -> Dataset:
     """`dataset` with class id `ids[i]` of `task` in place of class id i."""
     labels = ids[np.asarray(dataset["label"][:])]
     return dataset.remove_columns("label").add_column("label", labels.tolist(), feature=task.feature)

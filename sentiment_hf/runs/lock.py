@@ -15,7 +15,7 @@ with windows_explained("runs lock their output folder"):
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
+def folder_lock(folder: Path) -> Iterator[None]:
     """Hold the lock of `folder` during the block. The operating system releases it if the process is killed.
 
     Raises:

@@ -22,7 +22,7 @@ from sentiment_hf.data.splits import load_splits
 from sentiment_hf.runs.card import license_of, write_card
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import IdentifiedRun, fingerprint_of, identify_run, require_checkpoints
-from sentiment_hf.runs.lock import locked
+from sentiment_hf.runs.lock import folder_lock
 from sentiment_hf.runs.report import Report, command_line
 from sentiment_hf.runs.run_folder import claim_folder, report_of_finished_run, restored_if_refused
 from sentiment_hf.runs.score import (
@@ -78,7 +78,7 @@ def execute_run(identified: IdentifiedRun) -> Report:
     # Before training, because the license is looked up on the Hub, and the network can fail in hours of training.
     report = report_before_training(identified)
     begin = prepare_run(identified, report)
-    claimed = locked(folder) if identified.writes else nullcontext()
+    claimed = folder_lock(folder) if identified.writes else nullcontext()
     undone = restored_if_refused(folder) if identified.writes and spec.run.force_resume else nullcontext()
     with unwritable_explained(folder), lost_processes_explained(), claimed, undone:
         with args.main_process_first(local=False, desc="claiming the output folder"):

@@ -21,7 +21,7 @@ from sentiment_hf.comparison.page.page import write_page
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.data.files import read_csv_table
 from sentiment_hf.inference.evaluate_ensemble import learned_weights
-from sentiment_hf.inference.make_ensemble import make_ensemble, validation_of
+from sentiment_hf.inference.make_ensemble import make_ensemble, validation_predictions
 from sentiment_hf.runs.finished import load_runs
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Predicted
@@ -141,7 +141,7 @@ def log_loss(runs, weights) -> float:
 
 
 def test_weights_are_never_worse_on_validation_than_the_best_member_and_the_mean(ensembles, members):
-    runs, weights = validation_of(load_runs(members)), weights_of(ensembles["weights"])
+    runs, weights = validation_predictions(load_runs(members)), weights_of(ensembles["weights"])
     assert sum(weights) == pytest.approx(1, abs=1e-12)
     assert min(weights) >= 0
     assert max(weights) < 0.95, "there is something to combine"
@@ -163,7 +163,7 @@ def test_weights_are_learned_on_validation_alone(ensembles, copies):
 
 
 def test_a_useless_member_weighs_nothing_and_the_order_has_no_say(members):
-    runs = validation_of(load_runs(members))
+    runs = validation_predictions(load_runs(members))
     of_wrong = np.where(runs[0].labels[:, None] == [0, 1], 0.01, 0.99)
     wrong = replace(runs[0], probabilities=of_wrong)
     weights = learned_weights([*runs, wrong], TASK)

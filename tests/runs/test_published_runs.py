@@ -16,7 +16,7 @@ from sentiment_hf.cli import compare_command, ensemble_command
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.page.page import csv_table, render_template
 from sentiment_hf.comparison.statistics.results import compare
-from sentiment_hf.inference.make_ensemble import make_ensemble, validation_of
+from sentiment_hf.inference.make_ensemble import make_ensemble, validation_predictions
 from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.runs.finished import load_runs
 from sentiment_hf.runs.published import publish, read_published
@@ -242,7 +242,9 @@ def test_an_ensemble_of_published_runs_is_refused(published, tmp_path, capsys):
 
 
 def test_published_runs_have_what_weights_are_learned_on(folders, published):
-    for one, other in zip(validation_of(load_runs([published])), validation_of(load_runs(folders)), strict=True):
+    for one, other in zip(
+        validation_predictions(load_runs([published])), validation_predictions(load_runs(folders)), strict=True
+    ):
         assert_same(one, other)
 
 

@@ -21,7 +21,7 @@ from sentiment_hf.cli import run_command
 from sentiment_hf.common.errors import InputError, TrainingError
 from sentiment_hf.common.files import write_text
 from sentiment_hf.common.layout import LOCK, MANIFEST, TRAINER_STATE
-from sentiment_hf.runs.lock import locked, refuse_locked
+from sentiment_hf.runs.lock import folder_lock, refuse_locked
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training import disk
@@ -466,7 +466,7 @@ def test_a_data_worker_that_is_killed_is_named_and_the_same_command_goes_on(stop
 
 def test_two_runs_do_not_share_a_folder(stopped, tmp_path, capsys):
     argv, folder = stopped_copy(stopped, tmp_path)
-    with locked(folder):
+    with folder_lock(folder):
         assert run_command(argv) == 2
         said = capsys.readouterr().err
         assert f"is in use by process {os.getpid()} on {socket.gethostname()}" in said
@@ -476,8 +476,8 @@ def test_two_runs_do_not_share_a_folder(stopped, tmp_path, capsys):
 
 def test_what_a_killed_process_has_locked_is_free(stopped, tmp_path):
     argv, folder = stopped_copy(stopped, tmp_path)
-    code = "import sys, time, pathlib; from sentiment_hf.runs.lock import locked\n"
-    code += "with locked(pathlib.Path(sys.argv[1])): print('locked', flush=True); time.sleep(60)"
+    code = "import sys, time, pathlib; from sentiment_hf.runs.lock import folder_lock\n"
+    code += "with folder_lock(pathlib.Path(sys.argv[1])): print('locked', flush=True); time.sleep(60)"
     with subprocess.Popen([sys.executable, "-c", code, str(folder)], stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout.readline() == "locked\n"
         assert f"process {holder.pid} on" in (folder / LOCK).read_text()
@@ -489,7 +489,7 @@ def test_what_a_killed_process_has_locked_is_free(stopped, tmp_path):
 def test_what_a_killed_process_has_forked_does_not_keep_its_lock(tmp_path):
     context = multiprocessing.get_context("fork")
     begun = context.Event()
-    with locked(tmp_path):
+    with folder_lock(tmp_path):
         worker = context.Process(target=lambda: begun.set() or time.sleep(60))
         worker.start()
         begun.wait()
