@@ -1,6 +1,7 @@
 """The baselines: features, classifier, and the values of its regularisation that are tried on validation.
 
-Each function takes the untrained tokenizer and the seed, and returns an untrained baseline.
+Each function takes the untrained tokenizer and the seed, and returns an untrained baseline. The first line of its
+docstring is the description in `settings.model_ref.BASELINES`.
 """
 
 from typing import NamedTuple
@@ -30,42 +31,42 @@ class Baseline(NamedTuple):
 
 
 def majority(tokens: Tokens, seed: int) -> Baseline:
-    """Predicts the most frequent class of train, with the class frequencies in train as probabilities."""
+    """The most frequent class of train, with the shares of the classes as probabilities."""
     return Baseline(make_pipeline(tokens), DummyClassifier(strategy="prior"), {})
 
 
 def lexicon(tokens: Tokens, seed: int) -> Baseline:
-    """Logistic regression on the four scores of VADER, an English sentiment lexicon."""
+    """VADER, an English lexicon, with a logistic regression over its four scores learned on train."""
     return Baseline(make_pipeline(LexiconScores()), LogisticRegression(), {"C": (0.1, 1, 10, 100)})
 
 
 def naive_bayes_bow(tokens: Tokens, seed: int) -> Baseline:
-    """Multinomial naive Bayes on word counts."""
+    """Multinomial naive Bayes on counts of words."""
     return Baseline(bag_of_words(tokens), MultinomialNB(), {"alpha": (10, 3, 1, 0.3, 0.1)})
 
 
 def naive_bayes_tfidf(tokens: Tokens, seed: int) -> Baseline:
-    """Multinomial naive Bayes on TF-IDF of unigrams and bigrams."""
+    """Multinomial naive Bayes on TF-IDF of words and pairs of words."""
     return Baseline(tfidf(tokens), MultinomialNB(), {"alpha": (10, 3, 1, 0.3, 0.1)})
 
 
 def logistic_regression_bow(tokens: Tokens, seed: int) -> Baseline:
-    """Logistic regression on word counts."""
+    """Logistic regression on counts of words."""
     return Baseline(bag_of_words(tokens), LogisticRegression(max_iter=1000), {"C": (0.003, 0.01, 0.03, 0.1, 0.3, 1)})
 
 
 def logistic_regression_tfidf(tokens: Tokens, seed: int) -> Baseline:
-    """Logistic regression on TF-IDF of unigrams and bigrams."""
+    """Logistic regression on TF-IDF of words and pairs of words."""
     return Baseline(tfidf(tokens), LogisticRegression(max_iter=1000), {"C": (1, 3, 10, 30, 100)})
 
 
 def svm_bow(tokens: Tokens, seed: int) -> Baseline:
-    """Linear support vector machine on word counts; its probabilities are calibrated on validation."""
+    """Linear support vector machine on counts of words, its probabilities calibrated on validation."""
     return Baseline(bag_of_words(tokens), linear_svm(seed), {"C": (0.0003, 0.001, 0.003, 0.01, 0.03)})
 
 
 def svm_tfidf(tokens: Tokens, seed: int) -> Baseline:
-    """Linear support vector machine on TF-IDF of unigrams and bigrams; calibrated on validation."""
+    """Linear support vector machine on TF-IDF of words and pairs of words, calibrated on validation."""
     return Baseline(tfidf(tokens), linear_svm(seed), {"C": (0.1, 0.3, 1, 3, 10)})
 
 
