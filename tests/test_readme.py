@@ -144,10 +144,10 @@ def test_the_results_are_those_of_the_predictions(dataset):
 
 def test_the_learning_curve_is_that_of_the_reports(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "scripts")
-    from experiments import table
+    from experiments import experiment_table
 
     runs = load_runs([ROOT / "results" / "learning-curve"])
-    assert table(compare(runs, None) | {"grid": None}) in README
+    assert experiment_table(compare(runs, None) | {"grid": None}) in README
 
 
 def test_the_learning_curve_is_that_of_the_predictions():

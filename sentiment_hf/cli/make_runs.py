@@ -7,7 +7,7 @@ from sentiment_hf.common.errors import InputError, TrainingError
 from sentiment_hf.common.layout import INFERENCE, REPORT
 from sentiment_hf.comparison.plan.execute import execute
 from sentiment_hf.comparison.plan.flags import CompareArguments
-from sentiment_hf.comparison.plan.plan import Planned, plan
+from sentiment_hf.comparison.plan.plan import PlannedRun, plan
 from sentiment_hf.comparison.statistics.rows import TestRows, test_rows
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.inference.make_ensemble import make_ensemble
@@ -31,7 +31,7 @@ def make_runs(args: CompareArguments, data: DataArguments) -> tuple[list[Run], l
     return runs, failed, planned[0].folder.parent, rows
 
 
-def make(args: CompareArguments, planned: list[Planned], splits: Splits) -> tuple[list[Path], list[dict]]:
+def make(args: CompareArguments, planned: list[PlannedRun], splits: Splits) -> tuple[list[Path], list[dict]]:
     """Runs, ensembles and their speeds, what is there excepted: the finished folders, and what failed."""
     failed = execute(planned)
     folders = [run.folder for run in planned if (run.folder / REPORT).is_file()]
@@ -60,7 +60,7 @@ def measure_all(folders: list[Path], texts: list[str]) -> list[dict]:
 
 
 def combine(
-    ensembles: dict[str, list[str]], planned: list[Planned], finished: list[Path]
+    ensembles: dict[str, list[str]], planned: list[PlannedRun], finished: list[Path]
 ) -> tuple[list[Path], list[dict]]:
     """An ensemble for each seed that all its members finished on all rows: its folder, or why there is none."""
     folders, failed, full = [], [], max(run.train_rows for run in planned)

@@ -20,7 +20,7 @@ from sentiment_hf.comparison.page.drawing import (
     label_ends,
     text_size,
 )
-from sentiment_hf.comparison.plan.grid import as_word, spoken
+from sentiment_hf.comparison.plan.grid import as_word, setting_text
 from sentiment_hf.settings.recipes import Value
 
 # Colours of Okabe & Ito, Color Universal Design (2008). Their yellow is left out: it is too pale for a line.
@@ -72,7 +72,7 @@ def grid_lines(models: list[dict], grid: dict[str, list[Value]]) -> list[GridLin
             if (value, *rest) in found
         ]
         if points:
-            name = " ".join(spoken(other, value) for (other, _), value in zip(others, rest, strict=True))
+            name = " ".join(setting_text(other, value) for (other, _), value in zip(others, rest, strict=True))
             lines.append((name, sorted(points, key=lambda point: point[0])))
     return lines
 

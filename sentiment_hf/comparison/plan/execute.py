@@ -8,14 +8,14 @@ from pathlib import Path
 from statistics import mean
 
 from sentiment_hf.common.errors import Interrupted
-from sentiment_hf.comparison.plan.plan import Planned
+from sentiment_hf.comparison.plan.plan import PlannedRun
 from sentiment_hf.runs.report import Report
 
 LOGS = "logs"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
-def execute(planned: list[Planned]) -> list[dict]:
+def execute(planned: list[PlannedRun]) -> list[dict]:
     """Make the runs without a report; a line for each says how it ended and estimates the time left.
 
     Returns:
@@ -43,7 +43,7 @@ def execute(planned: list[Planned]) -> list[dict]:
     return failed
 
 
-def make_run(run: Planned) -> str | None:
+def make_run(run: PlannedRun) -> str | None:
     """Make one run; returns None if it succeeded, else the last line of its log. Raises Interrupted."""
     log = log_path(run)
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -80,12 +80,12 @@ def call_and_pass_signals(command: list[str], output) -> tuple[int, list[int]]:
                 signal.signal(number, handler)
 
 
-def log_path(run: Planned) -> Path:
+def log_path(run: PlannedRun) -> Path:
     """The file for the output of the run; it lies outside of the folder of the run, which `run` itself creates."""
     return run.folder.parent / LOGS / f"{run.name}.log"
 
 
-def time_left(runs: list[Planned], seconds: dict[tuple, list[float]]) -> str:
+def time_left(runs: list[PlannedRun], seconds: dict[tuple, list[float]]) -> str:
     """An estimate from the seconds of the same model on as many rows, or from the mean of all runs so far."""
     if not runs:
         return "all done"

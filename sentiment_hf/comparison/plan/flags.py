@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sentiment_hf.common.errors import FlagParser, InputError
-from sentiment_hf.comparison.plan.grid import expand, name_of, unsaid
+from sentiment_hf.comparison.plan.grid import expand, name_with_settings, settings_not_in_name
 from sentiment_hf.settings.arguments import TUNINGS
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.recipes import Settings, Value, read_yaml
@@ -71,10 +71,10 @@ def parse(argv: Sequence[str]) -> CompareArguments:
     path = typed.config
     own, common = read_recipe(Path(path), parser) if path else ([], [])
     given, rest = parser.parse_known_args([*own, *argv[start:]])
-    check(given, argv[:start], [*common, *rest])
+    refuse_contradictions(given, argv[:start], [*common, *rest])
     # On one command line, a flag in the quotes of a model overrides a flag for all models.
     common, last = ([*common, *rest], []) if typed.models else (common, rest)
-    models = candidates(given.models, given.grid or {}, given.seeds or SEEDS) if given.models else {}
+    models = read_candidates(given.models, given.grid or {}, given.seeds or SEEDS) if given.models else {}
     return CompareArguments(
         folders=[Path(word) for word in argv[:start]],
         models=models,
@@ -90,7 +90,7 @@ def parse(argv: Sequence[str]) -> CompareArguments:
     )
 
 
-def check(given: argparse.Namespace, folders: Sequence[str], common: list[str]) -> None:
+def refuse_contradictions(given: argparse.Namespace, folders: Sequence[str], common: list[str]) -> None:
     """Raise InputError if flags contradict each other, or if compare itself sets one of them."""
     if bool(folders) == bool(given.models):
         raise InputError("name folders of finished runs, or models by --models or --config: one of the two")
@@ -175,7 +175,7 @@ def as_flag(name: str, value) -> list[str]:
     return [f"--{name}", *(str(item).lower() if isinstance(item, bool) else str(item) for item in values)]
 
 
-def candidates(models: str | list[str] | dict[str, str], grid: dict, seeds: int) -> dict[str, Candidate]:
+def read_candidates(models: str | list[str] | dict[str, str], grid: dict, seeds: int) -> dict[str, Candidate]:
     """The models by name, one for each combination of the grid.
 
     The name is that of the recipe, else that of the model and its tuning; the settings in the grid are added.
@@ -191,7 +191,9 @@ def candidates(models: str | list[str] | dict[str, str], grid: dict, seeds: int)
     for name, template in named:
         for words, settings in expand(str(template), grid):
             default, candidate = read_candidate(words, seeds)
-            full = name_of(name, settings) if name else name_of(default, unsaid(str(template), settings))
+            full = name_with_settings(
+                name or default, settings if name else settings_not_in_name(str(template), settings)
+            )
             add_candidate(found, full, replace(candidate, settings=settings))
     return found
 

@@ -20,12 +20,12 @@ def expand(template: str, grid: Mapping[str, list[Value]]) -> list[tuple[str, Se
     Raises:
         InputError: the grid is malformed, or its keys are not the placeholders of the template.
     """
-    check(template, grid)
+    require_valid_grid(template, grid)
     combinations = [dict(zip(grid, values, strict=True)) for values in itertools.product(*grid.values())]
-    return [(filled(template, settings), settings) for settings in combinations]
+    return [(fill_template(template, settings), settings) for settings in combinations]
 
 
-def check(template: str, grid: Mapping[str, list[Value]]) -> None:
+def require_valid_grid(template: str, grid: Mapping[str, list[Value]]) -> None:
     """Raise InputError if the grid is malformed, or if its keys are not the placeholders of the template."""
     if not isinstance(grid, dict):
         raise InputError(f"grid: expected keys with their values, as in {{batch: [16, 32]}}, found {grid!r}")
@@ -39,7 +39,7 @@ def check(template: str, grid: Mapping[str, list[Value]]) -> None:
         raise InputError(f"--models {template!r}: the grid of the recipe has no values for {{{empty[0]}}}")
 
 
-def filled(template: str, settings: Settings) -> str:
+def fill_template(template: str, settings: Settings) -> str:
     """The template with each {key} replaced by its value, quoted to stay one word of a command line."""
     return PLACEHOLDER.sub(lambda found: shlex.quote(as_word(settings[found[1]])), template)
 
@@ -49,19 +49,19 @@ def as_word(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def unsaid(template: str, settings: Settings) -> Settings:
+def settings_not_in_name(template: str, settings: Settings) -> Settings:
     """The settings whose placeholder is not in the name of the model, where {cell} of custom-{cell} is."""
     in_model = PLACEHOLDER.findall(template.split()[0])
     return {key: value for key, value in settings.items() if key not in in_model}
 
 
-def name_of(model: str, settings: Settings) -> str:
+def name_with_settings(model: str, settings: Settings) -> str:
     """The name of a model with its settings: custom-lstm-batch16-mean"""
-    words = [re.sub(r"[^\w.+-]+", "-", spoken(key, value)) for key, value in settings.items()]
+    words = [re.sub(r"[^\w.+-]+", "-", setting_text(key, value)) for key, value in settings.items()]
     return "-".join([model, *words])
 
 
-def spoken(key: str, value: Value) -> str:
+def setting_text(key: str, value: Value) -> str:
     """A setting as a part of a name: batch16 for a number, mask or no-mask for true and false, a word as it is."""
     if isinstance(value, bool):
         return key if value else f"no-{key}"

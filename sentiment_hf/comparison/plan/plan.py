@@ -16,7 +16,7 @@ from sentiment_hf.training.arguments import training_arguments
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """A run of the comparison: `argv` are its flags for `sentiment-hf run`, `report` is None unless it is finished."""
 
     model: str
@@ -51,7 +51,7 @@ class SplitsCache:
         return next(iter(self.known.values()))
 
 
-def plan(args: CompareArguments) -> tuple[list[Planned], Splits]:
+def plan(args: CompareArguments) -> tuple[list[PlannedRun], Splits]:
     """All runs, and the splits with all training rows. The first seed of every model comes before the second of any.
 
     Raises:
@@ -71,7 +71,7 @@ def plan(args: CompareArguments) -> tuple[list[Planned], Splits]:
 
 def plan_sizes(
     args: CompareArguments, data: SplitsCache, train_rows: int, folder: Path, model: str, seed: int
-) -> Iterator[Planned]:
+) -> Iterator[PlannedRun]:
     """The runs of one model with one seed: on all training rows, then on the shares of --learning_curve."""
     sizes = [train_rows, *(round(share * train_rows) for share in args.learning_curve if share < 1)]
     for rows in sizes:
@@ -79,7 +79,7 @@ def plan_sizes(
         fewer = [] if rows == train_rows else ["--max_train_samples", str(rows)]
         own = ["--seed", str(seed), "--output_dir", str(folder / name), "--disable_tqdm", "true"]
         argv = [*args.words(args.models[model].flags), *fewer, *own]
-        yield Planned(model, seed, rows, folder / name, argv, report_if_finished(name, argv, data))
+        yield PlannedRun(model, seed, rows, folder / name, argv, report_if_finished(name, argv, data))
 
 
 def report_if_finished(name: str, argv: list[str], data: SplitsCache) -> Report | None:

@@ -1,4 +1,4 @@
-"""What of its flags a comparison refuses for the runs, found out without torch and without the data."""
+"""Refuse flags that the runs of a comparison would refuse, without torch and without reading the data."""
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.plan.flags import CompareArguments
@@ -7,10 +7,10 @@ from sentiment_hf.settings.run_flags import parse_run
 
 
 def accepted_data(args: CompareArguments) -> DataArguments | None:
-    """The data flags that lead to the test rows; None for finished folders where nothing is asked of the rows.
+    """The data flags of the test rows; None for finished folders without data flags and --rows_file.
 
     Raises:
-        InputError: flags that `sentiment-hf run` would refuse of one of the models, or runs that do not score test.
+        InputError: `sentiment-hf run` would refuse the flags of a model, or the runs would not score test.
     """
     if args.models:
         return accepted_runs(args)[0].data
@@ -20,9 +20,9 @@ def accepted_data(args: CompareArguments) -> DataArguments | None:
 
 
 def accepted_runs(args: CompareArguments) -> list[RunSpec]:
-    """The run of each model without a seed of its own; raises InputError as `accepted_data`."""
+    """The `RunSpec` of each model, without seed and folder; raises InputError as `accepted_data`."""
     first, *others = args.models
-    # What the first model refuses is most often wrong for all of them, so that its error goes without a hint.
+    # A flag that the first model refuses is mostly wrong for all models, so the error for the first has no hint.
     specs = {first: parse_run(args.words(args.models[first].flags))}
     specs |= {model: accepted_run(args, model) for model in others}
     for model, spec in specs.items():
@@ -34,7 +34,7 @@ def accepted_runs(args: CompareArguments) -> list[RunSpec]:
 
 
 def accepted_run(args: CompareArguments, model: str) -> RunSpec:
-    """The same of one model."""
+    """The `RunSpec` of one model; raises InputError with the name of its first run."""
     try:
         return parse_run(args.words(args.models[model].flags))
     except InputError as error:
