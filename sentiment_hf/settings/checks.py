@@ -170,10 +170,10 @@ def check_push(spec: RunSpec) -> None:
 
 def check_strategies(values: dict[str, Any]) -> None:
     """Refuse strategies and steps that TrainingArguments would refuse too, but only after torch is imported."""
-    for what in ("logging", "eval", "save"):
-        steps = values[f"{what}_steps"]
-        if values[f"{what}_strategy"] == "steps" and steps and steps > 1 and steps != int(steps):
-            raise InputError(f"--{what}_steps {steps}: expected a whole number, or a share of all steps below 1")
+    for action in ("logging", "eval", "save"):
+        steps = values[f"{action}_steps"]
+        if values[f"{action}_strategy"] == "steps" and steps and steps > 1 and steps != int(steps):
+            raise InputError(f"--{action}_steps {steps}: expected a whole number, or a share of all steps below 1")
     if values["logging_strategy"] == "steps" and not values["logging_steps"]:
         raise InputError("--logging_steps 0: nothing would be logged; expected at least 1, or --logging_strategy no")
     # Without --eval_steps, `Trainer` evaluates as often as it logs.

@@ -103,12 +103,12 @@ def make_spec(values: dict[str, Any], model: ModelRef) -> RunSpec:
         "run": RunArguments,
     }
     fields = {group: [field.name for field in dataclasses.fields(kind)] for group, kind in groups.items()}
-    ours = {"model_name_or_path", "model_revision", "trust_remote_code", "embed_with"}.union(*fields.values())
+    package_flags = {"model_name_or_path", "model_revision", "trust_remote_code", "embed_with"}.union(*fields.values())
     return RunSpec(
         model=model,
         embed_with=encoder or None,
         **{group: kind(**{name: values[name] for name in fields[group]}) for group, kind in groups.items()},
-        training={name: value for name, value in values.items() if name not in ours},
+        training={name: value for name, value in values.items() if name not in package_flags},
     )
 
 

@@ -73,8 +73,10 @@ def all_groups(by_name: dict[str, Flag]) -> dict[str, Iterable[str]]:
     groups = {
         group.__doc__.split(";")[0].removesuffix("."): [flag.name for flag in flags_of(group)] for group in GROUPS
     }
-    ours = {name for names in groups.values() for name in names}
-    return groups | {"Flags of transformers' TrainingArguments": [name for name in by_name if name not in ours]}
+    package_flags = {name for names in groups.values() for name in names}
+    return groups | {
+        "Flags of transformers' TrainingArguments": [name for name in by_name if name not in package_flags]
+    }
 
 
 def flag_lines(flag: Flag, default: Any, width: int) -> list[str]:

@@ -7,6 +7,7 @@ from importlib.metadata import packages_distributions
 
 import pytest
 
+from sentiment_hf.settings.checks import FIXED
 from sentiment_hf.settings.flags import yes_or_no
 from sentiment_hf.settings.parser import run_flags
 from sentiment_hf.settings.run_flags import parse_run
@@ -86,6 +87,13 @@ def test_help_shows_the_values_of_the_recipe_and_of_the_command_line(capsys, mon
     assert described().endswith("Default: 400.")
     assert described("--model", "custom-lstm").endswith("Default: 600.")
     assert described("--model", "custom-lstm", "--max_seq_length", "77").endswith("Default: 77.")
+
+
+def test_help_says_of_a_refused_flag_why_it_is_refused(capsys, monkeypatch):
+    text = " ".join(shown(["--help", "all"], capsys, monkeypatch).split())
+    for name, (_, reason) in FIXED.items():
+        assert f" --{name} " in text
+        assert f"Not supported: {reason}." in text
 
 
 def test_help_describes_flags_that_exist():
