@@ -111,6 +111,8 @@ class Report:
         Raises:
             InputError: `content` is no report, or one of a later schema than this version knows.
         """
+        if not isinstance(content, dict):
+            raise InputError(f"{source} is no report of a run: expected a JSON object, found {content!r:.40}")
         if lacking := [name for name in ("model", "tuning", "dataset", "labels", "data") if name not in content]:
             raise InputError(f"{source} is no report of a run: it has no {', '.join(lacking)}")
         if content.get("schema", SCHEMA) > SCHEMA:
