@@ -1,7 +1,8 @@
-"""The custom models: the only list of them, registered with the Auto classes.
+"""The list of the custom models, and their registration with the Auto classes.
 
-This folder is flat and each file imports only its siblings, torch, transformers and huggingface_hub, because a saved
-model takes its file and the siblings that it imports with it to the Hub. `model_type` is the name on the command line.
+A model that is pushed to the Hub takes with it its file and the files of this folder that this file imports. The
+folder is therefore flat, and each file imports only its neighbours, torch, transformers and huggingface_hub. The
+`model_type` of a model is its name on the command line.
 """
 
 from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
@@ -36,11 +37,11 @@ MODEL_NAMES = tuple(config.model_type for config, _ in MODELS)
 
 
 def body_of(model: type[TextEncoder]) -> type[TextEncoder]:
-    """The class of the body alone, which is the first base of a model that is no classifier."""
+    """The class of the body of a model: the first class in its method resolution order that is not a classifier."""
     return next(base for base in model.__mro__ if not issubclass(base, TextClassifier))
 
 
-# Every model that has a vector for each token, with the class of its body, which AutoModel loads.
+# (config, class of the body) of each model that has a vector for each token. AutoModel loads the body.
 BODIES = tuple((config, body_of(model)) for config, model in MODELS if issubclass(model, TextEncoder))
 
 for _config, _model in MODELS:

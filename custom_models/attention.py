@@ -1,4 +1,4 @@
-"""Multi-head self-attention over the embeddings, with attention pooling; no positions, no feed-forward part."""
+"""Multi-head self-attention over the embeddings, with attention pooling, without positions or feed-forward layers."""
 
 from typing import Literal
 
@@ -23,7 +23,7 @@ class AttentionConfig(TextClassifierConfig):
     implementation: Literal["fused", "reference"] = "fused"
 
     def validate_heads(self):
-        """The heads share the width equally."""
+        """`hidden_size` is a multiple of `num_heads`."""
         if self.hidden_size % self.num_heads:
             raise ValueError(f"hidden_size={self.hidden_size} is not a multiple of num_heads={self.num_heads}")
 
@@ -33,8 +33,8 @@ def scaled_dot_product_attention(
 ) -> tuple[Tensor, Tensor]:
     """softmax(Q K^T / sqrt(d)) V, Vaswani et al. 2017, section 3.2.1.
 
-    Q, K, V: (batch, heads, length, d); `attention_mask` is added to the scores, nearly -inf where a key is padding.
-    Returns the attended values (batch, length, heads, d) and the weights (batch, heads, length, length).
+    Q, K, V are (batch, heads, length, d). `attention_mask` is added to the scores; it is nearly -inf for padding keys.
+    The results are the weighted values (batch, length, heads, d) and the weights (batch, heads, length, length).
     """
     scores = query @ key.transpose(-2, -1) / query.shape[-1] ** 0.5
     if attention_mask is not None:
@@ -46,8 +46,8 @@ def scaled_dot_product_attention(
 class MultiHeadAttention(nn.Module):
     """Concat(head_1, ..., head_h) W_O with head_i = attention(x W_Q_i, x W_K_i, x W_V_i).
 
-    Vaswani et al. 2017, section 3.2.2. The projections of all heads are one matrix each. The library chooses the
-    kernel (`attn_implementation`: sdpa by default); `implementation: reference` is the function above.
+    Vaswani et al. 2017, section 3.2.2. Each of W_Q, W_K and W_V is one matrix for all heads. `attn_implementation` of
+    the library chooses the kernel, sdpa by default. `implementation: reference` is `scaled_dot_product_attention`.
     """
 
     def __init__(self, config: AttentionConfig, input_size: int):
@@ -74,7 +74,7 @@ class MultiHeadAttention(nn.Module):
 
 
 class AttentionEncoder(TextEncoder):
-    """The base of bodies with attention: the choice of the kernel and the padding mask that it takes."""
+    """The base of bodies with attention: it chooses the kernel and makes the padding mask for it."""
 
     _supports_sdpa = True
     _supports_flash_attn = True
@@ -82,23 +82,23 @@ class AttentionEncoder(TextEncoder):
     _supports_attention_backend = True
 
     def build(self, config: AttentionConfig):
-        """Set the kernel that `implementation` names; a subclass creates the layers."""
+        """Choose the kernel by `implementation`. A subclass creates the layers."""
         if config.implementation == "reference":
-            # The library calls the function that a model brings itself "eager".
+            # "eager" is the library's name for the attention function of the model itself.
             self.set_attn_implementation("eager")
 
     def key_mask(self, embedded: Tensor, mask: Tensor) -> Tensor | None:
-        """(batch, length) -> the mask that the chosen attention kernel takes; None where nothing is padded."""
+        """(batch, length) -> the mask in the form of the chosen kernel, which may be None without padding."""
         return create_bidirectional_mask(config=self.config, inputs_embeds=embedded, attention_mask=mask.long())
 
 
 class AttentionModel(AttentionEncoder):
-    """One layer of self-attention; the state of a token is its embedding joined with what it attended to."""
+    """One layer of self-attention. The state of a token is its embedding joined with the output of the attention."""
 
     config_class = AttentionConfig
 
     def build(self, config: AttentionConfig):
-        """One layer of attention."""
+        """Create the attention layer."""
         super().build(config)
         self.attention = MultiHeadAttention(config, config.embedding_size)
         self.state_size = config.embedding_size + config.hidden_size
@@ -110,4 +110,4 @@ class AttentionModel(AttentionEncoder):
 
 
 class AttentionForSequenceClassification(PooledClassifier, AttentionModel):
-    """Attention over the text; by default a learned query decides which tokens count."""
+    """Attention over the text, and a pooling of the states, by default with a learned query."""

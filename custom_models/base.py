@@ -1,15 +1,15 @@
-"""What all custom models share: embedding, treatment of padding, pooling, head, loss, initialisation.
+"""The parts that all custom models share: embedding, treatment of padding, pooling, head, loss, initialisation.
 
-A body makes one vector of each token, a head makes the output of these vectors. Each is a class, and a model inherits
-from both, the head first:
+A body makes a vector for each token. A head makes the output from these vectors. Both are classes, and a model
+inherits from both, from the head first:
 
     LSTMModel(TextEncoder)                                        the body alone: `last_hidden_state`
     LSTMForSequenceClassification(PooledClassifier, LSTMModel)    the body under a head: `logits`
 
 The layers of body and head are attributes of one module, so the weights of a body have the same names under every
-head. A checkpoint that was saved with one head loads into a class with another head; the weights of the new head are
-missing then, and initialised. To write a head, write a class whose `build` calls that of the body and adds layers,
-and whose `forward` calls `token_states`, and put it before a body among the bases of a new class.
+head. A checkpoint that was saved with one head can be loaded into a class with another head; the new head is then
+initialised. To write a new head, write a class with two methods: `build`, which calls `super().build` and adds layers,
+and `forward`, which calls `token_states`. A new model inherits from this class first, then from a body.
 """
 
 from collections.abc import Iterable
@@ -29,9 +29,10 @@ logger = logging.get_logger(__name__)
 class TextClassifierConfig(PreTrainedConfig):
     """Settings common to all custom models.
 
-    `embedding_dropout` removes whole word types, `dropout` single features before the classifier. `use_mask: false`
-    treats padding as text, as naive implementations do; it exists for the experiment that shows what this costs.
-    `encoder`, the config of a pretrained model, puts the vectors that it makes of the tokens in place of embeddings.
+    `embedding_dropout` is the share of word types that are removed, `dropout` the share of features that are removed
+    before the classifier. `use_mask: false` treats padding as text, as naive implementations do; it is for the
+    experiment that shows the effect. `encoder` is the config of a pretrained model, whose token vectors then replace
+    the embeddings.
     """
 
     vocab_size: int = 30_000
@@ -55,10 +56,10 @@ class TextClassifierConfig(PreTrainedConfig):
 
 
 class TextModel(PreTrainedModel):
-    """The part that is the same in all models: embedding, order in which tokens are read, initialisation.
+    """The base of all models: embedding, order in which tokens are read, initialisation.
 
-    A subclass creates its layers in `build`. custom-ngram adds up a bag of n-grams and has no vector for a single
-    token, so it is a `TextModel` and no `TextEncoder`.
+    A subclass creates its layers in `build`. Most models are a `TextEncoder`. custom-ngram is only a `TextModel`,
+    because it sums over a bag of n-grams and has no vector for a single token.
     """
 
     config: TextClassifierConfig
@@ -74,27 +75,27 @@ class TextModel(PreTrainedModel):
         self.freeze()
         self.dropout = nn.Dropout(config.dropout)
         self.build(config)
-        # Called once, after all layers exist: what the seed gives to a layer depends on the order of their creation.
+        # Called once, after all layers exist: the random numbers that a layer gets depend on the order of the layers.
         self.post_init()
 
     def build(self, config: TextClassifierConfig):
-        """Create the layers behind the embedding; `build` of a head calls that of its body first."""
+        """Create the layers after the embedding. The `build` of a head calls the `build` of the body first."""
 
     @property
     def trains_embedding(self) -> bool:
-        """An encoder is never trained, embeddings are unless `freeze_embeddings`."""
+        """Whether the embedding is trained: not with `freeze_embeddings`, and never if it is an encoder."""
         return self.config.encoder is None and not self.config.freeze_embeddings
 
     def freeze(self):
-        """Take the embedding out of training where it does not belong there."""
+        """Set `requires_grad` of the embedding as `trains_embedding` says."""
         self.embedding.requires_grad_(self.trains_embedding)
 
     def get_input_embeddings(self) -> nn.Embedding:
-        """The table that `inputs_embeds` stand in for: that of the encoder, where there is one."""
+        """The embedding table that `inputs_embeds` replaces. With an encoder it is the table of the encoder."""
         return self.embedding if self.config.encoder is None else self.embedding.model.get_input_embeddings()
 
     def set_input_embeddings(self, table: nn.Embedding):
-        """As `get_input_embeddings`."""
+        """Replace the table that `get_input_embeddings` returns."""
         if self.config.encoder is None:
             self.embedding = table
         else:
@@ -102,7 +103,7 @@ class TextModel(PreTrainedModel):
 
     @classmethod
     def from_pretrained(cls, *args, output_loading_info: bool = False, **kwargs):
-        """As the library does, which makes all that it loads trainable; what is frozen stays frozen here."""
+        """Load as the library does, then freeze again, because the library makes all weights trainable."""
         model, info = super().from_pretrained(*args, output_loading_info=True, **kwargs)
         model.freeze()
         return (model, info) if output_loading_info else model
@@ -110,7 +111,7 @@ class TextModel(PreTrainedModel):
     def in_reading_order(
         self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None
     ) -> tuple[Tensor | None, Tensor, Tensor | None, Tensor]:
-        """The input with every text moved to position 0, so that padding is on the right.
+        """Move every text to position 0, so that padding is on the right.
 
         Returns:
             ids (batch, n) or None, mask (batch, n), vectors (batch, n, embedding_size) or None, and the position
@@ -129,10 +130,10 @@ class TextModel(PreTrainedModel):
     def reading_order(self, mask: Tensor) -> tuple[Tensor, Tensor]:
         """(batch, length) mask -> (batch, n) positions in the order of reading, (batch, n) mask at these positions.
 
-        n is less than length where the model takes at most n tokens; the tokens behind are left out.
+        n is less than length only if the model takes at most n tokens. Later tokens are left out.
         """
         if self.config.use_mask:
-            # Tokens to the front, in order: padding on the left or between texts then is padding on the right.
+            # A stable sort puts tokens first and keeps their order, so padding at any place moves to the right.
             order = (~mask).to(torch.uint8).argsort(dim=1, stable=True)
         else:
             order, mask = torch.arange(mask.shape[1], device=mask.device).expand_as(mask), torch.ones_like(mask)
@@ -143,7 +144,7 @@ class TextModel(PreTrainedModel):
     def token_mask(
         self, input_ids: Tensor | None, attention_mask: Tensor | None, inputs_embeds: Tensor | None
     ) -> Tensor:
-        """(batch, length) bool, true where there is a token; a text without any keeps its first position."""
+        """(batch, length) bool, true at each token. In a text without tokens the first position is true."""
         if attention_mask is not None:
             mask = attention_mask.bool()
         elif input_ids is not None and self.config.pad_token_id is not None:
@@ -157,10 +158,11 @@ class TextModel(PreTrainedModel):
     def embed(
         self, input_ids: Tensor | None = None, mask: Tensor | None = None, inputs_embeds: Tensor | None = None
     ) -> Tensor:
-        """(batch, length) -> (batch, length, embedding_size), in training without a random choice of word types.
+        """(batch, length) ids -> (batch, length, embedding_size). In training, random word types are dropped.
 
-        Each text has a choice of its own, and a word that is dropped is dropped wherever it stands in the text
-        (Gal & Ghahramani 2016, section 4.2). An encoder reads `mask`, and `inputs_embeds` in place of ids.
+        The types are drawn for each text, and a dropped type is dropped at all its positions in the text (Gal &
+        Ghahramani 2016, section 4.2). `mask` is read by an encoder only. `inputs_embeds` may be given instead of ids,
+        and then no type is dropped.
         """
         if self.config.encoder is not None:
             embedded = self.embedding(mask, input_ids=input_ids, inputs_embeds=inputs_embeds)
@@ -174,7 +176,7 @@ class TextModel(PreTrainedModel):
 
     @torch.no_grad()
     def _init_weights(self, module: nn.Module):
-        """Decided here for every kind of layer: the library's default suits BERT and leaves RNN and GRU alone."""
+        """Initialise a layer by its kind. The library's default is for BERT and does not initialise RNN and GRU."""
         if isinstance(module, nn.Embedding):
             init.normal_(module.weight, std=self.config.initializer_range)
             if module.padding_idx is not None:
@@ -194,18 +196,18 @@ class TextEncoder(TextModel):
     """A body: one vector for each token.
 
     A subclass sets `state_size` in `build` and defines `states(embedded, mask)`: (batch, length, embedding_size),
-    (batch, length) -> (batch, length, state_size). In `states` every text starts at position 0 and is padded on its
-    right; the states of padding are not read.
+    (batch, length) -> (batch, length, state_size). Every text in these arguments starts at position 0 and is padded on
+    the right. The states of padding are not read.
 
     A model with a head is a `TextEncoder` too, so `model.base_model` is the model itself. `AutoModel` and
-    `LSTMModel.from_pretrained` load the body alone from a checkpoint of any head.
+    `LSTMModel.from_pretrained` load only the body from a checkpoint with any head.
     """
 
-    # A model may also hold a body as its attribute `body`; checkpoints of both forms load into each other. This model
+    # Another model may have a body as its attribute `body`; checkpoints of both forms load into each other. This model
     # has to call `body.freeze()` after loading, as `TextModel.from_pretrained` does for the models of this folder.
     base_model_prefix = "body"
     state_size: int
-    # Whether the second half of each state comes from reading the text from right to left.
+    # Whether the second half of the features of each state is read from right to left.
     reads_both_ways = False
 
     @can_return_tuple
@@ -216,7 +218,7 @@ class TextEncoder(TextModel):
         inputs_embeds: Tensor | None = None,
         **kwargs,
     ) -> BaseModelOutput:
-        """The inputs of `TextClassifier.forward` without labels; `last_hidden_state` is that of `token_states`."""
+        """The inputs are those of `TextClassifier.forward`, without labels. `last_hidden_state` is `token_states`."""
         return BaseModelOutput(last_hidden_state=self.token_states(input_ids, attention_mask, inputs_embeds))
 
     def token_states(
@@ -224,8 +226,8 @@ class TextEncoder(TextModel):
     ) -> Tensor:
         """(batch, length) ids or (batch, length, embedding_size) vectors -> (batch, length, state_size).
 
-        The state of a token is at the position of the token in the input. States of padding, and of tokens beyond
-        what the model takes, are 0.
+        The state of a token is at the position of the token in the input. The states of padding, and of tokens that
+        are too many for the model, are 0.
         """
         ids, mask, vectors, order = self.in_reading_order(input_ids, attention_mask, inputs_embeds)
         states = self.states(self.embed(ids, mask, vectors), mask).masked_fill(~mask.unsqueeze(-1), 0)
@@ -238,8 +240,8 @@ class TextClassifier:
     """A head that classifies texts: `features`, dropout, linear `classifier`, cross-entropy.
 
     A subclass creates `classifier` in `build` and defines `features(ids, mask, vectors)`: ids (batch, length) or None,
-    mask (batch, length), vectors (batch, length, embedding_size) or None -> (batch, num_features). One of ids and
-    vectors is given.
+    mask (batch, length), vectors (batch, length, embedding_size) or None -> (batch, num_features). Either ids or
+    vectors are given.
     """
 
     @can_return_tuple
@@ -255,10 +257,10 @@ class TextClassifier:
 
         Args:
             input_ids: (batch, length) token ids.
-            attention_mask: (batch, length), 1 for a token and 0 for padding, on either side; without it the pad id
-                in `input_ids` is padding.
-            labels: (batch,) class ids; the loss is their mean cross-entropy, or its sum over `num_items_in_batch`
-                where the caller gives that (gradient accumulation, several processes).
+            attention_mask: (batch, length), 1 for a token and 0 for padding on either side. Without it, positions
+                with the padding id in `input_ids` are padding.
+            labels: (batch,) class ids. The loss is the mean cross-entropy of the batch. If `num_items_in_batch` is
+                given (gradient accumulation, several processes), it is the sum divided by this number.
             inputs_embeds: (batch, length, embedding_size) instead of `input_ids`.
 
         Returns:
@@ -272,43 +274,43 @@ class TextClassifier:
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
     def prepare(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]):
-        """What a fresh model takes from the training texts before the first step; most take nothing.
+        """Compute statistics of the training texts before the first step of a new model. Most models have none.
 
         `batches` are (batch, length) ids, (batch, length) bool mask, (batch,) labels.
         """
 
 
 class PooledClassifier(TextClassifier):
-    """The head of most models: pools the states of a `TextEncoder` as `config.pooling` says."""
+    """The head of most models. It pools the states of a `TextEncoder` by the method `config.pooling`."""
 
     def build(self, config: TextClassifierConfig):
-        """The layers of the body, then `pooling` and `classifier`."""
+        """Create the layers of the body, then `pooling` and `classifier`."""
         super().build(config)
         self.pooling = Pooling(config.pooling, self.state_size, self.reads_both_ways)
         self.classifier = nn.Linear(self.pooling.num_features, config.num_labels)
 
     def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
-        """As in `TextClassifier`."""
+        """(batch, num_features) pooled states; the arguments are those in `TextClassifier`."""
         return self.pooling(self.states(self.embed(ids, mask, vectors), mask), mask)
 
 
 class FrozenEncoder(nn.Module):
-    """A pretrained model that is read and never trained: a vector of its last layer for each token."""
+    """A pretrained model that is never trained. Its last layer gives a vector for each token."""
 
     def __init__(self, config: dict):
         super().__init__()
         self.model = AutoModel.from_config(AutoConfig.for_model(**config))
-        # It would not be read, and many checkpoints come without.
+        # The pooler is not used, and many checkpoints have none.
         self.model.pooler = None
         self.eval()
 
     def train(self, mode: bool = True):
-        """Always without dropout: with frozen weights it would be noise in the input."""
+        """Stay in evaluation mode: dropout in frozen layers would only add noise to the input."""
         return super().train(False)
 
     def within_positions(self, order: Tensor) -> Tensor:
-        """(batch, length) -> (batch, shorter length): the encoder has no positions for what lies beyond."""
-        # A multiple of 8: RoBERTa says 514 and has 512.
+        """(batch, length) -> (batch, n) the first n positions, the most that the encoder takes."""
+        # Rounded down to a multiple of 8, because RoBERTa has 514 in its config but takes 512 tokens.
         limit = getattr(self.model.config, "max_position_embeddings", -1) // 8 * 8
         if 0 < limit < order.shape[1]:
             logger.warning_once(f"longer texts are cut to the {limit} tokens that the encoder takes")
@@ -316,23 +318,24 @@ class FrozenEncoder(nn.Module):
         return order
 
     def forward(self, mask: Tensor, **inputs: Tensor | None) -> Tensor:
-        """(batch, length) mask and ids, or (batch, length, size) embeddings -> (batch, length, embedding_size)."""
+        """(batch, length) mask, and ids or (batch, length, size) embeddings -> (batch, length, embedding_size)."""
         with torch.no_grad():
             return self.model(attention_mask=mask.long(), **inputs).last_hidden_state
 
 
 def take(vectors: Tensor, order: Tensor) -> Tensor:
-    """(batch, length, size), (batch, n) -> (batch, n, size): of each text the vectors at these positions."""
+    """(batch, length, size) vectors, (batch, n) positions -> (batch, n, size) the vectors at these positions."""
     return vectors.gather(1, order.unsqueeze(-1).expand(-1, -1, vectors.shape[-1]))
 
 
 def init_recurrent(cell: nn.RNNBase):
-    """Glorot input weights, orthogonal recurrent weights gate by gate, no bias but the LSTM's forget gate at 1.
+    """Initialise the weights of each gate: Glorot for the input, orthogonal for the recurrent weights, biases 0.
 
-    Saxe et al. 2014 for the orthogonal part, Jozefowicz et al. 2015 for the forget gate.
+    One bias of the forget gate of an LSTM is 1. Orthogonal weights: Saxe et al. 2014; forget gate: Jozefowicz et al.
+    2015.
     """
     for name, parameter in cell.named_parameters(recurse=False):
-        # In float32, since a QR decomposition in bfloat16 does not exist.
+        # In float32, because torch has no QR decomposition in bfloat16.
         values = torch.empty(parameter.shape, dtype=torch.float32, device=parameter.device)
         gates = values.view(-1, cell.hidden_size, *parameter.shape[1:])
         for index, gate in enumerate(gates):
@@ -347,11 +350,11 @@ def init_recurrent(cell: nn.RNNBase):
 
 
 class Pooling(nn.Module):
-    """One vector per text from one vector per token; padding has no say.
+    """One vector per text from one vector per token. Padding has no effect.
 
-    `how` is last, mean, max, attention (a learned query, Yang et al. 2016 without its hidden layer) or concat, which
-    joins last, max and mean (Howard & Ruder 2018, section 3.3). With `bidirectional`, the second half of the features
-    was read from the right, so its last state stands at the first token.
+    `how` is last, mean, max, attention (a learned query, as in Yang et al. 2016 without the hidden layer), or concat,
+    which joins last, max and mean (Howard & Ruder 2018, section 3.3). With `bidirectional`, the second half of the
+    features was read from right to left, so its last state is at the first token.
     """
 
     def __init__(self, how: str, size: int, bidirectional: bool = False):
@@ -371,7 +374,7 @@ class Pooling(nn.Module):
             return last_state(hidden, mask, self.bidirectional)
         if self.how == "attention":
             scores = self.score(hidden)
-            # Under autocast the scores are of a smaller type than what they weigh.
+            # Under autocast the scores have a smaller type than `hidden`.
             scores = scores.masked_fill(~mask.unsqueeze(-1), torch.finfo(scores.dtype).min)
             return (scores.softmax(1) * hidden).sum(1)
         parts = (last_state(hidden, mask, self.bidirectional), masked_max(hidden, mask), masked_mean(hidden, mask))
@@ -390,7 +393,7 @@ def masked_max(hidden: Tensor, mask: Tensor) -> Tensor:
 
 
 def last_state(hidden: Tensor, mask: Tensor, bidirectional: bool) -> Tensor:
-    """(batch, length, size), (batch, length) -> (batch, size): the state after the last token read."""
+    """(batch, length, size), (batch, length) -> (batch, size): the state at the token that is read last."""
     rows = torch.arange(hidden.shape[0], device=hidden.device)
     last = hidden[rows, mask.sum(1) - 1]
     if not bidirectional:

@@ -20,12 +20,12 @@ class FCConfig(TextClassifierConfig):
 
 
 class FCModel(TextEncoder):
-    """The embeddings themselves."""
+    """A body without layers: the states are the embeddings."""
 
     config_class = FCConfig
 
     def build(self, config: FCConfig):
-        """No layers: a state is an embedding."""
+        """Set `state_size`; there are no layers."""
         self.state_size = config.embedding_size
 
     def states(self, embedded: Tensor, mask: Tensor) -> Tensor:
@@ -34,10 +34,10 @@ class FCModel(TextEncoder):
 
 
 class FCForSequenceClassification(TextClassifier, FCModel):
-    """Word order has no say here: what it scores is what words alone can do."""
+    """Fully connected layers over the pooled embeddings. Word order has no effect."""
 
     def build(self, config: FCConfig):
-        """`pooling`, then `layers`, then `classifier`; all of them belong to the head."""
+        """Create `pooling`, `layers` and `classifier`, which all belong to the head."""
         super().build(config)
         self.pooling = Pooling(config.pooling, self.state_size)
         sizes = [self.state_size, *[config.hidden_size] * config.num_layers]

@@ -1,7 +1,7 @@
-"""A linear model over hashed n-grams, scaled by their log-count ratios: NB-SVM as a model of the Hub.
+"""A linear model over hashed n-grams that are scaled by their log-count ratios: NB-SVM as a Hugging Face model.
 
 Wang & Manning 2012, with logistic regression and trigrams as in Mesnil et al. 2014; hashing as in fastText (Joulin et
-al. 2017). It has no hidden layer, and for longer texts it is hard to beat.
+al. 2017). The model has no hidden layer. On longer texts it is a strong baseline.
 """
 
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from transformers import initialization as init
 
 from .base import TextClassifier, TextClassifierConfig, TextModel
 
-# The odd number next to 2^63 / golden ratio spreads neighbouring ids over the high bits (Knuth, TAOCP 3, 6.4).
+# The odd number next to 2^63 / golden ratio. It spreads neighbouring ids over the high bits (Knuth, TAOCP 3, 6.4).
 MULTIPLIER = 0x4F1BBCDCBFA53E0B
 
 
@@ -30,11 +30,12 @@ class NGramConfig(TextClassifierConfig):
 
 
 class NGramForSequenceClassification(TextClassifier, TextModel):
-    """The sum over the distinct words and n-grams of a text; how often one stands there has no say.
+    """A sum over the distinct words and n-grams of a text. How often each occurs has no effect.
 
-    Each has a vector, by default one number per class, and a scale that is not trained: how much it tells of the
-    classes in the training texts, as `prepare` counts it. Words have vectors of their own, n-grams share buckets.
-    A bag has no vector for a single token, so this model is no `TextEncoder`.
+    Each word and n-gram has a vector, by default with one number per class, and a scale. The scale is not trained:
+    `prepare` computes it from the training texts, larger for n-grams that differ more between classes. Each word has
+    its own vector; n-grams with the same hash share one. The model has no vector for a single token and is therefore
+    not a `TextEncoder`.
     """
 
     config_class = NGramConfig
@@ -44,7 +45,7 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
         super().__init__(config)
 
     def build(self, config: NGramConfig):
-        """Vectors of the n-grams, scales, `classifier`."""
+        """Create the vectors of the n-grams, the scales and `classifier`."""
         self.ngrams = nn.Embedding(config.num_buckets, config.embedding_size)
         self.register_buffer("word_scale", torch.ones(config.vocab_size))
         self.register_buffer("ngram_scale", torch.ones(config.num_buckets))
@@ -61,21 +62,23 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
         return total
 
     def distinct(self, ids: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """For the words, then each longer n-gram: (batch, n) sorted ids or buckets, and true at the first of each."""
+        """For words, then for each longer n-gram: (batch, n) sorted ids or buckets, and true at the first of each."""
         hashed = ids
         yield new_ones(ids, mask)
         for size in range(2, min(self.config.ngram_size, ids.shape[1]) + 1):
-            # Whole numbers of 64 bits wrap around.
+            # Integers of 64 bits wrap around without an error.
             hashed = (hashed[:, :-1] + 1) * MULTIPLIER + ids[:, size - 1 :]
             buckets = (hashed * MULTIPLIER >> 20).remainder(self.config.num_buckets)
             yield new_ones(buckets, mask[:, size - 1 :])
 
     @torch.no_grad()
     def prepare(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]):
-        """Scales from (batch, length) ids, mask and (batch,) labels: the largest |log-count ratio| over the classes.
+        """Set the scale of each n-gram to its largest |log-count ratio| over the classes.
 
-        The ratio of a class is log((1 + texts of it with the n-gram) / all such) - log(the same of the other classes)
-        (Wang & Manning 2012, section 2.3). What stands in no text has the scale 0, as nothing is known of it.
+        `batches` are (batch, length) ids, (batch, length) mask, (batch,) labels. The ratio of a class is log p - log q
+        (Wang & Manning 2012, section 2.3): p is 1 + the number of texts of the class with the n-gram, divided by the
+        sum of these numbers over all n-grams; q is the same for the other classes. An n-gram that is in no text has
+        the scale 0.
         """
         counts = [torch.zeros(self.config.num_labels, len(scale)) for scale in (self.word_scale, self.ngram_scale)]
         for ids, mask, labels in batches:
@@ -87,7 +90,7 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
         self.ngram_scale.copy_(largest_ratio(counts[1]))
 
     def set_input_embeddings(self, table: nn.Embedding):
-        """A word that is new has the scale 1."""
+        """Replace the embedding table. Words that it adds have the scale 1."""
         super().set_input_embeddings(table)
         scale = torch.ones(table.num_embeddings).to(self.word_scale)
         kept = min(len(scale), len(self.word_scale))
@@ -101,13 +104,13 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
             init.ones_(self.word_scale)
             init.ones_(self.ngram_scale)
         elif module is self.classifier:
-            # Each number of a vector begins as the score of a class.
+            # At first each number of a vector is the score of a class.
             init.eye_(module.weight)
 
 
 def new_ones(codes: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """(batch, n) codes and mask -> codes sorted by text, true at the first of each code that the mask lets through."""
-    # What is masked goes to the end, behind every code.
+    """(batch, n) codes, mask -> (batch, n) codes sorted in each text, true at the first of equal codes in the mask."""
+    # Codes outside of the mask get the largest number and are sorted to the end.
     ordered, order = codes.masked_fill(~mask, torch.iinfo(codes.dtype).max).sort(1)
     first = mask.gather(1, order)
     first[:, 1:] &= ordered[:, 1:] != ordered[:, :-1]
@@ -115,12 +118,12 @@ def new_ones(codes: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def weighed_sum(vectors: Tensor, weights: Tensor) -> Tensor:
-    """(batch, n, size), (batch, n) -> (batch, size)."""
+    """(batch, n, size) vectors, (batch, n) weights -> (batch, size) sums."""
     return (vectors * weights.unsqueeze(-1)).sum(1)
 
 
 def largest_ratio(counts: Tensor) -> Tensor:
-    """(classes, codes) numbers of texts -> (codes,) largest absolute log-count ratio of a class; 0 without a text."""
+    """(classes, codes) numbers of texts -> (codes,) largest |log-count ratio| over the classes; 0 for no texts."""
     others = counts.sum(0) - counts
     shares = [(1 + part).log() - (1 + part).sum(1, keepdim=True).log() for part in (counts, others)]
     return (shares[0] - shares[1]).abs().amax(0) * counts.any(0)

@@ -1,7 +1,7 @@
-"""RNN, GRU and LSTM in layers, reading in one or both directions; beside the fused kernels the textbook equations.
+"""RNN, GRU and LSTM with layers, in one or both directions, with fused kernels or as textbook equations.
 
-Texts are padded on the right and not packed: on a CPU packing costs most of the speed, and it blocks export. The
-backward direction reads each text flipped by its own length, which equals packing in output and gradient.
+Texts are padded on the right and not packed, because packing is much slower on a CPU and prevents export. For the
+backward direction each text is flipped within its own length. Output and gradient are the same as with packing.
 """
 
 from typing import Literal
@@ -16,7 +16,7 @@ from .base import PooledClassifier, TextClassifierConfig, TextEncoder, take
 
 @strict
 class RecurrentConfig(TextClassifierConfig):
-    """`hidden_size` is per direction; `dropout` acts between layers too, `weight_dropout` on the recurrent weights."""
+    """`hidden_size` is per direction. `dropout` is also between layers, `weight_dropout` on the recurrent weights."""
 
     num_layers: int = 1
     bidirectional: bool = False
@@ -112,12 +112,12 @@ class ReferenceLSTM(nn.LSTM):
 
 
 class RecurrentModel(TextEncoder):
-    """Layers of one cell; a bidirectional layer reads both ways and hands on both readings."""
+    """Recurrent layers. A bidirectional layer joins the states of both directions for the next layer."""
 
     cells: dict[str, type[nn.RNNBase]]
 
     def build(self, config: RecurrentConfig):
-        """One cell for each layer and direction."""
+        """Create one cell for each layer and direction."""
         cell = self.cells[config.implementation]
         self.reads_both_ways = config.bidirectional
         self.state_size = config.hidden_size * (2 if config.bidirectional else 1)
@@ -141,7 +141,7 @@ class RecurrentModel(TextEncoder):
     def read(self, cell: nn.RNNBase, inputs: Tensor) -> Tensor:
         """(batch, length, input) -> (batch, length, hidden), in training with DropConnect on the recurrent weights.
 
-        Merity et al. 2017, section 2: one choice of dropped weights for all time steps of the batch.
+        The dropped weights are the same for all time steps and texts of a batch (Merity et al. 2017, section 2).
         """
         rate = self.config.weight_dropout
         if not self.training or rate == 0:
@@ -151,21 +151,21 @@ class RecurrentModel(TextEncoder):
 
 
 def flip_order(mask: Tensor) -> Tensor:
-    """(batch, length) -> (batch, length) positions that flip each text within its own length; its own inverse."""
+    """(batch, length) mask -> (batch, length) positions that flip each text within its length; its own inverse."""
     positions = torch.arange(mask.shape[1], device=mask.device)
     mirrored = mask.sum(1, keepdim=True) - 1 - positions
     return torch.where(mirrored >= 0, mirrored, positions)
 
 
 class RNNModel(RecurrentModel):
-    """Elman network over the text."""
+    """An Elman network over the text."""
 
     config_class = RNNConfig
     cells = {"fused": nn.RNN, "reference": ReferenceRNN}  # noqa: RUF012
 
 
 class RNNForSequenceClassification(PooledClassifier, RNNModel):
-    """Elman network and a pooling of the states."""
+    """An Elman network, and a pooling of its states."""
 
 
 class GRUModel(RecurrentModel):
@@ -176,7 +176,7 @@ class GRUModel(RecurrentModel):
 
 
 class GRUForSequenceClassification(PooledClassifier, GRUModel):
-    """Gated recurrent units and a pooling of the states."""
+    """Gated recurrent units, and a pooling of their states."""
 
 
 class LSTMModel(RecurrentModel):
@@ -187,4 +187,4 @@ class LSTMModel(RecurrentModel):
 
 
 class LSTMForSequenceClassification(PooledClassifier, LSTMModel):
-    """Long short-term memory and a pooling of the states."""
+    """Long short-term memory, and a pooling of its states."""

@@ -1,4 +1,4 @@
-"""Convolutions over time and the largest value of each (Kim 2014)."""
+"""Convolutions over the tokens, and the largest value of each filter (Kim 2014)."""
 
 from dataclasses import field
 
@@ -19,22 +19,22 @@ class TextCNNConfig(TextClassifierConfig):
     num_filters: int = 100
 
     def validate_kernel_sizes(self):
-        """At least one window, none empty."""
+        """There is at least one window, and each has at least one token."""
         if not self.kernel_sizes or min(self.kernel_sizes) < 1:
             raise ValueError(f"kernel_sizes={self.kernel_sizes} must be window widths of at least 1 token")
 
 
 class TextCNNModel(TextEncoder):
-    """The state of a token has one value for each filter: relu of the filter at the window that starts at the token.
+    """The state of a token has a value for each filter: the relu of the filter at the window that starts at the token.
 
-    The value is 0 where the window reaches beyond the text. A text shorter than the window is filled up with zero
-    vectors, so that it has one window.
+    The value is 0 if the window reaches beyond the end of the text. A text that is shorter than the window is padded
+    with zero vectors and has one window.
     """
 
     config_class = TextCNNConfig
 
     def build(self, config: TextCNNConfig):
-        """One convolution for each width."""
+        """Create one convolution for each width."""
         self.convolutions = nn.ModuleList(
             nn.Conv1d(config.embedding_size, config.num_filters, width) for width in config.kernel_sizes
         )
@@ -54,14 +54,14 @@ class TextCNNModel(TextEncoder):
 
 
 class TextCNNForSequenceClassification(TextClassifier, TextCNNModel):
-    """Of each filter the strongest window of the text."""
+    """The largest value of each filter over the text, and a linear classifier."""
 
     def build(self, config: TextCNNConfig):
-        """The maximum over the windows needs no layer, so there is only `classifier`."""
+        """Create `classifier`. The maximum over the windows needs no layer."""
         super().build(config)
         self.classifier = nn.Linear(self.state_size, config.num_labels)
 
     def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
         """(batch, length) ids or (batch, length, embedding) vectors, (batch, length) -> (batch, filters)."""
-        # No state is below 0, so the zeros outside the text do not change the maximum.
+        # No state is negative, so the zeros outside the text do not change the maximum.
         return self.states(self.embed(ids, mask, vectors), mask).amax(1)

@@ -1,4 +1,4 @@
-"""A pre-norm Transformer encoder: Vaswani et al. 2017, with the layer norm before each block (Xiong et al. 2020)."""
+"""A pre-norm Transformer encoder: Vaswani et al. 2017, with layer norm before each block as in Xiong et al. 2020."""
 
 import math
 from typing import Literal
@@ -32,7 +32,7 @@ class TransformerConfig(AttentionConfig):
 def sinusoidal_positions(length: int, size: int, device: torch.device) -> Tensor:
     """PE(t, 2i) = sin(t / 10000^(2i/size)), PE(t, 2i+1) = cos(the same); Vaswani et al. 2017, section 3.5.
 
-    Returns (length, size) float32, for any length: nothing is stored.
+    The result is (length, size) float32. Nothing is stored, so there is no largest length.
     """
     times = torch.arange(length, device=device, dtype=torch.float32).unsqueeze(1)
     rates = torch.exp(torch.arange(0, size, 2, device=device, dtype=torch.float32) * (-math.log(10_000) / size))
@@ -59,14 +59,14 @@ class TransformerLayer(GradientCheckpointingLayer):
 
 
 class TransformerModel(AttentionEncoder):
-    """Embedding and position, layers, final norm."""
+    """Embedding, positions, layers, final norm."""
 
     config_class = TransformerConfig
     supports_gradient_checkpointing = True
     _no_split_modules = ["TransformerLayer"]  # noqa: RUF012
 
     def build(self, config: TransformerConfig):
-        """A projection to `hidden_size`, learned positions if there are any, `num_layers` blocks, a norm."""
+        """Create a projection to `hidden_size`, learned positions if configured, `num_layers` blocks, and a norm."""
         super().build(config)
         self.project = nn.Linear(config.embedding_size, config.hidden_size)
         if config.positions == "learned":
@@ -76,7 +76,7 @@ class TransformerModel(AttentionEncoder):
         self.state_size = config.hidden_size
 
     def reading_order(self, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Tokens beyond the learned positions are left out, with one warning; sinusoidal positions have no end."""
+        """As in `TextModel`. Tokens beyond the last learned position are left out, with one warning."""
         order, mask = super().reading_order(mask)
         if self.config.positions == "sinusoidal":
             return order, mask
@@ -95,7 +95,7 @@ class TransformerModel(AttentionEncoder):
         return self.norm(hidden)
 
     def position_vectors(self, hidden: Tensor) -> Tensor:
-        """(batch, length, hidden) -> (length, hidden), at the scale of the embedding."""
+        """(batch, length, hidden) -> (length, hidden). Sinusoidal ones are scaled by `initializer_range`."""
         length, size = hidden.shape[1:]
         if self.config.positions == "learned":
             return self.position_embedding.weight[:length]
@@ -104,4 +104,4 @@ class TransformerModel(AttentionEncoder):
 
 
 class TransformerForSequenceClassification(PooledClassifier, TransformerModel):
-    """A Transformer encoder over the text; by default the mean of its states."""
+    """A Transformer encoder over the text, and a pooling of its states, by default the mean."""

@@ -56,11 +56,12 @@ def client(python: str, argv: list[str]) -> None:
     sys.exit(code)
 
 
-def serve(command: str) -> list[str]:
-    """Fork for each request until standard input ends. Returns in the forked processes: the arguments of a program."""
-    listener = socket.socket(socket.AF_UNIX)
-    listener.bind(os.environ[ADDRESS])
-    listener.listen()
+def serve(command: str, descriptor: int) -> list[str]:
+    """Fork for each request until standard input ends. Returns in the forked processes: the arguments of a program.
+
+    `descriptor` is a listening socket, so that clients can connect before this process has begun.
+    """
+    listener = socket.socket(fileno=descriptor)
     for library in LIBRARIES:
         importlib.import_module(library)
     gc.freeze()
@@ -150,4 +151,4 @@ if __name__ == "__main__":
     role, given, *words = sys.argv[1:]
     if role == "client":
         client(given, words)
-    end(ended(serve(given)))
+    end(ended(serve(given, int(words[0]))))

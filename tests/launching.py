@@ -5,6 +5,7 @@ import functools
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -38,10 +39,13 @@ def python() -> str:
     command.chmod(0o755)
     os.environ[forked_python.ADDRESS] = str(folder / "socket")
     path = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    words = [interpreter, "-P", forked_python.__file__, "server", str(command)]
-    server = subprocess.Popen(
-        words, env=path, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True
-    )
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(os.environ[forked_python.ADDRESS])
+        listener.listen()
+        descriptor = listener.fileno()
+        words = [interpreter, "-P", forked_python.__file__, "server", str(command), str(descriptor)]
+        streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
+        server = subprocess.Popen(words, env=path, pass_fds=[descriptor], start_new_session=True, **streams)
     atexit.register(stop, server, folder)
     return str(command)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from sentiment_hf.common.errors import FlagParser
 from sentiment_hf.settings.model_ref import BASELINES, MODELS
-from sentiment_hf.settings.recipes import CONFIGS, recipes
+from sentiment_hf.settings.recipes import CONFIGS, recipe_names
 
 
 def list_main(argv: Sequence[str]) -> None:
@@ -17,5 +17,5 @@ def list_main(argv: Sequence[str]) -> None:
     for name, description in BASELINES.items():
         print(f"  {name:<36}{description}")
     print(f"recipes (--config FILE) in {CONFIGS}:")
-    for name in recipes():
+    for name in recipe_names():
         print(f"  {name}.yaml")

@@ -16,7 +16,7 @@ from sentiment_hf.data.splits import Splits
 from sentiment_hf.models.checkpoint import resolve_on_hub
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.arguments import AUTO, RunSpec, TuningArguments
-from sentiment_hf.settings.checks import OF_A_NEW_ADAPTER
+from sentiment_hf.settings.checks import NEW_ADAPTER_FLAGS
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 from sentiment_hf.tasks.task import Task
 
@@ -89,7 +89,7 @@ def identify_run(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Iden
 
 def refuse_adapter_shape(spec: RunSpec) -> None:
     """Raise InputError if flags for a new adapter are given and the Hub id of --model turned out to be an adapter."""
-    shaped = [name for name in OF_A_NEW_ADAPTER if getattr(spec.tuning, name) != getattr(TuningArguments, name)]
+    shaped = [name for name in NEW_ADAPTER_FLAGS if getattr(spec.tuning, name) != getattr(TuningArguments, name)]
     if spec.model.kind is Kind.ADAPTER and not spec.model.is_local and shaped:
         flags = ", ".join(f"--{name}" for name in shaped)
         raise InputError(f"{flags}: --model {spec.model.name} is an adapter, which goes on in its own shape")

@@ -1,1 +1,1 @@
-"""What the user says, parsed once: flags, recipes, the model behind a name. Nothing here imports torch."""
+"""Parse flags and recipes into a `RunSpec`, and the name of a model into a `ModelRef`, without importing torch."""

@@ -1,4 +1,4 @@
-"""What a run is told: dataclasses whose fields are flags, and `RunSpec`, which holds them all."""
+"""The settings of a run: dataclasses whose fields are flags, and `RunSpec`, which holds all of them."""
 
 import dataclasses
 from dataclasses import dataclass, field
@@ -12,144 +12,163 @@ TRUNCATIONS = ("head", "tail", "head-tail")
 TUNINGS = ("full", "head", "lora")
 VERIFY = ("sha256", "size")
 
-# The value of --output_dir until it is known after which data set and model the folder is called.
+# The value of --output_dir until the data and the model are known, which give the folder its default name.
 AUTO = "auto"
 
 
 def flag(default: Any, text: str, **metadata: Any) -> Any:
-    """A field with the help text of its flag; `metadata` may have choices, aliases, and extends (see `Flag`)."""
+    """A dataclass field with the help text of its flag. `metadata` may have choices, aliases, extends: see `Flag`."""
     return field(default=default, metadata={"help": text, **metadata})
 
 
 @dataclass
 class ModelArguments:
-    """Which model, and from where; these flags become the `ModelRef`s of a run."""
+    """The model; these flags become the `ModelRef`s of a run."""
 
     model_name_or_path: str | None = flag(
         None,
-        "A custom model (custom-lstm, ...), a baseline (baseline-nb-svm, ...), a Hub id, or a folder with a "
-        "checkpoint.",
+        "Custom model (custom-lstm, ...), baseline (baseline-nb-svm, ...), Hub id, or folder with a checkpoint.",
         aliases=["--model"],
     )
-    model_revision: str = flag("main", "Branch, tag or commit of a Hub model.")
-    trust_remote_code: bool = flag(False, "Allow the code that comes with a checkpoint to run.")
+    model_revision: str = flag("main", "Branch, tag or commit of --model on the Hub.")
+    trust_remote_code: bool = flag(False, "Run Python code that comes with a checkpoint.")
     embed_with: str | None = flag(
-        None, "A pretrained model, whose frozen token vectors and tokenizer a new model is put on."
+        None, "Pretrained model. A new custom model gets its tokenizer and its frozen token vectors."
     )
 
 
 @dataclass
 class NewModelArguments:
-    """What shapes a custom model that is new."""
+    """Settings of a new custom model."""
 
     model_config: list[str] | None = flag(
-        None, "Settings of a custom model: --model_config hidden_size=256 num_layers=2.", extends=True
+        None, "Settings of a new custom model, as in hidden_size=256 num_layers=2.", extends=True
     )
     word_vectors: str | None = flag(
-        None, "Start the embedding from GloVe text, word2vec text or binary, or fastText .vec."
+        None, "File of word vectors for the embedding: GloVe text, word2vec text or binary, fastText .vec."
     )
 
 
 @dataclass
 class TokenizerArguments:
-    """Which tokens a text becomes, and how many of them are kept."""
+    """Tokens of a text, and how many of them are kept."""
 
-    tokenizer: str = flag("word", "Trained on the train split for a custom model.", choices=TOKENIZERS)
-    vocab_size: int = flag(30_000, "Largest vocabulary of a trained tokenizer.")
-    min_frequency: int = flag(2, "A token seen less often in train is unknown.")
-    lowercase: bool = flag(True, "Fold case in a trained tokenizer.")
+    tokenizer: str = flag(
+        "word", "Units into which a new custom model or a baseline splits texts.", choices=TOKENIZERS
+    )
+    vocab_size: int = flag(30_000, "Largest number of tokens in a new vocabulary.")
+    min_frequency: int = flag(2, "A token that is rarer than this in train is not in a new vocabulary.")
+    lowercase: bool = flag(True, "Convert texts to lower case, for a new vocabulary.")
     max_seq_length: int | None = flag(
         400,
-        "Longer texts are cut to this many tokens. A checkpoint that is not trained reads as many as it was saved "
-        "for, unless this flag says otherwise.",
+        "Longest text, in tokens; longer ones are cut. A checkpoint that is only scored has its saved length by "
+        "default.",
     )
     truncation: str | None = flag(
         None,
-        "What is kept of a longer text: its head, its tail, or a quarter from its head and the rest from its tail. "
-        "Default: head for a new model, what it was trained with for a checkpoint.",
+        "Part that is kept of a longer text: head, tail, or head-tail (one quarter from the head, the rest from the "
+        "tail). Default: head for a new model, the saved setting for a checkpoint.",
         choices=TRUNCATIONS,
     )
 
 
 @dataclass
 class DataArguments:
-    """Where the labelled texts come from and how they are split."""
+    """Labelled texts, and how they are split."""
 
     dataset_name: str = flag(
-        "imdb", "'imdb', 'sample', a Hub id, or a folder; or name files by --train_file.", aliases=["--dataset"]
+        "imdb",
+        "imdb, sample, a Hub id, or a folder with files. For single files use --train_file.",
+        aliases=["--dataset"],
     )
     dataset_config_name: str | None = flag(None, "Configuration of a Hub dataset.")
-    train_file: str | None = flag(None, "csv, tsv, json, jsonl, parquet, or a folder CLASS/*.txt.")
-    validation_file: str | None = flag(None, "As --train_file; chooses the checkpoint.")
-    test_file: str | None = flag(None, "As --train_file; scored once, at the end.")
+    train_file: str | None = flag(None, "File (csv, tsv, json, jsonl, parquet) or folder with CLASS/*.txt.")
+    validation_file: str | None = flag(None, "As --train_file. Its scores choose the checkpoint.")
+    test_file: str | None = flag(None, "As --train_file. Scored once, at the end.")
     text_column_names: str | None = flag(
-        None, "Comma-separated columns that hold the text; found by themselves if usual."
+        None, "Columns with the text, separated by commas. Default: the column with a usual name."
     )
-    text_column_delimiter: str = flag(" ", "Put between several text columns.")
-    label_column_name: str | None = flag(None, "Column of the class; found by itself if usual.")
-    validation_size: float = flag(0.1, "Share of train for validation where there is none.")
-    test_size: float = flag(0.1, "Share of train that becomes test where there is none.")
-    split_seed: int = flag(42, "Seed of every carved or sampled split; not of training.")
-    deduplicate: bool = flag(False, "Remove from train what stands in test word for word.")
-    max_train_samples: int | None = flag(None, "Stratified sample of train.")
-    max_eval_samples: int | None = flag(None, "Stratified sample of validation.")
-    max_predict_samples: int | None = flag(None, "Stratified sample of test.")
-    max_data_bytes: int = flag(10**9, "What the files may hold, unpacked; more is refused before it is read.")
+    text_column_delimiter: str = flag(" ", "Text between the texts of several columns.")
+    label_column_name: str | None = flag(None, "Column with the class. Default: the column with a usual name.")
+    validation_size: float = flag(0.1, "Share of train that becomes validation, if the data has none.")
+    test_size: float = flag(0.1, "Share of train that becomes test, if the data has none.")
+    split_seed: int = flag(42, "Seed of splits and samples of the data, not of training.")
+    deduplicate: bool = flag(False, "Remove rows from train whose text is in test too.")
+    max_train_samples: int | None = flag(None, "Use a stratified sample of this many rows of train.")
+    max_eval_samples: int | None = flag(None, "Use a stratified sample of this many rows of validation.")
+    max_predict_samples: int | None = flag(None, "Use a stratified sample of this many rows of test.")
+    max_data_bytes: int = flag(
+        10**9, "Largest size of the data files, unpacked. Larger files are refused before they are read."
+    )
 
 
 @dataclass
 class TuningArguments:
-    """What of a checkpoint is trained."""
+    """Weights of a checkpoint that are trained."""
 
-    tuning: str = flag("full", "What of a checkpoint is trained: all, its head, or adapters.", choices=TUNINGS)
+    tuning: str = flag(
+        "full",
+        "Weights of a checkpoint to train: all of them, those of the head, or LoRA adapters and the head.",
+        choices=TUNINGS,
+    )
     lora_r: int = flag(16, "Rank of the adapters.")
     lora_alpha: int = flag(32, "Adapters are scaled by lora_alpha / lora_r.")
     lora_dropout: float = flag(0.0, "Dropout on the input of the adapters.")
     lora_target_modules: list[str] | None = flag(
-        None, "Layers that get an adapter, or all-linear; by default those usual for the type."
+        None, "Layers that get an adapter, or all-linear. Default: the usual ones of the model type."
     )
-    lora_modules_to_save: list[str] | None = flag(None, "Layers trained whole beside the adapters and the head.")
-    use_dora: bool = flag(False, "Weight-decomposed adapters (Liu et al. 2024).")
-    use_rslora: bool = flag(False, "Scale by lora_alpha / sqrt(lora_r).")
-    merge_adapter: bool = flag(False, "Save the checkpoint with the adapters added to its weights.")
+    lora_modules_to_save: list[str] | None = flag(
+        None, "Layers that are trained as a whole, besides the adapters and the head."
+    )
+    use_dora: bool = flag(False, "Train weight-decomposed adapters (DoRA, Liu et al. 2024).")
+    use_rslora: bool = flag(False, "Scale adapters by lora_alpha / sqrt(lora_r).")
+    merge_adapter: bool = flag(False, "Save the model with the adapters merged into its weights.")
     attention_dropout: float | None = flag(
-        None, "Dropout on the attention weights of a checkpoint; 0 is several times faster on a CPU."
+        None, "Dropout on the attention weights of a checkpoint. 0 is several times faster on a CPU."
     )
 
 
 @dataclass
 class RunArguments:
-    """How the run itself goes."""
+    """The run itself."""
 
-    config: str | None = flag(None, "Path of the recipe; by default configs/<model>.yaml or configs/full.yaml.")
+    config: str | None = flag(
+        None, "Recipe, a YAML file. Default: configs/<model>.yaml, or configs/<tuning>.yaml for a checkpoint."
+    )
     length_bucketing: bool = flag(
         True,
-        "Batches of similar length by this project's sampler: exact on resume, predictions in order. Set it false to "
-        "use Trainer's own --train_sampling_strategy (whose group_by_length is neither).",
+        "Make batches of texts of similar length. A resumed run gets the same batches. Set it to no to use "
+        "--train_sampling_strategy.",
     )
-    early_stopping_patience: int | None = flag(None, "Stop when validation has not improved for so many evaluations.")
+    early_stopping_patience: int | None = flag(
+        None, "Stop after this many evaluations without a better score on validation."
+    )
     class_weights: str | None = flag(
-        None, "Weigh the loss by inverse class frequency in train.", choices=("balanced",)
+        None, "Weight each class in the loss by its inverse frequency in train.", choices=("balanced",)
     )
-    num_cpu_threads: int | None = flag(None, "Threads per process; default: all cores, shared.")
+    num_cpu_threads: int | None = flag(
+        None, "Threads of each process. Default: all cores, divided among the processes."
+    )
     overwrite: bool = flag(False, "Replace another run in the output folder.")
     force_resume: bool = flag(
-        False, "Go on from the checkpoint in the output folder although data, model or flags have changed."
+        False, "Continue from the checkpoint in the output folder even if data, model or flags have changed."
     )
     checkpoint_verify: str = flag(
-        "sha256", "What must be true of a checkpoint's files: their SHA-256, or their size.", choices=VERIFY
+        "sha256",
+        "How the files of a checkpoint are checked before it is resumed: by SHA-256 or by size.",
+        choices=VERIFY,
     )
-    license: str | None = flag(None, "For the model card, as the Hub names it: apache-2.0, mit, cc-by-4.0, ...")
+    license: str | None = flag(None, "License in the model card, as the Hub names it: apache-2.0, mit, cc-by-4.0, ...")
 
 
 @dataclass
 class RunSpec:
-    """All that a run is told.
+    """All settings of a run.
 
-    training: a value for each field of TrainingArguments, which is made of them where torch is needed. Of these,
-    `use_cpu` is None where it was not given: whether there is an accelerator is asked later. `output_dir` may be
-    AUTO. `do_train`, `do_eval` and `do_predict` say what the run does; TrainingArguments sets its own `do_eval` to
-    true wherever there is an `eval_strategy`.
+    training: {field of TrainingArguments: value}. TrainingArguments itself is made later, because it needs torch.
+        `use_cpu` is None if it is not given: then the CPU is used only if there is no accelerator. `output_dir` may be
+        AUTO. `do_train`, `do_eval` and `do_predict` are the parts of the run. TrainingArguments does not keep
+        `do_eval`: it sets it to true for every `eval_strategy` but "no".
     """
 
     model: ModelRef
@@ -163,22 +182,22 @@ class RunSpec:
 
     @property
     def recipe(self) -> str | None:
-        """The name of the recipe: that of its file."""
+        """The file name of the recipe, without its suffix; None without a recipe."""
         return Path(self.run.config).stem if self.run.config else None
 
     @property
     def how(self) -> str:
-        """How the weights come about, as reports call it.
+        """How the weights are made: the value of `tuning` in report.json.
 
-        baseline: fitted by scikit-learn. scratch: all of them are new. full, head, lora: what of a checkpoint is
-        trained. none: a checkpoint is scored as it is.
+        baseline: scikit-learn fits them. scratch: all weights are new. full, head, lora: --tuning of a checkpoint.
+        none: a checkpoint is scored without training.
         """
         if self.model.is_new:
             return "baseline" if self.model.kind is Kind.BASELINE else "scratch"
         return self.tuning.tuning if self.training["do_train"] else "none"
 
     def values(self) -> dict[str, Any]:
-        """Each flag by its name, a model of the Hub with the commit that was fetched as its revision."""
+        """{flag: value}. The revision of a model of the Hub is the commit that was downloaded."""
         model = ModelArguments(
             model_name_or_path=self.model.name,
             model_revision=self.model.commit or self.model.revision,

@@ -1,4 +1,4 @@
-"""What is refused of a run before anything is loaded: ranges, contradictions, what a model cannot do."""
+"""Refuse flags before anything is loaded: values out of range, contradictions, what a model cannot do."""
 
 import dataclasses
 from collections.abc import Set
@@ -9,7 +9,7 @@ from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.settings.arguments import DataArguments, RunSpec
 from sentiment_hf.settings.model_ref import Kind
 
-# Below these `Trainer` fails much later, or does something else in silence.
+# The lowest value of each flag. Below it `Trainer` fails much later, or silently does something else.
 LOWEST = {
     "per_device_train_batch_size": 1,
     "per_device_eval_batch_size": 1,
@@ -33,7 +33,7 @@ LOWEST = {
 
 PUSHED_ONCE = "a finished run is pushed, once"
 
-# The one value that a flag of `TrainingArguments` may have here, and why.
+# Flags of `TrainingArguments` that may have only one value here, and the reason.
 FIXED = {
     "hub_token": (None, "a command line is seen by others; set HF_TOKEN, or `hf auth login`"),
     "hub_always_push": (False, PUSHED_ONCE),
@@ -49,25 +49,29 @@ FIXED = {
     "eval_do_concat_batches": (True, "the scores are those of all rows at once"),
 }
 
-# What is logged at each evaluation, so that the best checkpoint can be chosen by it.
-METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "loss")
+# The metrics that are logged at each evaluation, by which the best checkpoint can be chosen.
+LOGGED_METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "loss")
 
-# What shapes a tokenizer that is trained; a checkpoint brings its own.
-OF_A_NEW_TOKENIZER = ("tokenizer", "vocab_size", "min_frequency", "lowercase")
+# Flags of a new tokenizer. A checkpoint has its own tokenizer.
+NEW_TOKENIZER_FLAGS = ("tokenizer", "vocab_size", "min_frequency", "lowercase")
 
-# What shapes an adapter; a saved one goes on as it is.
-OF_A_NEW_ADAPTER = ("lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save")
-OF_A_NEW_ADAPTER += ("use_dora", "use_rslora")
+# Flags of a new adapter. A saved adapter keeps its settings.
+NEW_ADAPTER_FLAGS = ("lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save")
+NEW_ADAPTER_FLAGS += ("use_dora", "use_rslora")
 
-# What a baseline obeys; all other flags shape a model or how it is trained.
-OF_A_BASELINE = {"model_name_or_path", "config", "output_dir", "overwrite", "seed", "num_cpu_threads", "disable_tqdm"}
-OF_A_BASELINE |= {"tokenizer", "lowercase", *(field.name for field in dataclasses.fields(DataArguments))}
+# Flags of a baseline. All other flags are for neural models and their training.
+BASELINE_FLAGS = {"model_name_or_path", "config", "output_dir", "overwrite", "seed", "num_cpu_threads", "disable_tqdm"}
+BASELINE_FLAGS |= {"tokenizer", "lowercase", *(field.name for field in dataclasses.fields(DataArguments))}
 
 NO_ADAPTER = "--merge_adapter wants an adapter: one trained by --tuning lora, or a finished one as --model"
 
 
-def check(spec: RunSpec) -> None:
-    """Ranges, and what no single flag can say about itself."""
+def check_spec(spec: RunSpec) -> None:
+    """Check each value, and the values together.
+
+    Raises:
+        InputError: a value is out of range, or flags contradict each other or the model.
+    """
     values = spec.values()
     check_values(values)
     check_model(spec)
@@ -75,8 +79,8 @@ def check(spec: RunSpec) -> None:
     check_strategies(values)
     check_training(values)
     metric = values["metric_for_best_model"] or "loss"
-    if metric.removeprefix("eval_") not in METRICS:
-        raise InputError(f"--metric_for_best_model {metric} is not logged{did_you_mean(metric, METRICS)}")
+    if metric.removeprefix("eval_") not in LOGGED_METRICS:
+        raise InputError(f"--metric_for_best_model {metric} is not logged{did_you_mean(metric, LOGGED_METRICS)}")
     if values["length_bucketing"] and values["train_sampling_strategy"] != "random":
         raise InputError(
             f"--train_sampling_strategy {values['train_sampling_strategy']} has no effect while batches are made "
@@ -85,7 +89,7 @@ def check(spec: RunSpec) -> None:
 
 
 def check_values(values: dict[str, Any]) -> None:
-    """Each flag by itself."""
+    """Check each value by itself."""
     for name in ("lora_dropout", "attention_dropout"):
         if values[name] is not None and not values[name] < 1:
             raise InputError(f"--{name} {values[name]} is a probability: expected less than 1")
@@ -94,17 +98,17 @@ def check_values(values: dict[str, Any]) -> None:
             raise InputError(f"--{name} {values[name]} is out of range: expected at least {lowest}")
     for name, (value, reason) in FIXED.items():
         if values[name] != value:
-            # Without its value, which may be a secret.
+            # The message does not show the value, which may be a secret.
             raise InputError(f"--{name} is not supported: {reason}")
 
 
 def check_baseline(spec: RunSpec, named: Set[str]) -> None:
-    """Only what a baseline obeys is `named`, by flag or recipe."""
+    """Refuse flags that a baseline does not have. `named` are those in the recipe and on the command line."""
     name = spec.model.name
-    if unused := sorted(named - OF_A_BASELINE):
+    if unused := sorted(named - BASELINE_FLAGS):
         raise InputError(
             f"{', '.join(f'--{flag}' for flag in unused)}: a baseline such as {name} has no such setting; it takes "
-            f"{', '.join(f'--{flag}' for flag in sorted(OF_A_BASELINE))}"
+            f"{', '.join(f'--{flag}' for flag in sorted(BASELINE_FLAGS))}"
         )
     if name == "baseline-lexicon" and (unused := sorted(named & {"tokenizer", "lowercase"})):
         raise InputError(f"--{unused[0]}: {name} finds English words by itself, and capitals are emphasis to it")
@@ -113,13 +117,13 @@ def check_baseline(spec: RunSpec, named: Set[str]) -> None:
 
 
 def check_unused(spec: RunSpec, given: Set[str]) -> None:
-    """No flag is `given` that shapes what a checkpoint or an adapter brings along, or what is not there."""
+    """Refuse flags on the command line (`given`) of a tokenizer or an adapter that the run does not make."""
     model, tuning = spec.model, spec.tuning.tuning
-    unused = [f"--{name}" for name in OF_A_NEW_TOKENIZER if name in given]
+    unused = [f"--{name}" for name in NEW_TOKENIZER_FLAGS if name in given]
     source = spec.embed_with or (None if model.is_new else model)
     if unused and source:
         raise InputError(f"{', '.join(unused)}: {source.flag} {source.name} brings its own tokenizer")
-    unused = [f"--{name}" for name in OF_A_NEW_ADAPTER if name in given]
+    unused = [f"--{name}" for name in NEW_ADAPTER_FLAGS if name in given]
     if unused and model.kind is Kind.ADAPTER:
         raise InputError(f"{', '.join(unused)}: --model {model.name} is an adapter, which goes on in its own shape")
     if unused and tuning != "lora":
@@ -127,7 +131,7 @@ def check_unused(spec: RunSpec, given: Set[str]) -> None:
 
 
 def check_model(spec: RunSpec) -> None:
-    """What can be done with a new model, with a checkpoint and with an adapter."""
+    """Refuse flags that do not fit the model: a new model, a checkpoint or an adapter."""
     model, tuning, encoder = spec.model, spec.tuning, spec.embed_with
     if not model.is_new and model.kind in (Kind.BASELINE, Kind.ENSEMBLE):
         raise InputError(f"--model {model.name}: this folder is no checkpoint but a finished {model.kind}")
@@ -152,7 +156,7 @@ def check_model(spec: RunSpec) -> None:
 
 
 def check_push(spec: RunSpec) -> None:
-    """A finished run is pushed, with a name, if there is something new."""
+    """Refuse a push at another time than the end, without a name, or without a new model."""
     training = spec.training
     if training["hub_strategy"] not in ("every_save", "end"):
         raise InputError(f"--hub_strategy {training['hub_strategy']} is not supported: {PUSHED_ONCE}")
@@ -165,14 +169,14 @@ def check_push(spec: RunSpec) -> None:
 
 
 def check_strategies(values: dict[str, Any]) -> None:
-    """How often is logged, evaluated and saved: what TrainingArguments would refuse too, once torch is loaded."""
-    for what in ("logging", "eval", "save"):
-        steps = values[f"{what}_steps"]
-        if values[f"{what}_strategy"] == "steps" and steps and steps > 1 and steps != int(steps):
-            raise InputError(f"--{what}_steps {steps}: expected a whole number, or a share of all steps below 1")
+    """Refuse strategies and steps that TrainingArguments would refuse too, but only after torch is imported."""
+    for action in ("logging", "eval", "save"):
+        steps = values[f"{action}_steps"]
+        if values[f"{action}_strategy"] == "steps" and steps and steps > 1 and steps != int(steps):
+            raise InputError(f"--{action}_steps {steps}: expected a whole number, or a share of all steps below 1")
     if values["logging_strategy"] == "steps" and not values["logging_steps"]:
         raise InputError("--logging_steps 0: nothing would be logged; expected at least 1, or --logging_strategy no")
-    # Where nothing is said of them, `Trainer` evaluates as often as it logs.
+    # Without --eval_steps, `Trainer` evaluates as often as it logs.
     every = values["eval_steps"] or values["logging_steps"]
     if values["eval_strategy"] == "steps" and every <= 0:
         raise InputError("--eval_strategy steps wants to know how often: add --eval_steps N")
@@ -192,7 +196,7 @@ def check_strategies(values: dict[str, Any]) -> None:
 
 
 def is_multiple(save_steps: float, eval_steps: float) -> bool:
-    """Whether there is an evaluation at each saving; shares of all steps, below 1, count in millionths."""
+    """Whether each saving is at an evaluation. Values below 1 are shares of all steps, compared in millionths."""
     if save_steps % eval_steps == 0:
         return True
     if save_steps < 1 and eval_steps < 1:
@@ -201,7 +205,7 @@ def is_multiple(save_steps: float, eval_steps: float) -> bool:
 
 
 def check_training(values: dict[str, Any]) -> None:
-    """Other contradictions that TrainingArguments would refuse too, once torch is loaded."""
+    """Refuse other contradictions that TrainingArguments would refuse too, but only after torch is imported."""
     for suffix in ("", "_full_eval"):
         if values[f"fp16{suffix}"] and values[f"bf16{suffix}"]:
             raise InputError(f"--fp16{suffix} and --bf16{suffix}: numbers have one format; keep one of them")

@@ -1,4 +1,4 @@
-"""A flag as the parser needs it, read from the field of a dataclass: one of ours, or of TrainingArguments."""
+"""`Flag`, and how it is made of a dataclass field, of this package or of TrainingArguments."""
 
 import argparse
 import dataclasses
@@ -21,9 +21,10 @@ class Flag(NamedTuple):
     """One flag.
 
     type: str, int, float, bool, "json" (an object), "json-or-str" (an object, or the path of a file), "str-or-list"
-    (a word on the command line, in a recipe also a list), or "object" (for Python code only: it gets no flag).
-    nargs: "?" where the value may be left out and is then true, "+" for one value or more, else None.
-    aliases: other names, with their dashes. extends: given twice, the second list is added to the first.
+        (a word on the command line; a recipe may have a list), or "object" (for Python code only, without a flag).
+    nargs: "?" if the value may be left out, which means true; "+" for one or more values; else None.
+    aliases: other names, with their dashes.
+    extends: whether the values of a repeated flag are appended, instead of replacing the earlier ones.
     """
 
     name: str
@@ -37,24 +38,24 @@ class Flag(NamedTuple):
 
     @property
     def options(self) -> list[str]:
-        """What may be written on the command line, the name to speak of first."""
+        """The names of the flag on the command line. Help and errors use the first."""
         return [*self.aliases, *dict.fromkeys([f"--{self.name}", f"--{self.name.replace('_', '-')}"])]
 
     @property
     def negations(self) -> list[str]:
-        """`--no_name`, where the default is yes."""
+        """`--no_name` and `--no-name`, if the default is yes."""
         if self.type != "bool" or self.default is not True:
             return []
         return list(dict.fromkeys([f"--no_{self.name}", f"--no-{self.name.replace('_', '-')}"]))
 
     @property
     def read(self) -> Callable[[str], Any]:
-        """From text to value; raises argparse.ArgumentTypeError, which says what was expected."""
+        """The function from text to value. It raises argparse.ArgumentTypeError, which says what was expected."""
         return READERS[self.type]
 
 
 def whole_number(text: str) -> int:
-    """12 of "12"."""
+    """The int in a text."""
     try:
         return int(text)
     except ValueError as error:
@@ -62,7 +63,7 @@ def whole_number(text: str) -> int:
 
 
 def number(text: str) -> float:
-    """0.001 of "1e-3"."""
+    """The float in a text, also in the form 1e-3."""
     try:
         return float(text)
     except ValueError as error:
@@ -70,14 +71,14 @@ def number(text: str) -> float:
 
 
 def yes_or_no(text: str) -> bool:
-    """True of "yes", "true", "t", "y" and "1", False of their opposites, in upper or lower case."""
+    """True for a word of `YES`, False for one of `NO`, in upper or lower case."""
     if text.lower() not in YES | NO:
         raise argparse.ArgumentTypeError(f"expected yes or no (true or false, 1 or 0), found {text!r}")
     return text.lower() in YES
 
 
 def json_object(text: str) -> dict:
-    """{"a": 1} of '{"a": 1}'."""
+    """The dict in the text of a JSON object."""
     try:
         value = json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -88,7 +89,7 @@ def json_object(text: str) -> dict:
 
 
 def json_or_path(text: str) -> str:
-    """The text as it is: `TrainingArguments` reads the object, with conversions of its own, and the file."""
+    """The text unchanged, if it is a path or a JSON object. `TrainingArguments` reads the object and the file."""
     if text.startswith("{"):
         json_object(text)
     return text
@@ -106,27 +107,30 @@ READERS = {
 
 
 def training_flags() -> list[Flag]:
-    """The flags of TrainingArguments: from the table where it is that of the installed transformers, which is fast."""
+    """The flags of TrainingArguments: from the table if it has the version of transformers that is installed.
+
+    Otherwise the library is imported, which takes seconds.
+    """
     if importlib.metadata.version("transformers") == VERSION:
         return [Flag(*row) for row in FLAGS]
     return library_flags()
 
 
 def library_flags() -> list[Flag]:
-    """The flags of the installed TrainingArguments, asked of the library itself, which takes seconds to import."""
+    """The flags of TrainingArguments, read from the installed library. Its import takes seconds."""
     from transformers import TrainingArguments
 
     return [flag._replace(help=first_sentence(flag.help)) for flag in flags_of(TrainingArguments)]
 
 
 def flags_of(kind: type) -> list[Flag]:
-    """The fields of a dataclass as flags, in their order; their metadata may have help, choices, nargs and aliases."""
+    """A flag for each field of a dataclass. Its metadata may have help, choices, nargs, aliases and extends."""
     hints = get_type_hints(kind)
     return [flag_of(field, hints[field.name]) for field in dataclasses.fields(kind) if field.init]
 
 
 def flag_of(field: dataclasses.Field, hint: Any) -> Flag:
-    """A field with its resolved type, by the rules of transformers' HfArgumentParser."""
+    """The flag of a field with the type `hint`, by the rules of HfArgumentParser in transformers."""
     kind, is_list, choices = type_of(hint)
     choices = field.metadata.get("choices", choices)
     return Flag(
@@ -142,7 +146,7 @@ def flag_of(field: dataclasses.Field, hint: Any) -> Flag:
 
 
 def type_of(hint: Any) -> tuple[str, bool, list[str] | None]:
-    """Name of the type of a flag, whether it takes a list, and the values of an enumeration."""
+    """(type of the flag, whether it takes a list, values of an enumeration or None)."""
     members = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     members = [member for member in members if member is not type(None) and get_origin(member) is not Literal]
     lists = [get_args(member)[0] for member in members if get_origin(member) is list]
@@ -158,13 +162,13 @@ def type_of(hint: Any) -> tuple[str, bool, list[str] | None]:
 
 
 def default_of(field: dataclasses.Field) -> Any:
-    """The default as a literal: an enumeration as its value."""
+    """The default of a field. A member of an enumeration is replaced by its value."""
     made = field.default if field.default_factory is dataclasses.MISSING else field.default_factory()
     return made.value if isinstance(made, Enum) else made
 
 
 def first_sentence(text: str) -> str:
-    """The first sentence of a help text, 150 characters of it at most."""
+    """The first sentence of a help text, at most 150 characters of it."""
     words = " ".join(text.split())
     sentence = re.split(r"(?<!e\.g)(?<!i\.e)\.\s", words, maxsplit=1)[0].removesuffix(".")
     return textwrap.shorten(sentence, 150, placeholder=" ...") + ("." if sentence else "")

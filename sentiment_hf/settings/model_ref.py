@@ -1,4 +1,4 @@
-"""`ModelRef`: what --model, --embed_with and the argument of predict, push and ensemble are parsed into, once."""
+"""`ModelRef`: the model that --model, --embed_with or the argument of another command names."""
 
 import json
 import os
@@ -10,7 +10,8 @@ from typing import Any, Self
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.common.layout import ADAPTER_CONFIG, BASELINE_FILE, CONFIG, ENSEMBLE_FILE, LABELS, MODEL_FILES
 
-# Names and what they stand for, as `list` shows them. The registries import torch and scikit-learn; a test compares.
+# Names and descriptions, as `list` shows them. They are repeated here because the registries import torch and
+# scikit-learn. A test compares the names.
 MODELS = {
     "custom-ngram": "A score per class for each word and each of its n-grams, num_buckets of them; hidden_size is not "
     "used.",
@@ -41,7 +42,7 @@ MODEL_NAMES, BASELINE_NAMES = tuple(MODELS), tuple(BASELINES)
 
 
 class Kind(StrEnum):
-    """What a reference leads to."""
+    """The kind of model that a reference names."""
 
     FRESH = "fresh"
     BASELINE = "baseline"
@@ -52,12 +53,16 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True)
 class ModelRef:
-    """A model by reference; nothing of it is loaded.
+    """A reference to a model. The model is not loaded.
 
-    name: as it was given. folder: where it lies, None for a Hub id that is not fetched and for what is still to be
-    made. revision: the branch, tag or commit that was asked for; commit: the one that was fetched. base: the model
-    that an adapter changes. labels: the class names in the order of the head, None where they are not known.
-    flag: what errors call it.
+    name: the name as given.
+    folder: the folder of the model; None for a new model and for a Hub id that is not downloaded.
+    revision: the branch, tag or commit that is asked for.
+    commit: the commit that was downloaded; None for a model that does not come from the Hub.
+    base: the model that an adapter changes.
+    labels: the class names in the order of the outputs; None if they are not known.
+    model_type: the `model_type` of the config; None if it is not known.
+    flag: the flag that named the model, for errors.
     """
 
     name: str
@@ -75,11 +80,11 @@ class ModelRef:
     def parse(
         cls, name: str, *, flag: str = "--model", revision: str = "main", trust_remote_code: bool = False
     ) -> Self:
-        """Look at what `name` is: a custom model or a baseline, a folder, else a Hub id. The network is not asked.
+        """The reference for `name`: a custom model or a baseline, else a folder, else a Hub id. It uses no network.
 
         Raises:
-            InputError: a misspelt custom-* or baseline-* name, a path that is no folder, a folder without a model, a
-                damaged file in it, or an adapter of something other than a checkpoint.
+            InputError: no custom-* or baseline-* model has the name, a path is not a folder, a folder has no model or
+                a damaged one, or an adapter belongs to something other than a checkpoint.
         """
         given = {"revision": revision, "trust_remote_code": trust_remote_code, "flag": flag}
         refuse_misspelt(name, flag)
@@ -95,54 +100,54 @@ class ModelRef:
 
     @classmethod
     def in_folder(cls, folder: Path, **given: Any) -> Self:
-        """What lies in a folder, also in one with the name of a custom model; `given` and raised as by `parse`."""
-        return look_into(cls(str(folder), Kind.CHECKPOINT, folder, **given))
+        """The reference for a folder, whatever its name is. `given` and errors are as in `parse`."""
+        return inspect_folder(cls(str(folder), Kind.CHECKPOINT, folder, **given))
 
     def fetched(self, folder: Path, commit: str) -> Self:
-        """This Hub id at the commit whose files lie in `folder`, the cache of the Hub; config.json is enough."""
+        """The reference for this Hub id at `commit`. `folder` is its copy in the cache with at least config.json."""
         given = {"flag": self.flag, "revision": self.revision, "trust_remote_code": self.trust_remote_code}
         there = ModelRef.in_folder(folder, **given)
         return replace(there, name=self.name, commit=commit)
 
     @property
     def is_new(self) -> bool:
-        """A custom model or a baseline by name: weights and tokenizer are still to be made."""
+        """Whether the model is a custom model or a baseline that is still to be trained."""
         return self.folder is None and self.kind in (Kind.FRESH, Kind.BASELINE)
 
     @property
     def is_local(self) -> bool:
-        """A folder of this machine, which means nothing to others; a copy of a model of the Hub is none."""
+        """Whether the model is a folder of this machine only, not a copy of a model of the Hub."""
         return self.folder is not None and self.commit is None
 
     @property
     def source(self) -> str:
-        """What `from_pretrained` takes: a folder, or the Hub id of a whole model, whose weights it fetches."""
+        """The argument of `from_pretrained`: a folder, or the Hub id of a whole model, which it then downloads."""
         return str(self.folder) if self.is_local or self.kind is Kind.ADAPTER else self.name
 
     @property
     def root(self) -> Self:
-        """The model itself, or the one that an adapter changes."""
+        """The base of an adapter; for any other model the model itself."""
         return self.base or self
 
     @property
     def short_name(self) -> str:
-        """The name without its folders or its owner."""
+        """The last part of the name: without parent folders or owner."""
         return Path(self.name).name
 
     @property
     def files(self) -> list[Path]:
-        """The files that say which model it is, those of its base too; for a model of the Hub, its commit says it."""
+        """The files that identify a local model and its local base. A model of the Hub has a commit instead."""
         refs = [ref for ref in (self, self.base) if ref and ref.is_local] if self.is_local else []
         return [path for ref in refs for pattern in (*MODEL_FILES, "*.py") for path in ref.folder.glob(pattern)]
 
     def require_base(self) -> None:
-        """Raises InputError where the folder under an adapter is gone."""
+        """Raise InputError if the folder of the base of an adapter does not exist."""
         if self.base and self.base.is_local and not self.base.folder.is_dir():
             raise no_such_folder(self.base.name, self.flag)
 
 
 def refuse_misspelt(name: str, flag: str) -> None:
-    """Raises InputError for custom-* and baseline-* that do not exist; ./custom-mine is a folder."""
+    """Raise InputError for a custom-* or baseline-* name that does not exist. A folder is given as ./custom-mine."""
     for kind, prefix, known in (("custom model", "custom-", MODELS), ("baseline", "baseline-", BASELINES)):
         if name.startswith(prefix) and "/" not in name and name not in known:
             raise InputError(
@@ -151,37 +156,37 @@ def refuse_misspelt(name: str, flag: str) -> None:
 
 
 def is_path(name: str) -> bool:
-    """Whether a name that is no folder can be no Hub id either."""
+    """Whether a name is a path and cannot be a Hub id."""
     written_as_one = name.startswith((".", "/", "~")) or name.count("/") > 1 or Path(name).is_absolute()
     return written_as_one or os.path.exists(name)
 
 
 def no_such_folder(name: str, flag: str) -> InputError:
-    """To be raised."""
+    """The error for a path that is not a folder."""
     return InputError(
         f"{flag} {name}: no such folder; expected one with a checkpoint (config.json, model.safetensors)"
     )
 
 
-def look_into(ref: ModelRef) -> ModelRef:
-    """The reference to a folder, with the kind, base, labels and model type of what lies there."""
+def inspect_folder(ref: ModelRef) -> ModelRef:
+    """The reference with the kind, base, labels and model type of the model in its folder."""
     folder = ref.folder
     if (folder / ENSEMBLE_FILE).is_file():
         return replace(ref, kind=Kind.ENSEMBLE, labels=ensemble_labels(folder))
     if (folder / BASELINE_FILE).is_file():
         return replace(ref, kind=Kind.BASELINE, labels=saved_labels(ref))
     if (folder / ADAPTER_CONFIG).is_file():
-        base = base_of(ref)
+        base = adapter_base(ref)
         labels = saved_labels(ref) or base.labels
         return replace(ref, kind=Kind.ADAPTER, base=base, labels=labels, model_type=base.model_type)
     if not (folder / CONFIG).is_file():
         raise InputError(f"{ref.flag} {ref.name}: this folder is no checkpoint, it has no config.json")
-    config = read_object(folder / CONFIG, ref)
+    config = read_json_object(folder / CONFIG, ref)
     return replace(ref, labels=head_labels(config, ref), model_type=config.get("model_type"))
 
 
-def read_object(file: Path, ref: ModelRef) -> dict:
-    """The JSON object in a file of the model; raises InputError where there is something else."""
+def read_json_object(file: Path, ref: ModelRef) -> dict:
+    """The JSON object in a file of the model. Raises InputError if the file holds something else."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:
@@ -191,11 +196,11 @@ def read_object(file: Path, ref: ModelRef) -> dict:
     return found
 
 
-def base_of(ref: ModelRef) -> ModelRef:
-    """The model that an adapter changes; where its folder is gone, `folder` names it nevertheless.
+def adapter_base(ref: ModelRef) -> ModelRef:
+    """The model that an adapter changes. Its `folder` may be a path that does not exist any more.
 
     Raises:
-        InputError: the adapter does not say which model it changes, or that one is no whole checkpoint.
+        InputError: the adapter does not name its base, or the base is not a whole checkpoint.
     """
     file = ref.folder / ADAPTER_CONFIG
     try:
@@ -221,7 +226,7 @@ def base_of(ref: ModelRef) -> ModelRef:
 
 
 def head_labels(config: dict, ref: ModelRef) -> tuple[str, ...] | None:
-    """The class names in a config.json by their numbers; None where they are missing, or LABEL_0, LABEL_1, ..."""
+    """The class names in a config.json, ordered by id; None if they are missing, or are LABEL_0, LABEL_1, ..."""
     names = config.get("id2label") or {}
     try:
         ordered = tuple(str(names[number]) for number in sorted(names, key=int))
@@ -233,11 +238,11 @@ def head_labels(config: dict, ref: ModelRef) -> tuple[str, ...] | None:
 
 
 def saved_labels(ref: ModelRef) -> tuple[str, ...] | None:
-    """The class names in the labels.json beside an adapter or a baseline, if there is one."""
+    """The class names in the labels.json of an adapter or a baseline; None without this file."""
     file = ref.folder / LABELS
     if not file.is_file():
         return None
-    labels = read_object(file, ref).get("labels")
+    labels = read_json_object(file, ref).get("labels")
     if not is_list_of_names(labels):
         raise InputError(
             f"{ref.flag} {ref.name}: expected a list of class names as labels in {file}, found {labels!r}"
@@ -246,7 +251,7 @@ def saved_labels(ref: ModelRef) -> tuple[str, ...] | None:
 
 
 def ensemble_labels(folder: Path) -> tuple[str, ...]:
-    """The class names in an ensemble.json."""
+    """The class names in the ensemble.json of a folder. Raises InputError if it is damaged."""
     file = folder / ENSEMBLE_FILE
     try:
         labels = json.loads(file.read_text(encoding="utf-8"))["labels"]
@@ -258,5 +263,5 @@ def ensemble_labels(folder: Path) -> tuple[str, ...]:
 
 
 def is_list_of_names(value: Any) -> bool:
-    """A list of words, not empty."""
+    """Whether the value is a non-empty list of text."""
     return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)

@@ -1,4 +1,4 @@
-"""The flags of `run` as argparse reads them: only what is written on the command line, no default and no recipe."""
+"""Read the command line of `run` with argparse: only the flags that are given, without defaults and recipe."""
 
 import argparse
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ from sentiment_hf.settings.flags import Flag, flags_of, training_flags
 
 GROUPS = (ModelArguments, NewModelArguments, TokenizerArguments, DataArguments, TuningArguments, RunArguments)
 
-# Where this project's defaults differ from those of TrainingArguments: the checkpoint is chosen by validation, a
-# resumed run keeps its count for early stopping, a loss that is not finite is seen, the run ends with one checkpoint.
-# Whether there is an accelerator cannot be asked without torch.
+# The defaults that differ from those of TrainingArguments. With them the checkpoint is chosen by validation, a resumed
+# run keeps its count for early stopping, a loss that is not finite is logged as it is, and one checkpoint is left at
+# the end. `use_cpu` is None until torch is imported, which knows whether there is an accelerator.
 DEFAULTS = {
     "output_dir": AUTO,
     "eval_strategy": "epoch",
@@ -37,20 +37,20 @@ DEFAULTS = {
 
 
 def run_flags() -> list[Flag]:
-    """All of them: ours in the order of their groups, then those of TrainingArguments with the library's defaults."""
+    """All flags of `run`: those of `GROUPS`, then those of TrainingArguments with the defaults of the library."""
     return [flag for group in GROUPS for flag in flags_of(group)] + training_flags()
 
 
-def names_of(flags: Sequence[Flag]) -> dict[str, Flag]:
-    """Each flag by every name that it has, without dashes before it."""
+def flags_by_name(flags: Sequence[Flag]) -> dict[str, Flag]:
+    """{name without leading dashes: flag}, with all names of each flag."""
     return {option.lstrip("-"): flag for flag in flags if flag.type != "object" for option in flag.options}
 
 
-def read_words(argv: Sequence[str], flags: Sequence[Flag]) -> dict[str, Any]:
-    """The values of the flags that are given, by name; "help" is None, or what --help is asked for.
+def read_command_line(argv: Sequence[str], flags: Sequence[Flag]) -> dict[str, Any]:
+    """{name: value} of the flags that are given, and "help": None without --help, else "usual" or "all".
 
     Raises:
-        InputError: an unknown flag, a missing or an ill-typed value.
+        InputError: a flag is unknown, or a value is missing or has the wrong type.
     """
     parser = make_parser(flags)
     try:
@@ -59,13 +59,13 @@ def read_words(argv: Sequence[str], flags: Sequence[Flag]) -> dict[str, Any]:
         raise InputError(f"{error.argument_name.split('/')[0]}: {error.message}") from error
     if unknown:
         name = unknown[0].split("=")[0]
-        hint = suggestion(name.lstrip("-"), names_of(flags)) if name.startswith("-") else "; flags begin with --"
+        hint = suggestion(name.lstrip("-"), flags_by_name(flags)) if name.startswith("-") else "; flags begin with --"
         raise InputError(f"{name}: no such flag{hint}")
     return vars(given)
 
 
 def make_parser(flags: Sequence[Flag]) -> argparse.ArgumentParser:
-    """Without defaults, so that what comes out was given."""
+    """A parser without defaults: its result has only the flags that are given."""
     parser = argparse.ArgumentParser(
         add_help=False, allow_abbrev=False, exit_on_error=False, argument_default=argparse.SUPPRESS
     )

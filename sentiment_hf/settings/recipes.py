@@ -1,4 +1,4 @@
-"""Recipes: YAML files whose keys are flags without their dashes, one for each custom model and each tuning."""
+"""Recipes: YAML files whose keys are flags without their dashes. Each custom model and each tuning has one."""
 
 import argparse
 from pathlib import Path
@@ -10,27 +10,28 @@ from sentiment_hf.common.errors import InputError, did_you_mean, suggestion
 from sentiment_hf.settings.flags import Flag
 from sentiment_hf.settings.model_ref import MODELS, Kind, ModelRef
 
-# In a checkout the recipes stand beside the package, in an installed wheel inside it.
+# In a checkout the recipes are beside the package, in an installed wheel inside it.
 PACKAGE = Path(__file__).parents[1]
 CONFIGS = PACKAGE / "configs" if (PACKAGE / "configs").is_dir() else PACKAGE.parent / "configs"
 
-# A value of a setting in the grid of a comparison, and where in it a run stands: setting to value.
+# A value in the grid of a comparison, and the point of a run in the grid: {setting: value}.
 Value = bool | int | float | str
 Settings = dict[str, Value]
 
 
 def recipe_file(config: str) -> Path:
-    """The file that --config names; raises InputError where there is none."""
+    """The file that --config names. Raises InputError if it does not exist."""
     path = Path(config)
     if not path.is_file():
-        raise InputError(f"--config {config}: no such file{did_you_mean(path.stem, recipes())}")
+        raise InputError(f"--config {config}: no such file{did_you_mean(path.stem, recipe_names())}")
     return path
 
 
 def recipe_of(model: ModelRef, tuning: str) -> Path | None:
-    """A custom model's own recipe, for its name and for a folder where one was saved; else the one of `tuning`.
+    """The default recipe: that of the custom model, new or saved; for other checkpoints that of `tuning`.
 
-    A baseline has none of its own: all there is to set is chosen on validation.
+    A saved custom model has the recipe of `tuning` too if `tuning` is not "full". A baseline has no recipe: its
+    settings are chosen on validation.
     """
     if model.kind is Kind.BASELINE:
         return None
@@ -40,32 +41,32 @@ def recipe_of(model: ModelRef, tuning: str) -> Path | None:
     return CONFIGS / f"{model.model_type if saved and tuning == 'full' else tuning}.yaml"
 
 
-def recipes() -> list[str]:
-    """Names of the recipes that come with the project."""
+def recipe_names() -> list[str]:
+    """The names of the recipes in `CONFIGS`."""
     return sorted(path.stem for path in CONFIGS.glob("*.yaml"))
 
 
 class PlainLoader(yaml.SafeLoader):
-    """Without aliases: in ten lines they name more values than there is memory for."""
+    """A safe loader that refuses aliases: ten lines with aliases can make more values than fit into memory."""
 
     def compose_node(self, parent, index):
-        """Called by yaml for each value."""
+        """yaml calls this method for each value."""
         if self.check_event(yaml.AliasEvent):
             raise yaml.YAMLError("an alias (*name) in place of a value; write the value out")
         return super().compose_node(parent, index)
 
 
 def read_yaml(path: Path) -> Any:
-    """What a recipe holds; raises InputError where it is not YAML, or holds what no flag takes."""
+    """The content of a recipe. Raises InputError if the file is not YAML, or has an alias."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), PlainLoader)
-    # A date that does not exist and a number of 5 000 digits are ValueErrors, as is what is not UTF-8.
+    # ValueError: a date that does not exist, a number of 5 000 digits, or bytes that are not UTF-8.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise InputError(f"--config {path} is not YAML: {' '.join(str(error).split())}") from error
 
 
 def read_recipe(path: Path, flags: dict[str, Flag]) -> dict[str, Any]:
-    """Name of the flag to value; a key may be any of the names in `flags`, an unknown one is refused."""
+    """{name of the flag: value}. A key may be any name in `flags`. Raises InputError for other keys and bad values."""
     recipe = read_yaml(path) or {}
     if not isinstance(recipe, dict):
         raise InputError(f"--config {path}: expected lines of the form `flag: value`, found a {type(recipe).__name__}")
@@ -78,7 +79,7 @@ def read_recipe(path: Path, flags: dict[str, Flag]) -> dict[str, Any]:
 
 
 def recipe_value(path: Path, name: str, value: Any, flag: Flag) -> Any:
-    """A value of a recipe as the flag takes it; text is read as on the command line, since 1e-3 is text to YAML."""
+    """The value of a flag. Text is read as on the command line, because 1e-3 is text in YAML."""
     where = f"--config {path}: {name}"
     refuse_other_kind(where, value, flag)
     if isinstance(value, str | int | float) and not isinstance(value, bool):
@@ -93,7 +94,7 @@ def recipe_value(path: Path, name: str, value: Any, flag: Flag) -> Any:
 
 
 def refuse_other_kind(where: str, value: Any, flag: Flag) -> None:
-    """Raises InputError for nothing, yes, a list or a mapping where the flag takes none."""
+    """Raise InputError if the value is empty, a yes or no, a list or a mapping, and the flag does not take that."""
     if value is None and flag.default is not None:
         raise InputError(f"{where} has no value; leave the line out for its default")
     if isinstance(value, bool) and flag.type != "bool":
@@ -109,12 +110,12 @@ def refuse_other_kind(where: str, value: Any, flag: Flag) -> None:
 
 
 def is_list_of_words(value: Any) -> bool:
-    """A list of text; a YAML file can hold anything."""
+    """Whether the value is a list of text."""
     return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
-def joined(recipe: list[str], flags: list[str]) -> list[str]:
-    """`name=value` settings of the recipe, then of the command line, which win name by name."""
+def join_settings(recipe: list[str], flags: list[str]) -> list[str]:
+    """The `name=value` settings of both. For the same name the setting of the command line (`flags`) is kept."""
     for setting in [*recipe, *flags]:
         if "=" not in setting:
             raise InputError(f"--model_config {setting}: expected name=value, as in hidden_size=256")

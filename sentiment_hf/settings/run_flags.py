@@ -1,4 +1,4 @@
-"""From the words behind `run` to a `RunSpec`: a recipe (YAML) sets the defaults, the command line overrides them."""
+"""The command line of `run` to a `RunSpec`. A recipe (YAML) sets defaults, and the command line overrides them."""
 
 import dataclasses
 from collections.abc import Sequence, Set
@@ -15,31 +15,31 @@ from sentiment_hf.settings.arguments import (
     TokenizerArguments,
     TuningArguments,
 )
-from sentiment_hf.settings.checks import check, check_baseline, check_unused
+from sentiment_hf.settings.checks import check_baseline, check_spec, check_unused
 from sentiment_hf.settings.flags import Flag
 from sentiment_hf.settings.model_ref import BASELINE_NAMES, MODEL_NAMES, Kind, ModelRef
-from sentiment_hf.settings.parser import DEFAULTS, names_of, read_words, run_flags
-from sentiment_hf.settings.recipes import joined, read_recipe, recipe_file, recipe_of
+from sentiment_hf.settings.parser import DEFAULTS, flags_by_name, read_command_line, run_flags
+from sentiment_hf.settings.recipes import join_settings, read_recipe, recipe_file, recipe_of
 from sentiment_hf.settings.run_help import help_text
 
-PARTS = ("do_train", "do_eval", "do_predict")
+RUN_PARTS = ("do_train", "do_eval", "do_predict")
 
 
 def parse_run(argv: Sequence[str]) -> RunSpec:
-    """The recipe sets defaults, flags override it; `--model_config` of both are joined, setting by setting.
+    """Read the flags and the recipe of a run. Flags override the recipe; --model_config is merged name by name.
 
-    Without any of --do_train, --do_eval, --do_predict the run does all three. --help is printed, and SystemExit
-    raised.
+    Without any of --do_train, --do_eval and --do_predict the run does all three.
 
     Raises:
-        InputError: an unknown flag or key, a value of the wrong type, flags that contradict each other.
+        InputError: a flag or a key is unknown, a value has the wrong type, or flags contradict each other.
+        SystemExit: --help is given; the help is printed.
     """
     flags = run_flags()
-    given = read_words(argv, flags)
+    given = read_command_line(argv, flags)
     asked = given.pop("help")
-    path, recipe, model = start(given, flags)
+    path, recipe, model = recipe_and_model(given, flags)
     if "num_train_epochs" in given:
-        # For TrainingArguments steps go before epochs, but a flag goes before a recipe.
+        # TrainingArguments lets max_steps override num_train_epochs. Here a flag overrides the recipe.
         recipe.pop("max_steps", None)
     settings = recipe.pop("model_config", None) or []
     defaults = {flag.name: copy(flag.default) for flag in flags} | DEFAULTS
@@ -58,25 +58,32 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
         check_baseline(spec, named)
     choose_parts(spec.training, named)
     spec.run.config = str(path.resolve()) if path else None
-    spec.new_model.model_config = settings_of(spec, settings)
+    spec.new_model.model_config = custom_model_settings(spec, settings)
     check_unused(spec, given.keys())
     if not spec.training["do_train"] and not model.is_new and "max_seq_length" not in given:
-        # A recipe is for training: what is only scored or merged reads as much as it was trained to read.
+        # A recipe is for training. A checkpoint that is only scored or merged keeps the length it was trained with.
         spec.tokenizer.max_seq_length = None
-    check(spec)
+    check_spec(spec)
     return spec
 
 
-def start(given: dict[str, Any], flags: Sequence[Flag]) -> tuple[Path | None, dict[str, Any], ModelRef | None]:
-    """File and values of the recipe, and the model: each may name the other, or neither may be named."""
-    names = names_of(flags)
+def recipe_and_model(
+    given: dict[str, Any], flags: Sequence[Flag]
+) -> tuple[Path | None, dict[str, Any], ModelRef | None]:
+    """The file and the values of the recipe, and the model. File and model are None if there is none.
+
+    A recipe that is given by --config may name the model. Without --config the model decides which recipe is read.
+    """
+    names = flags_by_name(flags)
     path = recipe_file(given["config"]) if given.get("config") else None
     recipe = read_recipe(path, names) if path else {}
-    said = recipe | given
-    if not (name := said.get("model_name_or_path")):
+    settings = recipe | given
+    if not (name := settings.get("model_name_or_path")):
         return path, recipe, None
     model = ModelRef.parse(
-        name, revision=said.get("model_revision", "main"), trust_remote_code=said.get("trust_remote_code", False)
+        name,
+        revision=settings.get("model_revision", "main"),
+        trust_remote_code=settings.get("trust_remote_code", False),
     )
     if path is None and (path := recipe_of(model, given.get("tuning", "full"))):
         recipe = read_recipe(path, names)
@@ -84,7 +91,7 @@ def start(given: dict[str, Any], flags: Sequence[Flag]) -> tuple[Path | None, di
 
 
 def make_spec(values: dict[str, Any], model: ModelRef) -> RunSpec:
-    """The values by their groups; what is of none of ours is for TrainingArguments."""
+    """The values in their groups. Values that belong to no dataclass of this package are for TrainingArguments."""
     encoder = values["embed_with"]
     if encoder:
         encoder = ModelRef.parse(encoder, flag="--embed_with", trust_remote_code=model.trust_remote_code)
@@ -96,36 +103,43 @@ def make_spec(values: dict[str, Any], model: ModelRef) -> RunSpec:
         "run": RunArguments,
     }
     fields = {group: [field.name for field in dataclasses.fields(kind)] for group, kind in groups.items()}
-    ours = {"model_name_or_path", "model_revision", "trust_remote_code", "embed_with"}.union(*fields.values())
+    package_flags = {"model_name_or_path", "model_revision", "trust_remote_code", "embed_with"}.union(*fields.values())
     return RunSpec(
         model=model,
         embed_with=encoder or None,
         **{group: kind(**{name: values[name] for name in fields[group]}) for group, kind in groups.items()},
-        training={name: value for name, value in values.items() if name not in ours},
+        training={name: value for name, value in values.items() if name not in package_flags},
     )
 
 
-def saving_as_evaluating(said: dict[str, Any]) -> dict[str, Any]:
-    """What follows from how to evaluate, where nothing is said of saving: `Trainer` wants the two to go together."""
-    if "no" in (said.get("eval_strategy"), said.get("save_strategy")):
+def saving_as_evaluating(settings: dict[str, Any]) -> dict[str, Any]:
+    """Defaults of the save flags from the eval flags in `settings`.
+
+    `Trainer` can choose the best checkpoint only if it saves when it evaluates. With a strategy "no" it cannot choose.
+    """
+    if "no" in (settings.get("eval_strategy"), settings.get("save_strategy")):
         return {"load_best_model_at_end": False}
-    follows = {"save_strategy": said.get("eval_strategy"), "save_steps": said.get("eval_steps")}
+    follows = {"save_strategy": settings.get("eval_strategy"), "save_steps": settings.get("eval_steps")}
     return {name: value for name, value in follows.items() if value is not None}
 
 
 def choose_parts(training: dict[str, Any], named: Set[str]) -> None:
-    """All three parts of the run where none is named by flag or recipe."""
-    if not named & set(PARTS):
-        training.update(dict.fromkeys(PARTS, True))
-    if not any(training[part] for part in PARTS):
+    """Set all three parts of the run to true if neither a flag nor the recipe names one.
+
+    Raises:
+        InputError: all three are switched off.
+    """
+    if not named & set(RUN_PARTS):
+        training.update(dict.fromkeys(RUN_PARTS, True))
+    if not any(training[part] for part in RUN_PARTS):
         raise InputError("nothing is left to do: give --do_train, --do_eval, --do_predict, or none of them for all")
 
 
-def settings_of(spec: RunSpec, recipe: list[str]) -> list[str]:
-    """--model_config, joined with that of the recipe for a new model; a saved one has its shape."""
+def custom_model_settings(spec: RunSpec, recipe: list[str]) -> list[str]:
+    """The values of --model_config, for a new model merged with those of the recipe."""
     given = spec.new_model.model_config or []
     if not spec.model.is_new:
         return given
     if spec.embed_with:
         recipe = [setting for setting in recipe if not setting.startswith("embedding_size=")]
-    return joined(recipe, given)
+    return join_settings(recipe, given)

@@ -1,1 +1,1 @@
-"""What a label is."""
+"""What a label is: its loss, its decision, its scores, how it is written and read."""

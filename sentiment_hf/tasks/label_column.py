@@ -1,4 +1,4 @@
-"""A column of labels as it came from a file or the Hub, and the names of the classes in it."""
+"""A column of labels, as read from a file or from the Hub, and the names of the classes in it."""
 
 import re
 from collections.abc import Callable, Iterable, Sequence
@@ -12,11 +12,13 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 
 @dataclass(frozen=True)
 class LabelColumn:
-    """The label column of one table of the source.
+    """The label column of one table.
 
-    name: of the column. cells: the label of each row, as it was read.
-    source: the name of the table in messages. place: number of a row -> where the row stands, for messages.
-    classes: the names of its ClassLabel, whose ids the cells are; None where it has none.
+    name: the name of the column.
+    cells: the label of each row, as it was read.
+    source: the name of the table in messages.
+    place: row number -> the place of the row in messages, such as its file and line.
+    classes: the class names, if the column is a ClassLabel of `datasets` and the cells are class ids; else None.
     """
 
     name: str
@@ -26,8 +28,8 @@ class LabelColumn:
     classes: list[str] | None
 
 
-def class_names(column: LabelColumn) -> list[str]:
-    """The name of the class per row; raises InputError for a label that is missing or no class."""
+def class_name_per_row(column: LabelColumn) -> list[str]:
+    """The class name of each row. Raises InputError if a label is missing or is not a class."""
     if column.classes is None:
         return [_class_name(column, index) for index in range(len(column.cells))]
     for name in column.classes:
@@ -48,7 +50,7 @@ def class_names(column: LabelColumn) -> list[str]:
 
 
 def _class_name(column: LabelColumn, index: int) -> str:
-    """ "1" for 1, 1.0, "1" and "1.0"; a name without the space around it; "True" for true."""
+    """The class name of one row: "1" for 1, 1.0, "1" and "1.0", "True" for true, a name without surrounding space."""
     label = column.cells[index]
     if isinstance(label, float) and label.is_integer():
         label = int(label)
@@ -68,8 +70,8 @@ def _class_name(column: LabelColumn, index: int) -> str:
     return str(label)
 
 
-def in_order(names: Iterable[str]) -> list[str]:
-    """Numbers by size where all names are numbers, else by name."""
+def sorted_names(names: Iterable[str]) -> list[str]:
+    """The names sorted: by value if all of them are numbers, else alphabetically."""
     names = list(names)
     numbers = all(NUMBER.fullmatch(name) for name in names)
     return sorted(names, key=lambda name: (float(name), name) if numbers else (0.0, name))

@@ -1,6 +1,7 @@
 """Scores of single-label classification over all rows at once, never averaged over batches.
 
-`predictions` and `labels` are (rows,) class ids. This module brings `evaluate`; import it where scores are computed.
+`predictions` and `labels` are (rows,) class ids. Import this module inside of functions: it imports `evaluate`, which
+is slow.
 """
 
 from collections.abc import Sequence
@@ -12,12 +13,12 @@ from scipy.special import log_softmax
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
-# As scikit-learn orders them; the number of rows comes after.
-COLUMNS = ("precision", "recall", "f1")
+# In the order of `precision_recall_fscore_support`, which returns the number of rows after them.
+RATES = ("precision", "recall", "f1")
 
 
 class ClassificationScores(evaluate.Metric):
-    """Accuracy, macro precision, recall and F1; a class of our own, since `evaluate.load` asks the network."""
+    """Accuracy, macro precision, recall and F1. It is defined here because `evaluate.load` needs the network."""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(
@@ -30,17 +31,18 @@ class ClassificationScores(evaluate.Metric):
         )
 
     def _compute(self, predictions: list[int], references: list[int], num_labels: int) -> dict[str, float]:
-        columns = of_classes(predictions, references, num_labels)
+        columns = class_score_arrays(predictions, references, num_labels)
         return accuracy_and_means(np.asarray(predictions), np.asarray(references), columns)
 
 
 def accuracy_and_means(predictions: np.ndarray, labels: np.ndarray, columns: tuple[np.ndarray, ...]) -> dict:
-    """Accuracy, and precision, recall, F1 of the classes in `columns`, averaged over those that occur.
+    """Accuracy, and macro precision, recall and F1 from `columns`, the result of `class_score_arrays`.
 
-    A class without rows that is never predicted has no say, as in scikit-learn; one that is predicted counts as zero.
+    The macro scores are means over the classes that occur as label or as prediction, as in scikit-learn. A class that
+    is predicted but has no rows counts as 0.
     """
     occur = np.union1d(predictions, labels)
-    means = {f"{name}_macro": float(column[occur].mean()) for name, column in zip(COLUMNS, columns, strict=False)}
+    means = {f"{name}_macro": float(column[occur].mean()) for name, column in zip(RATES, columns, strict=False)}
     return {"accuracy": float((predictions == labels).mean())} | means
 
 
@@ -50,30 +52,30 @@ def cross_entropy(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def full_scores(predictions: np.ndarray, labels: np.ndarray, loss: float, names: tuple[str, ...]) -> dict:
-    """All that report.json says of one part; fractions, with a 95 % Wilson interval of the accuracy."""
+    """All scores of one part in report.json, as fractions. The interval of the accuracy is a 95 % Wilson interval."""
     interval = binomtest(int((predictions == labels).sum()), len(labels)).proportion_ci(0.95, method="wilson")
-    columns = of_classes(predictions, labels, len(names))
+    columns = class_score_arrays(predictions, labels, len(names))
     return accuracy_and_means(predictions, labels, columns) | {
         "accuracy_interval": [interval.low, interval.high],
         "loss": loss,
-        "per_class": by_name(columns, names),
+        "per_class": class_score_objects(columns, names),
         "confusion": confusion_matrix(labels, predictions, labels=range(len(names))).tolist(),
         "rows": len(labels),
     }
 
 
 def scores_by_class(predictions: np.ndarray, labels: np.ndarray, names: tuple[str, ...]) -> dict[str, dict]:
-    """Class name to its precision, recall, F1 and number of rows."""
-    return by_name(of_classes(predictions, labels, len(names)), names)
+    """{class name: {precision, recall, f1, rows}}."""
+    return class_score_objects(class_score_arrays(predictions, labels, len(names)), names)
 
 
-def of_classes(predictions: Sequence[int], labels: Sequence[int], classes: int) -> tuple[np.ndarray, ...]:
-    """(classes,) precision, recall, F1 and rows; 0 where a rate has no rows to be one of."""
+def class_score_arrays(predictions: Sequence[int], labels: Sequence[int], classes: int) -> tuple[np.ndarray, ...]:
+    """Four (classes,) arrays: precision, recall, F1, number of rows. A rate over no rows is 0."""
     return precision_recall_fscore_support(labels, predictions, labels=range(classes), zero_division=0)
 
 
-def by_name(columns: tuple[np.ndarray, ...], names: tuple[str, ...]) -> dict[str, dict]:
-    """What `of_classes` returns, as an object for each class."""
+def class_score_objects(columns: tuple[np.ndarray, ...], names: tuple[str, ...]) -> dict[str, dict]:
+    """{class name: {precision, recall, f1, rows}} from the arrays of `class_score_arrays`."""
     return {
         name: {"precision": float(p), "recall": float(r), "f1": float(f), "rows": int(n)}
         for name, p, r, f, n in zip(names, *columns, strict=True)

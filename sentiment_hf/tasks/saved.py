@@ -1,4 +1,4 @@
-"""The task of what was saved: a report names it, a model's config has its labels."""
+"""The task of a saved report and of a saved model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
 
 
 def task_named(name: str, labels: Sequence[str], source: Path | None) -> Task:
-    """The task of a report; raises InputError, which names the `source`, for one that this version does not know."""
+    """The task with this name, as report.json has it. Raises InputError, which names `source`, if it is not known."""
     if name != SingleLabel.name:
         raise InputError(f"{source}: the task {name!r} is not known, only {SingleLabel.name!r}; update sentiment-hf")
     return SingleLabel(tuple(labels))
 
 
 def task_of_model(config: "PreTrainedConfig") -> Task:
-    """The task of a classifier, whose labels are the names in its config by their ids.
+    """The task of a classifier. Its labels are the names in `config.id2label`, in the order of their ids.
 
-    `problem_type` is not asked: most checkpoints of the Hub have none.
+    `config.problem_type` is not read, because most checkpoints on the Hub have none.
     """
     return SingleLabel(tuple(config.id2label[index] for index in sorted(config.id2label)))

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.tasks.label_column import LabelColumn, class_names, in_order
+from sentiment_hf.tasks.label_column import LabelColumn, class_name_per_row, sorted_names
 from sentiment_hf.tasks.task import Details, Predicted, Score
 from sentiment_hf.tasks.terms import (
     SMALLEST,
     accuracy_terms,
     calibration_terms,
-    confusions,
+    confusion_counts,
     log_loss_terms,
     macro_f1_terms,
 )
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from datasets import ClassLabel
     from torch import Tensor
 
-# A published run keeps logarithms of float16 probabilities. Those in float32 bring back each of them; in float16 they
-# do not, for the 15 360 positive probabilities have 5 249 different ones, and a published figure would change in its
-# last digits.
-LOGS = np.float32
+# The type of the logarithms of float16 probabilities in a published run. Each probability can be computed again from a
+# float32 logarithm, but not from a float16 one: the 15 360 positive float16 values up to 1 have only 5 249 different
+# logarithms in float16.
+LOG_DTYPE = np.float32
 
-# A probability that was saved as 0 was below half of the smallest positive float16, as this is.
+# Stands for a probability that was saved as 0: less than half of the smallest positive float16.
 SAVED_AS_ZERO = 0.49 * SMALLEST
 
 
@@ -49,12 +49,12 @@ def log_loss(predicted: Predicted) -> np.ndarray:
 
 def calibration_error(predicted: Predicted) -> np.ndarray:
     """(rows,) terms of the calibration error."""
-    return calibration_terms(confidence(predicted), accuracy(predicted))
+    return calibration_terms(probability_of(predicted.predictions, predicted.probabilities), accuracy(predicted))
 
 
-def confidence(predicted: Predicted) -> np.ndarray:
-    """(rows,) probability of the class that is predicted."""
-    return predicted.probabilities[np.arange(len(predicted.labels)), predicted.predictions]
+def probability_of(classes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """(rows,) class ids, (rows, classes) probabilities -> (rows,) the probability of the class of each row."""
+    return probabilities[np.arange(len(classes)), classes]
 
 
 ACCURACY = Score("accuracy", "accuracy", accuracy)
@@ -65,7 +65,7 @@ CALIBRATION = Score("calibration_error", "calibration error", calibration_error,
 
 @dataclass(frozen=True)
 class SingleLabel:
-    """The task of these classes, in the order of their ids; `Task` says what the methods answer."""
+    """The task with the classes `labels`, in the order of their ids. `Task` says what each method is for."""
 
     labels: tuple[str, ...]
 
@@ -86,14 +86,16 @@ class SingleLabel:
 
     @classmethod
     def read(cls, columns: Mapping[str, Sequence[LabelColumn]]) -> tuple[Self, dict[str, list[int]]]:
-        """The classes of train, and the class id of each row by split.
+        """The task of the classes in train, and the class ids of the rows, by split.
 
-        The classes are those of its own ClassLabel, or the names in train, as numbers if all are.
+        The classes have the order of the ClassLabel of train, if it has one. Else they are sorted: by value if all are
+        numbers, else by name.
 
         Raises:
-            InputError: a label is missing or no class, train has one class only, or another split a class more.
+            InputError: a label is missing or is not a class, train has only one class, or another split has a class
+                that train does not have.
         """
-        names = {split: [class_names(column) for column in pieces] for split, pieces in columns.items()}
+        names = {split: [class_name_per_row(column) for column in pieces] for split, pieces in columns.items()}
         known = {name for piece in names["train"] for name in piece}
         first = columns["train"][0]
         if len(known) < 2:
@@ -103,36 +105,36 @@ class SingleLabel:
             )
         for split, pieces in columns.items():
             for column, piece in zip(pieces, names[split], strict=True):
-                refuse_unknown(column, piece, known, split)
-        task = cls(tuple(first.classes or in_order(known)))
+                refuse_unknown_classes(column, piece, known, split)
+        task = cls(tuple(first.classes or sorted_names(known)))
         ids = {name: index for index, name in enumerate(task.labels)}
         return task, {split: [ids[name] for piece in pieces for name in piece] for split, pieces in names.items()}
 
     @property
     def feature(self) -> "ClassLabel":
-        """A ClassLabel of these classes."""
+        """The ClassLabel of the classes."""
         from datasets import ClassLabel
 
         return ClassLabel(names=list(self.labels))
 
     def places_in(self, order: Sequence[str]) -> np.ndarray:
-        """The id of each class where the classes are numbered in another order."""
+        """(classes,) the id of each class if the ids follow `order`."""
         return np.array([order.index(name) for name in self.labels])
 
     def as_text(self, labels: Iterable[int]) -> list[str]:
-        """The names of class ids."""
+        """The class names of class ids."""
         return [self.labels[label] for label in labels]
 
     def class_weights(self, labels: np.ndarray) -> np.ndarray:
-        """rows / (classes * rows of the class), as in scikit-learn: the mean weight of a row is 1; 0 without rows."""
+        """(classes,): rows / (classes with rows * rows of the class), as in scikit-learn; 0 for one without rows."""
         counts = np.bincount(labels, minlength=len(self.labels))
         return np.where(counts, len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 0)
 
     def loss(self, class_weights: np.ndarray | None, label_smoothing: float) -> Callable[..., "Tensor"]:
-        """Cross-entropy summed over the texts and divided by those of the whole optimizer step.
+        """Cross-entropy, summed over the texts of a batch and divided by the number of texts in the optimizer step.
 
-        The same for custom and stock models, and the same for one big batch, accumulated small ones and several
-        processes. Stock models by themselves return a mean per small batch, which `Trainer` adds up
+        It is the same for custom and stock models, and for one large batch, accumulated small batches and several
+        processes. The loss of a stock model is a mean per small batch, and `Trainer` adds these means
         (huggingface/transformers#47688).
         """
         import torch
@@ -149,33 +151,29 @@ class SingleLabel:
         return loss
 
     def probabilities(self, logits: "np.ndarray | Tensor") -> np.ndarray:
-        """The softmax in float32, on the device where the logits are."""
+        """The softmax in float32, computed on the device of the logits."""
         import torch
 
         return torch.as_tensor(logits).float().softmax(-1).cpu().numpy()
 
     def logits(self, probabilities: np.ndarray, smallest: float = SMALLEST) -> np.ndarray:
-        """The logarithms; `smallest` is there because that of 0 is infinite."""
+        """The logarithms of the probabilities; log 0 would be infinite."""
         return np.log(probabilities.clip(smallest))
 
     def decide(self, scores: np.ndarray) -> np.ndarray:
-        """The class with the largest logit, or the largest probability; of equal ones the first."""
+        """The class with the largest logit or probability; among equal ones the first class."""
         return scores.argmax(-1)
 
     def certain(self, predictions: np.ndarray) -> np.ndarray:
-        """1 for the predicted class, 0 for the others."""
+        """1 for the predicted class, 0 for the other classes."""
         return np.eye(len(self.labels))[predictions]
 
     def likelihood(self, labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """The probability of the label."""
-        return probabilities[np.arange(len(labels)), labels]
-
-    def confidence(self, predicted: Predicted) -> np.ndarray:
-        """The probability of the predicted class."""
-        return confidence(predicted)
+        """The probability of the class."""
+        return probability_of(labels, probabilities)
 
     def right(self, labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-        """True where the label is predicted."""
+        """True if the prediction is the label."""
         return predictions == labels
 
     def logged(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -193,17 +191,17 @@ class SingleLabel:
         return cross_entropy(logits, labels)
 
     def scores(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-        """Accuracy with its interval, macro scores, loss, scores of each class, and the confusion matrix."""
+        """Accuracy with its interval, macro scores, loss, scores of each class, confusion matrix."""
         from sentiment_hf.tasks.metrics import full_scores
 
         loss = self.evaluation_loss(logits, labels)
         return full_scores(self.decide(logits), labels, loss, self.labels)
 
     def breakdown(self, predicted: Predicted) -> dict[str, Any]:
-        """The confusion matrix, a row a true class, and precision, recall, F1 and rows of each class."""
+        """The confusion matrix (a row per true class), and precision, recall, F1 and rows of each class."""
         from sentiment_hf.tasks.metrics import scores_by_class
 
-        confusion = confusions(predicted.labels, predicted.predictions, len(self.labels))
+        confusion = confusion_counts(predicted.labels, predicted.predictions, len(self.labels))
         return {
             "confusion": confusion.tolist(),
             "per_class": scores_by_class(predicted.predictions, predicted.labels, self.labels),
@@ -217,30 +215,30 @@ class SingleLabel:
         }
 
     def predicted(self, table: "pa.Table") -> Predicted:
-        """Label, prediction and probabilities as they were rounded."""
+        """Labels, predictions, and the probabilities as rounded to float16."""
         probabilities = [table[f"probability_{name}"].to_numpy() for name in self.labels]
         labels, predictions = (table[name].to_numpy().astype(np.int64) for name in ("label", "prediction"))
         return Predicted(labels, predictions, np.stack(probabilities, axis=1).astype(np.float64))
 
     def to_logs(self, predicted: Predicted) -> np.ndarray:
-        """(rows, classes) log-probabilities; on each row that of the predicted class is larger than all others."""
+        """(rows, classes) log-probabilities. In each row the one of the predicted class is the only largest."""
         saved = predicted.probabilities
-        logs = np.log(np.where(saved > 0, saved, SAVED_AS_ZERO)).astype(LOGS)
+        logs = np.log(np.where(saved > 0, saved, SAVED_AS_ZERO)).astype(LOG_DTYPE)
         rows, others = np.arange(len(logs)), logs.copy()
         others[rows, predicted.predictions] = -np.inf
-        # Where another class was saved with the same probability, the predicted class moves up by the least step.
-        least = np.nextafter(others.max(1), LOGS(np.inf))
+        # If another class was saved with the same probability, the predicted class gets the next larger float32.
+        least = np.nextafter(others.max(1), LOG_DTYPE(np.inf))
         logs[rows, predicted.predictions] = np.maximum(logs[rows, predicted.predictions], least)
         return logs
 
     def from_logs(self, logs: np.ndarray, labels: Sequence[str]) -> Predicted:
-        """Class ids of the names, and probabilities rounded to the numbers that the run saved."""
+        """The class ids of the names, and the float16 probabilities that the run saved."""
         ids = {name: index for index, name in enumerate(self.labels)}
         probabilities = np.exp(logs, dtype=np.float64).astype(np.float16).astype(np.float64)
         return Predicted(np.array([ids[label] for label in labels]), self.decide(logs), probabilities)
 
     def summary(self, scores: dict[str, Any]) -> str:
-        """Accuracy with its interval, macro F1 and loss; percent."""
+        """Accuracy with its interval, macro F1, loss, number of rows; rates in percent."""
         low, high = scores["accuracy_interval"]
         return (
             f"accuracy {scores['accuracy']:.2%} (95 % interval {low:.2%} to {high:.2%}), "
@@ -248,26 +246,26 @@ class SingleLabel:
         )
 
     def score_cells(self, scores: dict[str, Any]) -> tuple[str, ...]:
-        """Percent, but the loss in nats."""
+        """Rates in percent, the loss in nats."""
         low, high = scores["accuracy_interval"]
         rates = (f"{scores['accuracy']:.2%}", f"{low:.2%} to {high:.2%}", f"{scores['f1_macro']:.2%}")
         return (*rates, f"{scores['loss']:.4f}", f"{scores['rows']:,}")
 
     def details(self, scores: dict[str, Any]) -> list[Details]:
         """Precision, recall and F1 of each class, and the confusion matrix."""
-        of_classes = [
+        class_lines = [
             (name, *(f"{one[key]:.2%}" for key in ("precision", "recall", "f1")), f"{one['rows']:,}")
             for name, one in zip(self.labels, scores["per_class"].values(), strict=True)
         ]
         counts = [(name, *row) for name, row in zip(self.labels, scores["confusion"], strict=True)]
         return [
-            Details("On test, class by class:", ("class", "precision", "recall", "F1", "rows"), of_classes),
+            Details("On test, class by class:", ("class", "precision", "recall", "F1", "rows"), class_lines),
             Details("Rows of test by true class (down) and prediction (across):", ("", *self.labels), counts),
         ]
 
 
-def refuse_unknown(column: LabelColumn, names: Sequence[str], known: set[str], split: str) -> None:
-    """Raises InputError for a class that train has no row of."""
+def refuse_unknown_classes(column: LabelColumn, names: Sequence[str], known: set[str], split: str) -> None:
+    """Raise InputError if a name is not a class of train (`known`)."""
     for index, name in enumerate(names):
         if name not in known:
             raise InputError(

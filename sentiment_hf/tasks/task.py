@@ -1,4 +1,4 @@
-"""What a task has to answer: `Task`, and the values in its questions and answers."""
+"""`Task`, the protocol of a task, and the types of its arguments and results."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
-    """What a run predicted for the rows of one part.
+    """Labels and predictions of the rows of one part, such as test.
 
-    labels, predictions: (rows,) class ids, in the order of the rows.
+    labels, predictions: (rows,) class ids.
     probabilities: (rows, classes).
     """
 
@@ -27,11 +27,11 @@ class Predicted:
     probabilities: np.ndarray
 
     def rescaled(self) -> "Predicted":
-        """The same with probabilities that sum to 1 on each row; saved ones do not, because they are rounded."""
+        """The same with probabilities that sum to 1 in each row. Saved ones are rounded and do not."""
         return replace(self, probabilities=self.probabilities / self.probabilities.sum(1, keepdims=True))
 
     def renumbered(self, ids: np.ndarray) -> "Predicted":
-        """The same with ids[i] in place of the class id i; `ids` is a permutation of the class ids."""
+        """The same with the class id ids[i] in place of i; `ids` is a (classes,) permutation of the class ids."""
         return Predicted(ids[self.labels], ids[self.predictions], self.probabilities[:, np.argsort(ids)])
 
 
@@ -39,11 +39,12 @@ class Predicted:
 class Score:
     """A number that says how good predictions are.
 
-    key: its name in results.json, and that of `Task.ranking` in report.json too. name: its name in a sentence.
-    terms: predictions -> (rows,) numbers whose mean is the score. Their spread is that of the score over samples of
-        rows.
-    share: the score is a share of rows, so its interval ends at 0 and 1.
-    unit: that of the value; a "%" says that the value is a fraction, which is shown in percent.
+    key: the name of the score in results.json. The key of `Task.ranking` is also its name in report.json.
+    name: the name of the score in a sentence.
+    terms: predictions -> (rows,) terms. Their mean is the score. The variance of this mean is the variance of the
+        score over samples of rows.
+    share: whether the score is a share of rows. Its interval is then cut at 0 and 1.
+    unit: the unit of the value. With "%" the value is a fraction and is shown in percent.
     """
 
     key: str
@@ -54,22 +55,22 @@ class Score:
     more_is_better: bool = True
 
     def rank(self, value: float) -> float:
-        """A number that is smaller the better `value` is, to sort by."""
+        """A sort key: the better `value` is, the smaller the key."""
         return -value if self.more_is_better else value
 
     def shown(self, value: float) -> str:
-        """The value with its unit, for a sentence or the screen."""
+        """The value with its unit, as text."""
         return f"{value:.2%}" if self.unit == "%" else f"{value:.4f} {self.unit}"
 
     def between(self, interval: dict[str, float]) -> str:
-        """The bounds of an interval of the score, with a digit less than its value."""
+        """The bounds of an interval, as text, with one digit less than `shown`."""
         low, high = interval["low"], interval["high"]
         return f"{low:.1%} to {high:.1%}" if self.unit == "%" else f"{low:.3f} to {high:.3f}"
 
 
 @dataclass(frozen=True)
 class Details:
-    """A table of a card: its title, the cells of its first line, and those of the lines below."""
+    """A table of a model card: its title, the cells of the header, and the cells of each line below."""
 
     title: str
     header: Sequence[str]
@@ -77,19 +78,22 @@ class Details:
 
 
 class Task(Protocol):
-    """What a label is, and all that follows from it; a value, made where labels are read.
+    """What a label is, and everything that depends on it. A task is made where labels are read.
 
-    Everywhere `logits` are (rows, outputs) as a model returns them, `probabilities` (rows, outputs) between 0 and 1,
-    `labels` and `predictions` (rows,) as `read` numbers them.
+    In all methods `logits` are (rows, outputs) as a model returns them, `probabilities` (rows, outputs) between 0 and
+    1, `labels` and `predictions` (rows,) ids as `read` numbers them.
 
     labels: the names of the outputs of a model, in their order.
-    name: `task` of report.json. problem_type: that of a model's config.
-    ranking: the score that says which of two runs is better. compared: the scores of a comparison, `ranking` first.
-    purpose: what a model does, a sentence of the card with the fields {count} and {labels}.
-    hub_type: the Hub's name of the task. hub_scores: key in report.json and name on the Hub, of scores of a card.
-    hub_metrics: what the Hub files a model under.
-    decision: the expression of the card's snippet that makes a prediction of `logits` and `labels`.
-    score_header: the first line of the table of scores in a card, without the name of the part.
+    name: the value of `task` in report.json.
+    problem_type: the value of `problem_type` in a model's config.
+    ranking: the score that decides which of two runs is better.
+    compared: the scores of a comparison, `ranking` first.
+    purpose: a sentence of the model card that says what a model does, with the fields {count} and {labels}.
+    hub_type: the name of the task on the Hub.
+    hub_scores: (key in report.json, name on the Hub) of each score in the metadata of a model card.
+    hub_metrics: the metrics in the metadata of a model card.
+    decision: the Python expression in the example of a model card that makes a prediction from `logits` and `labels`.
+    score_header: the header of the table of scores in a model card, without the column of the part.
     """
 
     labels: tuple[str, ...]
@@ -106,60 +110,60 @@ class Task(Protocol):
 
     @classmethod
     def read(cls, columns: Mapping[str, Sequence[LabelColumn]]) -> tuple[Self, dict[str, list]]:
-        """The task whose labels "train" has, and the label of each row by split; raises InputError for a bad label."""
+        """The task with the labels in "train", and the label ids of the rows by split.
+
+        Raises:
+            InputError: a label cannot be used.
+        """
         ...
 
     @property
     def feature(self) -> "ClassLabel":
-        """The type of the label column in a data set."""
+        """The type of the label column in a `datasets.Dataset`."""
         ...
 
     def places_in(self, order: Sequence[str]) -> np.ndarray:
-        """(outputs,) the place of each of `labels` in `order`, which has the same names in another order."""
+        """(outputs,) the index of each of `labels` in `order`, which has the same names in another order."""
         ...
 
     def as_text(self, labels: Iterable[int]) -> list[str]:
-        """Labels or predictions as people read them."""
+        """The text of each label or prediction."""
         ...
 
     def class_weights(self, labels: np.ndarray) -> np.ndarray:
-        """What --class_weights makes of the labels of train, for `loss`."""
+        """(outputs,) weights for `loss`, from the labels of train, if --class_weights is given."""
         ...
 
     def loss(self, class_weights: np.ndarray | None, label_smoothing: float) -> Callable[..., "Tensor"]:
-        """What is trained: (outputs, labels, num_items_in_batch) -> loss, as `Trainer` calls it."""
+        """The training loss: a function (outputs, labels, num_items_in_batch) -> loss, as `Trainer` calls it."""
         ...
 
     def probabilities(self, logits: "np.ndarray | Tensor") -> np.ndarray:
-        """Probabilities, in float32."""
+        """The probabilities of these logits, in float32."""
         ...
 
     def logits(self, probabilities: np.ndarray, smallest: float) -> np.ndarray:
-        """Logits with these probabilities, each of which counts as `smallest` at least."""
+        """Logits that have these probabilities. A probability below `smallest` counts as `smallest`."""
         ...
 
     def decide(self, scores: np.ndarray) -> np.ndarray:
-        """Predictions from logits, which are exact, or from probabilities where there are no logits."""
+        """Predictions from logits, or from probabilities. Logits are exact; use them if there are any."""
         ...
 
     def certain(self, predictions: np.ndarray) -> np.ndarray:
-        """(..., rows) predictions -> (..., rows, outputs) probabilities of who is sure of them."""
+        """(..., rows) predictions -> (..., rows, outputs) probabilities of 0 and 1 that express them."""
         ...
 
     def likelihood(self, labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """(rows,) the probability that was given to what is true."""
-        ...
-
-    def confidence(self, predicted: Predicted) -> np.ndarray:
-        """(rows,) the probability that was given to what was predicted."""
+        """(rows,) the probability of each label; with predictions in place of labels, the confidence."""
         ...
 
     def right(self, labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-        """(rows,) true where a prediction is right; `predictions` may be (runs, rows)."""
+        """Whether each prediction is right: (rows,), or (runs, rows) for (runs, rows) predictions."""
         ...
 
     def logged(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-        """The scores that `Trainer` logs at each evaluation, without the loss."""
+        """The scores that `Trainer` logs at each evaluation, except the loss."""
         ...
 
     def evaluation_loss(self, logits: np.ndarray, labels: np.ndarray) -> float:
@@ -167,37 +171,37 @@ class Task(Protocol):
         ...
 
     def scores(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
-        """All that report.json says of one part; JSON types, `ranking.key`, "loss" and "rows" among the keys."""
+        """The scores of one part in report.json, as JSON types. The keys include `ranking.key`, "loss" and "rows"."""
         ...
 
     def breakdown(self, predicted: Predicted) -> dict[str, Any]:
-        """What results.json says of the predictions of one run besides scores; JSON types."""
+        """What results.json has about the predictions of one run besides `compared`, as JSON types."""
         ...
 
     def columns(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
-        """The columns of a predictions file behind the number of the row."""
+        """The columns of a predictions file, except the row number."""
         ...
 
     def predicted(self, table: "pa.Table") -> Predicted:
-        """What `columns` wrote, read back; raises KeyError where a column is missing."""
+        """The inverse of `columns`: the predictions in such a file. Raises KeyError if a column is missing."""
         ...
 
     def to_logs(self, predicted: Predicted) -> np.ndarray:
-        """(rows, outputs) float32, a value for each label, from which `from_logs` makes the same predictions."""
+        """(rows, outputs) float32, one value for each label. `from_logs` makes the same predictions from them."""
         ...
 
     def from_logs(self, logs: np.ndarray, labels: Sequence[str]) -> Predicted:
-        """What `to_logs` kept; `labels` are (rows,) texts."""
+        """The inverse of `to_logs`; `labels` are the (rows,) texts of the labels."""
         ...
 
     def summary(self, scores: dict[str, Any]) -> str:
-        """The scores of a part in one line of the screen."""
+        """The scores of a part as one line of text."""
         ...
 
     def score_cells(self, scores: dict[str, Any]) -> tuple[str, ...]:
-        """The scores of a part as a line of the card, in the order of `score_header`."""
+        """The scores of a part as cells of a model card, in the order of `score_header`."""
         ...
 
     def details(self, scores: dict[str, Any]) -> list[Details]:
-        """Further tables of the card, of the scores of test."""
+        """Further tables of a model card, made of the scores of test."""
         ...

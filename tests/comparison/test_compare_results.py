@@ -17,7 +17,7 @@ from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.runs.finished import load_runs
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.run_flags import parse_run
-from sentiment_hf.tasks.label_column import in_order
+from sentiment_hf.tasks.label_column import sorted_names
 
 IMDB = Path(__file__).parents[2] / "results" / "imdb"
 SCORES = ("accuracy", "f1_macro", "log_loss", "calibration_error")
@@ -292,7 +292,7 @@ def test_a_rows_file_adds_columns_line_by_line(tmp_path):
     arguments = {"train_file": str(train), "test_file": str(test)}
     rows = test_part.test_rows(DataArguments(**arguments, max_predict_samples=24), str(stars))
     assert rows.columns == {"stars": [str(int(text.split()[1]) % 11) for text in rows.texts]}
-    assert in_order({"10", "9", "0"}) == ["0", "9", "10"]
+    assert sorted_names({"10", "9", "0"}) == ["0", "9", "10"]
     short = write_csv(tmp_path / "short.csv", [(1,)] * 29, ("stars",))
     with pytest.raises(InputError, match=r"short\.csv has 29 rows.* has 30"):
         test_part.test_rows(DataArguments(**arguments), str(short))

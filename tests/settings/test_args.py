@@ -9,7 +9,7 @@ from transformers import TrainingArguments
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.settings.parser import GROUPS, read_words, run_flags
+from sentiment_hf.settings.parser import GROUPS, read_command_line, run_flags
 from sentiment_hf.settings.recipes import CONFIGS
 from sentiment_hf.settings.run_flags import parse_run, saving_as_evaluating
 
@@ -269,7 +269,7 @@ LATE = [
 @pytest.mark.parametrize(("words", "said"), LATE, ids=lambda words: words[0])
 def test_what_the_library_would_refuse_is_refused_before_it_is_loaded(words, said):
     assert said in refusal(["--model", "custom-fc", *words])
-    given = {name: value for name, value in read_words(words, run_flags()).items() if name != "help"}
+    given = {name: value for name, value in read_command_line(words, run_flags()).items() if name != "help"}
     training = parse_run(["--model", "custom-fc"]).training | saving_as_evaluating(given) | given
     with pytest.raises(ValueError, match=r"[a-z]"):
         TrainingArguments(**training | {"use_cpu": True})

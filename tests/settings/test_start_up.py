@@ -7,10 +7,11 @@ from importlib.metadata import packages_distributions
 
 import pytest
 
+from sentiment_hf.settings.checks import FIXED
 from sentiment_hf.settings.flags import yes_or_no
 from sentiment_hf.settings.parser import run_flags
 from sentiment_hf.settings.run_flags import parse_run
-from sentiment_hf.settings.run_help import USUAL, WORDS
+from sentiment_hf.settings.run_help import OWN_HELP, USUAL_FLAGS
 
 PROGRAM = """
 import json, sys
@@ -67,7 +68,7 @@ def test_help_shows_about_forty_flags_in_groups_on_150_lines(word, capsys, monke
     assert max(map(len, lines)) <= 110
     flags = [line for line in lines if line.startswith("  --")]
     assert 40 <= len(flags) <= 55
-    for title in USUAL:
+    for title in USUAL_FLAGS:
         assert f"\n\n{title}:\n" in text
     assert "--help all" in text
 
@@ -88,10 +89,17 @@ def test_help_shows_the_values_of_the_recipe_and_of_the_command_line(capsys, mon
     assert described("--model", "custom-lstm", "--max_seq_length", "77").endswith("Default: 77.")
 
 
+def test_help_says_of_a_refused_flag_why_it_is_refused(capsys, monkeypatch):
+    text = " ".join(shown(["--help", "all"], capsys, monkeypatch).split())
+    for name, (_, reason) in FIXED.items():
+        assert f" --{name} " in text
+        assert f"Not supported: {reason}." in text
+
+
 def test_help_describes_flags_that_exist():
-    names = [name for group in USUAL.values() for name in group.split()]
+    names = [name for group in USUAL_FLAGS.values() for name in group.split()]
     assert len(set(names)) == len(names)
-    assert {*names, *WORDS} <= {flag.name for flag in run_flags()}
+    assert {*names, *OWN_HELP} <= {flag.name for flag in run_flags()}
 
 
 def test_yes_and_no_are_what_the_library_takes():

@@ -5,7 +5,7 @@ import pytest
 import torch
 from sklearn.metrics import accuracy_score, classification_report, confusion_matrix, f1_score
 
-from sentiment_hf.settings.checks import METRICS
+from sentiment_hf.settings.checks import LOGGED_METRICS
 from sentiment_hf.tasks.single_label import SingleLabel
 
 NAMES = ["bad", "fair", "good"]
@@ -43,8 +43,8 @@ def test_what_is_logged_in_training_is_what_the_report_says(rows):
 
 
 def test_the_names_that_a_checkpoint_can_be_chosen_by_are_those_that_are_logged(rows):
-    assert {*TASK.logged(*rows), "loss"} == set(METRICS)
-    assert TASK.ranking.key in METRICS
+    assert {*TASK.logged(*rows), "loss"} == set(LOGGED_METRICS)
+    assert TASK.ranking.key in LOGGED_METRICS
 
 
 def test_a_class_that_is_never_right_counts_as_zero_and_one_that_does_not_occur_not_at_all():

@@ -119,7 +119,7 @@ def test_likelihood_is_of_the_label_and_confidence_of_the_prediction():
     probabilities = np.array([[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]])
     labels, predictions = np.array([1, 2]), np.array([0, 2])
     assert TASK.likelihood(labels, probabilities).tolist() == [0.2, 0.4]
-    assert TASK.confidence(Predicted(labels, predictions, probabilities)).tolist() == [0.7, 0.4]
+    assert TASK.likelihood(predictions, probabilities).tolist() == [0.7, 0.4]
     assert TASK.right(labels, np.stack([predictions, labels])).tolist() == [[False, True], [True, True]]
 
 

@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
 
-from sentiment_hf.tasks.terms import accuracy_terms, calibration_terms, confusions, log_loss_terms, macro_f1_terms
+from sentiment_hf.tasks.terms import (
+    accuracy_terms,
+    calibration_terms,
+    confusion_counts,
+    log_loss_terms,
+    macro_f1_terms,
+)
 
 
 @pytest.fixture
@@ -26,7 +32,8 @@ def test_the_terms_of_a_score_average_to_that_of_scikit_learn(scored):
     expected = log_loss(labels, probabilities, labels=range(4))
     assert log_loss_terms(labels, probabilities).mean() == pytest.approx(expected)
     assert (
-        confusions(labels, predictions, 4).tolist() == confusion_matrix(labels, predictions, labels=range(4)).tolist()
+        confusion_counts(labels, predictions, 4).tolist()
+        == confusion_matrix(labels, predictions, labels=range(4)).tolist()
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import entr
 
-from sentiment_hf.tasks.terms import confidence_bins, macro_f1
+from sentiment_hf.tasks.terms import confidence_bins, mean_f1
 
 Interval = dict[str, float]
 
@@ -94,7 +94,7 @@ def _f1(counts: np.ndarray, label: np.ndarray, prediction: np.ndarray, classes: 
     # Matrix products of integers are slow in numpy, and these counts are exact as floats.
     counts, one_hot = counts.astype(np.float64), np.eye(classes)
     hits = counts @ (one_hot[label] * (label == prediction)[:, None])
-    return macro_f1(hits, counts @ (one_hot[label] + one_hot[prediction]))
+    return mean_f1(hits, counts @ (one_hot[label] + one_hot[prediction]))
 
 
 def holm(p: np.ndarray) -> np.ndarray:

@@ -20,7 +20,7 @@ from sentiment_hf.comparison.statistics.rows import TestRows, require_rows_of
 from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds, recipe_key
 from sentiment_hf.runs.finished import Run, model_bytes
 from sentiment_hf.runs.report import Report
-from sentiment_hf.tasks.label_column import in_order
+from sentiment_hf.tasks.label_column import sorted_names
 
 
 def compare(runs: Sequence[Run], rows: TestRows | None) -> dict:
@@ -81,7 +81,7 @@ def machine(report: Report) -> str:
 def model_entry(model: Model, rows: TestRows | None) -> dict:
     """The entry of a model: scores, costs, scores of each class, accuracy on parts of the rows."""
     task, tests = model.task, [run.test for run in model.runs]
-    confidence = np.stack([task.confidence(test) for test in tests])
+    confidence = np.stack([task.likelihood(test.predictions, test.probabilities) for test in tests])
     right = np.stack([task.right(test.labels, test.predictions) for test in tests])
     return (
         {"name": model.name, "kind": model.median.kind, "tuning": model.median.tuning}
@@ -166,7 +166,8 @@ def by_column(model: Model, rows: TestRows | None) -> dict[str, list[dict]]:
         return {}
     return {
         name: [
-            {"value": value, **score_of_part(model, np.array(values) == value)} for value in in_order({*values} - {""})
+            {"value": value, **score_of_part(model, np.array(values) == value)}
+            for value in sorted_names({*values} - {""})
         ]
         for name, values in rows.columns.items()
     }
