@@ -21,6 +21,9 @@ def size_and_hash(path: Path, verify: str = "sha256") -> dict:
 
 def flush_to_disk(path: Path) -> None:
     """Wait until the content of a file, or the list of names of a folder, is on the disk (fsync)."""
+    if os.name == "nt" and path.is_dir():
+        # Windows opens no folder for fsync.
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
