@@ -59,6 +59,8 @@ def failure_explained(model: str, flag: str = "--model") -> Iterator[None]:
     """
     try:
         yield
+    except InputError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())
         raise InputError(f"{flag} {model} cannot be loaded ({type(error).__name__}): {reason}") from error

@@ -73,6 +73,9 @@ def files_hash(paths: Iterable[Path]) -> str:
 def read_json(file: Path, remedy: str = "run that run again, or leave it out") -> dict:
     """The JSON object in `file`. Raises InputError if the file is damaged; `remedy` ends the message: what to do."""
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
-    except ValueError as error:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{file} is damaged ({error}); {remedy}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{file} is damaged (expected a JSON object, found {content!r:.40}); {remedy}")
+    return content

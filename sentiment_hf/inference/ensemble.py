@@ -50,7 +50,13 @@ def load_ensemble(folder: Path) -> Ensemble:
     """
     home = folder.resolve()
     saved = read_json(home / ENSEMBLE_FILE)
-    if not isinstance(saved, dict) or not {"method", "labels", "members", "weights"} <= saved.keys():
+    complete = {"method", "labels", "members", "weights"} <= saved.keys()
+    if (
+        not complete
+        or not isinstance(saved["members"], dict)
+        or len(saved["members"]) != len(saved["weights"])
+        or not saved["members"]
+    ):
         raise InputError(f"{home / ENSEMBLE_FILE} is damaged; make the ensemble again, by `sentiment-hf ensemble`")
     members = {(home / path).resolve(): report for path, report in saved["members"].items()}
     for member, report in members.items():

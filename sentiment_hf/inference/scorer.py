@@ -1,7 +1,7 @@
 """`Scorer`: classifies texts by a checkpoint, an adapter, a fitted baseline or an ensemble."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from tqdm import tqdm
@@ -66,7 +66,7 @@ def ensemble_scorer(ref: ModelRef) -> Scorer:
     ensemble = load_ensemble(ref.folder)
     task, members = ensemble.task, []
     for folder in ensemble.folders:
-        member = replace(ModelRef.in_folder(folder), trust_remote_code=ref.trust_remote_code)
+        member = ModelRef.in_folder(folder, trust_remote_code=ref.trust_remote_code, flag=ref.flag)
         scorer = load_scorer(member)
         members.append((scorer, task.places_in(scorer.task.labels)))
 

@@ -75,6 +75,8 @@ def read_run_folder(folder: Path) -> KeptRun:
 def read_published(folder: Path) -> list[KeptRun]:
     """Read the runs of a published comparison, in the order of runs.jsonl; raises InputError if a file is damaged."""
     lines = read_jsonl(folder / RUNS)
+    if not lines or not all(isinstance(line.get("run"), str) for line in lines):
+        raise InputError(f"{folder / RUNS} is damaged: expected a line per run, each with the name of its `run`")
     reports = {line.pop("run"): line for line in lines}
     inference = {name: report.pop("inference", None) for name, report in reports.items()}
     tasks = {name: Report.from_json(report, folder / RUNS).as_task() for name, report in reports.items()}
@@ -119,11 +121,16 @@ def line_of_run(run: KeptRun) -> dict:
 
 def read_jsonl(path: Path) -> list[dict]:
     """Read a file with one JSON object per line; raises InputError if it is damaged."""
+    remedy = "bring it back, or leave its folder out"
     try:
         with path.open(encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
-    except ValueError as error:
-        raise InputError(f"{path} is damaged ({error}); bring it back, or leave its folder out") from error
+            lines = [json.loads(line) for line in file]
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is damaged ({error}); {remedy}") from error
+    for number, line in enumerate(lines, 1):
+        if not isinstance(line, dict):
+            raise InputError(f"{path}, line {number}: expected a JSON object, found {line!r:.40}; {remedy}")
+    return lines
 
 
 def read_parquet(path: Path) -> pa.Table:
@@ -212,8 +219,11 @@ def table_of_history(runs: Iterable[KeptRun]) -> pa.Table:
 
 def read_history(path: Path) -> dict[str, list[dict]]:
     """Read history.parquet: run name to its logged lines; a run without lines has no entry."""
+    lines = read_parquet(path).to_pylist() if path.is_file() else []
+    if lines and "run" not in lines[0]:
+        raise unreadable_error(path, KeyError("run"))
     found = {}
-    for line in read_parquet(path).to_pylist() if path.is_file() else []:
+    for line in lines:
         found.setdefault(line.pop("run"), []).append({key: value for key, value in line.items() if value is not None})
     return found
 

@@ -26,6 +26,11 @@ DEFAULT_TASK = "single_label"
 OPTIONAL_KEYS = ("members", "chosen", "search", "validation", "test")
 
 
+# Keys that every report has, with their types.
+REQUIRED = {"model": str, "tuning": str, "dataset": str, "labels": list, "data": dict}
+NAMES_OF_TYPES = {str: "string", list: "array", dict: "object"}
+
+
 @dataclass
 class Report:
     """The keys of report.json as attributes. None means unknown, as in reports of older versions, or not applicable.
@@ -114,14 +119,12 @@ class Report:
         Raises:
             InputError: `content` is not a report, or has a later schema than this version knows.
         """
-        if not isinstance(content, dict):
-            raise InputError(f"{source} is no report of a run: expected a JSON object, found {content!r:.40}")
-        if lacking := [name for name in ("model", "tuning", "dataset", "labels", "data") if name not in content]:
-            raise InputError(f"{source} is no report of a run: it has no {', '.join(lacking)}")
-        if content.get("schema", SCHEMA) > SCHEMA:
+        for name, kind in REQUIRED.items():
+            if not isinstance(content.get(name), kind):
+                raise InputError(f"{source} is no report of a run: expected {name} as a JSON {NAMES_OF_TYPES[kind]}")
+        if not isinstance(schema := content.get("schema", SCHEMA), int) or schema > SCHEMA:
             raise InputError(
-                f"{source} was written by a later version (schema {content['schema']}, known up to {SCHEMA}); "
-                "update sentiment-hf"
+                f"{source} was written by a later version (schema {schema}, known up to {SCHEMA}); update sentiment-hf"
             )
         known = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in content.items() if name in known} | {"folder": source.parent})

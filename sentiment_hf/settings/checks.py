@@ -1,6 +1,7 @@
 """Refuse flags before anything is loaded: values out of range, contradictions, what a model cannot do."""
 
 import dataclasses
+import math
 from collections.abc import Set
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,9 @@ LOWEST = {
     "lora_dropout": 0,
     "attention_dropout": 0,
 }
+
+# Numbers of steps or epochs, which no run reaches if they are infinite.
+COUNTS = {"num_train_epochs", "warmup_steps", "logging_steps", "eval_steps", "save_steps"}
 
 PUSHED_ONCE = "a finished run is pushed, once"
 
@@ -93,6 +97,12 @@ def check_values(values: dict[str, Any]) -> None:
     for name in ("lora_dropout", "attention_dropout"):
         if values[name] is not None and not values[name] < 1:
             raise InputError(f"--{name} {values[name]} is a probability: expected less than 1")
+    for name, value in values.items():
+        if isinstance(value, float) and (math.isnan(value) or (math.isinf(value) and name in COUNTS)):
+            raise InputError(f"--{name} {value}: expected a finite number")
+    for name in ("seed", "data_seed"):
+        if values[name] is not None and not 0 <= values[name] < 2**32:
+            raise InputError(f"--{name} {values[name]} is out of range: expected 0 to {2**32 - 1}")
     for name, lowest in LOWEST.items():
         if values[name] is not None and values[name] < lowest:
             raise InputError(f"--{name} {values[name]} is out of range: expected at least {lowest}")

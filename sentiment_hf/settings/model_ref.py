@@ -87,13 +87,16 @@ class ModelRef:
                 a damaged one, or an adapter belongs to something other than a checkpoint.
         """
         given = {"revision": revision, "trust_remote_code": trust_remote_code, "flag": flag}
+        if not name:
+            raise InputError(f"{flag}: expected the name of a model, a Hub id or a folder, found an empty text")
         refuse_misspelt(name, flag)
         if name in MODELS:
             return cls(name, Kind.FRESH, model_type=name, **given)
         if name in BASELINES:
             return cls(name, Kind.BASELINE, **given)
         if os.path.isdir(name):
-            return cls.in_folder(Path(name), **given)
+            # With the name as it was given, because it is part of the identity of a run.
+            return inspect_folder(cls(name, Kind.CHECKPOINT, Path(name), **given))
         if is_path(name):
             raise no_such_folder(name, flag)
         return cls(name, Kind.CHECKPOINT, **given)
@@ -141,9 +144,13 @@ class ModelRef:
         return [path for ref in refs for pattern in (*MODEL_FILES, "*.py") for path in ref.folder.glob(pattern)]
 
     def require_base(self) -> None:
-        """Raise InputError if the folder of the base of an adapter does not exist."""
-        if self.base and self.base.is_local and not self.base.folder.is_dir():
+        """Raise InputError if the folder of the base of an adapter is gone, or is not that of a checkpoint."""
+        if not self.base or not self.base.is_local:
+            return
+        if not self.base.folder.is_dir():
             raise no_such_folder(self.base.name, self.flag)
+        if not (self.base.folder / CONFIG).is_file():
+            raise InputError(f"{self.flag} {self.base.name}: this folder is no checkpoint, it has no config.json")
 
 
 def refuse_misspelt(name: str, flag: str) -> None:
@@ -217,7 +224,9 @@ def adapter_base(ref: ModelRef) -> ModelRef:
     given = {"revision": revision, "trust_remote_code": ref.trust_remote_code, "flag": ref.flag}
     if os.path.isfile(os.path.join(name, ADAPTER_CONFIG)):
         raise InputError(f"{ref.flag} {ref.name} is an adapter of {name}, which is an adapter too and no whole model")
-    if is_path(name) and not os.path.isdir(name):
+    models = (CONFIG, BASELINE_FILE, ENSEMBLE_FILE)
+    if is_path(name) and not any(os.path.isfile(os.path.join(name, file)) for file in models):
+        # The folder is gone, or holds no model any more. `require_base` refuses it where the base is needed.
         return ModelRef(name, Kind.CHECKPOINT, folder=Path(name), **given)
     base = ModelRef.parse(name, **given)
     if base.kind is not Kind.CHECKPOINT:

@@ -427,7 +427,17 @@ def test_the_script_tells_its_flags():
         assert flag in done.stdout
 
 
-def test_an_ensemble_whose_file_lacks_its_members_is_refused(tmp_path, capsys):
-    (tmp_path / "ensemble.json").write_text("{}")
+@pytest.mark.parametrize(
+    "saved",
+    [
+        {},
+        {"method": "mean", "labels": ["bad", "good"], "members": {}, "weights": []},
+        {"method": "mean", "labels": ["bad", "good"], "members": ["a"], "weights": [1.0]},
+        {"method": "mean", "labels": ["bad", "good"], "members": {"a": "0"}, "weights": []},
+    ],
+    ids=["nothing", "none", "a list", "no weights"],
+)
+def test_an_ensemble_whose_file_lacks_its_members_is_refused(saved, tmp_path, capsys):
+    (tmp_path / "ensemble.json").write_text(json.dumps(saved))
     assert predict_command([str(tmp_path), "good"]) == 2
     assert "ensemble.json is damaged" in capsys.readouterr().err

@@ -40,9 +40,21 @@ def test_a_key_of_a_later_version_is_no_fault_and_a_later_schema_is():
         Report.from_json(SMALL | {"schema": SCHEMA + 1}, Path("run/report.json"))
 
 
-@pytest.mark.parametrize("content", ["", "[1]", "7", "null", '"words"', '{"model": "custom-fc"}'])
+DAMAGED = ["", "[1]", "7", "null", '"words"', '{"model": "custom-fc"}', json.dumps(SMALL | {"labels": "ab"})]
+DAMAGED += [json.dumps(SMALL | {"schema": "2"}), json.dumps(SMALL | {"schema": None})]
+
+
+@pytest.mark.parametrize("content", DAMAGED)
 def test_what_is_no_report_is_refused_in_one_line(tmp_path, capsys, content):
     (tmp_path / "report.json").write_text(content)
     assert compare_command([str(tmp_path), "--output_dir", str(tmp_path)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert str(tmp_path / "report.json") in line
+
+
+@pytest.mark.parametrize("content", [line for line in DAMAGED if line] + ['{"a": 1}', '{"run": 3}', "", "{"])
+def test_what_is_no_published_comparison_is_refused_in_one_line(tmp_path, capsys, content):
+    (tmp_path / "runs.jsonl").write_text(f"{content}\n" if content else "")
+    assert compare_command([str(tmp_path), "--output_dir", str(tmp_path)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert str(tmp_path / "runs.jsonl") in line

@@ -292,3 +292,20 @@ def test_what_the_library_would_refuse_is_refused_before_it_is_loaded(words, sai
 )
 def test_what_the_library_takes_is_not_refused(words):
     assert TrainingArguments(**parse_run(["--model", "custom-fc", *words]).training | {"use_cpu": True})
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--logging_steps", "inf"], "--logging_steps inf: expected a finite number"),
+        (["--num_train_epochs", "inf"], "--num_train_epochs inf: expected a finite number"),
+        (["--eval_strategy", "steps", "--eval_steps", "nan"], "--eval_steps nan: expected a finite number"),
+        (["--learning_rate", "nan"], "--learning_rate nan: expected a finite number"),
+        (["--seed", "-1"], "--seed -1 is out of range: expected 0 to 4294967295"),
+        (["--seed", str(2**32)], "--seed 4294967296 is out of range"),
+    ],
+)
+def test_a_number_that_no_run_can_use_is_refused(words, said):
+    with pytest.raises(InputError) as refused:
+        parse_run(["--model", "custom-fc", "--dataset", "sample", *words])
+    assert said in str(refused.value)

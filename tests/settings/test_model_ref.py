@@ -157,6 +157,31 @@ def test_a_base_that_is_gone_is_known_and_refused_where_it_is_needed(tmp_path):
         parse_run(["--model", str(tmp_path / "lora"), "--tuning", "lora"])
 
 
+def test_a_base_whose_folder_holds_no_model_any_more_is_refused_where_it_is_needed(tmp_path):
+    (tmp_path / "emptied").mkdir()
+    ref = ModelRef.parse(str(adapter(tmp_path / "lora", tmp_path / "emptied", ["neg", "pos"])))
+    assert (ref.base.name, ref.base.is_local) == (str(tmp_path / "emptied"), True)
+    with pytest.raises(InputError, match=r"emptied: this folder is no checkpoint, it has no config\.json"):
+        ref.require_base()
+
+
+@pytest.mark.parametrize("written", ["./run", "run/", "../{}/run", "./run//"])
+def test_a_folder_keeps_the_name_that_was_given(written, tmp_path, monkeypatch):
+    """It is a part of run.json, by which a finished run is known again."""
+    bert(tmp_path / "run")
+    monkeypatch.chdir(tmp_path)
+    name = written.format(tmp_path.name)
+    ref = ModelRef.parse(name)
+    assert ref.name == name
+    assert ref.folder.resolve() == tmp_path / "run"
+    assert parse_run(["--model", name]).values()["model_name_or_path"] == name
+
+
+def test_no_name_is_no_model():
+    with pytest.raises(InputError, match="MODEL: expected the name of a model"):
+        ModelRef.parse("", flag="MODEL")
+
+
 @pytest.mark.parametrize("content", ["{}", "[]", "{", '{"base_model_name_or_path": null}', '"x"'])
 def test_an_adapter_that_names_no_base_is_refused(content, tmp_path):
     (tmp_path / "adapter_config.json").write_text(content)
