@@ -14,6 +14,8 @@ from pathlib import Path
 import forked_python
 
 ROOT = Path(__file__).parents[1]
+# What conftest.py has set. A test may have changed it for itself when the first program is started.
+AT_START = dict(os.environ)
 ACCELERATE = [str(Path(sys.executable).with_name("accelerate")), "launch"]
 
 
@@ -38,14 +40,14 @@ def python() -> str:
     command.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n')
     command.chmod(0o755)
     os.environ[forked_python.ADDRESS] = str(folder / "socket")
-    path = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = {name: value for name, value in AT_START.items() if name != "PYTHONPATH"}
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(os.environ[forked_python.ADDRESS])
         listener.listen()
         descriptor = listener.fileno()
         words = [interpreter, "-P", forked_python.__file__, "server", str(command), str(descriptor)]
         streams = {"stdin": subprocess.PIPE, "stdout": subprocess.DEVNULL}
-        server = subprocess.Popen(words, env=path, pass_fds=[descriptor], start_new_session=True, **streams)
+        server = subprocess.Popen(words, env=environment, pass_fds=[descriptor], start_new_session=True, **streams)
     atexit.register(stop, server, folder)
     return str(command)
 

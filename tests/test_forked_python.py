@@ -68,3 +68,11 @@ def test_modules_and_scripts_are_found_where_python_finds_them(tmp_path):
             for command in (python(), sys.executable)
         )
         assert (forked.returncode, forked.stdout) == (started.returncode, started.stdout) == (0, forked.stdout)
+
+
+def test_what_one_test_sets_for_itself_is_not_what_all_others_get(monkeypatch):
+    python.cache_clear()
+    with monkeypatch.context() as patch:
+        patch.setenv("HF_HUB_OFFLINE", "0")
+        python()
+    test_the_libraries_are_there_and_nothing_of_ours()
