@@ -24,7 +24,8 @@ LIBRARIES = ("datasets", "evaluate", "peft", "scipy.stats", "sklearn.metrics", "
 LIBRARIES += ("transformers.models.auto.modeling_auto", "transformers.models.auto.tokenization_auto")
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Read by the libraries and by Python itself as they start, so that a program with others needs a start of its own.
-READ_AT_START = ("HF_", "OMP_", "MKL_", "TOKENIZERS_", "TRANSFORMERS_", "PYTHONHASHSEED")
+# TOKENIZERS_PARALLELISM is none of them: tokenizers reads it when it is used, and every `pipeline` sets it.
+READ_AT_START = ("HF_", "OMP_", "MKL_", "TRANSFORMERS_", "PYTHONHASHSEED")
 
 
 def read_at_start(environment: dict[str, str]) -> dict[str, str]:

@@ -75,4 +75,5 @@ def test_what_one_test_sets_for_itself_is_not_what_all_others_get(monkeypatch):
     with monkeypatch.context() as patch:
         patch.setenv("HF_HUB_OFFLINE", "0")
         python()
+    monkeypatch.setenv("TOKENIZERS_PARALLELISM", "false")
     test_the_libraries_are_there_and_nothing_of_ours()
