@@ -150,7 +150,7 @@ class ModelRef:
         if not self.base.folder.is_dir():
             raise no_such_folder(self.base.name, self.flag)
         if not (self.base.folder / CONFIG).is_file():
-            raise InputError(f"{self.flag} {self.base.name}: this folder is no checkpoint, it has no config.json")
+            raise no_config(self.base.name, self.flag)
 
 
 def refuse_misspelt(name: str, flag: str) -> None:
@@ -175,6 +175,11 @@ def no_such_folder(name: str, flag: str) -> InputError:
     )
 
 
+def no_config(name: str, flag: str) -> InputError:
+    """The error for a folder in which there is no model."""
+    return InputError(f"{flag} {name}: this folder is no checkpoint, it has no config.json")
+
+
 def inspect_folder(ref: ModelRef) -> ModelRef:
     """The reference with the kind, base, labels and model type of the model in its folder."""
     folder = ref.folder
@@ -187,7 +192,7 @@ def inspect_folder(ref: ModelRef) -> ModelRef:
         labels = saved_labels(ref) or base.labels
         return replace(ref, kind=Kind.ADAPTER, base=base, labels=labels, model_type=base.model_type)
     if not (folder / CONFIG).is_file():
-        raise InputError(f"{ref.flag} {ref.name}: this folder is no checkpoint, it has no config.json")
+        raise no_config(ref.name, ref.flag)
     config = read_json_object(folder / CONFIG, ref)
     return replace(ref, labels=head_labels(config, ref), model_type=config.get("model_type"))
 
