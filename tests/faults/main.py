@@ -12,7 +12,16 @@ from pathlib import Path
 
 # Imported here, so that no shot has to do it.
 import sentiment_hf.runs.run  # noqa: F401
-from faults import checkpoint_faults, data_faults, hub_faults, kill_faults, output_faults, run_faults, security_faults
+from faults import (
+    checkpoint_faults,
+    data_faults,
+    everyday,
+    hub_faults,
+    kill_faults,
+    output_faults,
+    run_faults,
+    security_faults,
+)
 from faults.fault import Fault
 from faults.ground import Ground, prepare
 from faults.programs import OURS, PLAIN
@@ -46,7 +55,7 @@ SAMPLE |= {"H02", "H09", "K1", "K2", "K3", "K4"}
 
 def faults(shots: int) -> list[Fault]:
     """All rows; each of block K has so many shots."""
-    once = (checkpoint_faults, run_faults, data_faults, security_faults, output_faults, hub_faults)
+    once = (checkpoint_faults, run_faults, data_faults, security_faults, output_faults, hub_faults, everyday)
     return [*(fault for block in once for fault in block.FAULTS), *kill_faults.faults(shots)]
 
 

@@ -1,0 +1,5 @@
+"""Labels and class names: E301 and on."""
+
+from faults.fault import Fault
+
+FAULTS: list[Fault] = []
