@@ -1,4 +1,4 @@
-"""Block E: everyday trouble, as files, checkpoints and machines of users make it; a file for each place it comes from."""
+"""Block E: everyday trouble of files, checkpoints and machines; a module for each place that it comes from."""
 
 from faults.everyday import checkpoints, columns, folders, machines, predictions, splits, tables, training
 
