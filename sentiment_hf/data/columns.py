@@ -1,6 +1,6 @@
 """Find the text and the label among the columns, and make a data set of (text, label) of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from datasets import Dataset, Features, Value
 
@@ -41,9 +41,20 @@ def find_text_columns(table: Table, names: str | None) -> list[str]:
     """The comma-separated columns of --text_column_names, or the one with a usual name; raises InputError."""
     if names is None:
         return [_usual(table, TEXT_NAMES, "text", "--text_column_names")]
-    texts = [name.strip() for name in names.split(",")]
+    texts = list(names_in(names, table.columns))
     require_columns(table, texts, "--text_column_names")
     return texts
+
+
+def names_in(value: str, columns: Iterable[str]) -> Iterator[str]:
+    """The names in a value with commas between them; a column with commas or blanks in its own name is one name."""
+    stripped = {name.strip(): name for name in columns} | {name: name for name in columns}
+    words = value.split(",")
+    while words:
+        ends = (end for end in range(len(words), 0, -1) if ",".join(words[:end]).strip() in stripped)
+        end = next(ends, 1)
+        yield stripped.get(",".join(words[:end]).strip(), words[0].strip())
+        words = words[end:]
 
 
 def require_columns(table: Table, names: Sequence[str], flag: str) -> None:
@@ -79,15 +90,15 @@ def read_texts(table: Table, names: Sequence[str], delimiter: str) -> list[str]:
     return list(columns[0]) if len(columns) == 1 else [delimiter.join(cells) for cells in zip(*columns, strict=True)]
 
 
-def read_labels(tables: Tables, name: str) -> tuple[Task, dict[str, list]]:
+def read_labels(tables: Tables, name: str, label_map: Mapping[str, str]) -> tuple[Task, dict[str, list]]:
     """The task that the column of this name is for, and the label of each row by split; raises InputError."""
-    columns = {split: [label_column(table, name) for table in pieces] for split, pieces in tables.items()}
+    columns = {split: [label_column(table, name, label_map) for table in pieces] for split, pieces in tables.items()}
     return SingleLabel.read(columns)
 
 
-def label_column(table: Table, name: str) -> LabelColumn:
+def label_column(table: Table, name: str, label_map: Mapping[str, str]) -> LabelColumn:
     """The column of this name as the task reads it."""
-    return LabelColumn(name, table.columns[name][:], table.source, table.place, table.classes.get(name))
+    return LabelColumn(name, table.columns[name][:], table.source, table.place, table.classes.get(name), label_map)
 
 
 def make_dataset(texts: list[str], labels: list, task: Task) -> Dataset:

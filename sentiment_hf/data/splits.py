@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from datasets import ClassLabel, Dataset, Features, Value
 
+from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.columns import (
     find_columns,
@@ -117,7 +118,7 @@ def _added(table: Table, columns: dict[str, list]) -> dict[str, list]:
 def _split(args: DataArguments, name: str, hub_id: str | None, tables: Tables) -> tuple[Splits, list[int]]:
     """The splits, and the row number in the source of each test row."""
     texts, label = find_columns(tables["train"][0], args)
-    parts, task = _read(tables, texts, label, args.text_column_delimiter)
+    parts, task = _read(tables, texts, label, args)
     notes = {"hub_id": hub_id, "config": args.dataset_config_name, "columns": {"text": texts, "label": label}}
     notes |= {"validation": "given", "test": "given"}
     if "test" not in parts:
@@ -146,15 +147,15 @@ def _split(args: DataArguments, name: str, hub_id: str | None, tables: Tables) -
     return Splits(**parts, task=task, name=name, notes=notes), numbers
 
 
-def _read(tables: Tables, texts: list[str], label: str, delimiter: str) -> tuple[dict[str, Dataset], Task]:
+def _read(tables: Tables, texts: list[str], label: str, args: DataArguments) -> tuple[dict[str, Dataset], Task]:
     """A dataset per split with the number of each row, and the task, whose labels are those of train."""
     for table in (table for pieces in tables.values() for table in pieces):
         require_columns(table, texts, "--text_column_names")
         require_columns(table, [label], "--label_column_name")
-    task, labels = read_labels(tables, label)
+    task, labels = read_labels(tables, label, parse_label_map(args.label_map))
     datasets = {}
     for split, pieces in tables.items():
-        cells = [text for table in pieces for text in read_texts(table, texts, delimiter)]
+        cells = [text for table in pieces for text in read_texts(table, texts, args.text_column_delimiter)]
         datasets[split] = make_dataset(cells, labels[split], task).add_column(ROW, range(len(cells)))
     return datasets, task
 

@@ -10,6 +10,7 @@ import numpy as np
 from datasets import Dataset
 from transformers import TrainingArguments
 
+from sentiment_hf.common.class_names import look
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import files_hash
 from sentiment_hf.data.splits import Splits
@@ -127,12 +128,23 @@ def in_label_order(splits: Splits, ref: ModelRef, trains: bool) -> Splits:
     order = list(ref.labels)
     if sorted(order) != sorted(names):
         if not trains:
-            raise InputError(f"--model knows the classes {order}, the data has {names}; train it on them first")
+            raise InputError(
+                f"--model knows the classes {order}, the data has {names}; {same_look(names, order)}train it on them "
+                "first"
+            )
         logger.warning("the checkpoint knows the classes %s; it is tuned to %s", order, names)
         return splits
     task, places = replace(splits.task, labels=tuple(order)), splits.task.places_in(order)
     parts = {part: renumber_labels(getattr(splits, part), places, task) for part in ("train", "validation", "test")}
     return replace(splits, task=task, **parts)
+
+
+def same_look(names: list[str], order: list[str]) -> str:
+    """The --label_map that gives the classes of the data the names of a checkpoint, if they look the same."""
+    looks = {look(name): name for name in order}
+    if sorted(looks) != sorted(map(look, names)):
+        return ""
+    return f'add --label_map "{",".join(f"{name}={looks[look(name)]}" for name in names)}", or '
 
 
 def renumber_labels(dataset: Dataset, ids: np.ndarray, task: Task) -> Dataset:

@@ -90,6 +90,7 @@ class DataArguments:
     )
     text_column_delimiter: str = flag(" ", "Text between the texts of several columns.")
     label_column_name: str | None = flag(None, "Column with the class. Default: the column with a usual name.")
+    label_map: str | None = flag(None, "Names of classes for labels of the data, as in NEGATIVE=neg,POSITIVE=pos.")
     validation_size: float = flag(0.1, "Share of train that becomes validation, if the data has none.")
     test_size: float = flag(0.1, "Share of train that becomes test, if the data has none.")
     split_seed: int = flag(42, "Seed of splits and samples of the data, not of training.")

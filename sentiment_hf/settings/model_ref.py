@@ -2,11 +2,13 @@
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
+from sentiment_hf.common.class_names import canonical, repeated, say_look_alikes
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.common.layout import ADAPTER_CONFIG, BASELINE_FILE, CONFIG, ENSEMBLE_FILE, LABELS, MODEL_FILES
 
@@ -248,7 +250,20 @@ def head_labels(config: dict, ref: ModelRef) -> tuple[str, ...] | None:
         raise InputError(
             f"{ref.flag} {ref.name}: expected id2label in {ref.folder / CONFIG} as {{number: name}}, found {names!r}"
         ) from error
-    return None if ordered == tuple(f"LABEL_{number}" for number in range(len(ordered))) else ordered
+    unnamed = ordered == tuple(f"LABEL_{number}" for number in range(len(ordered)))
+    return None if unnamed else one_name_each(ordered, f"{ref.flag} {ref.name}: id2label in {CONFIG}")
+
+
+def one_name_each(names: Iterable[str], where: str) -> tuple[str, ...]:
+    """The names as `canonical`; raises InputError, which says `where` they are from, if two outputs have one name."""
+    labels = tuple(map(canonical, names))
+    if twice := repeated(labels):
+        ids = [index for index, label in enumerate(labels) if label == twice]
+        raise InputError(
+            f"{where} gives the name {twice!r} to several outputs ({', '.join(map(str, ids))}); give each its own name"
+        )
+    say_look_alikes(labels, where)
+    return labels
 
 
 def saved_labels(ref: ModelRef) -> tuple[str, ...] | None:
@@ -261,7 +276,7 @@ def saved_labels(ref: ModelRef) -> tuple[str, ...] | None:
         raise InputError(
             f"{ref.flag} {ref.name}: expected a list of class names as labels in {file}, found {labels!r}"
         )
-    return tuple(labels)
+    return one_name_each(labels, f"{ref.flag} {ref.name}: {file.name}")
 
 
 def ensemble_labels(folder: Path) -> tuple[str, ...]:
@@ -273,7 +288,7 @@ def ensemble_labels(folder: Path) -> tuple[str, ...]:
         labels = None
     if not is_list_of_names(labels):
         raise InputError(f"{file} is damaged; make the ensemble again, by `sentiment-hf ensemble`")
-    return tuple(labels)
+    return one_name_each(labels, str(file))
 
 
 def is_list_of_names(value: Any) -> bool:

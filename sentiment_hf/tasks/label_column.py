@@ -1,13 +1,18 @@
-"""A column of labels, as read from a file or from the Hub, and the names of the classes in it."""
+"""A column of labels, as read from a file or from the Hub, and the class name in each of its cells."""
 
-import re
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
 
 from sentiment_hf.common.characters import refuse_surrogate
+from sentiment_hf.common.class_names import canonical
 from sentiment_hf.common.errors import InputError
 
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+# Types of a cell with more than one value.
+SEVERAL = (list, tuple, dict, np.ndarray)
 
 
 @dataclass(frozen=True)
@@ -19,6 +24,7 @@ class LabelColumn:
     source: the name of the table in messages.
     place: row number -> the place of the row in messages, such as its file and line.
     classes: the class names, if the column is a ClassLabel of `datasets` and the cells are class ids; else None.
+    label_map: {name in the data: name of the class}.
     """
 
     name: str
@@ -26,13 +32,15 @@ class LabelColumn:
     source: str
     place: Callable[[int], str]
     classes: list[str] | None
+    label_map: Mapping[str, str] = field(default_factory=dict)
 
 
 def class_name_per_row(column: LabelColumn) -> list[str]:
-    """The class name of each row. Raises InputError if a label is missing or is not a class."""
+    """The canonical class name of each row. Raises InputError if a label is missing or is not a class."""
     if column.classes is None:
-        return [_class_name(column, index) for index in range(len(column.cells))]
-    for name in column.classes:
+        return _names_of_cells(column)
+    names = [canonical(name) for name in column.classes]
+    for name in names:
         refuse_surrogate(name, column.source, column.name)
     for index, label in enumerate(column.cells):
         if label is None or label < 0:
@@ -41,37 +49,53 @@ def class_name_per_row(column: LabelColumn) -> list[str]:
                 "without labels cannot be used; name files with labels by --train_file, --validation_file and "
                 "--test_file."
             )
-        if label >= len(column.classes):
+        if label >= len(names):
             raise InputError(
-                f"{column.place(index)}: {column.name!r} is {label}, and there are {len(column.classes)} classes, "
-                "from 0."
+                f"{column.place(index)}: {column.name!r} is {label}, and there are {len(names)} classes, from 0."
             )
-    return [column.classes[label] for label in column.cells]
+    return [names[label] for label in column.cells]
+
+
+def _names_of_cells(column: LabelColumn) -> list[str]:
+    """As `class_name_per_row`; each different cell is read once."""
+    known: dict[tuple[type, Any], str] = {}
+    names = []
+    for index, cell in enumerate(column.cells):
+        if isinstance(cell, SEVERAL):
+            raise InputError(
+                f"{column.place(index)}: the label in {column.name!r} is a {type(cell).__name__}, as for several "
+                "labels per text; expected one class per text. Another column is chosen by --label_column_name."
+            )
+        # True == 1 == 1.0, and True is another class than 1.
+        key = (type(cell), cell)
+        if key not in known:
+            known[key] = _class_name(column, index)
+        names.append(known[key])
+    return names
 
 
 def _class_name(column: LabelColumn, index: int) -> str:
-    """The class name of one row: "1" for 1, 1.0, "1" and "1.0", "True" for true, a name without surrounding space."""
+    """The class name of one row: "1" for 1, 1.0, "1", "1.0" and Decimal("1.0"), "True" for true."""
     label = column.cells[index]
-    if isinstance(label, float) and label.is_integer():
-        label = int(label)
-    if isinstance(label, str):
-        label = re.sub(r"^([+-]?\d+)\.0+$", r"\1", label.strip())
-    if label is None or label == "" or label != label:
+    if label is None or label != label or (isinstance(label, str) and not label.strip()):
         raise InputError(
             f"{column.place(index)}: the label in {column.name!r} is missing. Fill it in or remove the row; another "
             "column is chosen by --label_column_name."
         )
-    if not isinstance(label, str | int):
+    if not isinstance(label, str | int | float | Decimal) or label in (float("inf"), float("-inf")):
         raise InputError(
-            f"{column.place(index)}: the label in {column.name!r} is {label!r}; a class is a name or a whole number. "
-            "Another column is chosen by --label_column_name."
+            f"{column.place(index)}: the label in {column.name!r} is {str(label)[:60]!r}; a class is a name or a "
+            "number. Another column is chosen by --label_column_name."
         )
     refuse_surrogate(str(label), column.place(index), column.name)
-    return str(label)
+    return canonical(_decimal(label) if isinstance(label, float | Decimal) else str(label))
 
 
-def sorted_names(names: Iterable[str]) -> list[str]:
-    """The names sorted: by value if all of them are numbers, else alphabetically."""
-    names = list(names)
-    numbers = all(NUMBER.fullmatch(name) for name in names)
-    return sorted(names, key=lambda name: (float(name), name) if numbers else (0.0, name))
+def _decimal(number: float | Decimal) -> str:
+    """The shortest decimal digits of a number, without an exponent: "0.1" also for the float32 next to it."""
+    if isinstance(number, Decimal):
+        return f"{number:f}"
+    if number.is_integer():
+        return str(int(number))
+    single = np.float32(number)
+    return np.format_float_positional(single if float(single) == number else number, trim="-")

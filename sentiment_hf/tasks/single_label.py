@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 import numpy as np
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.tasks.label_column import LabelColumn, class_name_per_row, sorted_names
+from sentiment_hf.tasks.class_names import read_class_names
+from sentiment_hf.tasks.label_column import LabelColumn
 from sentiment_hf.tasks.task import Details, Predicted, Score
 from sentiment_hf.tasks.terms import (
     SMALLEST,
@@ -88,14 +89,11 @@ class SingleLabel:
     def read(cls, columns: Mapping[str, Sequence[LabelColumn]]) -> tuple[Self, dict[str, list[int]]]:
         """The task of the classes in train, and the class ids of the rows, by split.
 
-        The classes have the order of the ClassLabel of train, if it has one. Else they are sorted: by value if all are
-        numbers, else by name.
-
         Raises:
-            InputError: a label is missing or is not a class, train has only one class, or another split has a class
-                that train does not have.
+            InputError: as `read_class_names`; or train has only one class, or another split has a class that train
+                does not have.
         """
-        names = {split: [class_name_per_row(column) for column in pieces] for split, pieces in columns.items()}
+        order, names = read_class_names(columns)
         known = {name for piece in names["train"] for name in piece}
         first = columns["train"][0]
         if len(known) < 2:
@@ -106,9 +104,10 @@ class SingleLabel:
         for split, pieces in columns.items():
             for column, piece in zip(pieces, names[split], strict=True):
                 refuse_unknown_classes(column, piece, known, split)
-        task = cls(tuple(first.classes or sorted_names(known)))
-        ids = {name: index for index, name in enumerate(task.labels)}
-        return task, {split: [ids[name] for piece in pieces for name in piece] for split, pieces in names.items()}
+        ids = {name: index for index, name in enumerate(order)}
+        return cls(tuple(order)), {
+            split: [ids[name] for piece in pieces for name in piece] for split, pieces in names.items()
+        }
 
     @property
     def feature(self) -> "ClassLabel":

@@ -11,13 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 from helpers import flags, is_json, read_report, run_baseline, run_flags, write_csv, write_data
 
+from sentiment_hf.common.class_names import sorted_names
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.statistics import rows as test_part
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.runs.finished import load_runs
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.run_flags import parse_run
-from sentiment_hf.tasks.label_column import sorted_names
 
 IMDB = Path(__file__).parents[2] / "results" / "imdb"
 SCORES = ("accuracy", "f1_macro", "log_loss", "calibration_error")

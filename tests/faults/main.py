@@ -52,6 +52,9 @@ Rows without a second verdict are of things that a plain `Trainer` does not have
 SAMPLE = {"C01", "C08", "C15", "C21", "C22", "C24", "D01", "D12", "R01", "R09", "S01", "S06", "U01", "U07"}
 SAMPLE |= {"H02", "H09", "K1", "K2", "K3", "K4"}
 
+# The rows by id. Forked workers have them too, which is why no check has to be pickled.
+INJECTED: dict[str, Fault] = {}
+
 
 def faults(shots: int) -> list[Fault]:
     """All rows; each of block K has so many shots."""
@@ -59,8 +62,9 @@ def faults(shots: int) -> list[Fault]:
     return [*(fault for block in once for fault in block.FAULTS), *kill_faults.faults(shots)]
 
 
-def inject(fault: Fault, ground: Ground, home: Path) -> list[str]:
+def inject(id: str, ground: Ground, home: Path) -> list[str]:
     """The verdict of each shot; what the check itself stumbles over is one too."""
+    fault = INJECTED[id]
     folder = home / fault.id
     folder.mkdir()
     try:
@@ -95,9 +99,10 @@ def main() -> int:
 def in_parallel(rows: list[Fault], ground: Ground, home: Path) -> dict[str, list[str]]:
     """The verdicts by id, on all cores; forked, for the workers have to have computed nothing either."""
     found: dict[str, list[str]] = {}
+    INJECTED.update({row.id: row for row in rows})
     with ProcessPoolExecutor(mp_context=multiprocessing.get_context("fork")) as pool:
         # Those with many shots come last in the table and are begun first.
-        waiting = {pool.submit(inject, row, ground, home): row for row in reversed(rows)}
+        waiting = {pool.submit(inject, row.id, ground, home): row for row in reversed(rows)}
         for done in as_completed(waiting):
             row = waiting[done]
             found[row.id] = done.result()

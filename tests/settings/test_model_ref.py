@@ -205,6 +205,20 @@ def test_classes_are_in_the_order_of_their_numbers(tmp_path):
     assert ModelRef.parse(str(tmp_path)).labels == tuple(f"class {number}" for number in range(11))
 
 
+@pytest.mark.parametrize("names", [("neg", "neg"), ("1", "1.0"), ("tr\u00e8s", "tre\u0300s"), ("neg", " neg ")])
+def test_two_outputs_with_one_name_are_refused(names, tmp_path):
+    config = {"model_type": "bert", "id2label": dict(enumerate(names))}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"id2label in config.json gives the name .* to several outputs \(0, 1\)"):
+        ModelRef.parse(str(tmp_path))
+
+
+def test_outputs_with_names_that_look_alike_are_said(tmp_path, caplog):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert", "id2label": {"0": "neg", "1": "Neg"}}))
+    assert ModelRef.parse(str(tmp_path)).labels == ("neg", "Neg")
+    assert "look alike" in caplog.text
+
+
 DAMAGED = {
     "config.json": ["{", "[1]", "null", '{"id2label": {"a": "b"}}', '{"id2label": ["a"]}', "[" * 5000],
     "labels.json": ["{", "[1]", "{}", '{"labels": "neg"}', '{"labels": [1]}', '{"labels": []}'],

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from sentiment_hf.common.class_names import sorted_names
 from sentiment_hf.comparison.statistics.advice import advice
 from sentiment_hf.comparison.statistics.disputed import disagreements, label_errors
 from sentiment_hf.comparison.statistics.measures import (
@@ -20,7 +21,6 @@ from sentiment_hf.comparison.statistics.rows import TestRows, require_rows_of
 from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds, recipe_key
 from sentiment_hf.runs.finished import Run, model_bytes
 from sentiment_hf.runs.report import Report
-from sentiment_hf.tasks.label_column import sorted_names
 
 
 def compare(runs: Sequence[Run], rows: TestRows | None) -> dict:
