@@ -33,7 +33,8 @@ BASELINE_FILE, ENSEMBLE_FILE = "model.skops", "ensemble.json"
 LABELS = "labels.json"
 
 # All files of a tokenizer; each kind of tokenizer has some of them.
-TOKENIZER = ("tokenizer.json", TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")
+TOKENIZER_FILE = "tokenizer.json"
+TOKENIZER = (TOKENIZER_FILE, TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")
 TOKENIZER += ("vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "chat_template.jinja")
 
 # Files that `from_pretrained` reads and `save_pretrained` writes, without the code of the model.

@@ -7,6 +7,7 @@ from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.layout import TOKENIZER_FILE
 from sentiment_hf.models.adapters import apply_tuning
 from sentiment_hf.models.checkpoint import checkpoint_config, checkpoint_tokenizer, label_names, load_checkpoint
 from sentiment_hf.models.fresh import new_model
@@ -16,7 +17,7 @@ from sentiment_hf.settings.checks import NO_ADAPTER
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import set_truncation
-from sentiment_hf.text.tokenizers import train_tokenizer
+from sentiment_hf.text.tokenizers import read_tokenizer, train_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -27,16 +28,28 @@ LONGEST_TEXT = 100_000
 ATTENTION_DROPOUT = {"attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"}
 
 
-def load_tokenizer(spec: RunSpec, texts: Iterable[str]) -> PreTrainedTokenizerBase:
+def load_tokenizer(spec: RunSpec, texts: Iterable[str], resumed: ModelRef | None = None) -> PreTrainedTokenizerBase:
     """The tokenizer of the checkpoint or, for a new model, one trained on `texts`.
+
+    A run that goes on from its checkpoint `resumed` has the tokenizer of that, because the weights belong to its ids.
 
     --max_seq_length and --truncation say how long texts are cut. If a flag is None, the checkpoint's setting stays.
 
     Raises:
-        InputError: the tokenizer cannot be loaded or trained.
+        InputError: the tokenizer cannot be loaded or trained, or is another than that of `resumed`.
     """
     options, ref = spec.tokenizer, spec.embed_with or spec.model
-    tokenizer = new_tokenizer(options, texts) if ref.is_new else limit_length(checkpoint_tokenizer(ref), options)
+    if ref.is_new and resumed:
+        tokenizer = read_tokenizer(resumed.folder / TOKENIZER_FILE, options.max_seq_length)
+    elif ref.is_new:
+        tokenizer = new_tokenizer(options, texts)
+    else:
+        tokenizer = limit_length(checkpoint_tokenizer(ref), options)
+        if resumed and tokenizer.get_vocab() != checkpoint_tokenizer(resumed).get_vocab():
+            raise InputError(
+                f"{ref.flag} {ref.name} has another tokenizer than {resumed.folder}, from which the run would go on; "
+                "name the model that the run began with, or give --overwrite to train anew"
+            )
     if options.truncation:
         set_truncation(tokenizer, options.truncation)
     return tokenizer

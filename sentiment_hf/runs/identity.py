@@ -37,6 +37,11 @@ NEUTRAL_SETTINGS |= {"push_to_hub", "license"}
 NEUTRAL_SETTINGS |= {"dataloader_in_order", "dataloader_multiprocessing_context"}
 NEUTRAL_SETTINGS |= {"dataloader_num_workers", "dataloader_persistent_workers", "dataloader_pin_memory"}
 NEUTRAL_SETTINGS |= {"dataloader_prefetch_factor"}
+# A finished run is finished on every machine. Its report says on which device it was made.
+NEUTRAL_SETTINGS |= {"use_cpu", "ddp_backend", "ddp_timeout"}
+
+# The parts of an identity that are no flags: hashes of the files of a run.
+HASHES = {"data", "model_files", "word_vectors_file"}
 
 
 @dataclass(frozen=True)

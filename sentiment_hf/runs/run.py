@@ -24,7 +24,12 @@ from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import IdentifiedRun, fingerprint_of, identify_run, require_checkpoints
 from sentiment_hf.runs.lock import folder_lock
 from sentiment_hf.runs.report import Report, command_line
-from sentiment_hf.runs.run_folder import claim_folder, report_of_finished_run, restored_if_refused
+from sentiment_hf.runs.run_folder import (
+    checkpoint_to_resume,
+    claim_folder,
+    report_of_finished_run,
+    restored_if_refused,
+)
 from sentiment_hf.runs.score import (
     Scored,
     score_baseline,
@@ -34,7 +39,7 @@ from sentiment_hf.runs.score import (
     write_predictions,
 )
 from sentiment_hf.settings.arguments import RunSpec
-from sentiment_hf.settings.model_ref import Kind
+from sentiment_hf.settings.model_ref import Kind, ModelRef
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.checkpoints import newest_whole_checkpoint
 from sentiment_hf.training.disk import require_space, unwritable_explained
@@ -77,7 +82,7 @@ def execute_run(identified: IdentifiedRun) -> Report:
     spec, args, folder = identified.spec, identified.args, identified.folder
     # Before training, because the license is looked up on the Hub, and the network can fail in hours of training.
     report = report_before_training(identified)
-    begin = prepare_run(identified, report)
+    begin = prepare_run(identified, report, checkpoint_to_resume(identified))
     claimed = folder_lock(folder) if identified.writes else nullcontext()
     undone = restored_if_refused(folder) if identified.writes and spec.run.force_resume else nullcontext()
     with unwritable_explained(folder), lost_processes_explained(), claimed, undone:
@@ -93,20 +98,22 @@ def execute_run(identified: IdentifiedRun) -> Report:
             # Outside of `except`, whose traceback refers to the old model: its memory must be free for the new one.
             del begin
             clear_device_cache(garbage_collection=True)
-            begin = prepare_run(identified, report)
             checkpoint = newest_whole_checkpoint(folder, spec.run.checkpoint_verify)
+            begin = prepare_run(identified, report, checkpoint_to_resume(identified))
 
 
-def prepare_run(identified: IdentifiedRun, report: Report) -> Callable[[Path | None], Report]:
+def prepare_run(
+    identified: IdentifiedRun, report: Report, resumed: ModelRef | None
+) -> Callable[[Path | None], Report]:
     """Build the trainer or the baseline. Returns the function that trains, scores and completes `report`.
 
-    The function takes the checkpoint to resume from, or None. Raises InputError for input that cannot be used, before
-    anything is trained or written.
+    `resumed` is the checkpoint whose tokenizer is used. The function takes the checkpoint to resume from, or None.
+    Raises InputError for input that cannot be used, before anything is trained or written.
     """
     if identified.spec.model.kind is Kind.BASELINE:
         baseline = prepare_baseline(identified.spec, identified.splits.validation, identified.args.world_size)
         return partial(fit_and_test, baseline, identified, report)
-    trainer = build_trainer(identified.spec, identified.args, identified.splits)
+    trainer = build_trainer(identified.spec, identified.args, identified.splits, resumed)
     with refusals_explained():
         require_space(trainer)
     return partial(train_and_test, trainer, identified, report)

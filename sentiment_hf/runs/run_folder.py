@@ -2,7 +2,7 @@
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,10 +17,13 @@ from sentiment_hf.common.layout import (
     REPORT,
     RESULTS,
 )
-from sentiment_hf.runs.identity import NEUTRAL_SETTINGS, IdentifiedRun
+from sentiment_hf.runs.changes import changed_settings
+from sentiment_hf.runs.identity import IdentifiedRun
 from sentiment_hf.runs.lock import refuse_locked
 from sentiment_hf.runs.report import REPLACE_REMEDY, Report
 from sentiment_hf.settings.arguments import RunSpec
+from sentiment_hf.settings.checks import NEW_TOKENIZER_FLAGS
+from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.training.checkpoints import checkpoints_newest_first, newest_whole_checkpoint, set_aside_damaged
 from sentiment_hf.training.disk import require_writable
 
@@ -44,7 +47,7 @@ def report_of_finished_run(identified: IdentifiedRun) -> Report | None:
         raise InputError(f"--output_dir {folder} is not empty and holds no run of this program; choose another folder")
     if options.overwrite or not has_results(folder):
         refuse_own_model(folder, identified.spec)
-    elif changed := changed_settings(folder, identified.identity):
+    elif changed := changed_settings(read_json(folder / IDENTITY, REPLACE_REMEDY), identified.identity):
         refuse_other_run(folder, changed, options.force_resume)
     elif (folder / REPORT).is_file():
         return Report.load(folder, REPLACE_REMEDY)
@@ -67,29 +70,52 @@ def refuse_own_model(folder: Path, spec: RunSpec) -> None:
             )
 
 
-def changed_settings(folder: Path, identity: dict) -> list[str]:
-    """Descriptions of the settings in which the run in `folder` differs from `identity`, with both values.
+def refuse_other_run(folder: Path, changed: dict[str, str], force_resume: bool) -> None:
+    """Raise InputError that names the first changed settings; with --force_resume, log them as a warning.
 
-    Neutral settings are left out, because an older version may have saved them.
+    With --force_resume, settings of a new tokenizer are refused: a resumed run reads that of its checkpoint.
     """
-    saved = read_json(folder / IDENTITY, REPLACE_REMEDY)
-    names = [
-        name
-        for name in {**saved, **identity}
-        if saved.get(name) != identity.get(name) and name not in NEUTRAL_SETTINGS
-    ]
-    return [f"{name}: {saved.get(name)!r} there, {identity.get(name)!r} here" for name in names]
-
-
-def refuse_other_run(folder: Path, changed: list[str], force_resume: bool) -> None:
-    """Raise InputError that names the first changed settings; with --force_resume, log them as a warning."""
-    shown = ", ".join(changed[:4])
+    shown = ", ".join(list(changed.values())[:4])
     if not force_resume:
         raise InputError(
             f"--output_dir {folder} holds another run ({shown}); choose another folder, give --overwrite to "
             "replace it, or --force_resume to go on from its last checkpoint nevertheless"
         )
+    if tokens := [changed[name] for name in NEW_TOKENIZER_FLAGS if name in changed]:
+        raise InputError(
+            f"--force_resume goes on with the tokenizer of {folder}, and these flags shape a new one "
+            f"({', '.join(tokens)}); leave them as they were, or give --overwrite to train anew"
+        )
     logger.warning("--force_resume: %s goes on with other settings (%s)", folder, shown)
+
+
+def checkpoint_to_resume(identified: IdentifiedRun) -> ModelRef | None:
+    """The newest whole checkpoint in the folder, from which the run will go on, or None. The folder is not changed.
+
+    Raises:
+        InputError: the checkpoint knows other classes than the data, or in another order.
+    """
+    folder, options = identified.folder, identified.spec.run
+    if options.overwrite or not identified.args.do_train:
+        return None
+    checkpoint = newest_whole_checkpoint(folder, options.checkpoint_verify)
+    if checkpoint is None:
+        return None
+    ref = ModelRef.in_folder(
+        checkpoint, flag="--output_dir", trust_remote_code=identified.spec.model.trust_remote_code
+    )
+    labels = identified.splits.task.labels
+    if ref.labels not in (None, labels):
+        raise InputError(
+            f"{checkpoint} knows the classes {shown_names(ref.labels)}, the data has {shown_names(labels)}; give the "
+            "data these classes in this order, or --overwrite to train anew"
+        )
+    return ref
+
+
+def shown_names(names: Sequence[str]) -> str:
+    """The first names, for a message."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def claim_folder(identified: IdentifiedRun) -> Path | None:

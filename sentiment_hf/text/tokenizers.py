@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from datasets.utils import tqdm
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
@@ -42,6 +43,19 @@ def train_tokenizer(
     backend.post_processor = processors.TemplateProcessing(
         single="[CLS] $A", special_tokens=[("[CLS]", SPECIAL_TOKENS.index("[CLS]"))]
     )
+    return _with_settings(backend, model_max_length)
+
+
+def read_tokenizer(file: Path, model_max_length: int) -> PreTrainedTokenizerFast:
+    """The tokenizer that `train_tokenizer` made and a run saved as tokenizer.json, for texts of another length."""
+    backend = Tokenizer.from_file(str(file))
+    # The file has the truncation of the last text, which the library would take for a setting.
+    backend.no_truncation()
+    return _with_settings(backend, model_max_length)
+
+
+def _with_settings(backend: Tokenizer, model_max_length: int) -> PreTrainedTokenizerFast:
+    """The tokenizer of transformers around `backend`."""
     return PreTrainedTokenizerFast(
         tokenizer_object=backend,
         pad_token="[PAD]",

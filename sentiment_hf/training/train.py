@@ -16,6 +16,7 @@ from sentiment_hf.common.layout import HISTORY
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.models.load import load_model, load_tokenizer
 from sentiment_hf.settings.arguments import RunArguments, RunSpec
+from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.text.word_vectors import initialise_embedding
 from sentiment_hf.training.batches import FewLengthsCollator, longest_first
@@ -28,14 +29,18 @@ from sentiment_hf.training.trainer import ClassificationTrainer
 logger = logging.getLogger(__name__)
 
 
-def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> ClassificationTrainer:
+def build_trainer(
+    spec: RunSpec, args: TrainingArguments, splits: Splits, resumed: ModelRef | None = None
+) -> ClassificationTrainer:
     """Load or make tokenizer and model, tokenize train and validation, and return the trainer with all of them.
+
+    `resumed` is the checkpoint from which the run will go on; its tokenizer is used.
 
     Raises:
         InputError: tokenizer or model cannot be loaded, or `Trainer` refuses a combination of flags.
     """
     set_seed(args.seed)
-    tokenizer = load_tokenizer(spec, splits.train["text"])
+    tokenizer = load_tokenizer(spec, splits.train["text"], resumed)
     model = load_model(spec, splits.task, tokenizer, trains=args.do_train)
     if vectors := spec.new_model.word_vectors:
         found = initialise_embedding(model, tokenizer, vectors)
