@@ -12,6 +12,7 @@ initialised. To write a new head, write a class with two methods: `build`, which
 and `forward`, which calls `token_states`. A new model inherits from this class first, then from a body.
 """
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -47,12 +48,18 @@ class TextClassifierConfig(PreTrainedConfig):
     encoder: dict | None = None
 
     def validate_ranges(self):
-        """Sizes and counts are at least 1, rates lie in [0, 1)."""
+        """Sizes and counts are at least 1, rates lie in [0, 1), `initializer_range` is finite and not negative."""
         for name, value in self.__dict__.items():
             if name.endswith("dropout") and not 0 <= value < 1:
                 raise ValueError(f"{name}={value} is a probability: 0 <= {name} < 1")
-            if (name.startswith("num_") or name.endswith("_size")) and isinstance(value, int) and value < 1:
+            if (
+                (name.startswith("num_") or name.endswith(("_size", "_embeddings")))
+                and isinstance(value, int)
+                and value < 1
+            ):
                 raise ValueError(f"{name}={value} must be at least 1")
+        if not 0 <= self.initializer_range < math.inf:
+            raise ValueError(f"initializer_range={self.initializer_range} must be at least 0 and finite")
 
 
 class TextModel(PreTrainedModel):

@@ -42,6 +42,7 @@ class Report:
     task, labels: the name of the task and the names of its outputs.
     train_seconds, train_tokens, ..._per_second: training steps only, without validation and saving.
     max_seq_length, vocabulary: in tokens. train_texts_at_max_seq_length: fraction of the training texts.
+    device, device_kind: the name of the GPU or the processor, and cpu, cuda, mps, ...
     validation, test: scores as `Task.scores` returns them, rates as fractions; None if the part was not scored.
     peak_memory_bytes, peak_gpu_memory_bytes: of the first process and its GPU. bytes_on_disk: set for ensembles.
     chosen, search: the chosen regularisation of a baseline, and all values that were tried.
@@ -91,6 +92,7 @@ class Report:
     test: dict[str, Any] | None = None
     threads: int | None = None
     device: str | None = None
+    device_kind: str | None = None
     peak_memory_bytes: int | None = None
     peak_gpu_memory_bytes: int | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=dict)

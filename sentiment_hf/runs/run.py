@@ -42,9 +42,11 @@ from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.checkpoints import newest_whole_checkpoint
+from sentiment_hf.training.device import refuse_data_parallel
 from sentiment_hf.training.disk import require_space, unwritable_explained
 from sentiment_hf.training.out_of_memory import BatchTooLargeError, halve_batches
 from sentiment_hf.training.processes import lost_processes_explained, refuse_fewer_processes, use_all_cores
+from sentiment_hf.training.steps import require_steps
 from sentiment_hf.training.train import build_trainer, refusals_explained, save_model, train
 from sentiment_hf.training.trainer import ClassificationTrainer
 
@@ -65,6 +67,8 @@ def run(spec: RunSpec) -> Report:
     args = training_arguments(spec)
     use_all_cores(args, spec.run.num_cpu_threads)
     refuse_fewer_processes(args)
+    if spec.model.kind is not Kind.BASELINE:
+        refuse_data_parallel(args)
     require_checkpoints(spec)
     identified = identify_run(spec, args, load_splits(spec.data))
     with args.main_process_first(local=False, desc="looking at the output folder"):
@@ -114,6 +118,7 @@ def prepare_run(
         baseline = prepare_baseline(identified.spec, identified.splits.validation, identified.args.world_size)
         return partial(fit_and_test, baseline, identified, report)
     trainer = build_trainer(identified.spec, identified.args, identified.splits, resumed)
+    require_steps(trainer)
     with refusals_explained():
         require_space(trainer)
     return partial(train_and_test, trainer, identified, report)
@@ -129,7 +134,8 @@ def train_and_test(
     elif merges:
         save_model(trainer, merge=True)
     scored = score_model(trainer, identified.splits)
-    report = completed_report(report, identified, training_cost(trainer), scored)
+    cost = training_cost(trainer) | environment(trainer.args.device)
+    report = completed_report(report, identified, cost, scored)
     if identified.writes:
         if trainer.args.do_train or merges:
             write_card(identified.folder, report)
@@ -144,7 +150,8 @@ def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, 
     with threadpool_limits(torch.get_num_threads()):
         fitted = fit_baseline(baseline, identified.splits)
         scored = score_baseline(fitted, identified.splits)
-    report = completed_report(report, identified, {"model_type": report.model} | fitted.training_cost(), scored)
+    cost = {"model_type": report.model} | fitted.training_cost() | environment()
+    report = completed_report(report, identified, cost, scored)
     fitted.save(identified.folder)
     report.save(identified.folder)
     return report
@@ -178,10 +185,10 @@ def report_before_training(identified: IdentifiedRun) -> Report:
 
 
 def completed_report(report: Report, identified: IdentifiedRun, cost: dict[str, Any], scored: Scored) -> Report:
-    """`report` with the cost of training, the scores and the environment added; also writes the predictions."""
+    """`report` with the cost of training and the scores added; also writes the predictions."""
     if identified.writes:
         write_predictions(identified.folder, scored, identified.splits.task)
-    return replace(report, **cost, **scores_of_parts(scored, identified.splits.task), **environment())
+    return replace(report, **cost, **scores_of_parts(scored, identified.splits.task))
 
 
 def show_progress(shown: bool) -> None:

@@ -1,7 +1,6 @@
 """Refuse flags before anything is loaded: values out of range, contradictions, what a model cannot do."""
 
 import dataclasses
-import math
 from collections.abc import Set
 from pathlib import Path
 from typing import Any
@@ -10,31 +9,7 @@ from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.settings.arguments import DataArguments, RunSpec
 from sentiment_hf.settings.model_ref import Kind
-
-# The lowest value of each flag. Below it `Trainer` fails much later, or silently does something else.
-LOWEST = {
-    "per_device_train_batch_size": 1,
-    "per_device_eval_batch_size": 1,
-    "gradient_accumulation_steps": 1,
-    "eval_accumulation_steps": 1,
-    "torch_empty_cache_steps": 1,
-    "num_cpu_threads": 1,
-    "max_data_bytes": 1,
-    "early_stopping_patience": 1,
-    "dataloader_num_workers": 0,
-    "num_train_epochs": 0,
-    "warmup_steps": 0,
-    "learning_rate": 0,
-    "weight_decay": 0,
-    "max_grad_norm": 0,
-    "lora_r": 1,
-    "lora_alpha": 1,
-    "lora_dropout": 0,
-    "attention_dropout": 0,
-}
-
-# Numbers of steps or epochs, which no run reaches if they are infinite.
-COUNTS = {"num_train_epochs", "warmup_steps", "logging_steps", "eval_steps", "save_steps"}
+from sentiment_hf.settings.ranges import check_ranges
 
 PUSHED_ONCE = "a finished run is pushed, once"
 
@@ -96,18 +71,7 @@ def check_spec(spec: RunSpec) -> None:
 
 def check_values(values: dict[str, Any]) -> None:
     """Check each value by itself."""
-    for name in ("lora_dropout", "attention_dropout"):
-        if values[name] is not None and not values[name] < 1:
-            raise InputError(f"--{name} {values[name]} is a probability: expected less than 1")
-    for name, value in values.items():
-        if isinstance(value, float) and (math.isnan(value) or (math.isinf(value) and name in COUNTS)):
-            raise InputError(f"--{name} {value}: expected a finite number")
-    for name in ("seed", "data_seed"):
-        if values[name] is not None and not 0 <= values[name] < 2**32:
-            raise InputError(f"--{name} {values[name]} is out of range: expected 0 to {2**32 - 1}")
-    for name, lowest in LOWEST.items():
-        if values[name] is not None and values[name] < lowest:
-            raise InputError(f"--{name} {values[name]} is out of range: expected at least {lowest}")
+    check_ranges(values)
     for name, (value, reason) in FIXED.items():
         if values[name] != value:
             # The message does not show the value, which may be a secret.
@@ -140,6 +104,20 @@ def check_unused(spec: RunSpec, given: Set[str]) -> None:
         raise InputError(f"{', '.join(unused)}: --model {model.name} is an adapter, which goes on in its own shape")
     if unused and tuning != "lora":
         raise InputError(f"{', '.join(unused)} shapes an adapter, and --tuning {tuning} has none: add --tuning lora")
+
+
+def check_patience(values: dict[str, Any], recipe: Set[str], given: Set[str]) -> None:
+    """Refuse a patience without evaluation, which would never end a run. `recipe` and `given` are names of flags.
+
+    A patience in the recipe has no effect if the flag --eval_strategy no is given: the flag overrides the recipe.
+    """
+    if values["eval_strategy"] != "no" or values["early_stopping_patience"] is None:
+        return
+    if "early_stopping_patience" in given or "eval_strategy" in recipe - given:
+        raise InputError(
+            f"--early_stopping_patience {values['early_stopping_patience']} counts evaluations, and --eval_strategy "
+            "is no; leave out one of them"
+        )
 
 
 def check_model(spec: RunSpec) -> None:
@@ -188,6 +166,8 @@ def check_strategies(values: dict[str, Any]) -> None:
             raise InputError(f"--{action}_steps {steps}: expected a whole number, or a share of all steps below 1")
     if values["logging_strategy"] == "steps" and not values["logging_steps"]:
         raise InputError("--logging_steps 0: nothing would be logged; expected at least 1, or --logging_strategy no")
+    if values["save_strategy"] == "steps" and not values["save_steps"]:
+        raise InputError("--save_steps 0: nothing would be saved; expected at least 1, or --save_strategy no")
     # Without --eval_steps, `Trainer` evaluates as often as it logs.
     every = values["eval_steps"] or values["logging_steps"]
     if values["eval_strategy"] == "steps" and every <= 0:

@@ -15,7 +15,7 @@ from sentiment_hf.settings.arguments import (
     TokenizerArguments,
     TuningArguments,
 )
-from sentiment_hf.settings.checks import check_baseline, check_spec, check_unused
+from sentiment_hf.settings.checks import check_baseline, check_patience, check_spec, check_unused
 from sentiment_hf.settings.flags import Flag
 from sentiment_hf.settings.model_ref import BASELINE_NAMES, MODEL_NAMES, Kind, ModelRef
 from sentiment_hf.settings.parser import DEFAULTS, flags_by_name, read_command_line, run_flags
@@ -60,6 +60,7 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
     spec.run.config = str(path.resolve()) if path else None
     spec.new_model.model_config = custom_model_settings(spec, settings)
     check_unused(spec, given.keys())
+    check_patience(values, recipe.keys(), given.keys())
     if not spec.training["do_train"] and not model.is_new and "max_seq_length" not in given:
         # A recipe is for training. A checkpoint that is only scored or merged keeps the length it was trained with.
         spec.tokenizer.max_seq_length = None

@@ -1,5 +1,7 @@
 """Make the `TrainingArguments` of a run. This imports torch, so it is not part of the parser."""
 
+from copy import copy
+
 import torch
 from transformers import TrainingArguments
 
@@ -30,3 +32,14 @@ def training_arguments(spec: RunSpec) -> TrainingArguments:
     if spec.training["auto_find_batch_size"] and args.world_size > 1:
         raise InputError("--auto_find_batch_size is for one process: several would wait for one that starts again")
     return args
+
+
+# `halve_batches` changes these three.
+BATCHES = ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps")
+
+
+def as_given(args: TrainingArguments, spec: RunSpec) -> TrainingArguments:
+    """A copy of `args` with the values that the user gave, for training_args.bin."""
+    given = copy(args)
+    vars(given).update({name: spec.training[name] for name in (*HIDDEN_FROM_TRAINER, *BATCHES)})
+    return given

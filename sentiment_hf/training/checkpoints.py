@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from accelerate import PartialState
+
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import flush_to_disk, size_and_hash, write_json
 from sentiment_hf.common.layout import MANIFEST, TRAINER_STATE
 from sentiment_hf.common.versions import versions
+from sentiment_hf.training.device import device_in_words
 
 logger = logging.getLogger(__name__)
 
@@ -31,7 +34,8 @@ def write_manifest(folder: Path, verify: str = "sha256") -> None:
     for path in paths:
         flush_to_disk(path)
     files = {str(path.relative_to(folder)): size_and_hash(path, verify) for path in paths}
-    write_json(folder / MANIFEST, {"versions": versions(), "files": files})
+    device = device_in_words(PartialState().device)
+    write_json(folder / MANIFEST, {"versions": versions(), "device": device, "files": files})
     flush_to_disk(folder.parent)
 
 
@@ -125,11 +129,15 @@ def best_checkpoint(folder: Path) -> Path | None:
 
 
 def warn_of_other_versions(folder: Path) -> None:
-    """Log the packages whose version changed since the checkpoint was written: the weights may come out different."""
-    then, now = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["versions"], versions()
+    """Log the packages and the device that changed since the checkpoint was written: the weights may differ."""
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    then, now = manifest["versions"], versions()
     changed = [f"{name} {then.get(name)} is now {now[name]}" for name in now if then.get(name) != now[name]]
     if changed:
         logger.warning("%s was written by other versions: %s", folder, ", ".join(changed))
+    here = device_in_words(PartialState().device)
+    if (there := manifest.get("device", here)) != here:
+        logger.warning("%s was written on another device: %s; it goes on here: %s", folder, there, here)
 
 
 def delete_old_checkpoints(output_dir: Path, limit: int | None, best: Path | None) -> None:

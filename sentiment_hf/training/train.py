@@ -19,6 +19,7 @@ from sentiment_hf.settings.arguments import RunArguments, RunSpec
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.text.word_vectors import initialise_embedding
+from sentiment_hf.training.arguments import as_given
 from sentiment_hf.training.batches import FewLengthsCollator, longest_first
 from sentiment_hf.training.callbacks import EarlyStoppingCallback, MetricsFile, StopOnBrokenLoss, StopOnSignal
 from sentiment_hf.training.checkpoints import pickles_refused, warn_of_other_versions
@@ -56,6 +57,7 @@ def build_trainer(
         trainer = ClassificationTrainer(
             model=model,
             args=args,
+            given_args=as_given(args, spec),
             task=splits.task,
             train_dataset=train,
             eval_dataset=longest_first(validation)[0],
@@ -95,7 +97,7 @@ def refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[No
         yield
     except (InputError, TrainingError):
         raise
-    except (ValueError, ImportError, AssertionError, KeyError, RuntimeError, OSError) as error:
+    except (ValueError, TypeError, ImportError, AssertionError, KeyError, RuntimeError, OSError) as error:
         if begun():
             raise
         reason = " ".join(str(error).split())
@@ -120,6 +122,8 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) 
     begun = refusals_explained(lambda: trainer.clock.begun)
     with stop, begun, lost_processes_explained(), memory_explained(), pickles_refused(checkpoint):
         result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    if trainer.state.global_step == 0:
+        raise TrainingError("no step was made, so nothing was trained and nothing is saved")
     if stop.signum is not None:
         raise Interrupted(
             stop.signum, f"stopped at step {trainer.state.global_step}, saved; the same command goes on from there"

@@ -6,10 +6,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 from transformers import Trainer, TrainingArguments
+from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.trainer_utils import TrainOutput
 
 from sentiment_hf.common.errors import TrainingError
@@ -35,6 +37,7 @@ class ClassificationTrainer(Trainer):
     def __init__(
         self,
         *args,
+        given_args: TrainingArguments,
         task: Task,
         class_weights: np.ndarray | None,
         length_bucketing: bool,
@@ -48,6 +51,7 @@ class ClassificationTrainer(Trainer):
             preprocess_logits_for_metrics=only_logits,
             **kwargs,
         )
+        self.given_args = given_args
         self.task = task
         # The loss takes `num_items_in_batch` itself; the models need not.
         self.model_accepts_loss_kwargs = False
@@ -163,10 +167,17 @@ class ClassificationTrainer(Trainer):
         return output
 
     def save_model(self, output_dir: str | None = None, *args, **kwargs) -> None:
-        """Save the model; for an adapter also the names of the classes, which its own files do not hold."""
+        """Save the model, and the flags as they were given; for an adapter also the names of the classes.
+
+        The own files of an adapter do not hold these names. `Trainer` itself saves the flags with the values that
+        `train` sets for the time of training.
+        """
         super().save_model(output_dir, *args, **kwargs)
-        if isinstance(self.model, PeftModel) and self.args.should_save:
-            write_labels(self.model, Path(output_dir or self.args.output_dir))
+        if self.args.should_save:
+            folder = Path(output_dir or self.args.output_dir)
+            torch.save(self.given_args, folder / TRAINING_ARGS_NAME)
+            if isinstance(self.model, PeftModel):
+                write_labels(self.model, folder)
 
     def _save_checkpoint(self, *args, **kwargs) -> None:
         """Write a checkpoint. If the disk is full, delete the incomplete checkpoint and raise TrainingError.

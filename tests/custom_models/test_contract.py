@@ -288,14 +288,13 @@ def test_a_step_of_small_batches_is_the_step_of_the_big_batch(
     rows = {"input_ids": [text.tolist() for text in texts], "attention_mask": [[1] * len(text) for text in texts]}
     arguments = {"optim": "sgd", "learning_rate": 1.0, "lr_scheduler_type": "constant", "max_grad_norm": 0.0}
     arguments |= {"max_steps": 1, "logging_steps": 1, "save_strategy": "no", "disable_tqdm": True, "use_cpu": True}
+    args = TrainingArguments(
+        tmp_path, per_device_train_batch_size=batch_size, gradient_accumulation_steps=accumulation, **arguments
+    )
     trainer = ClassificationTrainer(
         model=model,
-        args=TrainingArguments(
-            tmp_path,
-            per_device_train_batch_size=batch_size,
-            gradient_accumulation_steps=accumulation,
-            **arguments,
-        ),
+        args=args,
+        given_args=args,
         train_dataset=Dataset.from_dict(rows | {"label": labels, "length": [len(text) for text in texts]}),
         data_collator=DataCollatorWithPadding(tokenizer),
         task=SingleLabel(tuple(LABELS.values())),

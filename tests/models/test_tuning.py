@@ -377,7 +377,7 @@ REFUSALS = [
     ("trained", ["--tuning", "lora", "--merge_adapter", "--do_predict"], "--merge_adapter wants an adapter"),
     ("bert", ["--lora_r", "8", "--use_dora", "true"], "--lora_r, --use_dora shapes an adapter.*add --tuning lora"),
     ("bert", ["--tuning", "lora", "--lora_r", "0"], "--lora_r 0 is out of range"),
-    ("bert", ["--tuning", "lora", "--lora_dropout", "1"], "--lora_dropout 1.0 is a probability"),
+    ("bert", ["--tuning", "lora", "--lora_dropout", "1"], "--lora_dropout 1.0 is out of range"),
     ("bert", ["--tuning", "prefix"], "invalid choice: 'prefix'"),
     ("adapter", ["--lora_r", "8", "--tuning", "lora"], "--lora_r: --model .* is an adapter"),
     ("adapter", [], "is an adapter: train it on by --tuning lora"),

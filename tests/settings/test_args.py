@@ -301,7 +301,7 @@ def test_what_the_library_takes_is_not_refused(words):
         (["--num_train_epochs", "inf"], "--num_train_epochs inf: expected a finite number"),
         (["--eval_strategy", "steps", "--eval_steps", "nan"], "--eval_steps nan: expected a finite number"),
         (["--learning_rate", "nan"], "--learning_rate nan: expected a finite number"),
-        (["--seed", "-1"], "--seed -1 is out of range: expected 0 to 4294967295"),
+        (["--seed", "-1"], "--seed -1 is out of range: expected at least 0 and at most 4294967295"),
         (["--seed", str(2**32)], "--seed 4294967296 is out of range"),
     ],
 )

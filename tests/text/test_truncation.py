@@ -111,7 +111,7 @@ def test_dropout_in_attention_is_what_the_flag_says(tmp_path):
 
 REFUSALS = [
     (["--truncation", "middle"], "invalid choice: 'middle'"),
-    (["--attention_dropout", "1"], "--attention_dropout 1.0 is a probability"),
+    (["--attention_dropout", "1"], "--attention_dropout 1.0 is out of range"),
     (["--attention_dropout", "0.1"], "a new model has --model_config attention_dropout"),
 ]
 

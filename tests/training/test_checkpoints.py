@@ -362,12 +362,6 @@ def test_room_is_asked_for_as_many_checkpoints_as_are_written(stopped, tmp_path,
     assert asked == [len(list(tmp_path.glob("checkpoint-*")))]
 
 
-def test_no_whole_batch_to_train_on_is_refused(stopped, tmp_path):
-    argv = [*stopped[0], "--output_dir", str(tmp_path), "--save_total_limit", "0"]
-    with pytest.raises(InputError, match="these flags cannot be used here"):
-        run(parse_run([*argv, "--dataloader_drop_last", "true", "--per_device_train_batch_size", "64"]))
-
-
 NO_SPACE = OSError(28, "No space left on device")
 LOST_WORKER = "DataLoader worker (pid 7) is killed by signal: Killed."
 

@@ -275,7 +275,8 @@ def test_a_run_that_was_cut_off_while_it_was_tested_trains_no_further(data, tmp_
 
 
 def test_without_evaluation_the_patience_of_a_recipe_has_no_say(data, tmp_path):
-    more = ["--eval_strategy", "no", "--load_best_model_at_end", "false", "--early_stopping_patience", 1]
+    (tmp_path / "recipe.yaml").write_text("early_stopping_patience: 1\n")
+    more = ["--eval_strategy", "no", "--config", tmp_path / "recipe.yaml"]
     assert run_flags(data, tmp_path / "run", *more, settings=EXACT)["steps"] == 12
 
 
