@@ -1,7 +1,7 @@
 """Which validation tells the truth: python benchmarks/validation_splits.py --dataset FOLDER [--models ...]
 
-For each split seed and each kind of split (random, group), a tenth of train becomes validation. Each model is trained
-by its recipe on the rest, chooses its checkpoint on this validation, and is scored once on test. A line per run goes to
+For each split seed and kind of split (random, group), a tenth of train becomes validation. Each model is trained by
+its recipe on the rest, chooses its checkpoint on this validation, and is scored once on test. A line per run goes to
 results/validation-splits/accuracy.csv; a run that is there is not made again. Prints, per model and kind, validation
 minus test, and how often validation ranks two models as test does.
 """
@@ -15,16 +15,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
-from datasets import concatenate_datasets
-
-from sentiment_hf.data.groups import choose_groups, share_with_partner, text_groups
-from sentiment_hf.data.splits import Splits, carve, load_splits
-from sentiment_hf.settings.arguments import DataArguments
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results/validation-splits/accuracy.csv"
@@ -48,26 +41,10 @@ def processor() -> str:
     return next((line.partition(": ")[2] for line in lines if line.startswith("model name")), platform.processor())
 
 
-def write_parts(splits: Splits, kind: str, seed: int, folder: Path) -> None:
-    """train.parquet and validation.parquet of one split, and test.parquet."""
-    train = splits.train
-    if kind == "random":
-        rest, part = carve(train, SIZE, seed, "validation")
-    else:
-        texts, labels = train["text"][:], np.array(train["label"][:])
-        # Eight per cent of the part: larger components are no single film.
-        groups = text_groups(texts, largest=int(0.08 * SIZE * len(texts)))
-        chosen = choose_groups(labels, groups, SIZE, seed)
-        rest, part = (train.select(np.flatnonzero(which)) for which in (~chosen, chosen))
-        print(f"groups: {share_with_partner(groups):.1%} of the rows have a partner", file=sys.stderr)
-    for name, rows in (("train", rest), ("validation", part), ("test", splits.test)):
-        rows.to_parquet(folder / f"{name}.parquet")
-
-
-def train_and_score(model: str, data: Path, folder: Path, threads: int) -> dict:
-    """The report of a run on these files."""
-    files = [word for part in ("train", "validation", "test") for word in (f"--{part}_file", f"{data / part}.parquet")]
-    command = [sys.executable, "scripts/run.py", "--model", model, *files, *FLAGS[model], "--seed", "0"]
+def train_and_score(model: str, dataset: str, kind: str, seed: int, folder: Path, threads: int) -> dict:
+    """The report of a run on one split."""
+    split = ["--dataset", dataset, "--validation_split", kind, "--split_seed", str(seed)]
+    command = [sys.executable, "scripts/run.py", "--model", model, *split, *FLAGS[model], "--seed", "0"]
     command += ["--output_dir", str(folder), "--num_cpu_threads", str(threads), "--disable_tqdm", "true"]
     subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     return json.loads((folder / "report.json").read_text())
@@ -93,26 +70,17 @@ def add(row: dict) -> None:
 
 def run_all(dataset: str, models: list[str], threads: int) -> None:
     """Make the runs that are missing, cheap models first."""
-    splits = load_splits(DataArguments(dataset_name=dataset))
-    # The part that `load_splits` carved is put back.
-    whole = load_whole(splits)
     for model, seed, kind in itertools.product(models, SEEDS, KINDS):
         if (model, kind, seed) in done():
             continue
         with tempfile.TemporaryDirectory() as home:
-            write_parts(whole, kind, seed, Path(home))
             begin = time.monotonic()
-            report = train_and_score(model, Path(home), Path(home, "run"), threads)
+            report = train_and_score(model, dataset, kind, seed, Path(home, "run"), threads)
         scores = {part: report[part]["accuracy"] for part in ("validation", "test")}
         rows, seconds = report["validation"]["rows"], round(time.monotonic() - begin)
         run = {"model": model, "kind": kind, "split_seed": seed, **scores, "rows": rows, "steps": report["steps"]}
         add(run | {"seconds": seconds, "processor": processor()})
         print(f"{model} {kind} {seed}: validation {scores['validation']:.4f}, test {scores['test']:.4f}", flush=True)
-
-
-def load_whole(splits: Splits) -> Splits:
-    """The same with the whole of train."""
-    return replace(splits, train=concatenate_datasets([splits.train, splits.validation]))
 
 
 def table() -> str:

@@ -19,9 +19,9 @@ BLOCK = 4096
 def text_groups(texts: Sequence[str], largest: int) -> np.ndarray:
     """(rows,) the number of the group of each text. A text without a partner is a group of its own.
 
-    Two texts belong together if they share rare names: words with a capital that stand in 2 to 30 texts. A name in n of
-    N texts weighs (1 - log n / log N)^2. Groups are connected components. Those with more rows than `largest` are held
-    together by common words and not by a subject; they get the number -1.
+    Two texts belong together if they share rare names: words with a capital that stand in 2 to 30 texts. A name in n
+    of N texts weighs (1 - log n / log N)^2. Groups are connected components. Those with more rows than `largest` are
+    held together by common words and not by a subject; they get the number -1.
     """
     names = _names(texts)
     rows = len(texts)

@@ -9,6 +9,7 @@ from sentiment_hf.settings.model_ref import Kind, ModelRef
 
 TOKENIZERS = ("word", "bpe", "char")
 TRUNCATIONS = ("head", "tail", "head-tail")
+VALIDATION_SPLITS = ("auto", "random", "group")
 TUNINGS = ("full", "head", "lora")
 VERIFY = ("sha256", "size")
 
@@ -93,6 +94,16 @@ class DataArguments:
     label_map: str | None = flag(None, "Names of classes for labels of the data, as in NEGATIVE=neg,POSITIVE=pos.")
     validation_size: float = flag(0.1, "Share of train that becomes validation, if the data has none.")
     test_size: float = flag(0.1, "Share of train that becomes test, if the data has none.")
+    validation_split: str = flag(
+        "random",
+        "How parts are taken from train: rows at random, or whole groups of rows that belong together, such as reviews "
+        "of one film. auto: groups if --group_column_name is given or a quarter of the rows share rare names.",
+        choices=VALIDATION_SPLITS,
+    )
+    group_column_name: str | None = flag(
+        None,
+        "Column with the group of a row (film, author, customer). Default: groups are rows that share rare names.",
+    )
     split_seed: int = flag(42, "Seed of splits and samples of the data, not of training.")
     deduplicate: bool = flag(False, "Remove rows from train whose text is in test too.")
     max_train_samples: int | None = flag(None, "Use a stratified sample of this many rows of train.")
