@@ -31,6 +31,7 @@ from sentiment_hf.data.files import (
     read_json_table,
 )
 from sentiment_hf.data.limits import require_size
+from sentiment_hf.data.prepared import prepared_data_folder
 from sentiment_hf.settings.arguments import DataArguments
 
 IMDB = "stanfordnlp/imdb"
@@ -194,7 +195,7 @@ def _dataset_builder(where: str, config: str | None, source: str) -> DatasetBuil
         raise InputError(
             f"--dataset_config_name {config}: {source} has no such configuration, only: {', '.join(known)}"
         )
-    return load_dataset_builder(where, config)
+    return load_dataset_builder(where, config, cache_dir=prepared_data_folder())
 
 
 def _from_dataset(dataset: Dataset | DatasetDict, source: str) -> Tables:
