@@ -21,17 +21,13 @@ from huggingface_hub.errors import LocalEntryNotFoundError
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.hub_access import require_hub
 from sentiment_hf.common.links import links_in, require_inside
-from sentiment_hf.data.files import (
-    SUFFIXES,
-    Table,
-    dataset_table,
-    read_class_folders,
-    read_csv_table,
-    read_file,
-    read_json_table,
-)
+from sentiment_hf.data.csv_files import read_csv_table
+from sentiment_hf.data.files import SUFFIXES, read_class_folders, read_file
+from sentiment_hf.data.json_files import read_json_table
 from sentiment_hf.data.limits import require_size
+from sentiment_hf.data.parquet_files import dataset_table
 from sentiment_hf.data.prepared import prepared_data_folder
+from sentiment_hf.data.table import Table
 from sentiment_hf.settings.arguments import DataArguments
 
 IMDB = "stanfordnlp/imdb"

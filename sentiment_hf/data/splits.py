@@ -20,9 +20,10 @@ from sentiment_hf.data.columns import (
     read_texts,
     require_columns,
 )
-from sentiment_hf.data.files import Table, read_file
+from sentiment_hf.data.files import read_file
 from sentiment_hf.data.limits import require_size
 from sentiment_hf.data.sources import Tables, find_tables, parts_of
+from sentiment_hf.data.table import Table
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.tasks.task import Task
 

@@ -19,7 +19,8 @@ from helpers import is_json
 from launching import python
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.data.files import read_csv_table, read_file
+from sentiment_hf.data.csv_files import read_csv_table
+from sentiment_hf.data.files import read_file
 from sentiment_hf.data.splits import load_splits, stratified
 from sentiment_hf.settings.arguments import DataArguments
 
