@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import mean
 
 from sentiment_hf.common.errors import Interrupted
+from sentiment_hf.common.signals import restore_handlers, set_handlers
 from sentiment_hf.comparison.plan.plan import PlannedRun
 from sentiment_hf.runs.report import Report
 
