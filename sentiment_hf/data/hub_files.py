@@ -7,6 +7,7 @@ from pathlib import Path
 
 from huggingface_hub import HfApi, get_cached_repo_tree, is_offline_mode, snapshot_download
 from huggingface_hub.errors import (
+    CachedRepoTreeNotFoundError,
     HFValidationError,
     LocalEntryNotFoundError,
     OfflineModeIsEnabled,
@@ -44,7 +45,7 @@ def _cached_files(hub_id: str, revision: str) -> tuple[str, list[str]]:
     commit = Path(folder).name
     try:
         return commit, [file.path for file in get_cached_repo_tree(hub_id, repo_type="dataset", revision=commit)]
-    except LocalEntryNotFoundError:
+    except CachedRepoTreeNotFoundError:
         return commit, files_in(Path(folder))
 
 
