@@ -82,7 +82,15 @@ class DataArguments:
         aliases=["--dataset"],
     )
     dataset_config_name: str | None = flag(None, "Configuration of a Hub dataset.")
-    train_file: str | None = flag(None, "File (csv, tsv, json, jsonl, parquet) or folder with CLASS/*.txt.")
+    dataset_revision: str | None = flag(None, "Branch, tag or commit of a Hub dataset. Default: main.")
+    train_split_name: str | None = flag(
+        None, "Part of --dataset that is train, if its name is not a usual one.", aliases=["--train_split"]
+    )
+    validation_split_name: str | None = flag(None, "Part of --dataset that is validation.")
+    test_split_name: str | None = flag(None, "Part of --dataset that is test.", aliases=["--test_split"])
+    train_file: str | None = flag(
+        None, "File (csv, tsv, json, jsonl, parquet), folder with such files, or folder with CLASS/*.txt."
+    )
     validation_file: str | None = flag(None, "As --train_file. Its scores choose the checkpoint.")
     test_file: str | None = flag(None, "As --train_file. Scored once, at the end.")
     text_column_names: str | None = flag(
