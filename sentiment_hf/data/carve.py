@@ -5,7 +5,7 @@ import math
 from collections import Counter
 
 import numpy as np
-from datasets import Dataset, Features, Value
+from datasets import ClassLabel, Dataset, Features, Value
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.groups import choose_groups
@@ -48,7 +48,7 @@ def carve(train: Dataset, count: int, seed: int, split: str, needs_all: bool) ->
     if missing := sorted(set(labels) - (rest & part if needs_all else rest)):
         rarest = min(missing, key=Counter(labels.tolist()).__getitem__)
         raise InputError(
-            f"No {split} part is given, and {count} of {len(labels)} rows of train cannot be set aside with rows of every "
+            f"No {split} part is given, and {count} of {len(labels)} rows cannot be set aside with rows of every "
             f"class: the class {names.int2str(int(rarest))!r} has a count of {(labels == rarest).sum()}. "
             f"Add rows, merge classes, name a --{split}_file or raise --{split}_size."
         )
@@ -59,7 +59,8 @@ def carve(train: Dataset, count: int, seed: int, split: str, needs_all: bool) ->
 
 def _random_rows(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """(rows,) True for `count` rows of which each class has its share; if that is impossible, for nearly so many."""
-    rows = Dataset.from_dict({"label": labels, "row": np.arange(len(labels))}, features=_features(labels))
+    features = Features({"label": ClassLabel(num_classes=int(labels.max()) + 1), "row": Value("int64")})
+    rows = Dataset.from_dict({"label": labels, "row": np.arange(len(labels))}, features=features)
     try:
         taken = rows.train_test_split(count, stratify_by_column="label", seed=seed)["test"]["row"][:]
     except ValueError:
@@ -68,18 +69,12 @@ def _random_rows(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     return np.isin(np.arange(len(labels)), taken)
 
 
-def _features(labels: np.ndarray) -> Features:
-    from datasets import ClassLabel
-
-    return Features({"label": ClassLabel(num_classes=int(labels.max()) + 1), "row": Value("int64")})
-
-
 def _refuse_large_groups(chosen: np.ndarray, count: int, split: str) -> None:
     """Raise InputError if whole groups leave less than half or take more than twice of the rows that were wanted."""
     if not count / 2 <= chosen.sum() <= 2 * count:
         raise InputError(
-            f"{chosen.sum()} rows can become {split} if groups stay whole, and about {count} were wanted: the groups are "
-            f"too large. Name a --{split}_file, a column with smaller groups by --group_column_name, or give "
+            f"{chosen.sum()} rows can become {split} if groups stay whole, and about {count} were wanted: the groups "
+            f"are too large. Name a --{split}_file, a column with smaller groups by --group_column_name, or give "
             "--validation_split random."
         )
 

@@ -1,4 +1,4 @@
-"""Rows of one part whose text is in another part too, word for word."""
+"""Rows whose text stands twice, word for word: in two parts, or in one."""
 
 import hashlib
 from itertools import permutations
@@ -18,6 +18,12 @@ def count_duplicates(parts: dict[str, Dataset]) -> dict[str, int]:
     digests = {name: text_digests(part) for name, part in parts.items()}
     known = {name: set(found) for name, found in digests.items()}
     return {f"{a}_in_{b}": sum(digest in known[b] for digest in digests[a]) for a, b in permutations(digests, 2)}
+
+
+def count_repeated(part: Dataset) -> int:
+    """The number of rows whose text stands in an earlier row of the same part."""
+    digests = text_digests(part)
+    return len(digests) - len(set(digests))
 
 
 def without_duplicates(train: Dataset, other: Dataset) -> Dataset:

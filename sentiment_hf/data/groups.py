@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
 # A capital and three small letters or more, Latin, Greek or Cyrillic: names of films and people, and some other words.
 NAME = re.compile(r"\b[A-Z\u00c0-\u00de\u0391-\u03a9\u0410-\u042f][a-z\u00df-\u00ff\u03ac-\u03ce\u0430-\u045f]{3,}\b")
@@ -28,7 +29,7 @@ def text_groups(texts: Sequence[str], largest: int) -> np.ndarray:
     frequency = np.asarray(names.sum(0)).ravel()
     weight = (1 - np.log(frequency) / np.log(max(rows, 2))) ** 2
     links = sparse.vstack(list(_links(names, weight)), format="csr")
-    _, groups = sparse.csgraph.connected_components(links, directed=False)
+    _, groups = connected_components(links, directed=False)
     sizes = np.bincount(groups, minlength=rows)
     return np.where(sizes[groups] > largest, -1, groups)
 

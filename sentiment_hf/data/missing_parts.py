@@ -9,10 +9,10 @@ from datasets import Dataset
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.carve import GROUP, carve, rows_of_share
 from sentiment_hf.data.columns import require_columns
-from sentiment_hf.data.duplicates import count_duplicates, without_duplicates
-from sentiment_hf.data.files import Table
+from sentiment_hf.data.duplicates import count_duplicates, count_repeated, without_duplicates
 from sentiment_hf.data.groups import column_groups, share_with_partner, text_groups
 from sentiment_hf.data.sources import Tables
+from sentiment_hf.data.table import Table
 from sentiment_hf.settings.arguments import DataArguments
 
 logger = logging.getLogger(__name__)
@@ -32,9 +32,9 @@ def take_parts(parts: dict[str, Dataset], tables: Tables, args: DataArguments) -
     Raises:
         InputError: a part cannot be taken, or the column with the groups cannot be used.
     """
-    train, rows = parts["train"], len(parts["train"])
+    train = parts["train"]
     missing = [split for split in ("test", "validation") if split not in parts]
-    sizes = {split: rows_of_share(getattr(args, f"{split}_size"), rows, split) for split in missing}
+    sizes = {split: rows_of_share(getattr(args, f"{split}_size"), len(train), split) for split in missing}
     groups, how, notes = find_groups(train, tables, args, sizes)
     if groups is not None:
         train = train.add_column(GROUP, groups.tolist())
@@ -54,8 +54,10 @@ def take_parts(parts: dict[str, Dataset], tables: Tables, args: DataArguments) -
     duplicates |= count_duplicates({"validation": parts["validation"], "test": parts["test"]})
     if args.deduplicate:
         train = without_duplicates(train, parts["validation"])
+    parts["train"] = train
+    duplicates |= {f"within_{split}": count_repeated(part) for split, part in parts.items()}
     notes["duplicates"] = duplicates | {"removed": args.deduplicate}
-    return parts | {"train": train}, notes
+    return parts, notes
 
 
 def find_groups(
@@ -65,14 +67,9 @@ def find_groups(
 
     `sizes`: the numbers of rows of the parts that are taken from train.
     """
-    column = args.group_column_name
-    if column is not None:
-        if args.validation_split == "random":
-            raise InputError("--group_column_name is for whole groups, and --validation_split is random; drop one.")
-        cells = {split: group_cells(pieces, column) for split, pieces in tables.items() if has(pieces, column, split)}
-        notes = {"groups": {"by": column, "count": len(set(cells["train"])), "shared": shared_groups(cells)}}
-        return column_groups(cells["train"]), f"whole groups by {column!r}", notes
-    if args.validation_split == "random" or not sizes:
+    if args.group_column_name is not None:
+        return groups_of_column(tables, args)
+    if args.validation_split in (None, "random") or not sizes:
         return None, "stratified", {}
     groups = text_groups(train["text"][:], max(LARGEST_ROWS, int(LARGEST_SHARE * min(sizes.values()))))
     share = share_with_partner(groups)
@@ -80,6 +77,18 @@ def find_groups(
     if args.validation_split == "auto" and share < GROUPED:
         return None, "stratified", notes
     return groups, "whole groups by rare names", notes
+
+
+def groups_of_column(tables: Tables, args: DataArguments) -> tuple[np.ndarray, str, dict]:
+    """As `find_groups`, with the groups of --group_column_name; groups that two given parts share are said."""
+    column = args.group_column_name
+    if args.validation_split == "random":
+        raise InputError("--group_column_name keeps groups whole, and --validation_split is random; drop one of them.")
+    cells = {split: group_cells(pieces, column) for split, pieces in tables.items() if has(pieces, column, split)}
+    groups = column_groups(cells["train"])
+    share = share_with_partner(groups)
+    notes = {"by": column, "count": len(set(groups)), "rows_with_partner": share, "shared": shared_groups(cells)}
+    return groups, f"whole groups by {column!r}", {"groups": notes}
 
 
 def has(pieces: Sequence[Table], column: str, split: str) -> bool:
@@ -90,25 +99,25 @@ def has(pieces: Sequence[Table], column: str, split: str) -> bool:
     return all(column in table.columns for table in pieces)
 
 
-def group_cells(pieces: Sequence[Table], column: str) -> list:
-    """The group of each row; raises InputError if one is missing."""
+def group_cells(pieces: Sequence[Table], column: str) -> list[str]:
+    """The group of each row as text; raises InputError if one is missing."""
     cells = []
     for table in pieces:
         for index, cell in enumerate(table.columns[column][:]):
-            if cell is None or cell == "" or cell != cell:
+            if cell is None or cell != cell or not str(cell).strip():
                 raise InputError(
-                    f"{table.place(index)}: the group in {column!r} is missing; fill it in, with a name of its own for a "
-                    "row that belongs to no other."
+                    f"{table.place(index)}: the group in {column!r} is missing; fill it in; a row that belongs to no "
+                    "other needs a name of its own."
                 )
-            cells.append(cell)
+            cells.append(str(cell).strip())
     return cells
 
 
-def shared_groups(cells: dict[str, list]) -> dict[str, int]:
+def shared_groups(cells: dict[str, list[str]]) -> dict[str, int]:
     """{part: number of its groups that train has too} for the given parts; they are said."""
     known = set(cells["train"])
     shared = {split: len(known & set(found)) for split, found in cells.items() if split != "train"}
     for split, count in shared.items():
         if count:
-            logger.warning("%d groups of %s stand in train too, so its score flatters.", count, split)
+            logger.warning("%d groups of %s stand in train too; its score may flatter.", count, split)
     return shared

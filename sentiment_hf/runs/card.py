@@ -239,6 +239,8 @@ def protocol_section(report: Report) -> str:
     lines += [f"- Of {part}: {sample}." for part, sample in data["sampled"].items()]
     removed = "removed from train" if duplicates["removed"] else "left in train"
     lines.append(f"- Rows of train that stand in test word for word: {duplicates['train_in_test']}, {removed}.")
+    if "train_in_validation" in duplicates:
+        lines.append(f"- Rows of train that stand in validation: {duplicates['train_in_validation']}, {removed}.")
     chosen = "the best on validation" if report.best_step else "those of the last step"
     if report.train_seconds:
         lines.append(f"- The weights are {chosen}; test was scored after that and chose nothing.")

@@ -146,6 +146,20 @@ def result_table(report: Report) -> str:
     lines.append(("peak memory", f"{report.peak_memory_bytes / 2**20:,.0f} MiB"))
     for split in ("validation", "test"):
         if scores := getattr(report, split):
-            lines.append((split, report.as_task().summary(scores)))
+            lines += [(split, report.as_task().summary(scores)), *_about(split, report)]
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+
+def _about(split: str, report: Report) -> list[tuple[str, str]]:
+    """What to know about the score of a part: how it was taken, and rows of it that stand in another part too."""
+    found = report.duplicates or {}
+    lines = []
+    if (how := (report.data or {}).get(split, "given")) != "given":
+        lines.append(("", how))
+    counts = {"train": f"{split}_in_train", "test": f"{split}_in_test", f"{split} itself": f"within_{split}"}
+    rows = [f"{found[key]} in {where}" for where, key in counts.items() if found.get(key)]
+    if rows:
+        left = ", removed from train" if found["removed"] else ""
+        lines.append(("", f"texts that stand elsewhere too: {', '.join(rows)}{left}"))
+    return lines

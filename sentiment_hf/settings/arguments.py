@@ -100,20 +100,20 @@ class DataArguments:
     text_column_delimiter: str = flag(" ", "Text between the texts of several columns.")
     label_column_name: str | None = flag(None, "Column with the class. Default: the column with a usual name.")
     label_map: str | None = flag(None, "Names of classes for labels of the data, as in NEGATIVE=neg,POSITIVE=pos.")
-    validation_size: float = flag(0.1, "Share of train that becomes validation, if the data has none.")
-    test_size: float = flag(0.1, "Share of train that becomes test, if the data has none.")
-    validation_split: str = flag(
-        "random",
-        "How parts are taken from train: rows at random, or whole groups of rows that belong together, such as reviews "
-        "of one film. auto: groups if --group_column_name is given or a quarter of the rows share rare names.",
+    validation_size: float = flag(0.1, "Share of all rows of train that becomes validation, if the data has none.")
+    test_size: float = flag(0.1, "Share of all rows of train that becomes test, if the data has none.")
+    validation_split: str | None = flag(
+        None,
+        "How parts are taken from train: rows at random, or whole groups of rows that belong together; auto: groups "
+        "if a quarter of the rows has a partner. Default: group with --group_column_name, else random.",
         choices=VALIDATION_SPLITS,
     )
     group_column_name: str | None = flag(
         None,
-        "Column with the group of a row (film, author, customer). Default: groups are rows that share rare names.",
+        "Column with the group of a row (film, author, customer). Without it groups are rows that share rare names.",
     )
     split_seed: int = flag(42, "Seed of splits and samples of the data, not of training.")
-    deduplicate: bool = flag(False, "Remove rows from train whose text is in test too.")
+    deduplicate: bool = flag(False, "Remove rows from train whose text is in validation or test too.")
     max_train_samples: int | None = flag(None, "Use a stratified sample of this many rows of train.")
     max_eval_samples: int | None = flag(None, "Use a stratified sample of this many rows of validation.")
     max_predict_samples: int | None = flag(None, "Use a stratified sample of this many rows of test.")
