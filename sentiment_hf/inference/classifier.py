@@ -21,11 +21,12 @@ def load_classifier(ref: ModelRef) -> tuple[Task, Callable[[list[str]], np.ndarr
     The model is moved to the accelerator if there is one.
 
     Raises:
-        InputError: the model cannot be loaded, or has no trained head.
+        InputError: the model cannot be loaded, has no trained head, or has a head for another task.
     """
     # This hides the progress bar for loading weights, which takes a moment only.
     logging.disable_progress_bar()
     ref = resolve_on_hub(ref)
+    ref.require_one_class_per_text()
     tokenizer = checkpoint_tokenizer(ref)
     model = load_checkpoint(ref, tokenizer, trains=False).eval()
     device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")

@@ -1,11 +1,11 @@
-"""Load a checkpoint or an adapter: its files from the Hub, its config, its tokenizer and its model, as saved."""
+"""Load a checkpoint or an adapter: its files from the Hub, its config, its tokenizer and its model, in float32."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from huggingface_hub import snapshot_download
 from transformers import (
     AutoConfig,
@@ -19,8 +19,8 @@ from transformers.utils import CONFIG_NAME, cached_file
 from transformers.utils.hub import extract_commit_hash
 from transformers.utils.peft_utils import find_adapter_config_file
 
-from custom_models import MODEL_NAMES
 from sentiment_hf.common.errors import InputError, failure_explained
+from sentiment_hf.models.positions import limit_to_positions
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 
 if TYPE_CHECKING:
@@ -52,12 +52,13 @@ def resolve_on_hub(ref: ModelRef) -> ModelRef:
 
 
 def with_base(adapter: ModelRef, base: ModelRef) -> ModelRef:
-    """The adapter with this base. An adapter without class names of its own has those of the base."""
-    return replace(adapter, base=base, labels=adapter.labels or base.labels, model_type=base.model_type)
+    """The adapter with this base. An adapter without class names of its own has those of the base, and its task."""
+    known = {} if adapter.labels else {"labels": base.labels, "other_task": base.other_task}
+    return replace(adapter, base=base, model_type=base.model_type, **known)
 
 
 def checkpoint_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
-    """The checkpoint's own tokenizer, with a padding token; `model_max_length` is at most the model's maximum.
+    """The checkpoint's own tokenizer, with a padding token.
 
     Raises:
         InputError: the tokenizer cannot be loaded, has no words, or has no token that can be used for padding.
@@ -76,23 +77,12 @@ def checkpoint_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
                 "cannot be put into a batch; set pad_token in its tokenizer_config.json"
             )
         tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.model_max_length = min(tokenizer.model_max_length, max_positions(checkpoint_config(ref)))
     return tokenizer
 
 
 def checkpoint_config(ref: ModelRef) -> PreTrainedConfig:
     """The config of the checkpoint, or of the base of an adapter."""
     return load_pretrained(AutoConfig, ref.root)
-
-
-def max_positions(config: PreTrainedConfig) -> float:
-    """The largest number of tokens that the model has positions for; infinity without a limit."""
-    limit = getattr(config, "max_position_embeddings", -1)
-    # Custom models handle longer texts themselves. XLNet writes -1 for no limit.
-    if config.model_type in MODEL_NAMES or limit < 0:
-        return math.inf
-    # Batches are padded to a multiple of 8, so the limit is one too. RoBERTa's 514 becomes 512, its real limit.
-    return limit // 8 * 8
 
 
 def label_names(labels: Sequence[str]) -> dict[str, dict]:
@@ -103,7 +93,12 @@ def label_names(labels: Sequence[str]) -> dict[str, dict]:
 def load_checkpoint(
     ref: ModelRef, tokenizer: PreTrainedTokenizerBase, trains: bool, **settings: Any
 ) -> "PreTrainedModel | PeftModel":
-    """Load a saved model with a classifier. Weights that are missing in the checkpoint are initialised at random.
+    """Load a saved model with a classifier, in float32. Weights that are missing are initialised at random.
+
+    `model_max_length` of the tokenizer becomes at most the number of positions of the model.
+
+    The library would load the weights in the format in which they were saved. In bfloat16 a weight does not move
+    if a step is less than 1/256 of it, and in float16 the gradients overflow. Padding changes their scores, too.
 
     Raises:
         InputError: the model cannot be loaded, does not fit the tokenizer, or has untrained weights that nothing
@@ -118,6 +113,7 @@ def load_checkpoint(
         output_loading_info=True,
         ignore_mismatched_sizes=True,
         use_safetensors=True,
+        dtype=torch.float32,
         **settings,
     )
     untrained = info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]}
@@ -132,6 +128,7 @@ def load_checkpoint(
             f"{', '.join(sorted(untrained)[:4])}): train it with --do_train, or name the folder of a trained one"
         )
     require_consistent(model, tokenizer, ref)
+    limit_to_positions(tokenizer, model)
     model.config.pad_token_id = tokenizer.pad_token_id
     return load_adapter(model, ref, trains) if is_adapter else model
 

@@ -56,10 +56,7 @@ def new_tokenizer(options: TokenizerArguments, texts: Iterable[str]) -> PreTrain
 
 def limit_length(tokenizer: PreTrainedTokenizerBase, options: TokenizerArguments) -> PreTrainedTokenizerBase:
     """Set the tokenizer's maximum to --max_seq_length tokens, but at most to the maximum of the checkpoint."""
-    limit = tokenizer.model_max_length
-    if options.max_seq_length and options.max_seq_length > limit:
-        logger.warning("--max_seq_length %d: this checkpoint was saved for %d tokens", options.max_seq_length, limit)
-    tokenizer.model_max_length = min(options.max_seq_length or LONGEST_TEXT, limit)
+    tokenizer.model_max_length = min(options.max_seq_length or LONGEST_TEXT, tokenizer.model_max_length)
     return tokenizer
 
 
@@ -85,8 +82,13 @@ def load_model(spec: RunSpec, task: Task, tokenizer: PreTrainedTokenizerBase, tr
             )
         settings = names | {"num_labels": len(task.labels)} | attention_dropout(ref, spec.tuning.attention_dropout)
         model = load_checkpoint(ref, tokenizer, trains, **settings)
-        if trains and ref.labels not in (None, task.labels):
+        if ref.other_task:
+            logger.warning("%s was trained for %s; its head is made new", ref.name, ref.other_task)
+        if trains and (ref.other_task or ref.labels not in (None, task.labels)):
             renew_classifier(model)
+    longest, limit = spec.tokenizer.max_seq_length, tokenizer.model_max_length
+    if longest and longest > limit:
+        logger.warning("--max_seq_length %d: this checkpoint was saved for %d tokens", longest, limit)
     model.config.problem_type = task.problem_type
     if trains:
         model = apply_tuning(model, spec)

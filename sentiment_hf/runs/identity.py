@@ -78,10 +78,14 @@ def identify_run(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Iden
     Sets `args.output_dir` to `default_folder` if it is "auto".
 
     Raises:
-        InputError: the checkpoint cannot be downloaded, or it has other classes than the data and is not trained.
+        InputError: the checkpoint cannot be downloaded, or is not trained and has other classes than the data or
+            another task.
     """
-    spec = replace(spec, model=resolve_on_hub(spec.model))
+    encoder = resolve_on_hub(spec.embed_with) if spec.embed_with else None
+    spec = replace(spec, model=resolve_on_hub(spec.model), embed_with=encoder)
     refuse_adapter_shape(spec)
+    if not args.do_train:
+        spec.model.require_one_class_per_text()
     splits = in_label_order(splits, spec.model, args.do_train)
     if args.output_dir == AUTO:
         args.output_dir = str(default_folder(spec, splits.name))
@@ -107,6 +111,8 @@ def run_identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict
     ref = spec.embed_with or spec.model
     if not ref.is_new:
         settings["model_files"] = files_hash(ref.files)
+    if spec.embed_with and spec.embed_with.commit:
+        settings["embed_with_revision"] = spec.embed_with.commit
     if vectors := spec.new_model.word_vectors:
         settings["word_vectors_file"] = files_hash([Path(vectors)] if Path(vectors).is_file() else [])
     return json.loads(json.dumps(settings, default=str))

@@ -35,8 +35,8 @@ NAMES_OF_TYPES = {str: "string", list: "array", dict: "object"}
 class Report:
     """The keys of report.json as attributes. None means unknown, as in reports of older versions, or not applicable.
 
-    model, model_type, model_revision, tuning, embed_with, base_model: the model; `tuning` is `RunSpec.how` or
-        "ensemble".
+    model, model_type, model_revision, tuning, embed_with, embed_with_revision, base_model: the model; a revision is
+        the commit of a model of the Hub; `tuning` is `RunSpec.how` or "ensemble".
     recipe, seed, command, fingerprint: how to repeat the run.
     dataset, dataset_id, data, duplicates, data_hash, test_hash: the data, notes on it, and hashes.
     task, labels: the name of the task and the names of its outputs.
@@ -58,6 +58,7 @@ class Report:
     model_type: str | None = None
     model_revision: str | None = None
     embed_with: str | None = None
+    embed_with_revision: str | None = None
     base_model: str | None = None
     license: str | None = None
     dataset_id: str | None = None

@@ -152,6 +152,7 @@ def report_before_training(identified: IdentifiedRun) -> Report:
         model_revision=spec.model.commit or spec.model.revision,
         tuning=spec.how,
         embed_with=spec.embed_with.name if spec.embed_with else None,
+        embed_with_revision=spec.embed_with.commit if spec.embed_with else None,
         base_model=origin.root.name if origin else None,
         license=spec.run.license or (license_of(origin) if origin else None),
         dataset=splits.name,

@@ -148,6 +148,8 @@ def check_model(spec: RunSpec) -> None:
     if not model.is_new and model.kind in (Kind.BASELINE, Kind.ENSEMBLE):
         raise InputError(f"--model {model.name}: this folder is no checkpoint but a finished {model.kind}")
     model.require_base()
+    if not spec.training["do_train"]:
+        model.require_one_class_per_text()
     if model.is_new and tuning.tuning != "full":
         raise InputError(
             f"--tuning {tuning.tuning} leaves most weights as they are, and those of a new {model.name} know nothing; "

@@ -1,15 +1,14 @@
 """Promises of sentiment_hf.models: what a checkpoint must hold, and what of it is used."""
 
 import json
-import math
 
 import pytest
 import torch
 from helpers import save_bert, write_data
-from transformers import AutoConfig, AutoModelForSequenceClassification, BertTokenizer, RobertaConfig
+from transformers import AutoModelForSequenceClassification, BertTokenizer
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.models.checkpoint import load_checkpoint, max_positions
+from sentiment_hf.models.checkpoint import load_checkpoint
 from sentiment_hf.models.fresh import parse_model_config
 from sentiment_hf.models.load import load_model, load_tokenizer
 from sentiment_hf.models.safety import require_checkpoint
@@ -98,8 +97,6 @@ def test_texts_are_cut_to_the_positions_of_the_model(bert):
     model, tokenizer = loaded(bert)
     assert tokenizer.model_max_length == 32
     model(**tokenizer("good " * 62, truncation=True, return_tensors="pt"))
-    assert max_positions(RobertaConfig(max_position_embeddings=514)) == 512
-    assert max_positions(AutoConfig.for_model("custom-transformer")) == math.inf
 
 
 def test_a_tokenizer_that_cannot_pad_is_refused(bert):
