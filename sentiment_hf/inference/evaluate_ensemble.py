@@ -79,8 +79,9 @@ def score_ensemble(ensemble: Ensemble, members: list[Run], folder: Path, report:
     write_predictions(folder, scored, ensemble.task)
     report = Report(**vars(report) | scores_of_parts(scored, ensemble.task) | environment())
     # The maximum over the members, because combining saved predictions needs few resources.
-    for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes"):
-        setattr(report, name, max(getattr(member.report, name) for member in members))
+    for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes", "run_memory_bytes"):
+        of_members = [getattr(member.report, name) for member in members]
+        setattr(report, name, None if None in of_members else max(of_members))
     report.save(folder)
     return report
 
