@@ -82,7 +82,15 @@ class DataArguments:
         aliases=["--dataset"],
     )
     dataset_config_name: str | None = flag(None, "Configuration of a Hub dataset.")
-    train_file: str | None = flag(None, "File (csv, tsv, json, jsonl, parquet) or folder with CLASS/*.txt.")
+    dataset_revision: str | None = flag(None, "Branch, tag or commit of a Hub dataset. Default: main.")
+    train_split_name: str | None = flag(
+        None, "Part of --dataset that is train, if its name is not a usual one.", aliases=["--train_split"]
+    )
+    validation_split_name: str | None = flag(None, "Part of --dataset that is validation.")
+    test_split_name: str | None = flag(None, "Part of --dataset that is test.", aliases=["--test_split"])
+    train_file: str | None = flag(
+        None, "File (csv, tsv, json, jsonl, parquet), folder with such files, or folder with CLASS/*.txt."
+    )
     validation_file: str | None = flag(None, "As --train_file. Its scores choose the checkpoint.")
     test_file: str | None = flag(None, "As --train_file. Scored once, at the end.")
     text_column_names: str | None = flag(
@@ -172,6 +180,7 @@ class RunSpec:
         `use_cpu` is None if it is not given: then the CPU is used only if there is no accelerator. `output_dir` may be
         AUTO. `do_train`, `do_eval` and `do_predict` are the parts of the run. TrainingArguments does not keep
         `do_eval`: it sets it to true for every `eval_strategy` but "no".
+    command: the command line, quoted for a shell.
     """
 
     model: ModelRef
@@ -182,6 +191,7 @@ class RunSpec:
     tuning: TuningArguments
     run: RunArguments
     training: dict[str, Any]
+    command: str = ""
 
     @property
     def recipe(self) -> str | None:
