@@ -23,7 +23,7 @@ from sentiment_hf.runs.card import license_of, write_card
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import IdentifiedRun, fingerprint_of, identify_run, require_checkpoints
 from sentiment_hf.runs.lock import folder_lock
-from sentiment_hf.runs.report import Report, command_line
+from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run_folder import claim_folder, report_of_finished_run, restored_if_refused
 from sentiment_hf.runs.score import (
     Scored,
@@ -159,7 +159,7 @@ def report_before_training(identified: IdentifiedRun) -> Report:
         dataset_id=splits.notes["hub_id"],
         seed=identified.args.seed,
         recipe=spec.recipe,
-        command=command_line(),
+        command=spec.command,
         task=splits.task.name,
         labels=list(splits.task.labels),
         duplicates=splits.notes["duplicates"],

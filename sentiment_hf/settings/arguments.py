@@ -180,6 +180,7 @@ class RunSpec:
         `use_cpu` is None if it is not given: then the CPU is used only if there is no accelerator. `output_dir` may be
         AUTO. `do_train`, `do_eval` and `do_predict` are the parts of the run. TrainingArguments does not keep
         `do_eval`: it sets it to true for every `eval_strategy` but "no".
+    command: the command line, quoted for a shell.
     """
 
     model: ModelRef
@@ -190,6 +191,7 @@ class RunSpec:
     tuning: TuningArguments
     run: RunArguments
     training: dict[str, Any]
+    command: str = ""
 
     @property
     def recipe(self) -> str | None:
