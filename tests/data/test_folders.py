@@ -145,7 +145,7 @@ def test_a_folder_may_have_any_name(name):
     write_csv(Path("set1/train.csv"), ROWS[:20])
     write_csv(Path(name, "train.csv"), ROWS)
     Path(name, "data").mkdir()
-    pq.write_table(pa.table({"text": ["a", "b"], "label": ["pos", "neg"]}), Path(name, "data/test.parquet"))
+    pq.write_table(pa.table({"text": ["a", "b"], "label": ["pos", "neg"]}), Path(name, "data/test.parquet").resolve())
     assert load(dataset_name=f"./{name}").notes["rows"] == {"train": 54, "validation": 6, "test": 2}
 
 
