@@ -1,4 +1,4 @@
-"""Tables of parquet files and of data sets of the library."""
+"""Tables of parquet and arrow files and of data sets of the library."""
 
 from pathlib import Path
 
@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 from datasets import ClassLabel, Dataset
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.data.limits import arrow_batches
 from sentiment_hf.data.table import Table
 
 
@@ -19,6 +20,14 @@ def read_parquet_table(path: Path) -> Table:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not a whole parquet file, or one that is no table ({reason}).") from error
     return dataset_table(dataset, str(path))
+
+
+def read_arrow_table(path: Path) -> Table:
+    """The table in an arrow file of either format; raises InputError."""
+    try:
+        return dataset_table(Dataset(pa.Table.from_batches(arrow_batches(path))), str(path))
+    except (pa.ArrowException, ValueError) as error:
+        raise InputError(f"{path}: not a whole arrow file ({' '.join(str(error).split())}).") from error
 
 
 def dataset_table(dataset: Dataset, source: str) -> Table:

@@ -26,6 +26,10 @@ logger = logging.getLogger(__name__)
 # Settings that change neither weights nor scores: output paths, logging, publishing, loading of batches.
 NEUTRAL_SETTINGS = {"config", "output_dir", "overwrite", "resume_from_checkpoint", "run_name"}
 NEUTRAL_SETTINGS |= {"num_cpu_threads", "local_rank"}
+# Where the data are. Their content is in the identity: the same rows under another name are the same data.
+NEUTRAL_SETTINGS |= {"dataset_name", "dataset_config_name", "dataset_revision"}
+NEUTRAL_SETTINGS |= {"train_file", "validation_file", "test_file"}
+NEUTRAL_SETTINGS |= {"train_split_name", "validation_split_name", "test_split_name"}
 NEUTRAL_SETTINGS |= {"force_resume", "checkpoint_verify", "auto_find_batch_size", "max_data_bytes"}
 NEUTRAL_SETTINGS |= {"save_total_limit", "per_device_eval_batch_size", "disable_tqdm", "report_to", "project"}
 NEUTRAL_SETTINGS |= {"log_level", "log_level_replica", "log_on_each_node"}
@@ -47,12 +51,16 @@ class IdentifiedRun:
     args: `output_dir` is set.
     splits: the data, with class ids in the order of the checkpoint's head.
     identity: all settings that shape the result, and hashes of data and weights.
+    data_seconds: the time in which the data was read and split.
+    memory_at_start: the resident bytes of this process before the data was read: Python and what it has imported.
     """
 
     spec: RunSpec
     args: TrainingArguments
     splits: Splits
     identity: dict
+    data_seconds: float = 0.0
+    memory_at_start: int = 0
 
     @property
     def folder(self) -> Path:

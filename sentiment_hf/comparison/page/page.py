@@ -7,13 +7,12 @@ from pathlib import Path
 
 from sentiment_hf.common.errors import extra_explained
 from sentiment_hf.common.files import write_json, write_text
+from sentiment_hf.common.layout import PAGE_CSV, PAGE_HTML, PAGE_JSON, PAGE_MARKDOWN
 from sentiment_hf.common.spreadsheet import escape_formula
 from sentiment_hf.comparison.page import formatting
 from sentiment_hf.comparison.plan.grid import as_word
 from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.tasks.single_label import SingleLabel
-
-HTML, MARKDOWN, CSV, JSON = "report.html", "report.md", "results.csv", "results.json"
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -66,12 +65,12 @@ def write_page(comparison: dict, folder: Path, texts: bool) -> None:
     drawn = pictures(comparison)
     more = {"pictures": drawn, "contents": section_titles(comparison, drawn)}
     files = {
-        HTML: render_template("report.html.j2", comparison, {"autoescape": True}, **more),
-        MARKDOWN: render_template("report.md.j2", comparison, {"finalize": escape_markdown}),
-        CSV: csv_table(comparison["models"]),
+        PAGE_HTML: render_template("report.html.j2", comparison, {"autoescape": True}, **more),
+        PAGE_MARKDOWN: render_template("report.md.j2", comparison, {"finalize": escape_markdown}),
+        PAGE_CSV: csv_table(comparison["models"]),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / JSON, comparison)
+    write_json(folder / PAGE_JSON, comparison)
     for name, content in files.items():
         write_text(folder / name, content)
 
@@ -133,9 +132,19 @@ def render_template(template: str, comparison: dict, settings: dict, **more) -> 
         scores=SingleLabel.compared,
         ranking=SingleLabel.ranking,
         tunings=TUNINGS,
-        method=(TEMPLATES / "method.txt").read_text(encoding="utf-8").splitlines(),
+        method=[*(TEMPLATES / "method.txt").read_text(encoding="utf-8").splitlines(), *cost_method(comparison)],
         **more,
     )
+
+
+def cost_method(comparison: dict) -> list[str]:
+    """What minutes and memory count, unless all runs are of an older version, whose minutes are those of steps."""
+    if not any("seconds_by_station" in model for model in comparison["models"]):
+        return []
+    return [
+        "Minutes count from the data files to the saved model: data, tokenizer and features, steps or all fits of a "
+        "grid, scoring of validation, saving. Memory is what a run took above its imports."
+    ]
 
 
 def pairs_by_names(pairs: list[dict]) -> dict[tuple[str, str], dict]:
