@@ -35,8 +35,8 @@ def parse_predict(argv: Sequence[str]) -> argparse.Namespace:
         default=DataArguments.max_data_bytes,
         help="what --file may hold, unpacked",
     )
-    parser.add_argument("--text_column_names", help="comma-separated text columns of --file")
-    parser.add_argument("--text_column_delimiter", default=" ", help="put between several text columns")
+    parser.add_argument("--text_column_names", help="text columns of --file. Default: those of training")
+    parser.add_argument("--text_column_delimiter", help="text between several text columns. Default: that of training")
     parser.add_argument(
         "--batch_size",
         type=int,

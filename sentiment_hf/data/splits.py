@@ -20,6 +20,7 @@ from sentiment_hf.data.columns import (
     read_texts,
     require_columns,
 )
+from sentiment_hf.data.reading import Reading
 from sentiment_hf.data.sources import Source, Tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import read_one_table
@@ -43,6 +44,7 @@ class Splits:
     task: Task
     name: str
     notes: dict
+    reading: Reading
 
     @cached_property
     def data_hash(self) -> str:
@@ -146,7 +148,8 @@ def _split(args: DataArguments, source: Source) -> tuple[Splits, list[int]]:
         logger.warning("Some texts are empty (%s); they are kept and count like any other.", counts)
     numbers = parts["test"][ROW][:]
     parts = {split: parts[split].remove_columns(ROW) for split in flags}
-    return Splits(**parts, task=task, name=source.name, notes=notes), numbers
+    reading = Reading(texts, args.text_column_delimiter)
+    return Splits(**parts, task=task, name=source.name, notes=notes, reading=reading), numbers
 
 
 def _read(tables: Tables, texts: list[str], label: str, args: DataArguments) -> tuple[dict[str, Dataset], Task]:

@@ -20,6 +20,8 @@ from transformers.utils.hub import extract_commit_hash
 from transformers.utils.peft_utils import find_adapter_config_file
 
 from sentiment_hf.common.errors import InputError, failure_explained
+from sentiment_hf.common.layout import READING
+from sentiment_hf.data.reading import Reading
 from sentiment_hf.models.positions import limit_to_positions
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 
@@ -83,6 +85,21 @@ def checkpoint_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
 def checkpoint_config(ref: ModelRef) -> PreTrainedConfig:
     """The config of the checkpoint, or of the base of an adapter."""
     return load_pretrained(AutoConfig, ref.root)
+
+
+def checkpoint_reading(ref: ModelRef) -> Reading | None:
+    """The columns that a model was trained on; None if its folder does not say. Raises InputError if it is damaged."""
+    if ref.folder and (ref.is_local or ref.kind is Kind.ADAPTER):
+        return Reading.load(ref.folder / READING)
+    with failure_explained(ref.name, ref.flag):
+        file = cached_file(
+            ref.name,
+            READING,
+            revision=ref.commit or ref.revision,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+    return Reading.load(Path(file)) if file else None
 
 
 def label_names(labels: Sequence[str]) -> dict[str, dict]:

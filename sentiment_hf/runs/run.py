@@ -145,6 +145,7 @@ def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, 
         spec = identified.spec
         fitted = fit_baseline(baseline, identified.splits, spec.metric, weighted=bool(spec.run.class_weights))
         fitted.save(identified.folder)
+        identified.splits.reading.save(identified.folder)
         scored = score_baseline(fitted, identified.splits)
     report = completed_report(report, identified, {"model_type": report.model} | fitted.training_cost(), scored)
     report.save(identified.folder)

@@ -66,6 +66,7 @@ def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Cla
             callbacks=run_callbacks(spec.run, args),
         )
     trainer.clock.stations = stations
+    trainer.reading = splits.reading
     # `Trainer` adds PrinterCallback with --disable_tqdm. metrics.jsonl holds the same entries.
     trainer.remove_callback(PrinterCallback)
     return trainer

@@ -15,6 +15,7 @@ from transformers.trainer_utils import TrainOutput
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import atomic_write, write_json
 from sentiment_hf.common.layout import TRAINER_STATE
+from sentiment_hf.data.reading import Reading
 from sentiment_hf.models.adapters import write_labels
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.training.batches import LengthBucketSampler
@@ -53,6 +54,7 @@ class ClassificationTrainer(Trainer):
         self.model_accepts_loss_kwargs = False
         self.length_bucketing = length_bucketing
         self.checkpoint_verify = checkpoint_verify
+        self.reading: Reading | None = None
         if self.train_dataset is not None:
             self.train_dataset = self.train_dataset.add_column("row", np.arange(len(self.train_dataset)))
         # Counted before training, because --merge_adapter removes the adapters afterwards.
@@ -168,10 +170,13 @@ class ClassificationTrainer(Trainer):
         return output
 
     def save_model(self, output_dir: str | None = None, *args, **kwargs) -> None:
-        """Save the model; for an adapter also the names of the classes, which its own files do not hold."""
+        """Save the model and the columns of its texts; for an adapter also the names of the classes."""
         super().save_model(output_dir, *args, **kwargs)
+        folder = Path(output_dir or self.args.output_dir)
         if isinstance(self.model, PeftModel) and self.args.should_save:
-            write_labels(self.model, Path(output_dir or self.args.output_dir))
+            write_labels(self.model, folder)
+        if self.reading and self.args.should_save:
+            self.reading.save(folder)
 
     def _save_checkpoint(self, *args, **kwargs) -> None:
         """Write a checkpoint. If the disk is full, delete the incomplete checkpoint and raise TrainingError.

@@ -142,10 +142,10 @@ def test_a_file_keeps_its_rows_and_columns_and_gains_the_scores(model, tmp_path)
 
 
 def test_without_an_output_the_table_goes_to_the_screen(model, tmp_path, capsys):
-    file = write_csv(tmp_path / "reviews.csv", [("good, so good", 5), ("bad", 1)], ("review", "stars"))
+    file = write_csv(tmp_path / "reviews.csv", [("good, so good", 5), ("bad", 1)], ("text", "stars"))
     assert predict_command([model, "--file", str(file)]) == 0
     rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
-    assert rows[0][:3] == ["review", "stars", "prediction"]
+    assert rows[0][:3] == ["text", "stars", "prediction"]
     assert [row[0] for row in rows[1:]] == ["good, so good", "bad"]
 
 
