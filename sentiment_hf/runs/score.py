@@ -77,8 +77,9 @@ def write_predictions(folder: Path, scored: Scored, task: Task) -> None:
     """Write one parquet file per part: `row`, the index in the part, and the columns of the task."""
     for part, (logits, labels) in scored.items():
         columns = {"row": np.arange(len(labels), dtype=np.int32)} | task.columns(logits, labels)
-        with atomic_write(folder / PREDICTIONS[part]) as temporary:
-            pq.write_table(pa.table(columns), temporary)
+        # A file opened by Python may lie in a folder whose name is not UTF-8.
+        with atomic_write(folder / PREDICTIONS[part]) as temporary, temporary.open("wb") as file:
+            pq.write_table(pa.table(columns), file)
 
 
 def training_cost(trainer: ClassificationTrainer) -> dict[str, Any]:
