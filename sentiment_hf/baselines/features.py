@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from tokenizers import Tokenizer
 
 from sentiment_hf.common.errors import extra_explained
-from sentiment_hf.text.encode import LINE_BREAK
+from sentiment_hf.text.line_breaks import LINE_BREAK
 
 # More words than a train part in memory has; an n-gram of three ids still fits into a 64-bit integer.
 MAX_WORDS = 2**20

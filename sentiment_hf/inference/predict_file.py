@@ -42,8 +42,8 @@ def texts_of(table: Table, args: TableArguments, reading: Reading | None) -> lis
     if missing := [name for name in reading.text_column_names if name not in table.columns]:
         raise InputError(
             f"--file {args.file}: the model was trained on the text in {', '.join(reading.text_column_names)}, and "
-            f"the file has no column {missing[0]!r}{did_you_mean(missing[0], table.columns)}; name the columns to read by "
-            "--text_column_names"
+            f"the file has no column {missing[0]!r}{did_you_mean(missing[0], table.columns)}; name the columns to "
+            "read by --text_column_names"
         )
     return read_texts(table, reading.text_column_names, delimiter)
 

@@ -173,7 +173,7 @@ def usage_section(report: Report, adapter: bool) -> str:
     """The section with code that classifies a text, and how its result differs from training or `predict`."""
     own_code = report.model_type in MODEL_NAMES
     snippet = adapter_snippet(report, own_code) if adapter else pipeline_snippet(own_code)
-    notes = [f"Texts are cut to {report.max_seq_length} tokens, as in training, where `<br />` was read as a space."]
+    notes = [f"As in training, texts are cut to {report.max_seq_length} tokens, and `<br />` is read as a space."]
     if report.truncation == "head-tail":
         notes.append(
             "In training the middle of a longer text was left out, a quarter of the tokens kept from its head and the "

@@ -30,7 +30,14 @@ from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.settings.model_ref import ModelRef
 
 TEXTS = ["good film and warm soup", "a dull grim plot", ""]
-OF_A_MODEL = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"}
+OF_A_MODEL = {
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "reading.json",
+    "README.md",
+}
 
 
 @pytest.fixture(scope="module")

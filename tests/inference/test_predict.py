@@ -25,7 +25,14 @@ from sentiment_hf.data.csv_files import read_csv_table
 ROOT = Path(__file__).parents[2]
 LIMIT = 12
 LEARNS = ("embedding_size=8", "hidden_size=8", "dropout=0", "embedding_dropout=0", "pooling=mean")
-TEXTS = ["a fine film", "", "so grim and dull", "good " * 40 + "bad " * 40, "the soup was cold"]
+TEXTS = [
+    "a fine film",
+    "",
+    "so grim and dull",
+    "good " * 40 + "bad " * 40,
+    "the soup was cold",
+    "dull<br /><br />film<BR>good",
+]
 
 
 @pytest.fixture(scope="module", params=["custom-gru", "bert"])
