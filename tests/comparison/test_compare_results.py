@@ -89,7 +89,7 @@ def test_the_numbers_are_those_of_the_reports(compared, folders):
         lower = min(tests, key=lambda test: test["accuracy"])
         assert model["confusion"] in [test["confusion"] for test in tests if test["accuracy"] == lower["accuracy"]]
         assert model["parameters"] == reports[0]["parameters"]
-        assert model["train_minutes"] == pytest.approx(sum(report["train_seconds"] for report in reports) / 120)
+        assert model["train_minutes"] == pytest.approx(sum(report["total_seconds"] for report in reports) / 120)
         assert model["bytes_on_disk"] > (folders[0] / "model.safetensors").stat().st_size / 10
     assert compared["rows"] == {"train": 40, "validation": 14, "test": 22}
     assert compared["labels"] == ["negative", "positive"]
