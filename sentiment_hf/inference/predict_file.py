@@ -5,6 +5,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from sentiment_hf.common.characters import printable
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.common.files import atomic_write
 from sentiment_hf.common.spreadsheet import escape_formula
@@ -76,4 +77,6 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
             csv.writer(file, quoting=quoting).writerows(shown)
         print(f"{len(texts)} rows written to {args.output}", file=sys.stderr)
     else:
+        if sys.stdout.isatty():
+            shown = ([printable(cell) if isinstance(cell, str) else cell for cell in row] for row in shown)
         csv.writer(sys.stdout, quoting=quoting).writerows(shown)

@@ -1,5 +1,6 @@
 """Load a checkpoint or an adapter: its files from the Hub, its config, its tokenizer and its model, in float32."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,10 +24,13 @@ from sentiment_hf.common.errors import InputError, failure_explained
 from sentiment_hf.common.layout import READING
 from sentiment_hf.data.reading import Reading
 from sentiment_hf.models.positions import limit_to_positions
+from sentiment_hf.models.quiet import quiet_loading
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 
 if TYPE_CHECKING:
     from peft import PeftModel
+
+logger = logging.getLogger(__name__)
 
 
 def resolve_on_hub(ref: ModelRef) -> ModelRef:
@@ -124,15 +128,16 @@ def load_checkpoint(
     is_adapter = ref.kind is Kind.ADAPTER
     if not settings and is_adapter and ref.labels:
         settings = label_names(ref.labels) | {"num_labels": len(ref.labels)}
-    model, info = load_pretrained(
-        AutoModelForSequenceClassification,
-        ref.root,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,
-        use_safetensors=True,
-        dtype=torch.float32,
-        **settings,
-    )
+    with quiet_loading():
+        model, info = load_pretrained(
+            AutoModelForSequenceClassification,
+            ref.root,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            **settings,
+        )
     untrained = info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]}
     if is_adapter:
         # Importing peft takes longer than classifying a text, so it is imported only for an adapter.
@@ -144,10 +149,25 @@ def load_checkpoint(
             f"{ref.flag} {ref.name} holds no trained classifier for {model.config.num_labels} classes (no weights for "
             f"{', '.join(sorted(untrained)[:4])}): train it with --do_train, or name the folder of a trained one"
         )
+    if trains:
+        say_missing_layers(model, untrained, ref)
     require_consistent(model, tokenizer, ref)
     limit_to_positions(tokenizer, model)
     model.config.pad_token_id = tokenizer.pad_token_id
     return load_adapter(model, ref, trains) if is_adapter else model
+
+
+def say_missing_layers(model: PreTrainedModel, untrained: set[str], ref: ModelRef) -> None:
+    """Warn of layers outside the head that start from random values. The head of another task is always new."""
+    # It imports peft, which takes longer than classifying a text, and only training comes here.
+    from sentiment_hf.models.head import head_modules
+
+    head = tuple(f"{name}." for name in head_modules(model))
+    if missing := sorted(name for name in untrained if not name.startswith(head)):
+        logger.warning(
+            "%s %s: %d of its weights are missing or of another shape, and start from random values: %s",
+            *(ref.flag, ref.name, len(missing), ", ".join(missing[:4]) + (", ..." if len(missing) > 4 else "")),
+        )
 
 
 def require_consistent(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ref: ModelRef) -> None:

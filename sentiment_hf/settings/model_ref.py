@@ -9,6 +9,7 @@ from typing import Any, Self
 
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.common.layout import ADAPTER_CONFIG, BASELINE_FILE, CONFIG, ENSEMBLE_FILE, MODEL_FILES
+from sentiment_hf.common.lfs import is_lfs_pointer
 from sentiment_hf.settings.saved_outputs import (
     ensemble_labels,
     head_labels,
@@ -200,6 +201,7 @@ def no_config(name: str, flag: str) -> InputError:
 def inspect_folder(ref: ModelRef) -> ModelRef:
     """The reference with the kind, base, labels and model type of the model in its folder."""
     folder = ref.folder
+    refuse_lfs_pointers(ref)
     if (folder / ENSEMBLE_FILE).is_file():
         return replace(ref, kind=Kind.ENSEMBLE, labels=ensemble_labels(folder))
     if (folder / BASELINE_FILE).is_file():
@@ -214,6 +216,17 @@ def inspect_folder(ref: ModelRef) -> ModelRef:
     config = read_json_object(folder / CONFIG, ref)
     known = {"model_type": config.get("model_type"), "other_task": other_task(config)}
     return replace(ref, labels=head_labels(config, ref), **known)
+
+
+def refuse_lfs_pointers(ref: ModelRef) -> None:
+    """Raise InputError if a file of the model is a Git LFS pointer. Pickled weights are not read, so they may be."""
+    patterns = [pattern for pattern in MODEL_FILES if not pattern.startswith("pytorch_model")]
+    for path in sorted(path for pattern in patterns for path in ref.folder.glob(pattern)):
+        if path.is_file() and is_lfs_pointer(path):
+            raise InputError(
+                f"{ref.flag} {ref.name}: {path.name} is a Git LFS pointer and not the file itself; get the files by "
+                f"`git lfs pull` in {ref.folder}"
+            )
 
 
 def adapter_base(ref: ModelRef) -> ModelRef:

@@ -105,6 +105,14 @@ def test_every_text_is_one_line(model, capsys):
     assert first[1] == second[1]
 
 
+@pytest.mark.parametrize("code", ["\t", "\n", "\x1b[2J", "\x9b2J", "\u2028", "\u202e", "\u2066", "\x7f"])
+def test_nothing_in_a_text_moves_the_cursor_or_breaks_the_table(model, capsys, code):
+    assert predict_command([model, f"good {code} film"]) == 0
+    (line,) = capsys.readouterr().out.rstrip("\n").split("\n")
+    assert line.count("\t") == 2
+    assert line.replace("\t", "").isprintable()
+
+
 def test_texts_may_stand_behind_flags(model, capsys):
     assert predict_command([model, "good", "--batch_size", "8", "bad"]) == 0
     assert [line.split("\t")[2] for line in capsys.readouterr().out.splitlines()] == ["good", "bad"]

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from helpers import save_bert, write_data
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForSequenceClassification, BertTokenizer
 
 from sentiment_hf.common.errors import InputError
@@ -135,3 +136,25 @@ def test_a_damaged_checkpoint_is_refused(bert, name, damage):
 def test_a_setting_that_is_no_value_is_refused():
     with pytest.raises(InputError, match=r"--model_config kernel_sizes=\[2,3: expected"):
         parse_model_config("custom-textcnn", ["kernel_sizes=[2,3"])
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"])
+def test_a_git_lfs_pointer_is_named_as_such(bert, name):
+    (bert / "pytorch_model.bin").write_text("version https://git-lfs.github.com/spec/v1\n")
+    ModelRef.parse(str(bert))
+    (bert / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(InputError, match=rf"{name} is a Git LFS pointer .*`git lfs pull` in"):
+        ModelRef.parse(str(bert))
+
+
+def test_a_weight_that_is_missing_is_said_and_a_new_head_is_not(bert, capfd, caplog):
+    loaded(bert)
+    assert "LOAD REPORT" not in capfd.readouterr().err + caplog.text
+    assert "missing" not in caplog.text
+    kept = load_file(bert / "model.safetensors")
+    save_file(
+        {key: value for key, value in kept.items() if "query" not in key}, bert / "model.safetensors", {"format": "pt"}
+    )
+    loaded(bert)
+    assert "2 of its weights are missing" in caplog.text
+    assert "query.weight" in caplog.text
