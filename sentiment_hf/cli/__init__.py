@@ -1,5 +1,6 @@
 """The command line: sentiment-hf run | compare | ensemble | predict | push | list; scripts/ use it too."""
 
+import io
 import logging
 import os
 import sys
@@ -119,7 +120,9 @@ def exit_code_of(work: Callable[[], None]) -> int:
     """
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     # A character that the terminal cannot show is escaped; it must not end the command.
-    sys.stdout.reconfigure(errors="backslashreplace")
+    # The standard output of a notebook is no TextIOWrapper, and shows every character.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         work()
     except InputError as error:

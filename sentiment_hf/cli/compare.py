@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment_hf.common.errors import TrainingError
-from sentiment_hf.common.layout import ENSEMBLE_FILE
+from sentiment_hf.common.layout import ENSEMBLE_FILE, PAGE_HTML
 from sentiment_hf.comparison.plan.flags import parse_compare
 from sentiment_hf.comparison.plan.refusals import accepted_data
 
@@ -32,7 +32,7 @@ def compare_main(argv: Sequence[str]) -> None:
         # Raises InputError on Windows, where no run can be made.
         import sentiment_hf.runs.lock  # noqa: F401
     # Imported after the folders are accepted, because these import scikit-learn and `datasets`.
-    from sentiment_hf.comparison.page.page import HTML, check_installed, write_page
+    from sentiment_hf.comparison.page.page import check_installed, write_page
     from sentiment_hf.comparison.statistics.results import compare
     from sentiment_hf.comparison.statistics.rows import test_rows
 
@@ -47,7 +47,7 @@ def compare_main(argv: Sequence[str]) -> None:
     comparison = compare(runs, rows, args.grid, args.show_all_test) | {"failed": failed}
     write_page(comparison, output / PAGE, args.texts)
     lines = [*result_lines(comparison, runs[0].task.ranking), "", *comparison["advice"]]
-    print("\n".join(["", *lines, "", f"written to {output / PAGE / HTML}"]))
+    print("\n".join(["", *lines, "", f"written to {output / PAGE / PAGE_HTML}"]))
     if failed:
         raise TrainingError(f"{len(failed)} failed: {', '.join(run['name'] for run in failed)}")
 

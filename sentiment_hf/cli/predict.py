@@ -1,6 +1,7 @@
 """The command predict: labels and probabilities of texts from the command line, a file or standard input."""
 
 import argparse
+import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -111,7 +112,13 @@ def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:
 
 
 def read_standard_input(batch_size: int) -> Iterator[list[str]]:
-    """Yield the lines of standard input in batches of `batch_size`; from a terminal, one by one."""
+    """Yield the lines of standard input in batches of `batch_size`; from a terminal, one by one.
+
+    Raises:
+        InputError: there is no standard input, or a line of it is not UTF-8.
+    """
+    if not isinstance(sys.stdin, io.TextIOWrapper):
+        raise InputError("there is no standard input here, as in a notebook: give the texts, or --file")
     lines = decode_lines(sys.stdin.buffer)
     while texts := list(islice(lines, 1 if sys.stdin.isatty() else batch_size)):
         yield texts

@@ -48,3 +48,10 @@ RESULTS += ("all_results.json", "train_results.json", "eval_results.json", "test
 
 # Files that remain if a run is killed before it has written IDENTITY.
 BEGUN = {LOCK, f"{IDENTITY}.tmp"}
+
+# The page of a comparison.
+PAGE_HTML, PAGE_MARKDOWN, PAGE_CSV, PAGE_JSON = "report.html", "report.md", "results.csv", "results.json"
+
+# A folder with all files of one of these sets holds what a program wrote, and no data.
+OUTPUT_MARKS = [{name} for name in (IDENTITY, ENSEMBLE_FILE, BASELINE_FILE, WEIGHTS, INDEX, ADAPTER_WEIGHTS)]
+OUTPUT_MARKS += [{TRAINER_STATE}, {"training_args.bin"}, {RUNS, PUBLISHED_PARTS["test"]}, {PAGE_CSV, PAGE_JSON}]

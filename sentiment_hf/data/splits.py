@@ -20,9 +20,10 @@ from sentiment_hf.data.columns import (
     read_texts,
     require_columns,
 )
-from sentiment_hf.data.files import Table, read_file
-from sentiment_hf.data.limits import require_size
-from sentiment_hf.data.sources import Tables, find_tables, parts_of
+from sentiment_hf.data.sources import Source, Tables
+from sentiment_hf.data.table import Table
+from sentiment_hf.data.table_files import read_one_table
+from sentiment_hf.data.unlabelled import labelled_source
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.tasks.task import Task
 
@@ -66,7 +67,7 @@ def load_splits(args: DataArguments) -> Splits:
     Raises:
         InputError: the data cannot be found, read or split, or a label or text is missing.
     """
-    return _split(args, *find_tables(args))[0]
+    return _split(args, labelled_source(args))[0]
 
 
 def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Splits, dict[str, list]]:
@@ -78,14 +79,13 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
     Raises:
         InputError: as `load_splits`; or `rows_file` cannot be read or has another number of rows.
     """
-    name, hub_id, tables = find_tables(args)
-    splits, numbers = _split(args, name, hub_id, tables)
-    pieces = tables.get("test", tables["train"])
+    source = labelled_source(args)
+    splits, numbers = _split(args, source)
+    pieces = source.tables.get("test", source.tables["train"])
     names = dict.fromkeys(name for table in pieces for name in table.columns)
     columns = {name: [cell for table in pieces for cell in _cells(table, name)] for name in names}
     if rows_file is not None:
-        require_size(parts_of(Path(rows_file)), args.max_data_bytes)
-        columns |= _added(read_file(Path(rows_file), "--rows_file"), columns)
+        columns |= _added(read_one_table(Path(rows_file), "--rows_file", args.max_data_bytes), columns)
     used = (*splits.notes["columns"]["text"], splits.notes["columns"]["label"])
     return splits, {name: [cells[row] for row in numbers] for name, cells in columns.items() if name not in used}
 
@@ -115,11 +115,13 @@ def _added(table: Table, columns: dict[str, list]) -> dict[str, list]:
     return {name: _cells(table, name) for name in table.columns}
 
 
-def _split(args: DataArguments, name: str, hub_id: str | None, tables: Tables) -> tuple[Splits, list[int]]:
+def _split(args: DataArguments, source: Source) -> tuple[Splits, list[int]]:
     """The splits, and the row number in the source of each test row."""
+    tables = source.tables
     texts, label = find_columns(tables["train"][0], args)
     parts, task = _read(tables, texts, label, args)
-    notes = {"hub_id": hub_id, "config": args.dataset_config_name, "columns": {"text": texts, "label": label}}
+    notes = {"hub_id": source.hub_id, "commit": source.commit, "config": args.dataset_config_name}
+    notes |= {"columns": {"text": texts, "label": label}}
     notes |= {"validation": "given", "test": "given"}
     if "test" not in parts:
         parts["train"], parts["test"] = carve(parts["train"], args.test_size, args.split_seed, "test")
@@ -144,7 +146,7 @@ def _split(args: DataArguments, name: str, hub_id: str | None, tables: Tables) -
         logger.warning("Some texts are empty (%s); they are kept and count like any other.", counts)
     numbers = parts["test"][ROW][:]
     parts = {split: parts[split].remove_columns(ROW) for split in flags}
-    return Splits(**parts, task=task, name=name, notes=notes), numbers
+    return Splits(**parts, task=task, name=source.name, notes=notes), numbers
 
 
 def _read(tables: Tables, texts: list[str], label: str, args: DataArguments) -> tuple[dict[str, Dataset], Task]:

@@ -2,19 +2,21 @@
 
 import logging
 import os
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from sentiment_hf.common.command import command_line
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json, size_and_hash, write_json
 from sentiment_hf.common.layout import ENSEMBLE_FILE, INFERENCE, PREDICTIONS, REPORT
 from sentiment_hf.inference.ensemble import Ensemble
 from sentiment_hf.runs.finished import Run, load_runs, model_bytes
 from sentiment_hf.runs.method import method_of
-from sentiment_hf.runs.report import REPLACE_REMEDY, Report, command_line
+from sentiment_hf.runs.report import REPLACE_REMEDY, Report
 from sentiment_hf.tasks.task import Predicted
 
 logger = logging.getLogger(__name__)
@@ -143,7 +145,7 @@ def report_of_members(members: list[Run], method: str) -> Report:
         tuning="ensemble",
         recipe=method,
         seed=seeds.pop() if len(seeds) == 1 else None,
-        command=command_line(),
+        command=command_line("ensemble", sys.argv[1:]),
         flags={"members": [method_of(member.report, member.folder) for member in members]},
         train_tokens_per_second=added["train_tokens"] / seconds if seconds else None,
         # The size of a member is 0 if only its report is kept.

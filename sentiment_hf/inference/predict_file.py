@@ -9,9 +9,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import atomic_write
 from sentiment_hf.common.spreadsheet import escape_formula
 from sentiment_hf.data.columns import find_text_columns, read_texts
-from sentiment_hf.data.files import read_file
-from sentiment_hf.data.limits import require_size
-from sentiment_hf.data.sources import parts_of
+from sentiment_hf.data.table_files import read_one_table
 from sentiment_hf.inference.scorer import Scorer
 
 
@@ -34,8 +32,7 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
     Raises:
         InputError: the file is too large or cannot be read, has no text column, or has an added column already.
     """
-    require_size(parts_of(args.file), args.max_data_bytes)
-    table = read_file(args.file, "--file")
+    table = read_one_table(args.file, "--file", args.max_data_bytes)
     added = ["prediction", *(f"probability_{label}" for label in scorer.task.labels)]
     if taken := [name for name in added if name in table.columns]:
         raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")

@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 # Settings that change neither weights nor scores: output paths, logging, publishing, loading of batches.
 NEUTRAL_SETTINGS = {"config", "output_dir", "overwrite", "resume_from_checkpoint", "run_name"}
 NEUTRAL_SETTINGS |= {"num_cpu_threads", "local_rank"}
+# Where the data are. Their content is in the identity: the same rows under another name are the same data.
+NEUTRAL_SETTINGS |= {"dataset_name", "dataset_config_name", "dataset_revision"}
+NEUTRAL_SETTINGS |= {"train_file", "validation_file", "test_file"}
+NEUTRAL_SETTINGS |= {"train_split_name", "validation_split_name", "test_split_name"}
 NEUTRAL_SETTINGS |= {"force_resume", "checkpoint_verify", "auto_find_batch_size", "max_data_bytes"}
 NEUTRAL_SETTINGS |= {"save_total_limit", "per_device_eval_batch_size", "disable_tqdm", "report_to", "project"}
 NEUTRAL_SETTINGS |= {"log_level", "log_level_replica", "log_on_each_node"}

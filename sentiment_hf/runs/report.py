@@ -1,8 +1,6 @@
 """`Report`: model, data, cost and scores of a finished run, as report.json and as a table on the screen."""
 
 import dataclasses
-import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -135,11 +133,6 @@ class Report:
     def load(cls, folder: Path, *remedy: str) -> Self:
         """Read report.json in `folder`; raises InputError, whose message ends in `remedy`, if the file is damaged."""
         return cls.from_json(read_json(folder / REPORT, *remedy), folder / REPORT)
-
-
-def command_line() -> str:
-    """The command that started this process, quoted for a shell; the path of the program is left out."""
-    return shlex.join([Path(sys.argv[0]).name.replace("__main__.py", "sentiment-hf"), *sys.argv[1:]])
 
 
 def result_table(report: Report) -> str:

@@ -29,7 +29,7 @@ from sentiment_hf.runs.identity import (
     require_checkpoints,
 )
 from sentiment_hf.runs.lock import folder_lock
-from sentiment_hf.runs.report import Report, command_line
+from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run_folder import claim_folder, report_of_finished_run, restored_if_refused
 from sentiment_hf.runs.score import (
     Scored,
@@ -141,7 +141,8 @@ def train_and_test(
 def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, checkpoint: None) -> Report:
     """Fit a baseline, score it, save it, and write the report last. `checkpoint` is None: a fit has no checkpoints."""
     with threadpool_limits(torch.get_num_threads()):
-        fitted = fit_baseline(baseline, identified.splits)
+        spec = identified.spec
+        fitted = fit_baseline(baseline, identified.splits, spec.metric, weighted=bool(spec.run.class_weights))
         scored = score_baseline(fitted, identified.splits)
     report = completed_report(report, identified, {"model_type": report.model} | fitted.training_cost(), scored)
     fitted.save(identified.folder)
@@ -164,7 +165,7 @@ def report_before_training(identified: IdentifiedRun) -> Report:
         dataset_id=splits.notes["hub_id"],
         seed=identified.args.seed,
         recipe=spec.recipe,
-        command=command_line(),
+        command=spec.command,
         flags=flags_of_method(spec),
         task=splits.task.name,
         labels=list(splits.task.labels),

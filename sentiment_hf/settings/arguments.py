@@ -82,7 +82,15 @@ class DataArguments:
         aliases=["--dataset"],
     )
     dataset_config_name: str | None = flag(None, "Configuration of a Hub dataset.")
-    train_file: str | None = flag(None, "File (csv, tsv, json, jsonl, parquet) or folder with CLASS/*.txt.")
+    dataset_revision: str | None = flag(None, "Branch, tag or commit of a Hub dataset. Default: main.")
+    train_split_name: str | None = flag(
+        None, "Part of --dataset that is train, if its name is not a usual one.", aliases=["--train_split"]
+    )
+    validation_split_name: str | None = flag(None, "Part of --dataset that is validation.")
+    test_split_name: str | None = flag(None, "Part of --dataset that is test.", aliases=["--test_split"])
+    train_file: str | None = flag(
+        None, "File (csv, tsv, json, jsonl, parquet), folder with such files, or folder with CLASS/*.txt."
+    )
     validation_file: str | None = flag(None, "As --train_file. Its scores choose the checkpoint.")
     test_file: str | None = flag(None, "As --train_file. Scored once, at the end.")
     text_column_names: str | None = flag(
@@ -145,7 +153,9 @@ class RunArguments:
         None, "Stop after this many evaluations without a better score on validation."
     )
     class_weights: str | None = flag(
-        None, "Weight each class in the loss by its inverse frequency in train.", choices=("balanced",)
+        None,
+        "Weight each class in the loss, or in the fit of a baseline, by its inverse frequency in train.",
+        choices=("balanced",),
     )
     num_cpu_threads: int | None = flag(
         None, "Threads of each process. Default: all cores, divided among the processes."
@@ -170,6 +180,7 @@ class RunSpec:
         `use_cpu` is None if it is not given: then the CPU is used only if there is no accelerator. `output_dir` may be
         AUTO. `do_train`, `do_eval` and `do_predict` are the parts of the run. TrainingArguments does not keep
         `do_eval`: it sets it to true for every `eval_strategy` but "no".
+    command: the command line, quoted for a shell.
     """
 
     model: ModelRef
@@ -180,11 +191,17 @@ class RunSpec:
     tuning: TuningArguments
     run: RunArguments
     training: dict[str, Any]
+    command: str = ""
 
     @property
     def recipe(self) -> str | None:
         """The file name of the recipe, without its suffix; None without a recipe."""
         return Path(self.run.config).stem if self.run.config else None
+
+    @property
+    def metric(self) -> str:
+        """The score on validation by which the weights, or the regularisation of a baseline, are chosen."""
+        return (self.training["metric_for_best_model"] or "loss").removeprefix("eval_")
 
     @property
     def how(self) -> str:

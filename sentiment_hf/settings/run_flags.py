@@ -6,6 +6,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
+from sentiment_hf.common.command import command_line
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.settings.arguments import (
     DataArguments,
@@ -54,6 +55,7 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
         )
     named = recipe.keys() | given.keys()
     spec = make_spec(values, model)
+    spec.command = command_line("run", argv)
     if model.is_new and model.kind is Kind.BASELINE:
         check_baseline(spec, named)
     choose_parts(spec.training, named)

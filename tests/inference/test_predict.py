@@ -20,7 +20,7 @@ from transformers import (
 )
 
 from sentiment_hf.cli import predict_command
-from sentiment_hf.data.files import read_csv_table
+from sentiment_hf.data.csv_files import read_csv_table
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 12

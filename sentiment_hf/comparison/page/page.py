@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sentiment_hf.common.errors import extra_explained
 from sentiment_hf.common.files import write_json, write_text
+from sentiment_hf.common.layout import PAGE_CSV, PAGE_HTML, PAGE_JSON, PAGE_MARKDOWN
 from sentiment_hf.common.spreadsheet import escape_formula
 from sentiment_hf.comparison.page import formatting
 from sentiment_hf.comparison.plan.grid import as_word
@@ -14,8 +15,6 @@ from sentiment_hf.comparison.statistics.ranking import TRAINED
 from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Score
-
-HTML, MARKDOWN, CSV, JSON = "report.html", "report.md", "results.csv", "results.json"
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -68,12 +67,12 @@ def write_page(comparison: dict, folder: Path, texts: bool) -> None:
     drawn = pictures(comparison)
     more = {"pictures": drawn, "contents": section_titles(comparison, drawn)}
     files = {
-        HTML: render_template("report.html.j2", comparison, {"autoescape": True}, **more),
-        MARKDOWN: render_template("report.md.j2", comparison, {"finalize": escape_markdown}),
-        CSV: csv_table(comparison["models"]),
+        PAGE_HTML: render_template("report.html.j2", comparison, {"autoescape": True}, **more),
+        PAGE_MARKDOWN: render_template("report.md.j2", comparison, {"finalize": escape_markdown}),
+        PAGE_CSV: csv_table(comparison["models"]),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / JSON, comparison)
+    write_json(folder / PAGE_JSON, comparison)
     for name, content in files.items():
         write_text(folder / name, content)
 

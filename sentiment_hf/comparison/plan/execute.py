@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import mean
 
 from sentiment_hf.common.errors import Interrupted
+from sentiment_hf.common.signals import restore_handlers, set_handlers
 from sentiment_hf.comparison.plan.plan import PlannedRun
 from sentiment_hf.runs.report import Report
 
@@ -74,12 +75,11 @@ def call_and_pass_signals(command: list[str], output) -> tuple[int, list[int]]:
             received.append(number)
             child.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
 
-        before = {number: signal.signal(number, pass_on) for number in SIGNALS}
+        before = set_handlers(SIGNALS, pass_on)
         try:
             return child.wait(), received
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            restore_handlers(before)
 
 
 def log_path(run: PlannedRun) -> Path:
