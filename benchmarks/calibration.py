@@ -1,11 +1,11 @@
 """False alarms and power of the comparison of methods: python benchmarks/calibration.py --rounds 2000
 
 Draws runs of two methods on the same 25 000 test rows. A row has a difficulty that both methods share and one of its
-own for each method; every run adds noise on each row, and an accuracy of its own around that of its method. The shares
-are such that runs agree as those in results/imdb do: two seeds of a method disagree on 6 % of the rows whether they are
-right. Prints how often `methods_test` calls two methods different at 5 %, beside the plain alternatives: the exact
-McNemar test of two runs, and the t-test with the freedom of Welch and Satterthwaite. The last table draws pages of
-twelve equal methods with three seeds each, whose spreads are unequal, and counts the pages with any pair that differs.
+own for each method; every run adds noise on each row, and has an accuracy of its own around that of its method. Runs
+agree as those in results/imdb do: of 6 % of the rows, one of two seeds is right. Prints how often `methods_test` calls
+two methods different at 5 %, beside plain alternatives: the exact McNemar test of two runs, and the t-test with the
+freedom of Welch and Satterthwaite. The last line is about pages of twelve equal methods with three seeds each, whose
+spreads are unequal: the share of the pages with any pair that differs.
 """
 
 import argparse
@@ -48,21 +48,26 @@ def runs_right(
 
 
 def share_called_different(
-    test: Callable[[np.ndarray, np.ndarray], float], rounds: int, seeds: tuple, spreads: tuple, points: float = 0
+    test: Callable[[np.ndarray, np.ndarray], float],
+    rounds: int,
+    seeds: tuple,
+    spreads: tuple,
+    points: float = 0,
+    rows: int = ROWS,
 ) -> float:
     """The share of the rounds in which `test` gives p < 5 % for two methods that are `points` apart."""
     chance = np.random.default_rng(0)
     accuracies = (ACCURACY + points / 200, ACCURACY - points / 200)
-    return float(np.mean([test(*runs_right(chance, seeds, spreads, accuracies)) < LEVEL for _ in range(rounds)]))
+    return float(np.mean([test(*runs_right(chance, seeds, spreads, accuracies, rows)) < LEVEL for _ in range(rounds)]))
 
 
-def share_of_pages_with_a_difference(rounds: int, methods: int = 12) -> float:
+def share_of_pages_with_a_difference(rounds: int, methods: int = 12, rows: int = ROWS) -> float:
     """The share of pages of equal methods with three seeds each on which any pair differs."""
     chance = np.random.default_rng(0)
     spreads = tuple((0, 0.1, 0.3, 0.5)[index % 4] for index in range(methods))
     alarms = 0
     for _ in range(rounds):
-        drawn = runs_right(chance, (3,) * methods, spreads, (ACCURACY,) * methods)
+        drawn = runs_right(chance, (3,) * methods, spreads, (ACCURACY,) * methods, rows)
         sides = [Side(right.astype(float), right[0], True) for right in drawn]
         judged = verdicts(list(itertools.combinations(sides, 2)), spread_of(sides))
         alarms += any(pair["differs"] for pair in judged)

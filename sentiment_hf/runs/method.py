@@ -1,4 +1,4 @@
-"""Which finished runs are seeds of one method: all that their reports say of them besides seed, data, costs and scores.
+"""Which finished runs are seeds of one method: all that their reports say besides seed, data, costs and scores.
 
 The names of folders have no say, except for runs without a command, which an older version made.
 """
