@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from datasets import Dataset, DatasetDict, load_from_disk
 from huggingface_hub import DatasetCardData
 
+from sentiment_hf.common.characters import without_surrogates
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.links import require_inside
 from sentiment_hf.data.card_configs import card_classes, choose_config, config_parts, read_card
@@ -47,7 +48,7 @@ def find_tables(args: DataArguments) -> Source:
     """The tables of the data set that the flags name; raises InputError if it does not exist or cannot be read."""
     _refuse_unused(args)
     if args.train_file is not None:
-        return Source(Path(args.train_file).resolve().stem, _from_files(args))
+        return Source(without_surrogates(Path(args.train_file).resolve().stem), _from_files(args))
     name = args.dataset_name
     if name == "sample":
         files = {split: SAMPLE / f"{split}.csv" for split in SPLIT_NAMES}
@@ -58,7 +59,7 @@ def find_tables(args: DataArguments) -> Source:
         return _from_hub(IMDB if name == "imdb" else name, args)
     if path.is_file():
         raise InputError(f"--dataset {name} is a file; a data set in files is named by --train_file {name}")
-    return Source(path.resolve().name, _from_folder(path, args))
+    return Source(without_surrogates(path.resolve().name), _from_folder(path, args))
 
 
 def _refuse_unused(args: DataArguments) -> None:

@@ -13,7 +13,7 @@ from transformers.utils import cached_file
 
 from sentiment_hf.common.files import write_text
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD, EVAL_RESULTS, HISTORY
-from sentiment_hf.runs.report import Report
+from sentiment_hf.runs.report import Report, memory_in_words, time_in_words
 from sentiment_hf.settings.model_ref import MODEL_NAMES, ModelRef, is_path
 
 logger = logging.getLogger(__name__)
@@ -273,8 +273,8 @@ def training_section(report: Report, curve: list[dict]) -> str:
         lines += ["", f"The weights are those of step {report.best_step or report.steps}.", ""]
     if report.train_seconds:
         speed = f"{report.train_tokens_per_second:,.0f} tokens a second, padding not counted"
-        lines.append(f"- {report.train_seconds / 60:.1f} minutes of training steps, {speed}.")
-    memory = f"{report.peak_memory_bytes / 2**20:,.0f} MiB at most"
+        lines.append(f"- {time_in_words(report)} from the data files to the saved model; {speed}.")
+    memory = f"at most {memory_in_words(report)}"
     precision = "" if report.mixed_precision == "no" else f", mixed precision {report.mixed_precision}"
     cores = f"{report.processes} x {report.threads} threads"
     lines.append(f"- {escape_markdown(report.device)}, {cores}{precision}, {memory}.")

@@ -52,12 +52,16 @@ class IdentifiedRun:
     args: `output_dir` is set.
     splits: the data, with class ids in the order of the checkpoint's head.
     identity: all settings that shape the result, and hashes of data and weights.
+    data_seconds: the time in which the data was read and split.
+    memory_at_start: the resident bytes of this process before the data was read: Python and what it has imported.
     """
 
     spec: RunSpec
     args: TrainingArguments
     splits: Splits
     identity: dict
+    data_seconds: float = 0.0
+    memory_at_start: int = 0
 
     @property
     def folder(self) -> Path:

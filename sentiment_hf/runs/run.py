@@ -10,6 +10,7 @@ from typing import Any
 
 import datasets
 import huggingface_hub
+import psutil
 import torch
 import transformers
 from accelerate import PartialState
@@ -18,6 +19,7 @@ from threadpoolctl import threadpool_limits
 
 from sentiment_hf.baselines.estimators import Baseline
 from sentiment_hf.baselines.fitting import fit_baseline, prepare_baseline
+from sentiment_hf.common.stopwatch import STATIONS, Stopwatch
 from sentiment_hf.data.splits import load_splits
 from sentiment_hf.runs.card import license_of, write_card
 from sentiment_hf.runs.environment import environment
@@ -62,12 +64,17 @@ def run(spec: RunSpec) -> Report:
         TrainingError: training or scoring failed.
         Interrupted: a signal stopped the run after a checkpoint was saved.
     """
+    memory_at_start = psutil.Process().memory_info().rss
     show_progress(not spec.training["disable_tqdm"])
     args = training_arguments(spec)
     use_all_cores(args, spec.run.num_cpu_threads)
     refuse_fewer_processes(args)
     require_checkpoints(spec)
-    identified = identify_run(spec, args, load_splits(spec.data))
+    stations = Stopwatch()
+    with stations.counting("data"):
+        splits = load_splits(spec.data)
+    identified = identify_run(spec, args, splits)
+    identified = replace(identified, data_seconds=stations.seconds["data"], memory_at_start=memory_at_start)
     with args.main_process_first(local=False, desc="looking at the output folder"):
         report = report_of_finished_run(identified)
     # The first process must not take the lock before all others have checked the folder: they would find it locked.
@@ -143,9 +150,9 @@ def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, 
     with threadpool_limits(torch.get_num_threads()):
         spec = identified.spec
         fitted = fit_baseline(baseline, identified.splits, spec.metric, weighted=bool(spec.run.class_weights))
+        fitted.save(identified.folder)
         scored = score_baseline(fitted, identified.splits)
     report = completed_report(report, identified, {"model_type": report.model} | fitted.training_cost(), scored)
-    fitted.save(identified.folder)
     report.save(identified.folder)
     return report
 
@@ -182,7 +189,14 @@ def completed_report(report: Report, identified: IdentifiedRun, cost: dict[str, 
     """`report` with the cost of training, the scores and the environment added; also writes the predictions."""
     if identified.writes:
         write_predictions(identified.folder, scored, identified.splits.task)
-    return replace(report, **cost, **scores_of_parts(scored, identified.splits.task), **environment())
+    report = replace(report, **cost, **scores_of_parts(scored, identified.splits.task), **environment())
+    seconds = {"data": identified.data_seconds} | report.seconds if report.seconds else {}
+    return replace(
+        report,
+        seconds={station: seconds[station] for station in STATIONS if station in seconds},
+        total_seconds=sum(seconds.values()),
+        run_memory_bytes=max(report.peak_memory_bytes - identified.memory_at_start, 0),
+    )
 
 
 def show_progress(shown: bool) -> None:

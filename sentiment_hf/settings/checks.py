@@ -6,6 +6,7 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
+from sentiment_hf.common.characters import require_utf8_name
 from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.settings.arguments import DataArguments, RunSpec
@@ -80,6 +81,7 @@ def check_spec(spec: RunSpec) -> None:
     """
     values = spec.values()
     check_values(values)
+    require_utf8_name(values["output_dir"], "--output_dir")
     parse_label_map(spec.data.label_map)
     check_model(spec)
     check_push(spec)

@@ -152,6 +152,11 @@ class ClassificationTrainer(Trainer):
         if not self.control.should_training_stop:
             super()._run_epoch(*args, **kwargs)
 
+    def evaluate(self, *args, **kwargs) -> dict[str, float]:
+        """Score validation, by which the checkpoint is chosen; count its seconds."""
+        with self.clock.stations.counting("evaluation"):
+            return super().evaluate(*args, **kwargs)
+
     def evaluation_loop(self, *args, **kwargs):
         """Return logits, labels and scores; the loss is the mean over all rows.
 
@@ -173,7 +178,8 @@ class ClassificationTrainer(Trainer):
 
         No public method encloses the writing: `on_save` is called after it.
         """
-        with full_disk_explained(checkpoint_at(self.args.output_dir, self.state.global_step)):
+        there = checkpoint_at(self.args.output_dir, self.state.global_step)
+        with full_disk_explained(there), self.clock.stations.counting("saving"):
             super()._save_checkpoint(*args, **kwargs)
 
     def _load_best_model(self) -> None:
@@ -187,7 +193,8 @@ class ClassificationTrainer(Trainer):
                 f"{best}, the best checkpoint, was damaged since it was written ({reason}); the same command goes on "
                 "from an older one, or from the start"
             )
-        super()._load_best_model()
+        with self.clock.stations.counting("saving"):
+            super()._load_best_model()
 
     def keep_best_alone(self) -> None:
         """Delete all checkpoints but the best if --save_total_limit is 1. Called after the run has finished."""

@@ -101,7 +101,7 @@ def test_the_numbers_are_those_of_the_reports(compared, folders):
         lower = min(range(2), key=validated.__getitem__)
         assert model["confusion"] == tests[lower]["confusion"]
         assert model["parameters"] == reports[0]["parameters"]
-        assert model["train_minutes"] == pytest.approx(sum(report["train_seconds"] for report in reports) / 120)
+        assert model["train_minutes"] == pytest.approx(sum(report["total_seconds"] for report in reports) / 120)
         assert model["bytes_on_disk"] > (folders[0] / "model.safetensors").stat().st_size / 10
     assert compared["rows"] == {"train": 40, "validation": 14, "test": 22}
     assert compared["labels"] == ["negative", "positive"]

@@ -138,9 +138,19 @@ def render_template(template: str, comparison: dict, settings: dict, **more) -> 
         hidden=comparison["candidates"] - len(comparison["models"]),
         trained=TRAINED,
         tunings=TUNINGS,
-        method=(TEMPLATES / "method.txt").read_text(encoding="utf-8").splitlines(),
+        method=[*(TEMPLATES / "method.txt").read_text(encoding="utf-8").splitlines(), *cost_method(comparison)],
         **more,
     )
+
+
+def cost_method(comparison: dict) -> list[str]:
+    """What minutes and memory count, unless all runs are of an older version, whose minutes are those of steps."""
+    if not any("seconds_by_station" in model for model in comparison["models"]):
+        return []
+    return [
+        "Minutes count from the data files to the saved model: data, tokenizer and features, steps or all fits of a "
+        "grid, scoring of validation, saving. Memory is what a run took above its imports."
+    ]
 
 
 def pairs_by_names(pairs: list[dict]) -> dict[tuple[str, str], dict]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sentiment_hf.common.characters import require_utf8_name
 from sentiment_hf.common.errors import FlagParser, InputError
 from sentiment_hf.comparison.plan.grid import expand, name_with_settings, settings_not_in_name
 from sentiment_hf.settings.arguments import TUNINGS
@@ -73,6 +74,7 @@ def parse_compare(argv: Sequence[str]) -> CompareArguments:
     own, common = read_recipe(Path(path), parser) if path else ([], [])
     given, rest = parser.parse_known_args([*own, *argv[start:]])
     refuse_contradictions(given, argv[:start], [*common, *rest])
+    require_utf8_name(given.output_dir or "", "--output_dir")
     # On one command line, a flag in the quotes of a model overrides a flag for all models.
     common, last = ([*common, *rest], []) if typed.models else (common, rest)
     models = read_candidates(given.models, given.grid or {}, given.seeds or SEEDS) if given.models else {}

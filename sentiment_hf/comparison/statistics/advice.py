@@ -34,7 +34,8 @@ def advice(comparison: dict, ranking: Score) -> list[str]:
         sentences += cheaper_models(comparison, chosen, top, kind, ranking)
     elif comparison["candidates"] == 1:
         sentences.append("There is nothing to choose between: add a cheaper or a larger model.")
-    return [*sentences, *crossing_curves(comparison["learning_curve"], ranking), *uncertainty(comparison)]
+    sentences += [*crossing_curves(comparison["learning_curve"], ranking), *uncertainty(comparison)]
+    return [*sentences, *other_minutes(comparison["models"])]
 
 
 def first_place(best: dict, comparison: dict, ranking: Score) -> str:
@@ -91,9 +92,25 @@ def cost_of(model: dict, kind: str) -> float | None:
 
 
 def known_cost(models: list[dict]) -> str | None:
-    """The kind of cost that is known for all models, or None; inference first, since every text costs it."""
-    kinds = ("inference", "train_minutes")
+    """The kind of cost that is known and counted alike for all models, or None; inference first: each text has it."""
+    kinds = ("inference", "train_minutes") if not steps_only(models) else ("inference",)
     return next((kind for kind in kinds if all(cost_of(model, kind) is not None for model in models)), None)
+
+
+def steps_only(models: list[dict]) -> list[str]:
+    """Names of the models with the minutes of training steps only, if others have those of the whole run."""
+    older = [model["name"] for model in models if "seconds_by_station" not in model]
+    return older if len(older) < len(models) else []
+
+
+def other_minutes(models: list[dict]) -> list[str]:
+    """The sentence on the models whose minutes and memory count less, or more, than those of the others."""
+    if not (older := steps_only(models)):
+        return []
+    return [
+        f"The runs of {listed(older, 'and')} are of an older version: their minutes are those of training steps only, "
+        "their memory that of the whole process, so neither compares with the others'."
+    ]
 
 
 def cheapest(models: list[dict], kind: str | None) -> dict:

@@ -110,13 +110,21 @@ def alike_names(models: list[Model], pairs: list[dict]) -> list[list[str]]:
 
 def pareto_fronts(described: list[dict], ranking: Score) -> dict[str, list[str]]:
     """Names of the models on the Pareto front of score and each cost: training minutes, time per text on one core."""
-    minutes = {model["name"]: model["train_minutes"] for model in described}
+    minutes = comparable_minutes(described)
     seconds = {
         model["name"]: 1 / model["inference"]["texts_per_second_one_core"] for model in described if model["inference"]
     }
     return {
         cost: pareto_front([model for model in described if known.get(model["name"]) is not None], known, ranking)
         for cost, known in (("train_minutes", minutes), ("inference", seconds))
+    }
+
+
+def comparable_minutes(described: list[dict]) -> dict[str, float | None]:
+    """Minutes of training by name. If some models have those of the whole run, those of steps only are None."""
+    whole = {model["name"] for model in described if "seconds_by_station" in model}
+    return {
+        model["name"]: model["train_minutes"] if not whole or model["name"] in whole else None for model in described
     }
 
 

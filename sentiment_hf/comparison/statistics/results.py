@@ -142,9 +142,15 @@ def setting_entry(model: Model, shows_test: bool) -> dict:
 
 
 def model_costs(model: Model) -> dict:
-    """Sizes of the median seed; times, speed and memory as medians over the seeds. None for an unknown value."""
-    report = model.median.report
-    seconds = known_median(run.report.train_seconds for run in model.runs)
+    """Sizes of the median seed; times, speed and memory as medians over the seeds. None for an unknown value.
+
+    Minutes count from the data files to the saved model, and memory what a run added to its imports. Of reports of
+    older versions they are those of training steps and of the whole process, and there is no `seconds_by_station`.
+    """
+    report, reports = model.median.report, [run.report for run in model.runs]
+    whole = all(one.total_seconds is not None for one in reports)
+    seconds = known_median(one.total_seconds if whole else one.train_seconds for one in reports)
+    memory = known_median(one.run_memory_bytes if whole else one.peak_memory_bytes for one in reports)
     # One seed is enough to measure the speed of a model.
     measured = [run.inference for run in (model.median, *model.runs) if run.inference]
     return {
@@ -153,9 +159,15 @@ def model_costs(model: Model) -> dict:
         "bytes_on_disk": report.bytes_on_disk or known_size(model, measured),
         "train_minutes": None if seconds is None else seconds / 60,
         "train_tokens_per_second": known_median(run.report.train_tokens_per_second for run in model.runs),
-        "peak_memory_bytes": known_median(run.report.peak_memory_bytes for run in model.runs),
+        "peak_memory_bytes": memory,
         "inference": measured[0] if measured else None,
-    }
+    } | ({"seconds_by_station": seconds_by_station(reports)} if whole else {})
+
+
+def seconds_by_station(reports: Sequence[Report]) -> dict[str, float]:
+    """The median seconds of each station over the seeds; empty for an ensemble."""
+    stations = dict.fromkeys(station for report in reports for station in report.seconds or {})
+    return {name: known_median((report.seconds or {}).get(name) for report in reports) for name in stations}
 
 
 def known_size(model: Model, measured: list[dict]) -> int | None:
