@@ -131,13 +131,12 @@ def validation_entry(model: Model) -> dict | None:
 
 def setting_entry(model: Model, shows_test: bool) -> dict:
     """A model of a grid: settings, validation scores, minutes of training, and test scores or None."""
-    minutes = known_median(run.report.train_seconds for run in model.runs)
     return {
         "name": model.name,
         "settings": model.runs[0].settings,
         "validation": validation_entry(model),
         "test": model_scores(model) if shows_test else None,
-        "train_minutes": None if minutes is None else minutes / 60,
+        "train_minutes": model_costs(model)["train_minutes"],
     }
 
 
