@@ -169,7 +169,9 @@ def test_a_model_beside_its_copy_cannot_be_told_apart(folders, tmp_path):
 def test_the_same_seed_twice_is_refused_whatever_the_folders_are_called(folders, tmp_path):
     for name in (folders[-1].name, "another-name"):
         twin = shutil.copytree(folders[-1], tmp_path / "elsewhere" / name)
-        with pytest.raises(InputError, match=r"same model with the same settings and the same seed, 1; leave one out"):
+        with pytest.raises(
+            InputError, match=r"same model with the same seed, 1, and the same settings; leave one out"
+        ):
             compare(load_runs([folders[-1], twin]), None)
     assert len(load_runs([folders[-1], folders[-1]])) == 1
 

@@ -114,8 +114,8 @@ def require_different_seeds(group: list[Run]) -> None:
         twin = known.setdefault(run.seed, run)
         if twin is not run:
             raise InputError(
-                f"{twin.folder} and {run.folder} are the same model with the same settings and the same seed, "
-                f"{run.seed}; leave one out"
+                f"{twin.folder} and {run.folder} are the same model with the same seed, {run.seed}, and the same "
+                "settings; leave one out"
             )
 
 
