@@ -214,7 +214,7 @@ def test_a_test_in_a_format_that_is_not_read_is_said(caplog):
     write_csv(Path("data/train.csv"), ROWS)
     write("data/test.xlsx")
     assert sum(rows_of().values()) == 60
-    assert "left out files that are named like parts: 1 (test.xlsx)" in caplog.text
+    assert "left out files named like a part but not read: 1 (test.xlsx)" in caplog.text
 
 
 def test_parts_of_other_names_are_listed_and_taken_by_flags(caplog):
