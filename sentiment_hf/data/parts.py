@@ -1,7 +1,7 @@
 """Which files are train, validation and test: by their names, by the names of their folders, or by flags."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -120,8 +120,18 @@ def choose_parts(parts: Sequence[Part], args: DataArguments, source: str) -> dic
         )
     chosen = {split: part for split, part in chosen.items() if part}
     used = {part.name for part in chosen.values()}
-    say_left_out(source, f"parts; {HOW_TO_NAME}", [part.name for part in parts if part.name not in used])
+    say_left_out(source, f"parts ({HOW_TO_NAME})", [part.name for part in parts if part.name not in used])
+    _say_elsewhere(chosen, source)
     return chosen
+
+
+def _say_elsewhere(chosen: Mapping[str, Part], source: str) -> None:
+    """Warn of a part that lies neither in the folder of train nor in one named after the part."""
+    home = PurePosixPath(chosen["train"].name).parent
+    for split, part in chosen.items():
+        folder = PurePosixPath(part.name).parent
+        if folder != home and split_of(folder.name) != split:
+            logger.warning("%s: %s is %s, from another folder than train", source, split, part.name)
 
 
 def _usual_part(parts: Sequence[Part], split: str) -> Part | None:

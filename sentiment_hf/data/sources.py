@@ -152,7 +152,7 @@ def _from_layout(
         classed, classes = False, card_classes(card, config)
     known = {file for part in parts for file in part.files}
     others = [name for name in names if name not in known and split_of(PurePosixPath(name).name)]
-    say_left_out(source, "files that are no tables", others)
+    say_left_out(source, "files named like a part but not read", others)
     home = fetch([file for part in chosen.values() for file in part.files])
     files = {split: _files(home, part, classed) for split, part in chosen.items()}
     require_size((path for part in files.values() for path in part.paths), args.max_data_bytes)

@@ -110,6 +110,8 @@ def hub_metadata(report: Report, adapter: bool) -> ModelCardData:
     # The Hub requires a valid id here, also for data that is not on the Hub.
     data_set = {"dataset_type": report.dataset_id or re.sub(r"[^\w.-]+", "-", report.dataset, flags=re.ASCII)}
     data_set |= {"dataset_name": report.dataset, "dataset_config": report.data["config"]}
+    # Older reports do not have the commit.
+    data_set |= {"dataset_revision": report.data.get("commit")}
     scores = [
         EvalResult(
             task_type=task.hub_type,

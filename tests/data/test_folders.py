@@ -66,7 +66,7 @@ def test_all_suffixes_are_read_together_and_all_else_is_said(caplog):
     splits = load(train_file="texts")
     assert count(splits) == 60
     assert (
-        "texts: left out 3 files that are no text of a class (neg/README.md, notes.txt, pos/picture.png)"
+        "texts: left out files that are no text of a class: 3 (neg/README.md, notes.txt, pos/picture.png)"
         in caplog.text
     )
 
@@ -102,7 +102,7 @@ def test_hidden_files_and_litter_are_no_class_and_no_text(caplog, part):
     splits = load(dataset_name="data")
     assert splits.task.labels == ("neg", "pos")
     assert (count(splits), len(splits.test)) == (120, 60)
-    assert f"data: left out 1 hidden files or folders ({part}/.ipynb_checkpoints)" in caplog.text
+    assert f"data: left out hidden files or folders: 1 ({part}/.ipynb_checkpoints)" in caplog.text
 
 
 def test_a_data_set_of_parts_is_no_train_file():
@@ -157,7 +157,7 @@ def test_a_second_copy_is_left_out_with_a_word(caplog, copy):
     write_csv(Path("data/train.csv"), ROWS)
     write_csv(Path(f"data/{copy}.csv"), ROWS)
     assert sum(rows_of().values()) == 60
-    assert "left out 1 parts" in caplog.text
+    assert "left out parts (--train_split" in caplog.text
     assert f"({copy.removesuffix(' 2') if 'copy' in copy else copy})" in caplog.text
 
 
@@ -166,7 +166,7 @@ def test_a_second_copy_of_a_single_table_is_left_out_with_a_word(caplog, copy):
     write_csv(Path("data/reviews.csv"), ROWS)
     write_csv(Path(f"data/{copy}.csv"), ROWS)
     assert sum(rows_of().values()) == count(load(train_file="data")) == 60
-    assert f"left out 1 second copies of a file ({copy}.csv)" in caplog.text
+    assert f"left out second copies of a file: 1 ({copy}.csv)" in caplog.text
 
 
 def test_a_part_in_an_upper_folder_is_taken_and_those_below_are_said(caplog):
@@ -174,6 +174,13 @@ def test_a_part_in_an_upper_folder_is_taken_and_those_below_are_said(caplog):
     write_csv(Path("data/backup/train.csv"), ROWS[:10])
     assert sum(rows_of().values()) == 60
     assert "(backup/train)" in caplog.text
+
+
+def test_a_part_of_another_folder_is_said(caplog):
+    write_csv(Path("data/train.csv"), ROWS)
+    write_csv(Path("data/more/test.csv"), ROWS[:10])
+    assert rows_of()["test"] == 10
+    assert "test is more/test, from another folder than train" in caplog.text
 
 
 def test_parts_that_could_both_be_train_are_listed_with_the_flag():
@@ -207,7 +214,7 @@ def test_a_test_in_a_format_that_is_not_read_is_said(caplog):
     write_csv(Path("data/train.csv"), ROWS)
     write("data/test.xlsx")
     assert sum(rows_of().values()) == 60
-    assert "left out 1 files that are no tables (test.xlsx)" in caplog.text
+    assert "left out files named like a part but not read: 1 (test.xlsx)" in caplog.text
 
 
 def test_parts_of_other_names_are_listed_and_taken_by_flags(caplog):
@@ -222,7 +229,7 @@ def test_parts_of_other_names_are_listed_and_taken_by_flags(caplog):
         "validation": 6,
         "test": 20,
     }
-    assert "left out 1 parts" in caplog.text
+    assert "left out parts (--train_split" in caplog.text
     with pytest.raises(InputError, match=r"--validation_split_name dev: data has no such part; it has train_sft"):
         rows_of(train_split_name="train_sft", validation_split_name="dev")
 
@@ -278,7 +285,7 @@ def test_links_between_folders_of_the_data_are_followed_once(caplog):
     Path("texts/pos/again").symlink_to("..", target_is_directory=True)
     Path("texts/gone.txt").symlink_to("nowhere")
     assert count(load(train_file="texts")) == 60
-    assert "left out 1 links that lead nowhere (gone.txt)" in caplog.text
+    assert "left out links that lead nowhere: 1 (gone.txt)" in caplog.text
 
 
 # The card of a folder
@@ -301,6 +308,20 @@ def test_a_card_that_names_other_files_is_refused(names):
     write("data/README.md", f"---\nconfigs:\n- config_name: default\n  data_files: '{names}'\n---\n")
     with pytest.raises(InputError, match=r"README.md names "):
         rows_of()
+
+
+def test_a_readme_that_is_no_card_is_not_read():
+    write_csv(Path("data/train.csv"), ROWS)
+    Path("data/README.md").write_bytes(b"Donn\xe9es")
+    assert sum(rows_of().values()) == 60
+
+
+def test_a_message_with_long_names_is_short():
+    for number in range(40):
+        write_csv(Path(f"data/{'a' * 100}{number}/train.csv"), ROWS[:2])
+    with pytest.raises(InputError) as error:
+        rows_of()
+    assert len(str(error.value)) <= 500
 
 
 # Identity

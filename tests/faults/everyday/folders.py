@@ -91,7 +91,7 @@ def plain_of_brackets(home: Path) -> list[str]:
     return plain_argv(write_data(home / "[v2] final"), home / "run")
 
 
-LEFT_OUT = "left out 1"
+LEFT_OUT = "left out"
 
 FAULTS: list[Fault] = [
     survives(
