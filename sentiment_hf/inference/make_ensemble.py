@@ -15,6 +15,7 @@ from sentiment_hf.common.files import read_json, size_and_hash, write_json
 from sentiment_hf.common.layout import ENSEMBLE_FILE, INFERENCE, PREDICTIONS, REPORT
 from sentiment_hf.inference.ensemble import Ensemble
 from sentiment_hf.runs.finished import Run, load_runs, model_bytes
+from sentiment_hf.runs.method import method_of
 from sentiment_hf.runs.report import REPLACE_REMEDY, Report
 from sentiment_hf.tasks.task import Predicted
 
@@ -145,6 +146,7 @@ def report_of_members(members: list[Run], method: str) -> Report:
         recipe=method,
         seed=seeds.pop() if len(seeds) == 1 else None,
         command=command_line("ensemble", sys.argv[1:]),
+        flags={"members": [method_of(member.report, member.folder) for member in members]},
         train_tokens_per_second=added["train_tokens"] / seconds if seconds else None,
         # The size of a member is 0 if only its report is kept.
         bytes_on_disk=sum(sizes) if all(sizes) else None,

@@ -19,6 +19,7 @@ from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.arguments import AUTO, RunSpec, TuningArguments
 from sentiment_hf.settings.checks import NEW_ADAPTER_FLAGS
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.settings.parser import DEFAULTS, run_flags
 from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
@@ -118,6 +119,19 @@ def run_identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict
     if vectors := spec.new_model.word_vectors:
         settings["word_vectors_file"] = files_hash([Path(vectors)] if Path(vectors).is_file() else [])
     return json.loads(json.dumps(settings, default=str))
+
+
+def flags_of_method(spec: RunSpec) -> dict:
+    """The flags that differ from their defaults and shape the run, without the seed and those of the data.
+
+    They are those that two seeds of a method share, on any machine and with any version.
+    """
+    defaults = {flag.name: flag.default for flag in run_flags()} | DEFAULTS
+    silent = NEUTRAL_SETTINGS | {"seed"} | vars(spec.data).keys()
+    told = {name: value for name, value in spec.values().items() if name not in silent}
+    return json.loads(
+        json.dumps({name: value for name, value in told.items() if value != defaults.get(name)}, default=str)
+    )
 
 
 def fingerprint_of(identity: dict) -> str:

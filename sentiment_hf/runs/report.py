@@ -36,6 +36,7 @@ class Report:
     model, model_type, model_revision, tuning, embed_with, base_model: the model; `tuning` is `RunSpec.how` or
         "ensemble".
     recipe, seed, command, fingerprint: how to repeat the run.
+    flags: the flags that differ from their defaults and shape the run, without the seed and those of the data.
     dataset, dataset_id, data, duplicates, data_hash, test_hash: the data, notes on it, and hashes.
     task, labels: the name of the task and the names of its outputs.
     seconds, total_seconds: from the data files to the saved model, by station (`common/stopwatch.py`) and in all; no
@@ -66,6 +67,7 @@ class Report:
     seed: int | None = None
     recipe: str | None = None
     command: str | None = None
+    flags: dict[str, Any] | None = None
     duplicates: dict[str, Any] | None = None
     fingerprint: str | None = None
     data_hash: str | None = None

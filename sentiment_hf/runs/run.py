@@ -23,7 +23,13 @@ from sentiment_hf.common.stopwatch import STATIONS, Stopwatch
 from sentiment_hf.data.splits import load_splits
 from sentiment_hf.runs.card import license_of, write_card
 from sentiment_hf.runs.environment import environment
-from sentiment_hf.runs.identity import IdentifiedRun, fingerprint_of, identify_run, require_checkpoints
+from sentiment_hf.runs.identity import (
+    IdentifiedRun,
+    fingerprint_of,
+    flags_of_method,
+    identify_run,
+    require_checkpoints,
+)
 from sentiment_hf.runs.lock import folder_lock
 from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run_folder import claim_folder, report_of_finished_run, restored_if_refused
@@ -175,6 +181,7 @@ def report_before_training(identified: IdentifiedRun) -> Report:
         seed=identified.args.seed,
         recipe=spec.recipe,
         command=spec.command,
+        flags=flags_of_method(spec),
         task=splits.task.name,
         labels=list(splits.task.labels),
         duplicates=splits.notes["duplicates"],
