@@ -108,10 +108,11 @@ def _from_folder(folder: Path, args: DataArguments) -> Tables:
     require_size([folder / name for name in table_names(names)], args.max_data_bytes)
     try:
         require_inside(_saved_files(folder), folder)
-        return _from_dataset(load_from_disk(str(folder)), args, str(folder))
+        saved = load_from_disk(str(folder))
     # Missing keys and wrong types in its JSON files raise errors of many unrelated classes.
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise InputError(f"--dataset {folder}: a `save_to_disk` folder that cannot be read ({error}).") from error
+    return _from_dataset(saved, args, str(folder))
 
 
 def _saved_files(folder: Path) -> list[Path]:

@@ -222,7 +222,9 @@ def test_parts_of_other_names_are_listed_and_taken_by_flags(caplog):
     DatasetDict(
         {name: Dataset.from_list([{"text": t, "label": c} for t, c in ROWS[:n]]) for name, n in names.items()}
     ).save_to_disk("data")
-    with pytest.raises(InputError, match=r"no part named train.*train_sft, test_sft, train_gen.*--train_split"):
+    with pytest.raises(
+        InputError, match=r"^--dataset data has no part named train.*train_sft, test_sft, train_gen.*--train_split"
+    ):
         rows_of()
     assert rows_of(train_split_name="train_sft", test_split_name="test_sft") == {
         "train": 54,

@@ -70,3 +70,11 @@ def test_train_without_labels_is_refused(tmp_path):
     DatasetDict(train=dataset([-1] * 30)).save_to_disk(tmp_path / "saved")
     with pytest.raises(InputError, match=r"saved, train, row 1: 'label' is -1"):
         load_splits(DataArguments(dataset_name=str(tmp_path / "saved")))
+
+
+def test_lists_of_labels_are_no_missing_labels(tmp_path):
+    lists = Features({"text": Value("string"), "label": [Value("int64")]})
+    test = Dataset.from_dict({"text": ["a"], "label": [[1]]}, features=lists)
+    DatasetDict(train=dataset([0, 1] * 30), test=test).save_to_disk(tmp_path / "saved")
+    with pytest.raises(InputError, match=r"saved, test, row 1"):
+        load_splits(DataArguments(dataset_name=str(tmp_path / "saved")))
