@@ -19,13 +19,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
 from sentiment_hf.baselines.estimators import BASELINES, Baseline
-from sentiment_hf.baselines.features import Tokens, vader_analyzer
+from sentiment_hf.baselines.features import LexiconScores, Tokens, vader_analyzer
 from sentiment_hf.baselines.storage import save_baseline
 from sentiment_hf.common.errors import InputError, extra_explained
 from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.tasks.task import Task
+from sentiment_hf.text.unknown import advice_for, say_unknown
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class FittedBaseline:
         the fit.
     stations: the seconds of features, fits, evaluation and saving.
     train_rows: the number of texts that it was fitted on.
+    unknown_tokens: the fraction of the tokens of validation that are not in train; None without tokens.
     """
 
     estimator: Pipeline
@@ -46,6 +48,7 @@ class FittedBaseline:
     search: list[dict]
     stations: Stopwatch
     train_rows: int
+    unknown_tokens: float | None
 
     def logits(self, texts: list[str]) -> np.ndarray:
         """(texts, outputs) logits, as `logits_of` makes them."""
@@ -71,6 +74,7 @@ class FittedBaseline:
             "train_texts_per_second": self.train_rows / seconds,
             "processes": 1,
             "vocabulary": features.vocabulary_,
+            "validation_unknown_tokens": self.unknown_tokens,
             "chosen": self.chosen,
             "search": self.search,
         }
@@ -146,7 +150,17 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
         search=search,
         stations=stations,
         train_rows=len(train),
+        unknown_tokens=unknown_tokens(baseline.features[0], validation["text"][:]),
     )
+
+
+def unknown_tokens(features: Tokens | LexiconScores, texts: list[str]) -> float | None:
+    """The fraction of the tokens of `texts` that are not in train; says so if there are many. None for a lexicon."""
+    if not isinstance(features, Tokens):
+        return None
+    share = features.unknown_share(texts)
+    say_unknown(share, advice_for(features.kind))
+    return share
 
 
 def fit_weighted(

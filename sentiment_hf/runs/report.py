@@ -43,6 +43,7 @@ class Report:
         station if nothing was trained. Older reports have None.
     train_seconds, train_tokens, ..._per_second: training steps only; for a baseline, features and fits.
     max_seq_length, vocabulary: in tokens. train_texts_at_max_seq_length: fraction of the training texts.
+    validation_unknown_tokens: fraction of the tokens of validation; None if the tokenizer has no unknown token.
     validation, test: scores as `Task.scores` returns them, rates as fractions; None if the part was not scored.
     peak_memory_bytes, peak_gpu_memory_bytes: of the first process and its GPU. run_memory_bytes: the peak without
         what the process had when it had imported its packages. bytes_on_disk: set for ensembles.
@@ -89,6 +90,7 @@ class Report:
     truncation: str | None = None
     train_texts_at_max_seq_length: float | None = None
     vocabulary: int | None = None
+    validation_unknown_tokens: float | None = None
     bytes_on_disk: int | None = None
     members: list[dict[str, Any]] | None = None
     chosen: dict[str, float] | None = None

@@ -43,6 +43,7 @@ from sentiment_hf.runs.score import (
 )
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import Kind
+from sentiment_hf.text.unknown import say_unspaced
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.checkpoints import newest_whole_checkpoint
 from sentiment_hf.training.disk import require_space, unwritable_explained
@@ -116,10 +117,17 @@ def prepare_run(identified: IdentifiedRun, report: Report) -> Callable[[Path | N
     The function takes the checkpoint to resume from, or None. Raises InputError for input that cannot be used, before
     anything is trained or written.
     """
-    if identified.spec.model.kind is Kind.BASELINE:
-        baseline = prepare_baseline(identified.spec, identified.splits.validation, identified.args.world_size)
+    spec, splits = identified.spec, identified.splits
+    if (
+        (spec.embed_with or spec.model).is_new
+        and spec.tokenizer.tokenizer == "word"
+        and spec.model.name != "baseline-lexicon"
+    ):
+        say_unspaced(splits.train["text"])
+    if spec.model.kind is Kind.BASELINE:
+        baseline = prepare_baseline(spec, splits.validation, identified.args.world_size)
         return partial(fit_and_test, baseline, identified, report)
-    trainer = build_trainer(identified.spec, identified.args, identified.splits)
+    trainer = build_trainer(spec, identified.args, splits)
     with refusals_explained():
         require_space(trainer)
     return partial(train_and_test, trainer, identified, report)

@@ -17,6 +17,7 @@ from sentiment_hf.data.splits import Splits
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import kept_part
 from sentiment_hf.text.tokenize import tokenize
+from sentiment_hf.text.unknown import unknown_in
 from sentiment_hf.training.batches import longest_first
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.trainer import ClassificationTrainer
@@ -105,4 +106,5 @@ def training_cost(trainer: ClassificationTrainer) -> dict[str, Any]:
         "truncation": kept_part(trainer.processing_class),
         "train_texts_at_max_seq_length": float((lengths >= limit).mean()),
         "vocabulary": len(trainer.processing_class),
+        "validation_unknown_tokens": unknown_in(trainer.eval_dataset, trainer.processing_class),
     }

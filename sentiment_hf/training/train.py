@@ -18,6 +18,7 @@ from sentiment_hf.data.splits import Splits
 from sentiment_hf.models.load import load_model, load_tokenizer
 from sentiment_hf.settings.arguments import RunArguments, RunSpec
 from sentiment_hf.text.tokenize import tokenize
+from sentiment_hf.text.unknown import advice_for, say_unknown, unknown_in
 from sentiment_hf.text.word_vectors import initialise_embedding
 from sentiment_hf.training.batches import FewLengthsCollator, longest_first
 from sentiment_hf.training.callbacks import EarlyStoppingCallback, MetricsFile, StopOnBrokenLoss, StopOnSignal
@@ -27,6 +28,9 @@ from sentiment_hf.training.processes import lost_processes_explained
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 logger = logging.getLogger(__name__)
+
+# What to do if the tokenizer of a checkpoint does not know the texts.
+OTHER_CHECKPOINT = "take a checkpoint that was trained on texts in this language"
 
 
 def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> ClassificationTrainer:
@@ -50,6 +54,8 @@ def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Cla
         )
         if spec.model.is_new:
             model.prepare(labelled_batches(train, collator))
+    known = advice_for(spec.tokenizer.tokenizer) if (spec.embed_with or spec.model).is_new else OTHER_CHECKPOINT
+    say_unknown(unknown_in(validation, tokenizer), known)
     labels = np.asarray(splits.train["label"][:])
     with refusals_explained():
         trainer = ClassificationTrainer(
