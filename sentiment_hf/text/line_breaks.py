@@ -52,8 +52,8 @@ def with_normalizer(tokenizer: PreTrainedTokenizerFast) -> PreTrainedTokenizerFa
     kept = {name: value for name, value in tokenizer.init_kwargs.items() if name not in SOURCES}
     for name in ("model_input_names", "model_max_length", "padding_side", "truncation_side", "split_special_tokens"):
         kept[name] = getattr(tokenizer, name)
-    special = {name: getattr(tokenizer, name) for name in tokenizer.SPECIAL_TOKENS_ATTRIBUTES if name in kept}
-    return PreTrainedTokenizerFast(tokenizer_object=backend, **kept | special)
+    # A token can be set after the tokenizer was made, as GPT-2 gets its padding.
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **kept | tokenizer.special_tokens_map)
 
 
 def spaces_for_line_breaks(texts: list[str]) -> list[str]:

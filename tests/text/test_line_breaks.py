@@ -52,6 +52,8 @@ def test_the_tokens_are_those_of_a_text_with_spaces_also_after_saving_twice(name
     original = saved_and_loaded(TOKENIZERS[name](), tmp_path / "given", name)
     expected = original(spaces_for_line_breaks(TEXTS)).data
     assert original(TEXTS).data != expected
+    # The file of most GPT-2 models has no padding token, not even null.
+    original.init_kwargs.pop("pad_token")
     original.pad_token = original.pad_token or original.eos_token
     original.model_max_length = 30
     set_truncation(original, "tail")
