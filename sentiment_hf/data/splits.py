@@ -20,12 +20,12 @@ from sentiment_hf.data.columns import (
     read_texts,
     require_columns,
 )
-from sentiment_hf.data.reading import Reading
 from sentiment_hf.data.sources import Source, Tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import read_one_table
 from sentiment_hf.data.unlabelled import labelled_source
 from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ import torch
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from sentiment_hf.data.reading import Reading
 from sentiment_hf.models.checkpoint import checkpoint_reading, checkpoint_tokenizer, load_checkpoint, resolve_on_hub
 from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.saved import task_of_model
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import encode

@@ -10,10 +10,10 @@ from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.common.files import atomic_write
 from sentiment_hf.common.spreadsheet import escape_formula
 from sentiment_hf.data.columns import find_text_columns, read_texts
-from sentiment_hf.data.reading import Reading
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import read_one_table
 from sentiment_hf.inference.scorer import Scorer
+from sentiment_hf.settings.reading import Reading
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from tqdm import tqdm
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.layout import READING
-from sentiment_hf.data.reading import Reading
 from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Task
 

@@ -22,10 +22,10 @@ from transformers.utils.peft_utils import find_adapter_config_file
 
 from sentiment_hf.common.errors import InputError, failure_explained
 from sentiment_hf.common.layout import READING
-from sentiment_hf.data.reading import Reading
 from sentiment_hf.models.positions import limit_to_positions
 from sentiment_hf.models.quiet import quiet_loading
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.settings.reading import Reading
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -15,8 +15,8 @@ from transformers.trainer_utils import TrainOutput
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import atomic_write, write_json
 from sentiment_hf.common.layout import TRAINER_STATE
-from sentiment_hf.data.reading import Reading
 from sentiment_hf.models.adapters import write_labels
+from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.training.batches import LengthBucketSampler
 from sentiment_hf.training.broken_step import OptimizerStep, refuse_step
