@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from sentiment_hf import __version__
+from sentiment_hf.common.characters import printable
 from sentiment_hf.common.errors import InputError, Interrupted, NotPushedError, TrainingError
 
 # `signal.SIGPIPE` does not exist on Windows.
@@ -126,10 +127,10 @@ def exit_code_of(work: Callable[[], None]) -> int:
     try:
         work()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except TrainingError as error:
-        print(f"training failed: {error}", file=sys.stderr)
+        print(f"training failed: {printable(str(error))}", file=sys.stderr)
         return 3
     except NotPushedError as error:
         print(error, file=sys.stderr)

@@ -8,7 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment_hf.common.characters import SURROGATE
+from sentiment_hf.common.characters import SURROGATE, printable
 from sentiment_hf.common.errors import FlagParser, InputError
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.model_ref import ModelRef
@@ -35,8 +35,8 @@ def parse_predict(argv: Sequence[str]) -> argparse.Namespace:
         default=DataArguments.max_data_bytes,
         help="what --file may hold, unpacked",
     )
-    parser.add_argument("--text_column_names", help="comma-separated text columns of --file")
-    parser.add_argument("--text_column_delimiter", default=" ", help="put between several text columns")
+    parser.add_argument("--text_column_names", help="text columns of --file. Default: those of training")
+    parser.add_argument("--text_column_delimiter", help="text between several text columns. Default: that of training")
     parser.add_argument(
         "--batch_size",
         type=int,
@@ -89,9 +89,8 @@ def predict_main(argv: Sequence[str]) -> None:
         predictions = scorer.task.as_text(scorer.task.decide(scored))
         for text, prediction, probabilities in zip(texts, predictions, scored, strict=True):
             shown = "  ".join(f"{label} {p:.4f}" for label, p in zip(scorer.task.labels, probabilities, strict=True))
-            # A text with line ends must stay on one line.
-            text = text.replace("\r", "\\r").replace("\n", "\\n")
-            print(f"{prediction}\t{shown}\t{text}", flush=True)
+            # Nothing in a text or in the name of a class may break the line or move the cursor of the terminal.
+            print("\t".join(map(printable, (prediction, shown, text))), flush=True)
 
 
 def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:

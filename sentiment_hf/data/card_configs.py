@@ -16,9 +16,9 @@ from sentiment_hf.data.parts import Part, parts_of, table_names
 
 
 def read_card(path: Path) -> DatasetCardData:
-    """The metadata of a README.md; raises InputError if they cannot be read."""
+    """The metadata of a README.md, empty if it has none; raises InputError if they cannot be read."""
     try:
-        return DatasetCard.load(path).data
+        return DatasetCard.load(path).data if path.read_bytes().startswith(b"---") else DatasetCardData()
     # YAML of users breaks its readers in many ways.
     except Exception as error:
         raise InputError(f"{path}: its metadata cannot be read ({' '.join(str(error).split())[:200]})") from error

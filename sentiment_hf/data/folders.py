@@ -16,6 +16,10 @@ logger = logging.getLogger(__name__)
 
 # Files and folders that systems and programs leave everywhere; they are not worth a word.
 LITTER = ("._*", ".DS_Store", ".git*", ".cache", ".venv", "__MACOSX", "__pycache__", "desktop.ini", "Thumbs.db")
+LITTER += ("~$*", ".~lock.*")
+
+# Folders of programs that log a run.
+LOGS = {"wandb", "mlruns"}
 
 # What is left out, in the words of the warning.
 HIDDEN, OUTPUT = "hidden files or folders", "folders with a model, a run or a comparison"
@@ -44,7 +48,7 @@ def _walk(folder: Path, home: Path, above: tuple[str, ...], left: dict[str, list
     """The files below `folder`. `above` are the real paths of the folders around it, which a link may lead back to."""
     entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     names = {entry.name for entry in entries}
-    if above and any(marks <= names for marks in OUTPUT_MARKS):
+    if above and (folder.name in LOGS or any(marks <= names for marks in OUTPUT_MARKS)):
         left[OUTPUT].append(folder)
         return
     real = os.path.realpath(folder)
@@ -69,12 +73,13 @@ def _walk(folder: Path, home: Path, above: tuple[str, ...], left: dict[str, list
 def say_left_out(source: str, what: str, names: Sequence[str]) -> None:
     """Warn that these files or parts of `source` are not read; nothing is said of an empty list."""
     if names:
-        logger.warning("%s: left out %d %s (%s)", source, len(names), what, first_of(names))
+        logger.warning("%s: left out %s: %d (%s)", source, what, len(names), first_of(names))
 
 
-def first_of(names: Sequence[str], most: int = 3) -> str:
-    """The first names for a message, and dots for the others."""
-    return ", ".join([*names[:most], *(["..."] if len(names) > most else [])])
+def first_of(names: Sequence[str], most: int = 3, characters: int = 200) -> str:
+    """The first names for a message, at most so many characters of them, and dots for the rest."""
+    shown = ", ".join([*names[:most], *(["..."] if len(names) > most else [])])
+    return shown if len(shown) <= characters else f"{shown[:characters]}..."
 
 
 def by_number(name: str) -> list[tuple[int, str]]:

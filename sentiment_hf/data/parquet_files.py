@@ -14,7 +14,9 @@ from sentiment_hf.data.table import Table
 def read_parquet_table(path: Path) -> Table:
     """The table in a parquet file; ClassLabel columns of the schema keep their class names. Raises InputError."""
     try:
-        dataset = Dataset(pq.ParquetFile(path).read())
+        # A file opened by Python may have a name that is not UTF-8.
+        with path.open("rb") as opened:
+            dataset = Dataset(pq.ParquetFile(opened).read())
     # Damaged bytes and foreign schemas raise errors of many unrelated classes.
     except Exception as error:
         reason = " ".join(str(error).split())

@@ -1,7 +1,7 @@
 """Which files are train, validation and test: by their names, by the names of their folders, or by flags."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -26,7 +26,7 @@ HOW_TO_NAME = "--train_split, --validation_split_name and --test_split take a pa
 
 # train-00000-of-00003, with a hash in older data sets.
 SHARD = re.compile(r"(\w+(?:\.\w+)*)-(\d{5})-of-(\d{5})(?:-[0-9a-f]+)*")
-NUMBER = re.compile(r"(.*?)[-_. ]?\d+")
+NUMBER = re.compile(r"(.*?)(?:[-_. ]|(?<=[A-Za-z]{3}))\d+")
 COPY = re.compile(
     r"(?:copy|kopie|copie) (?:of|von|de) (.+)|(.+?)(?: \d+|[ _.-]*\(\d+\)|"
     r"[ _.-]+(?:copy|kopie|copie|copia|old|bak|backup|orig|original)(?:[ _.-]*\(?\d+\)?)?)",
@@ -84,7 +84,7 @@ def parts_of(names: Sequence[str]) -> list[Part]:
 def _part_of(path: PurePosixPath, stems: set[str]) -> tuple[str, bool]:
     """(name of the part that a table belongs to, whether only a usual name is that of a split)."""
     if shard := SHARD.fullmatch(path.stem):
-        return str(path.parent / shard[1]), True
+        return str(path.parent / shard[1]), split_of(shard[1]) is not None
     label = path.stem
     numbered = NUMBER.fullmatch(label)
     if numbered and numbered[1] and str(path.parent / numbered[1]) not in stems:
@@ -105,7 +105,7 @@ def choose_parts(parts: Sequence[Part], args: DataArguments, source: str) -> dic
         InputError: there is no train, or a flag names no part.
     """
     asked = {split: getattr(args, flag) for split, flag in SPLIT_FLAGS.items()}
-    if not any(asked.values()) and not any(part.split for part in parts):
+    if not any(asked.values()) and not any(part.exact or part.split for part in parts):
         files = tuple(name for part in parts for name in part.files)
         if files:
             return {"train": Part("train", files, exact=False)}
@@ -120,8 +120,18 @@ def choose_parts(parts: Sequence[Part], args: DataArguments, source: str) -> dic
         )
     chosen = {split: part for split, part in chosen.items() if part}
     used = {part.name for part in chosen.values()}
-    say_left_out(source, f"parts; {HOW_TO_NAME}", [part.name for part in parts if part.name not in used])
+    say_left_out(source, f"parts ({HOW_TO_NAME})", [part.name for part in parts if part.name not in used])
+    _say_elsewhere(chosen, source)
     return chosen
+
+
+def _say_elsewhere(chosen: Mapping[str, Part], source: str) -> None:
+    """Warn of a part that lies neither in the folder of train nor in one named after the part."""
+    home = PurePosixPath(chosen["train"].name).parent
+    for split, part in chosen.items():
+        folder = PurePosixPath(part.name).parent
+        if folder != home and split_of(folder.name) != split:
+            logger.warning("%s: %s is %s, from another folder than train", source, split, part.name)
 
 
 def _usual_part(parts: Sequence[Part], split: str) -> Part | None:

@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from datasets import Dataset, DatasetDict, load_from_disk
 from huggingface_hub import DatasetCardData
 
+from sentiment_hf.common.characters import without_surrogates
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.links import require_inside
 from sentiment_hf.data.card_configs import card_classes, choose_config, config_parts, read_card
@@ -47,7 +48,7 @@ def find_tables(args: DataArguments) -> Source:
     """The tables of the data set that the flags name; raises InputError if it does not exist or cannot be read."""
     _refuse_unused(args)
     if args.train_file is not None:
-        return Source(Path(args.train_file).resolve().stem, _from_files(args))
+        return Source(without_surrogates(Path(args.train_file).resolve().stem), _from_files(args))
     name = args.dataset_name
     if name == "sample":
         files = {split: SAMPLE / f"{split}.csv" for split in SPLIT_NAMES}
@@ -58,7 +59,7 @@ def find_tables(args: DataArguments) -> Source:
         return _from_hub(IMDB if name == "imdb" else name, args)
     if path.is_file():
         raise InputError(f"--dataset {name} is a file; a data set in files is named by --train_file {name}")
-    return Source(path.resolve().name, _from_folder(path, args))
+    return Source(without_surrogates(path.resolve().name), _from_folder(path, args))
 
 
 def _refuse_unused(args: DataArguments) -> None:
@@ -107,10 +108,11 @@ def _from_folder(folder: Path, args: DataArguments) -> Tables:
     require_size([folder / name for name in table_names(names)], args.max_data_bytes)
     try:
         require_inside(_saved_files(folder), folder)
-        return _from_dataset(load_from_disk(str(folder)), args, str(folder))
+        saved = load_from_disk(str(folder))
     # Missing keys and wrong types in its JSON files raise errors of many unrelated classes.
     except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
         raise InputError(f"--dataset {folder}: a `save_to_disk` folder that cannot be read ({error}).") from error
+    return _from_dataset(saved, args, str(folder))
 
 
 def _saved_files(folder: Path) -> list[Path]:
@@ -151,7 +153,7 @@ def _from_layout(
         classed, classes = False, card_classes(card, config)
     known = {file for part in parts for file in part.files}
     others = [name for name in names if name not in known and split_of(PurePosixPath(name).name)]
-    say_left_out(source, "files that are no tables", others)
+    say_left_out(source, "files named like a part but not read", others)
     home = fetch([file for part in chosen.values() for file in part.files])
     files = {split: _files(home, part, classed) for split, part in chosen.items()}
     require_size((path for part in files.values() for path in part.paths), args.max_data_bytes)

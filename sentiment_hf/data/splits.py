@@ -27,6 +27,7 @@ from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import read_one_table
 from sentiment_hf.data.unlabelled import labelled_source
 from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class Splits:
     task: Task
     name: str
     notes: dict
+    reading: Reading
 
     @cached_property
     def data_hash(self) -> str:
@@ -139,7 +141,8 @@ def _split(args: DataArguments, source: Source) -> tuple[Splits, list[int]]:
         logger.warning("Some texts are empty (%s); they are kept and count like any other.", counts)
     numbers = parts["test"][ROW][:]
     parts = {split: parts[split].select_columns(["text", "label"]) for split in flags}
-    return Splits(**parts, task=task, name=source.name, notes=notes), numbers
+    reading = Reading(texts, args.text_column_delimiter)
+    return Splits(**parts, task=task, name=source.name, notes=notes, reading=reading), numbers
 
 
 def _read(tables: Tables, texts: list[str], label: str, args: DataArguments) -> tuple[dict[str, Dataset], Task]:

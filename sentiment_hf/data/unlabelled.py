@@ -13,7 +13,7 @@ from sentiment_hf.settings.arguments import DataArguments
 logger = logging.getLogger(__name__)
 
 # The id that data sets of the Hub have in place of a label.
-NO_CLASS = {-1, "-1"}
+NO_CLASS = (-1, "-1")
 
 
 def labelled_source(args: DataArguments) -> Source:
@@ -27,7 +27,7 @@ def labelled_source(args: DataArguments) -> Source:
     _, label = find_columns(train[0], args)
     # Where some texts of train are of the class -1, it is a class in the other parts too.
     is_class = any(cell in NO_CLASS for table in train if label not in table.classes for cell in _cells(table, label))
-    missing = set() if is_class else NO_CLASS
+    missing = () if is_class else NO_CLASS
     tables = dict(source.tables)
     for split in ("validation", "test"):
         if split in tables and _is_unlabelled(tables[split], label, missing, split):
@@ -40,7 +40,7 @@ def labelled_source(args: DataArguments) -> Source:
     return replace(source, tables=tables)
 
 
-def _is_unlabelled(tables: Sequence[Table], label: str, missing: set, split: str) -> bool:
+def _is_unlabelled(tables: Sequence[Table], label: str, missing: tuple, split: str) -> bool:
     """Whether no row of these tables has a label; a test part may also lack the column, if none is like it."""
     if split == "test" and not any(label in table.columns for table in tables):
         return not any(name.strip().lower() in LABEL_NAMES for table in tables for name in table.columns)
@@ -54,7 +54,6 @@ def _is_empty(cell: Any) -> bool:
     return cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
 
 
-def _cells(table: Table, label: str) -> set:
-    """The different values of the label column; a table that lacks it has none, and lists are no labels."""
-    cells = table.columns.get(label, ())[:]
-    return {cell for cell in cells if not isinstance(cell, (list, dict))}
+def _cells(table: Table, label: str) -> Sequence:
+    """The values of the label column; none if the table lacks it."""
+    return table.columns.get(label, ())[:]

@@ -110,7 +110,7 @@ class CheckpointsOnDisk(TrainerCallback):
         totals = self.clock.totals()
         if args.should_save:
             folder = checkpoint_at(args.output_dir, state.global_step)
-            with full_disk_explained(folder):
+            with full_disk_explained(folder), self.clock.stations.counting("saving"):
                 write_json(folder / CLOCK, totals)
                 write_manifest(folder, self.verify)
             best = state.best_model_checkpoint

@@ -489,7 +489,7 @@ def test_a_null_text_in_parquet_is_refused_by_row(tmp_path):
 def test_a_part_without_labels_is_refused_with_advice(tmp_path):
     unlabelled = Dataset.from_dict({"text": ["a", "b"], "label": [0, -1]}, features=FEATURES)
     DatasetDict(train=class_dataset(), test=unlabelled).save_to_disk(tmp_path / "saved")
-    with pytest.raises(InputError, match=r"saved, test, row 2: 'label' is -1.*--train_file"):
+    with pytest.raises(InputError, match=r"saved, test, row 2: 'label' is -1.*remove the row"):
         load_splits(DataArguments(dataset_name=str(tmp_path / "saved")))
 
 

@@ -39,7 +39,9 @@ def execute(planned: list[PlannedRun]) -> list[dict]:
         seconds.setdefault((run.model, run.train_rows), []).append(time.monotonic() - start)
         report = Report.load(run.folder)
         ranking = report.as_task().ranking
-        score, took = ranking.shown(report.test[ranking.key]), format_duration(time.monotonic() - start)
+        took = format_duration(time.monotonic() - start)
+        # Test scores wait for the page, on which they follow the choice.
+        score = f"validation {ranking.shown(report.validation[ranking.key])}" if report.validation else "done"
         print(f"{score} in {took}; {time_left(missing[number:], seconds)}", flush=True)
     return failed
 
