@@ -445,7 +445,7 @@ BAD_FILES = {
         *("x.csv", csv_text([*ROWS, ("a", "rare")]), {}),
         ["'rare'", "count of 1", "--test_file", "--test_size"],
     ),
-    "fewer rows than classes": ("x.csv", csv_text(ROWS[:4]), {}, ["'neg'", "count of 2", "--test_size"]),
+    "fewer rows than classes": ("x.csv", csv_text(ROWS[:4]), {}, ["count of 2", "--test_size"]),
     "not a share": ("x.csv", GOOD, {"test_size": 1.0}, ["--test_size 1"]),
     "not a share of train": ("x.csv", GOOD, {"validation_size": 0.0}, ["--validation_size 0"]),
     "no sample": ("x.csv", GOOD, {"max_eval_samples": 0}, ["--max_eval_samples 0"]),

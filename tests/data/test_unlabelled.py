@@ -32,7 +32,7 @@ def test_a_part_of_class_ids_without_labels_is_carved_anew(tmp_path, caplog, lab
     with caplog.at_level(logging.WARNING):
         splits = load_splits(DataArguments(dataset_name=str(tmp_path / "saved")))
     assert splits.notes["rows"] == {"train": 48, "validation": 6, "test": 6}
-    assert splits.notes[part] == "10 % of train, stratified, seed 42"
+    assert splits.notes[part] == "10 % of all rows, stratified, seed 42"
     assert f"no row has a label in 'label', so this part is left out, and {part} is taken from train" in caplog.text
 
 
