@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import logsumexp
 
 from sentiment_hf.inference.ensemble import Ensemble
 from sentiment_hf.runs.environment import environment
@@ -48,15 +48,17 @@ def fit_weights(of_label: np.ndarray, prior_rows: float = PRIOR_ROWS) -> np.ndar
     rows, count = of_label.shape
     all_rows = rows + prior_rows * count
 
-    def loss(logits: np.ndarray) -> tuple[float, np.ndarray]:
-        weights = softmax(logits)
+    def loss(unscaled: np.ndarray) -> tuple[float, np.ndarray]:
+        logs = unscaled - logsumexp(unscaled)
+        weights = np.exp(logs)
         pooled = of_label @ weights
-        total = -np.log(pooled).sum() - prior_rows * log_softmax(logits).sum()
+        total = -np.log(pooled).sum() - prior_rows * logs.sum()
         slope = -(of_label / pooled[:, None]).sum(axis=0) * weights - prior_rows + weights * all_rows
         return total / all_rows, slope / all_rows
 
     settings = {"method": "L-BFGS-B", "options": {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 10_000}}
-    return softmax(minimize(loss, np.zeros(count), jac=True, **settings).x)
+    found = minimize(loss, np.zeros(count), jac=True, **settings).x
+    return np.exp(found - logsumexp(found))
 
 
 def cross_fitted_weights(members: list[Predicted], task: Task) -> np.ndarray:
