@@ -163,6 +163,12 @@ class RunArguments:
     early_stopping_patience: int | None = flag(
         None, "Stop after this many evaluations without a better score on validation."
     )
+    least_steps: int | None = flag(
+        None, "Fewest optimizer steps that --num_train_epochs of a recipe becomes on a small train part."
+    )
+    most_steps: int | None = flag(
+        None, "Most optimizer steps that --num_train_epochs of a recipe becomes on a large train part."
+    )
     class_weights: str | None = flag(
         None,
         "Weight each class in the loss, or in the fit of a baseline, by its inverse frequency in train.",

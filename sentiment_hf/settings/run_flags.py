@@ -39,9 +39,10 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
     given = read_command_line(argv, flags)
     asked = given.pop("help")
     path, recipe, model = recipe_and_model(given, flags)
-    if "num_train_epochs" in given:
-        # TrainingArguments lets max_steps override num_train_epochs. Here a flag overrides the recipe.
-        recipe.pop("max_steps", None)
+    if given.keys() & {"num_train_epochs", "max_steps"}:
+        # Here a flag overrides the recipe; TrainingArguments lets max_steps override num_train_epochs.
+        for name in {"max_steps", "least_steps", "most_steps"}:
+            recipe.pop(name, None)
     settings = recipe.pop("model_config", None) or []
     defaults = {flag.name: copy(flag.default) for flag in flags} | DEFAULTS
     values = defaults | saving_as_evaluating(recipe | given) | recipe | given

@@ -25,6 +25,7 @@ from sentiment_hf.training.callbacks import EarlyStoppingCallback, MetricsFile, 
 from sentiment_hf.training.checkpoints import pickles_refused, warn_of_other_versions
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.processes import lost_processes_explained
+from sentiment_hf.training.schedule import bound_steps
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,8 @@ def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Cla
     known = advice_for(spec.tokenizer.tokenizer) if (spec.embed_with or spec.model).is_new else OTHER_CHECKPOINT
     say_unknown(unknown_in(validation, tokenizer), known)
     labels = np.asarray(splits.train["label"][:])
+    if args.do_train:
+        bound_steps(args, spec.run, len(train))
     with refusals_explained():
         trainer = ClassificationTrainer(
             model=model,
