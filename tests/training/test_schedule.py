@@ -1,4 +1,4 @@
-"""A recipe makes as many steps as the rows need: those of the committed results on the rows of IMDB, fewer on fewer."""
+"""A recipe makes as many steps as the rows need: on IMDB those of the committed results, on fewer rows fewer."""
 
 import json
 import logging
