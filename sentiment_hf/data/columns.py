@@ -6,8 +6,8 @@ from datasets import Dataset, Features, Value
 
 from sentiment_hf.common.characters import refuse_surrogate
 from sentiment_hf.common.errors import InputError, did_you_mean
-from sentiment_hf.data.files import Table
 from sentiment_hf.data.sources import Tables
+from sentiment_hf.data.table import Table
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.tasks.label_column import LabelColumn
 from sentiment_hf.tasks.single_label import SingleLabel

@@ -7,9 +7,11 @@ import numpy as np
 from tqdm import tqdm
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.layout import READING
 from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Task
 
@@ -20,10 +22,12 @@ class Scorer:
 
     task: the task with the labels of the model.
     score: one batch of texts -> (texts, outputs) probabilities.
+    reading: the columns that the model was trained on; None if they are not known.
     """
 
     task: Task
     score: Callable[[list[str]], np.ndarray]
+    reading: Reading | None
 
     def classify(self, texts: list[str], batch_size: int) -> np.ndarray:
         """(texts, outputs) probabilities in the order of `texts`; each batch has texts of similar length."""
@@ -36,8 +40,8 @@ class Scorer:
         return probabilities
 
 
-def load_scorer(ref: ModelRef) -> Scorer:
-    """Load the model that `ref` names.
+def load_scorer(ref: ModelRef, device: str | None = None) -> Scorer:
+    """Load the model that `ref` names, on a `device` as torch names it (None: the accelerator if there is one).
 
     Raises:
         InputError: the model cannot be loaded, or it is a new model, which is not trained.
@@ -48,30 +52,31 @@ def load_scorer(ref: ModelRef) -> Scorer:
             f"and name the folder of the run; a folder of that name is ./{ref.name}"
         )
     if ref.kind is Kind.ENSEMBLE:
-        return ensemble_scorer(ref)
+        return ensemble_scorer(ref, device)
     # Each kind needs other packages. They are imported only for that kind, and after the checks that do without them.
     if ref.kind is Kind.BASELINE:
         from sentiment_hf.baselines.storage import load_baseline
 
         estimator, labels = load_baseline(ref)
-        return Scorer(SingleLabel(tuple(labels)), estimator.predict_proba)
+        return Scorer(SingleLabel(tuple(labels)), estimator.predict_proba, Reading.load(ref.folder / READING))
     require_checkpoint(ref)
     from sentiment_hf.inference.classifier import load_classifier
 
-    return Scorer(*load_classifier(ref))
+    return Scorer(*load_classifier(ref, device))
 
 
-def ensemble_scorer(ref: ModelRef) -> Scorer:
+def ensemble_scorer(ref: ModelRef, device: str | None) -> Scorer:
     """The scorer of an ensemble. The outputs of each member are put into the order of the labels of the ensemble."""
     ensemble = load_ensemble(ref.folder)
     task, members = ensemble.task, []
     for folder in ensemble.folders:
         member = ModelRef.in_folder(folder, trust_remote_code=ref.trust_remote_code, flag=ref.flag)
-        scorer = load_scorer(member)
+        scorer = load_scorer(member, device)
         members.append((scorer, task.places_in(scorer.task.labels)))
 
     def score(texts: list[str]) -> np.ndarray:
         probabilities = np.stack([scorer.score(texts)[:, order] for scorer, order in members])
         return ensemble.combine(probabilities, task.decide(probabilities))
 
-    return Scorer(task, score)
+    # Members are on the same data, so the columns of one are those of all.
+    return Scorer(task, score, members[0][0].reading)

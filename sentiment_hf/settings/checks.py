@@ -5,6 +5,7 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
+from sentiment_hf.common.characters import require_utf8_name
 from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.settings.arguments import DataArguments, RunSpec
@@ -41,6 +42,7 @@ NEW_ADAPTER_FLAGS += ("use_dora", "use_rslora")
 
 # Flags of a baseline. All other flags are for neural models and their training.
 BASELINE_FLAGS = {"model_name_or_path", "config", "output_dir", "overwrite", "seed", "num_cpu_threads", "disable_tqdm"}
+BASELINE_FLAGS |= {"metric_for_best_model", "class_weights"}
 BASELINE_FLAGS |= {"tokenizer", "lowercase", *(field.name for field in dataclasses.fields(DataArguments))}
 
 NO_ADAPTER = "--merge_adapter wants an adapter: one trained by --tuning lora, or a finished one as --model"
@@ -54,14 +56,16 @@ def check_spec(spec: RunSpec) -> None:
     """
     values = spec.values()
     check_values(values)
+    require_utf8_name(values["output_dir"], "--output_dir")
     parse_label_map(spec.data.label_map)
     check_model(spec)
     check_push(spec)
     check_strategies(values)
     check_training(values)
-    metric = values["metric_for_best_model"] or "loss"
-    if metric.removeprefix("eval_") not in LOGGED_METRICS:
-        raise InputError(f"--metric_for_best_model {metric} is not logged{did_you_mean(metric, LOGGED_METRICS)}")
+    if spec.metric not in LOGGED_METRICS:
+        raise InputError(
+            f"--metric_for_best_model {spec.metric} is not logged{did_you_mean(spec.metric, LOGGED_METRICS)}"
+        )
     if values["length_bucketing"] and values["train_sampling_strategy"] != "random":
         raise InputError(
             f"--train_sampling_strategy {values['train_sampling_strategy']} has no effect while batches are made "
@@ -88,6 +92,8 @@ def check_baseline(spec: RunSpec, named: Set[str]) -> None:
         )
     if name == "baseline-lexicon" and (unused := sorted(named & {"tokenizer", "lowercase"})):
         raise InputError(f"--{unused[0]}: {name} finds English words by itself, and capitals are emphasis to it")
+    if name == "baseline-majority" and spec.run.class_weights:
+        raise InputError(f"--class_weights: {name} predicts the most frequent class, and weighted classes have none")
     if spec.tokenizer.tokenizer == "bpe":
         raise InputError(f"--tokenizer bpe: {name} counts words or characters; expected word or char")
 
@@ -126,6 +132,8 @@ def check_model(spec: RunSpec) -> None:
     if not model.is_new and model.kind in (Kind.BASELINE, Kind.ENSEMBLE):
         raise InputError(f"--model {model.name}: this folder is no checkpoint but a finished {model.kind}")
     model.require_base()
+    if not spec.training["do_train"]:
+        model.require_one_class_per_text()
     if model.is_new and tuning.tuning != "full":
         raise InputError(
             f"--tuning {tuning.tuning} leaves most weights as they are, and those of a new {model.name} know nothing; "

@@ -34,12 +34,12 @@ def training_arguments(spec: RunSpec) -> TrainingArguments:
     return args
 
 
-# `halve_batches` changes these three.
-BATCHES = ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps")
+# `halve_batches` changes the first three, `bound_steps` the last.
+CHANGED = ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps", "max_steps")
 
 
 def as_given(args: TrainingArguments, spec: RunSpec) -> TrainingArguments:
     """A copy of `args` with the values that the user gave, for training_args.bin."""
     given = copy(args)
-    vars(given).update({name: spec.training[name] for name in (*HIDDEN_FROM_TRAINER, *BATCHES)})
+    vars(given).update({name: spec.training[name] for name in (*HIDDEN_FROM_TRAINER, *CHANGED)})
     return given

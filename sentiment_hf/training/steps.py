@@ -12,5 +12,6 @@ def require_steps(trainer: Trainer) -> None:
         texts = args.train_batch_size * args.world_size
         raise TrainingError(
             f"no step can be made: --dataloader_drop_last leaves out the only batch ({len(trainer.train_dataset)} "
-            f"rows of train, batches of {texts}); lower --per_device_train_batch_size or leave out --dataloader_drop_last"
+            f"rows of train, batches of {texts}); lower --per_device_train_batch_size or leave out "
+            "--dataloader_drop_last"
         )

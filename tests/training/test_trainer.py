@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BartConfig, FNetConfig, Trainer
 
 from sentiment_hf.common.errors import InputError, TrainingError
-from sentiment_hf.data.files import read_csv_table
+from sentiment_hf.data.csv_files import read_csv_table
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training.trainer import ClassificationTrainer
