@@ -1,5 +1,6 @@
 """Find the tables of each split: in files, in a folder of a known layout, on the Hub, or in the built-in sample."""
 
+import csv
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -28,6 +29,7 @@ from sentiment_hf.data.limits import require_size
 from sentiment_hf.data.parquet_files import dataset_table
 from sentiment_hf.data.table import Table
 from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.csv_settings import CsvSettings
 
 IMDB = "stanfordnlp/imdb"
 SAMPLE = Path(__file__).parent / "sample"
@@ -85,7 +87,7 @@ def _from_files(args: DataArguments) -> Tables:
     files = {"train": args.train_file, "validation": args.validation_file, "test": args.test_file}
     paths = {split: Path(file) for split, file in files.items() if file is not None}
     require_size((part for path in paths.values() for part in parts_of(path)), args.max_data_bytes)
-    return {split: [read_file(path, f"--{split}_file")] for split, path in paths.items()}
+    return {split: [read_file(path, f"--{split}_file", args.csv)] for split, path in paths.items()}
 
 
 def parts_of(path: Path) -> list[Path]:
@@ -159,7 +161,17 @@ def _from_layout(where: str, source: str, args: DataArguments, home: Path | None
         raise InputError(f"--dataset {source} cannot be loaded: {error}") from error
     if builder.name == "json":
         return {split: [read_json_table(path) for path in paths] for split, paths in files.items()}
-    return {split: [read_csv_table(path, builder.config.sep) for path in paths] for split, paths in files.items()}
+    settings = _csv_settings(builder, args.csv)
+    usual = "\t" if builder.config.sep == "\t" else ","
+    return {split: [read_csv_table(path, usual, settings) for path in paths] for split, paths in files.items()}
+
+
+def _csv_settings(builder: DatasetBuilder, given: CsvSettings) -> CsvSettings:
+    """Those of the flags; what they leave open is what the card of the data set says."""
+    config = builder.config
+    sep = config.sep if config.sep not in (",", "\t") else None
+    quote = "" if config.quoting == csv.QUOTE_NONE else None if config.quotechar == '"' else config.quotechar
+    return CsvSettings(given.delimiter or sep, quote if given.quote is None else given.quote)
 
 
 def _fetch_files(builder: DatasetBuilder, source: str, home: Path | None) -> dict[str, list[Path]]:

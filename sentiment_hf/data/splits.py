@@ -86,7 +86,7 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
     columns = {name: [cell for table in pieces for cell in _cells(table, name)] for name in names}
     if rows_file is not None:
         require_size(parts_of(Path(rows_file)), args.max_data_bytes)
-        columns |= _added(read_file(Path(rows_file), "--rows_file"), columns)
+        columns |= _added(read_file(Path(rows_file), "--rows_file", args.csv), columns)
     used = (*splits.notes["columns"]["text"], splits.notes["columns"]["label"])
     return splits, {name: [cells[row] for row in numbers] for name, cells in columns.items() if name not in used}
 
@@ -122,6 +122,11 @@ def _split(args: DataArguments, name: str, hub_id: str | None, tables: Tables) -
     parts, task = _read(tables, texts, label, args)
     notes = {"hub_id": hub_id, "config": args.dataset_config_name, "columns": {"text": texts, "label": label}}
     notes |= {"validation": "given", "test": "given"}
+    notes["csv"] = {
+        split: "; ".join(formats)
+        for split, pieces in tables.items()
+        if (formats := dict.fromkeys(str(table.format) for table in pieces if table.format))
+    }
     if "test" not in parts:
         parts["train"], parts["test"] = carve(parts["train"], args.test_size, args.split_seed, "test")
         notes["test"] = _carved(args.test_size, args.split_seed)

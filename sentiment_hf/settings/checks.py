@@ -9,6 +9,7 @@ from typing import Any
 from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.settings.arguments import DataArguments, RunSpec
+from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.model_ref import Kind
 
 # The lowest value of each flag. Below it `Trainer` fails much later, or silently does something else.
@@ -80,6 +81,7 @@ def check_spec(spec: RunSpec) -> None:
     values = spec.values()
     check_values(values)
     parse_label_map(spec.data.label_map)
+    CsvSettings.parse(spec.data.csv_delimiter, spec.data.csv_quote)
     check_model(spec)
     check_push(spec)
     check_strategies(values)
