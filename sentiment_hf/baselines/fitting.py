@@ -1,5 +1,6 @@
 """Fits a baseline on train for each value of its regularisation, and chooses the value on validation."""
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -33,7 +34,8 @@ class FittedBaseline:
 
     estimator: texts -> probabilities.
     chosen: the chosen value of each parameter of the grid.
-    search: for each point of the grid, its values, the accuracy on validation and the seconds of the fit.
+    search: for each point of the grid, its values, the score on validation by which one is chosen, and the seconds of
+        the fit.
     train_seconds: the time for the features and the chosen classifier.
     train_rows: the number of texts that it was fitted on.
     """
@@ -46,8 +48,8 @@ class FittedBaseline:
     train_rows: int
 
     def logits(self, texts: list[str]) -> np.ndarray:
-        """(texts, outputs) logits, from probabilities; 0 is replaced by the smallest normal float64, 2e-308."""
-        return self.task.logits(self.estimator.predict_proba(texts), np.finfo(np.float64).tiny)
+        """(texts, outputs) logits, as `logits_of` makes them."""
+        return logits_of(self.task, self.estimator.predict_proba(texts))
 
     def save(self, folder: Path) -> None:
         """Write model.skops and labels.json."""
@@ -104,30 +106,35 @@ def refuse_lacking_class(validation: Dataset, name: str) -> None:
         )
 
 
-def fit_baseline(baseline: Baseline, splits: Splits) -> FittedBaseline:
-    """Fit `baseline` on train for each point of its grid, and keep the one with the best accuracy on validation.
+def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool) -> FittedBaseline:
+    """Fit `baseline` on train for each point of its grid, and keep the one with the best `metric` on validation.
 
-    Of several with the same accuracy, the one with the strongest regularisation is kept. The features are computed
-    once.
+    metric: as `Task.logged` names it, or "loss". Of several points with the same value, the one with the strongest
+        regularisation is kept.
+    weighted: whether each class weighs as much as any other, in the fits and in the calibration.
+
+    The features are computed once.
     """
     train, validation = splits.train, splits.validation
     labels, truth = (np.asarray(part["label"][:]) for part in (train, validation))
+    weights = splits.task.class_weights(labels) if weighted else None
     start = perf_counter()
     features = baseline.features.fit_transform(train["text"][:], labels)
     features_seconds = perf_counter() - start
-    validation_features = baseline.features.transform(validation["text"][:])
+    held_out = baseline.features.transform(validation["text"][:])
     search, classifiers = [], []
     for setting in ParameterGrid(baseline.grid):
         start = perf_counter()
-        classifiers.append(clone(baseline.classifier).set_params(**setting).fit(features, labels))
+        classifier = fit_weighted(clone(baseline.classifier).set_params(**setting), features, labels, weights)
         seconds = perf_counter() - start
-        accuracy = float(splits.task.right(truth, classifiers[-1].predict(validation_features)).mean())
+        classifiers.append(calibrate(classifier, held_out, truth, weights))
+        score = validation_score(splits.task, classifiers[-1], held_out, truth, metric)
         chosen = {name.split("__")[-1]: value for name, value in setting.items()}
-        search.append({"chosen": chosen, "validation_accuracy": accuracy, "fit_seconds": seconds})
-    best = max(range(len(search)), key=lambda index: search[index]["validation_accuracy"])
-    classifier = calibrate(classifiers[best], validation_features, truth)
+        search.append({"chosen": chosen, f"validation_{metric}": score, "fit_seconds": seconds})
+    choose = min if metric == "loss" else max
+    best = choose(range(len(search)), key=lambda index: search[index][f"validation_{metric}"])
     return FittedBaseline(
-        estimator=Pipeline([*baseline.features.steps, ("classifier", classifier)]),
+        estimator=Pipeline([*baseline.features.steps, ("classifier", classifiers[best])]),
         task=splits.task,
         chosen=search[best]["chosen"],
         search=search,
@@ -136,19 +143,52 @@ def fit_baseline(baseline: Baseline, splits: Splits) -> FittedBaseline:
     )
 
 
-def calibrate(classifier: ClassifierMixin, held_out: csr_array, labels: np.ndarray) -> ClassifierMixin:
+def fit_weighted(
+    classifier: ClassifierMixin, features: csr_array, labels: np.ndarray, weights: np.ndarray | None
+) -> ClassifierMixin:
+    """`classifier` fitted on (rows, features) and (rows,) class ids; (classes,) `weights` weigh the rows if given."""
+    if weights is None:
+        return classifier.fit(features, labels)
+    if isinstance(classifier, OneVsRestClassifier):
+        # It takes no weights of rows. Each class and the rest weigh alike, whose balance is that of two classes.
+        return classifier.set_params(estimator__logisticregression__class_weight="balanced").fit(features, labels)
+    return classifier.fit(features, labels, sample_weight=weights[labels])
+
+
+def validation_score(
+    task: Task, classifier: ClassifierMixin, held_out: csr_array, labels: np.ndarray, metric: str
+) -> float:
+    """The `metric` of a fitted classifier on (rows, features) and (rows,) class ids."""
+    logits = logits_of(task, classifier.predict_proba(held_out))
+    return task.evaluation_loss(logits, labels) if metric == "loss" else task.logged(logits, labels)[metric]
+
+
+def logits_of(task: Task, probabilities: np.ndarray) -> np.ndarray:
+    """(rows, outputs) logits with these probabilities; 0 is replaced by the smallest normal float64, 2e-308."""
+    return task.logits(probabilities, np.finfo(np.float64).tiny)
+
+
+def calibrate(
+    classifier: ClassifierMixin, held_out: csr_array, labels: np.ndarray, weights: np.ndarray | None
+) -> ClassifierMixin:
     """Add probabilities to a support vector machine, by one sigmoid per class (Platt 1999).
 
-    held_out: (rows, features) of validation. labels: (rows,) class ids.
+    held_out: (rows, features) of validation. labels: (rows,) class ids. weights: (classes,), or None.
 
-    The sigmoids are fitted on validation, where the regularisation was chosen too: the log-loss on validation is too
+    The sigmoids are fitted on validation, where the regularisation is chosen too: the log-loss on validation is too
     good for this reason. Other classifiers are returned unchanged.
     """
     if not isinstance(classifier, LinearSVC):
         return classifier
     # One split with all rows, because the classifier is fitted already. The default needs five rows of each class.
     rows = np.arange(len(labels))
-    return CalibratedClassifierCV(FrozenEstimator(classifier), cv=[(rows, rows)]).fit(held_out, labels)
+    calibrated = CalibratedClassifierCV(FrozenEstimator(classifier), cv=[(rows, rows)])
+    if weights is None:
+        return calibrated.fit(held_out, labels)
+    with warnings.catch_warnings():
+        # It warns that the frozen classifier, which is fitted with these weights already, does not take them again.
+        warnings.filterwarnings("ignore", message=".*sample_weight", category=UserWarning)
+        return calibrated.fit(held_out, labels, sample_weight=weights[labels])
 
 
 def num_coefficients(classifier: ClassifierMixin) -> int:

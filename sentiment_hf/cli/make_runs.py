@@ -4,14 +4,15 @@ from pathlib import Path
 
 from sentiment_hf.cli.compare import require_unchanged_members
 from sentiment_hf.common.errors import InputError, TrainingError
-from sentiment_hf.common.layout import INFERENCE, REPORT
+from sentiment_hf.common.layout import ENSEMBLE_FILE, REPORT
 from sentiment_hf.comparison.plan.execute import execute
 from sentiment_hf.comparison.plan.flags import CompareArguments
 from sentiment_hf.comparison.plan.plan import PlannedRun, plan
 from sentiment_hf.comparison.statistics.rows import TestRows, test_rows
 from sentiment_hf.data.splits import Splits
+from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.inference.make_ensemble import make_ensemble
-from sentiment_hf.inference.speed import measure_speed
+from sentiment_hf.inference.speed import is_measured_here, measure_speed
 from sentiment_hf.runs.finished import Run, load_runs
 from sentiment_hf.settings.arguments import DataArguments
 
@@ -44,23 +45,33 @@ def make_missing_runs(
     ensembles, not_combined = make_ensembles(args.ensembles, planned, folders)
     full = max(run.train_rows for run in planned)
     first = [run.folder for run in planned if run.seed == 0 and run.train_rows == full and run.folder in folders]
-    not_measured = measure_missing_speeds([*first, *ensembles], splits.test["text"][:])
+    trusted = {run.folder.resolve() for run in planned if run.trust_remote_code}
+    not_measured = measure_missing_speeds([*first, *ensembles], splits.test["text"][:], trusted)
     return [*folders, *ensembles], [*failed, *not_combined, *not_measured]
 
 
-def measure_missing_speeds(folders: list[Path], texts: list[str]) -> list[dict]:
-    """Measure the speed of each run without inference.json; returns the failures."""
+def measure_missing_speeds(folders: list[Path], texts: list[str], trusted: set[Path]) -> list[dict]:
+    """Measure the speed of each run that was not measured on this machine; returns the failures.
+
+    The code that comes with the models in `trusted` may be run, and with an ensemble that has one of them as a member.
+    """
     failed = []
     for folder in folders:
-        if (folder / INFERENCE).is_file():
+        if is_measured_here(folder):
             continue
+        allowed = not trusted.isdisjoint({folder.resolve(), *members_of(folder)})
         try:
-            found = measure_speed(folder, texts)
+            found = measure_speed(folder, texts, allowed)
         except TrainingError as error:
             failed.append({"name": f"speed of {folder.name}", "reason": str(error)})
         else:
             print(f"{folder.name}: {found['texts_per_second_one_core']:,.0f} texts/s on one core", flush=True)
     return failed
+
+
+def members_of(folder: Path) -> list[Path]:
+    """The folders of the members of the ensemble in `folder`, resolved; empty if it holds no ensemble."""
+    return load_ensemble(folder).folders if (folder / ENSEMBLE_FILE).is_file() else []
 
 
 def make_ensembles(

@@ -15,10 +15,10 @@ from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import encode
 
 
-def load_classifier(ref: ModelRef) -> tuple[Task, Callable[[list[str]], np.ndarray]]:
+def load_classifier(ref: ModelRef, device: str | None = None) -> tuple[Task, Callable[[list[str]], np.ndarray]]:
     """The task of the model, and the function from one batch of texts to (texts, outputs) probabilities.
 
-    The model is moved to the accelerator if there is one.
+    The model is moved to `device`; None means the accelerator if there is one.
 
     Raises:
         InputError: the model cannot be loaded, or has no trained head.
@@ -28,7 +28,8 @@ def load_classifier(ref: ModelRef) -> tuple[Task, Callable[[list[str]], np.ndarr
     ref = resolve_on_hub(ref)
     tokenizer = checkpoint_tokenizer(ref)
     model = load_checkpoint(ref, tokenizer, trains=False).eval()
-    device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else torch.device("cpu")
+    if device is None:
+        device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
     task = task_of_model(model.config)
     return task, partial(score_batch, model.to(device), tokenizer, task)
 

@@ -19,7 +19,8 @@ class Ensemble:
     method: "weights", "mean" or "vote".
     task: the common task of the members, with the labels in the order of the first member.
     folders: the run folders of the members.
-    weights: (members,) not negative, with the sum 1; equal unless the method is "weights".
+    weights: (members,) not negative, with the sum 1; equal unless the method is "weights". (rows, members) if each row
+        has weights of its own.
     """
 
     method: str
@@ -35,7 +36,7 @@ class Ensemble:
         Method "vote": (votes + mean probability) / (members + 1) for each class. The mean probability is at most 1, so
         it cannot change which class has most votes. It decides between classes with equally many votes.
         """
-        pooled = np.tensordot(self.weights, probabilities, axes=1)
+        pooled = np.einsum("...m,m...o->...o", self.weights, probabilities)
         if self.method != "vote":
             return pooled
         votes = self.task.certain(predictions).sum(axis=0)

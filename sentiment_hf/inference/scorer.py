@@ -36,8 +36,8 @@ class Scorer:
         return probabilities
 
 
-def load_scorer(ref: ModelRef) -> Scorer:
-    """Load the model that `ref` names.
+def load_scorer(ref: ModelRef, device: str | None = None) -> Scorer:
+    """Load the model that `ref` names, on a `device` as torch names it (None: the accelerator if there is one).
 
     Raises:
         InputError: the model cannot be loaded, or it is a new model, which is not trained.
@@ -48,7 +48,7 @@ def load_scorer(ref: ModelRef) -> Scorer:
             f"and name the folder of the run; a folder of that name is ./{ref.name}"
         )
     if ref.kind is Kind.ENSEMBLE:
-        return ensemble_scorer(ref)
+        return ensemble_scorer(ref, device)
     # Each kind needs other packages. They are imported only for that kind, and after the checks that do without them.
     if ref.kind is Kind.BASELINE:
         from sentiment_hf.baselines.storage import load_baseline
@@ -58,16 +58,16 @@ def load_scorer(ref: ModelRef) -> Scorer:
     require_checkpoint(ref)
     from sentiment_hf.inference.classifier import load_classifier
 
-    return Scorer(*load_classifier(ref))
+    return Scorer(*load_classifier(ref, device))
 
 
-def ensemble_scorer(ref: ModelRef) -> Scorer:
+def ensemble_scorer(ref: ModelRef, device: str | None) -> Scorer:
     """The scorer of an ensemble. The outputs of each member are put into the order of the labels of the ensemble."""
     ensemble = load_ensemble(ref.folder)
     task, members = ensemble.task, []
     for folder in ensemble.folders:
         member = ModelRef.in_folder(folder, trust_remote_code=ref.trust_remote_code, flag=ref.flag)
-        scorer = load_scorer(member)
+        scorer = load_scorer(member, device)
         members.append((scorer, task.places_in(scorer.task.labels)))
 
     def score(texts: list[str]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Measures the speed of a finished run on the CPU: texts per second, latency of one text, size on disk.
 
-python -m sentiment_hf.inference.speed FOLDER < texts.json
+python -m sentiment_hf.inference.speed FOLDER THREADS TRUST < texts.json
 """
 
 import json
@@ -13,72 +13,111 @@ from pathlib import Path
 import numpy as np
 
 from sentiment_hf.common.errors import TrainingError
-from sentiment_hf.common.files import write_json
+from sentiment_hf.common.files import read_json, write_json
 from sentiment_hf.common.layout import INFERENCE
+from sentiment_hf.common.processor import processor_name
 from sentiment_hf.runs.finished import model_bytes
 from sentiment_hf.settings.model_ref import ModelRef
 
 # Number of texts, texts for the latency, batch size: two digits are stable, and a BERT needs about a minute.
 TEXTS, SINGLE, BATCH = 256, 50, 32
 
+# Read by OpenMP, MKL, OpenBLAS, Accelerate of macOS, and Rayon (the threads of `tokenizers`) when they start.
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+THREAD_VARIABLES += ("RAYON_NUM_THREADS",)
 
-def measure_speed(folder: Path, texts: list[str]) -> dict:
-    """Measure a run on a sample of `texts` and write inference.json, in a new process without GPU.
+
+def measure_speed(folder: Path, texts: list[str], trust_remote_code: bool = False) -> dict:
+    """Measure a run on a sample of `texts` and write inference.json: once on one core, once on all of them.
+
+    Each is a new process with as many threads, because libraries fix their threads when they start. No accelerator is
+    used. Code that comes with the model is run only with `trust_remote_code`.
 
     Raises:
         TrainingError: the model could not be loaded or used.
     """
-    chosen = np.random.default_rng(0).permutation(len(texts))[:TEXTS]
-    command = [sys.executable, "-m", "sentiment_hf.inference.speed", str(folder)]
+    from sentiment_hf.training.processes import available_cores
+
+    chosen = [texts[row] for row in np.random.default_rng(0).permutation(len(texts))[:TEXTS]]
+    cores = available_cores()
+    one, every = (measure_on(folder, chosen, threads, trust_remote_code) for threads in (1, cores))
+    found = {
+        "texts_per_second_one_core": one["texts_per_second"],
+        "texts_per_second_all_cores": every["texts_per_second"],
+        "processor": processor_name(),
+        "cores": cores,
+        "latency_p50_ms": every["latency_p50_ms"],
+        "latency_p95_ms": every["latency_p95_ms"],
+        "rows": len(chosen),
+        "bytes_on_disk": model_bytes(folder),
+    }
+    write_json(folder / INFERENCE, found)
+    return found
+
+
+def is_measured_here(folder: Path) -> bool:
+    """Whether inference.json is there and of a machine with this processor and as many cores."""
+    from sentiment_hf.training.processes import available_cores
+
+    if not (folder / INFERENCE).is_file():
+        return False
+    found = read_json(folder / INFERENCE)
+    return (found.get("processor"), found.get("cores")) == (processor_name(), available_cores())
+
+
+def measure_on(folder: Path, texts: list[str], threads: int, trust_remote_code: bool) -> dict:
+    """The result of `speed_in_this_process` in a new process with `threads` threads; raises TrainingError."""
+    command = [sys.executable, "-m", "sentiment_hf.inference.speed", str(folder), str(threads)]
     done = subprocess.run(
-        command,
-        input=json.dumps([texts[row] for row in chosen]),
-        env=os.environ | {"CUDA_VISIBLE_DEVICES": ""},
+        [*command, str(int(trust_remote_code))],
+        input=json.dumps(texts),
+        env=os.environ | environment_for(threads),
         capture_output=True,
         text=True,
     )
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
         raise TrainingError(f"{folder}: its speed could not be measured: {lines[-1]}")
-    found = json.loads(done.stdout.splitlines()[-1])
-    write_json(folder / INFERENCE, found)
-    return found
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def speed_in_this_process(folder: Path, texts: list[str]) -> dict:
-    """The content of inference.json: texts per second in batches of 32, and the latency of one text on all cores."""
+def environment_for(threads: int) -> dict[str, str]:
+    """The variables with which a new process uses `threads` threads and no GPU."""
+    parallel = {"TOKENIZERS_PARALLELISM": "false" if threads == 1 else "true", "CUDA_VISIBLE_DEVICES": ""}
+    return dict.fromkeys(THREAD_VARIABLES, str(threads)) | parallel
+
+
+def stay_on_one_core() -> None:
+    """Pin this process to one of its cores, where the platform can. Called before other threads are started."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+
+
+def speed_in_this_process(folder: Path, texts: list[str], threads: int, trust_remote_code: bool) -> dict:
+    """Texts per second in batches of 32, and the latency of one text, with `threads` threads on the CPU."""
     import torch
     from threadpoolctl import threadpool_limits
 
     from sentiment_hf.inference.scorer import load_scorer
-    from sentiment_hf.training.processes import available_cores
 
-    cores = available_cores()
-    scorer = load_scorer(ModelRef.in_folder(folder))
-    rates = {}
-    for threads in (1, cores):
-        torch.set_num_threads(threads)
-        with threadpool_limits(threads):
-            scorer.classify(texts[:BATCH], BATCH)
-            start = time.perf_counter()
-            scorer.classify(texts, BATCH)
-            rates[threads] = len(texts) / (time.perf_counter() - start)
-    seconds = []
-    for text in texts[:SINGLE]:
+    torch.set_num_threads(threads)
+    scorer = load_scorer(ModelRef.in_folder(folder, trust_remote_code=trust_remote_code), device="cpu")
+    with threadpool_limits(threads):
+        scorer.classify(texts[:BATCH], BATCH)
         start = time.perf_counter()
-        scorer.score([text])
-        seconds.append(time.perf_counter() - start)
+        scorer.classify(texts, BATCH)
+        rate = len(texts) / (time.perf_counter() - start)
+        seconds = []
+        for text in texts[:SINGLE]:
+            start = time.perf_counter()
+            scorer.score([text])
+            seconds.append(time.perf_counter() - start)
     p50, p95 = (1000 * np.quantile(seconds, [0.5, 0.95])).tolist()
-    return {
-        "texts_per_second_one_core": rates[1],
-        "texts_per_second_all_cores": rates[cores],
-        "cores": cores,
-        "latency_p50_ms": p50,
-        "latency_p95_ms": p95,
-        "rows": len(texts),
-        "bytes_on_disk": model_bytes(folder),
-    }
+    return {"texts_per_second": rate, "latency_p50_ms": p50, "latency_p95_ms": p95}
 
 
 if __name__ == "__main__":
-    print(json.dumps(speed_in_this_process(Path(sys.argv[1]), json.load(sys.stdin))))
+    place, threads, trusted = Path(sys.argv[1]), int(sys.argv[2]), bool(int(sys.argv[3]))
+    if threads == 1:
+        stay_on_one_core()
+    print(json.dumps(speed_in_this_process(place, json.load(sys.stdin), threads, trusted)))

@@ -135,7 +135,8 @@ def train_and_test(
 def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, checkpoint: None) -> Report:
     """Fit a baseline, score it, save it, and write the report last. `checkpoint` is None: a fit has no checkpoints."""
     with threadpool_limits(torch.get_num_threads()):
-        fitted = fit_baseline(baseline, identified.splits)
+        spec = identified.spec
+        fitted = fit_baseline(baseline, identified.splits, spec.metric, weighted=bool(spec.run.class_weights))
         scored = score_baseline(fitted, identified.splits)
     report = completed_report(report, identified, {"model_type": report.model} | fitted.training_cost(), scored)
     fitted.save(identified.folder)

@@ -159,7 +159,9 @@ class RunArguments:
         None, "Stop after this many evaluations without a better score on validation."
     )
     class_weights: str | None = flag(
-        None, "Weight each class in the loss by its inverse frequency in train.", choices=("balanced",)
+        None,
+        "Weight each class in the loss, or in the fit of a baseline, by its inverse frequency in train.",
+        choices=("balanced",),
     )
     num_cpu_threads: int | None = flag(
         None, "Threads of each process. Default: all cores, divided among the processes."
@@ -199,6 +201,11 @@ class RunSpec:
     def recipe(self) -> str | None:
         """The file name of the recipe, without its suffix; None without a recipe."""
         return Path(self.run.config).stem if self.run.config else None
+
+    @property
+    def metric(self) -> str:
+        """The score on validation by which the weights, or the regularisation of a baseline, are chosen."""
+        return (self.training["metric_for_best_model"] or "loss").removeprefix("eval_")
 
     @property
     def how(self) -> str:

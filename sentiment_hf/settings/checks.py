@@ -67,6 +67,7 @@ NEW_ADAPTER_FLAGS += ("use_dora", "use_rslora")
 
 # Flags of a baseline. All other flags are for neural models and their training.
 BASELINE_FLAGS = {"model_name_or_path", "config", "output_dir", "overwrite", "seed", "num_cpu_threads", "disable_tqdm"}
+BASELINE_FLAGS |= {"metric_for_best_model", "class_weights"}
 BASELINE_FLAGS |= {"tokenizer", "lowercase", *(field.name for field in dataclasses.fields(DataArguments))}
 
 NO_ADAPTER = "--merge_adapter wants an adapter: one trained by --tuning lora, or a finished one as --model"
@@ -86,9 +87,10 @@ def check_spec(spec: RunSpec) -> None:
     check_push(spec)
     check_strategies(values)
     check_training(values)
-    metric = values["metric_for_best_model"] or "loss"
-    if metric.removeprefix("eval_") not in LOGGED_METRICS:
-        raise InputError(f"--metric_for_best_model {metric} is not logged{did_you_mean(metric, LOGGED_METRICS)}")
+    if spec.metric not in LOGGED_METRICS:
+        raise InputError(
+            f"--metric_for_best_model {spec.metric} is not logged{did_you_mean(spec.metric, LOGGED_METRICS)}"
+        )
     if values["length_bucketing"] and values["train_sampling_strategy"] != "random":
         raise InputError(
             f"--train_sampling_strategy {values['train_sampling_strategy']} has no effect while batches are made "
@@ -126,6 +128,8 @@ def check_baseline(spec: RunSpec, named: Set[str]) -> None:
         )
     if name == "baseline-lexicon" and (unused := sorted(named & {"tokenizer", "lowercase"})):
         raise InputError(f"--{unused[0]}: {name} finds English words by itself, and capitals are emphasis to it")
+    if name == "baseline-majority" and spec.run.class_weights:
+        raise InputError(f"--class_weights: {name} predicts the most frequent class, and weighted classes have none")
     if spec.tokenizer.tokenizer == "bpe":
         raise InputError(f"--tokenizer bpe: {name} counts words or characters; expected word or char")
 

@@ -375,3 +375,57 @@ def test_samples_are_as_large_as_asked_for(data, tmp_path):
     report = run_baseline(data, tmp_path / "run", "baseline-svm-tfidf", *more)
     assert report["data"]["rows"] == {"train": 60, "validation": 10, "test": 12}
     assert report["test"]["rows"] == 12
+
+
+@pytest.fixture(scope="module")
+def skewed(tmp_path_factory) -> Path:
+    """Nine in ten rows are positive in all parts, and every fifth row has a word of each class."""
+    folder = tmp_path_factory.mktemp("skewed")
+    for seed, (split, rows) in enumerate({"train": 200, "validation": 100, "test": 100}.items()):
+        chance, table = random.Random(seed), []
+        for index in range(rows):
+            label = "negative" if index % 10 == 0 else "positive"
+            words = chance.choices(OTHER, k=5) + ["fine" if label == "positive" else "grim"] * (chance.random() < 0.5)
+            table.append((" ".join(chance.sample([*words, "so"], k=len(words) + 1)), label))
+        write_csv(folder / f"{split}.csv", table)
+    return folder
+
+
+@pytest.mark.parametrize("metric", ["f1_macro", "eval_precision_macro", "recall_macro", "loss"])
+@pytest.mark.parametrize("name", ["baseline-nb-svm", "baseline-svm-bow", "baseline-naive-bayes-bow"])
+def test_the_strength_is_chosen_by_the_metric_of_the_flag(name, metric, skewed, tmp_path):
+    report = run_baseline(skewed, tmp_path / "run", name, "--metric_for_best_model", metric)
+    score = metric.removeprefix("eval_")
+    tried = [one[f"validation_{score}"] for one in report["search"]]
+    best = min(tried) if score == "loss" else max(tried)
+    assert len(set(tried)) > 1
+    assert report["chosen"] == report["search"][tried.index(best)]["chosen"]
+    # precision and recall are not in the report; the reported scores are of the chosen classifier.
+    assert report["validation"].get(score, best) == pytest.approx(best, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", COUNTING)
+def test_class_weights_find_the_rare_class(name, skewed, tmp_path):
+    """Texts without a telling word go to the frequent class, unless the classes weigh alike."""
+    plain = run_baseline(skewed, tmp_path / "plain", name, "--metric_for_best_model", "loss")
+    weighted = run_baseline(
+        skewed, tmp_path / "weighted", name, "--metric_for_best_model", "loss", "--class_weights", "balanced"
+    )
+    recalls = [report["test"]["per_class"]["negative"]["recall"] for report in (plain, weighted)]
+    assert recalls[1] > recalls[0]
+    assert weighted["fingerprint"] != plain["fingerprint"]
+
+
+def test_weighted_probabilities_sum_to_one_for_several_classes(three_classes, tmp_path):
+    for name in ("baseline-nb-svm", "baseline-svm-tfidf"):
+        report = run_baseline(three_classes, tmp_path / name, name, "--class_weights", "balanced")
+        assert report["test"]["accuracy"] > 0.9
+        assert probabilities(tmp_path / name).sum(axis=1) == pytest.approx(1, abs=2e-3)
+
+
+def test_a_baseline_that_cannot_weigh_classes_says_so(data, tmp_path, capsys):
+    said = refusal(baseline_flags(data, tmp_path / "run", "baseline-majority", "--class_weights", "balanced"), capsys)
+    assert "--class_weights: baseline-majority predicts the most frequent class" in said
+    said = refusal(baseline_flags(data, tmp_path / "run", "baseline-nb-svm", "--metric_for_best_model", "f1"), capsys)
+    assert "--metric_for_best_model f1 is not logged" in said
+    assert not (tmp_path / "run").exists()

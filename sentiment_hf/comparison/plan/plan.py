@@ -17,13 +17,17 @@ from sentiment_hf.training.arguments import training_arguments
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A run of the comparison: `argv` are its flags for `sentiment-hf run`, `report` is None unless it is finished."""
+    """A run of the comparison: `argv` are its flags for `sentiment-hf run`, `report` is None unless it is finished.
+
+    trust_remote_code: whether the user allows code that comes with its checkpoint.
+    """
 
     model: str
     seed: int
     train_rows: int
     folder: Path
     argv: list[str]
+    trust_remote_code: bool
     report: Report | None
 
     @property
@@ -79,11 +83,11 @@ def plan_sizes(
         fewer = [] if rows == train_rows else ["--max_train_samples", str(rows)]
         own = ["--seed", str(seed), "--output_dir", str(folder / name), "--disable_tqdm", "true"]
         argv = [*args.words(args.models[model].flags), *fewer, *own]
-        yield PlannedRun(model, seed, rows, folder / name, argv, report_if_finished(name, argv, data))
+        yield PlannedRun(model, seed, rows, folder / name, argv, *trust_and_report(name, argv, data))
 
 
-def report_if_finished(name: str, argv: list[str], data: SplitsCache) -> Report | None:
-    """The report of the run with these flags, None unless it is finished.
+def trust_and_report(name: str, argv: list[str], data: SplitsCache) -> tuple[bool, Report | None]:
+    """Whether the run with these flags may run the code of its checkpoint; its report, None unless it is finished.
 
     Raises:
         InputError: the run would refuse its flags; the message begins with the name of the run.
@@ -94,7 +98,7 @@ def report_if_finished(name: str, argv: list[str], data: SplitsCache) -> Report 
         splits = data.splits(spec.data)
         require_same_rows(data.first, splits)
         identified = identify_run(spec, training_arguments(spec), splits)
-        return report_of_finished_run(identified)
+        return spec.model.trust_remote_code, report_of_finished_run(identified)
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 
