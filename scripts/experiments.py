@@ -44,18 +44,20 @@ def load_experiment(folder: Path) -> dict:
         for name, candidate in args.models.items()
         for seed in range(candidate.seeds)
     }
-    return compare(load_runs([folder], settings), None) | {"grid": args.grid}
+    # An experiment asks what a setting changes and chooses none, so it shows the test scores of all of them.
+    return compare(load_runs([folder], settings), None, args.grid, show_all_test=True)
 
 
 def experiment_table(comparison: dict) -> str:
-    """A Markdown table with a line for each model, best accuracy first: test scores with 95 % intervals."""
+    """A Markdown table with a line for each model, best validation accuracy first; 95 % intervals."""
     if comparison["learning_curve"]:
         return learning_curve_table(comparison["learning_curve"])
     keys = list(comparison["grid"] or {}) or ["model"]
-    lines = [f"| {' | '.join(keys)} | accuracy (%) | log-loss (nats) | training (minutes) |"]
-    lines += [f"|{'---|' * len(keys)}---:|---:|---:|"]
+    scores = "validation accuracy (%) | test accuracy (%) | test log-loss (nats) | training (minutes)"
+    lines = [f"| {' | '.join(keys)} | {scores} |", f"|{'---|' * len(keys)}---:|---:|---:|---:|"]
     for model in comparison["models"]:
         cells = [as_word(value) for value in model["settings"].values()] or [model["name"]]
+        cells += [with_interval(model["validation"], percent)]
         cells += [with_interval(model["accuracy"], percent), with_interval(model["log_loss"], decimals)]
         lines.append(f"| {' | '.join([*cells, amount(model['train_minutes'])])} |")
     return "\n".join(lines)
@@ -64,11 +66,11 @@ def experiment_table(comparison: dict) -> str:
 def learning_curve_table(models: list[dict]) -> str:
     """A Markdown table: a line for each model, a column for each number of training rows; with 95 % intervals.
 
-    The model with the best accuracy on its most rows comes first.
+    The model with the best validation accuracy on its most rows comes first.
     """
     sizes = sorted({point["train_rows"] for model in models for point in model["points"]})
-    models = sorted(models, key=lambda model: -model["points"][-1]["accuracy"]["value"])
-    lines = [f"| accuracy (%) by training reviews | {' | '.join(f'{size:,}' for size in sizes)} |"]
+    models = sorted(models, key=lambda model: -model["points"][-1]["validation"])
+    lines = [f"| test accuracy (%) by training reviews | {' | '.join(f'{size:,}' for size in sizes)} |"]
     lines += [f"|---|{'---:|' * len(sizes)}"]
     for model in models:
         known = {point["train_rows"]: with_interval(point["accuracy"], percent) for point in model["points"]}

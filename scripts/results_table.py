@@ -3,19 +3,18 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from statistics import mean
 
 from sentiment_hf.comparison.page.formatting import amount, count, percent
 from sentiment_hf.comparison.statistics.results import model_entry
 from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds
 from sentiment_hf.runs.finished import load_runs_in
 
-SCORES = ("model", "seeds", "test (%)", "95 % interval", "macro F1 (%)", "validation (%)", "parameters", "trained")
+SCORES = ("model", "seeds", "validation (%)", "test (%)", "95 % interval", "macro F1 (%)", "parameters", "trained")
 COSTS = ("minutes", "tokens/s", "texts/s", "MiB", "threads")
 
 
 def results_table(folder: Path) -> str:
-    """A Markdown table with a line for each model, best test accuracy first."""
+    """A Markdown table with a line for each model, best validation accuracy first."""
     models = best_first(group_seeds(load_runs_in(folder)))
     header = as_line((*SCORES, *COSTS)) + f"|---|{'---:|' * (len(SCORES) + len(COSTS) - 1)}\n"
     return header + "".join(map(model_line, models))
@@ -28,10 +27,10 @@ def model_line(model: Model) -> str:
     cells = [
         f"`{model.name}`",
         str(len(reports)),
+        percent(model.validation),
         percent(score["value"]),
         f"{score['low']:.1%} to {score['high']:.1%}".replace("%", ""),
         percent(known["f1_macro"]["value"]),
-        percent(mean(report.validation["accuracy"] for report in reports)),
         count(known["parameters"]),
         count(known["trained_parameters"]),
         amount(known["train_minutes"]),

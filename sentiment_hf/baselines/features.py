@@ -9,13 +9,17 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from tokenizers import Tokenizer
 
 from sentiment_hf.common.errors import extra_explained
-from sentiment_hf.text.encode import LINE_BREAK
+from sentiment_hf.text.line_breaks import LINE_BREAK
+from sentiment_hf.text.unknown import unknown_share
 
 # More words than a train part in memory has; an n-gram of three ids still fits into a 64-bit integer.
 MAX_WORDS = 2**20
 
 # Texts are tokenized in batches, because the encodings of `tokenizers` need much memory.
 TEXTS_AT_A_TIME = 1000
+
+# The id of [UNK] in every tokenizer of this package.
+UNKNOWN = 1
 
 VADER_SCORES = ("neg", "neu", "pos", "compound")
 
@@ -48,6 +52,10 @@ class Tokens(TransformerMixin, BaseEstimator):
         tokens = self.transform(texts)
         self.num_tokens_ = sum(len(ids) for ids in tokens)
         return tokens
+
+    def unknown_share(self, texts: list[str]) -> float:
+        """The fraction of the tokens of `texts` that are not in train."""
+        return unknown_share((ids.tolist() for ids in self.transform(texts)), UNKNOWN)
 
     def transform(self, texts: list[str]) -> list[np.ndarray]:
         """One (tokens,) int64 array per text; a word that is not in train has the id of [UNK]."""

@@ -3,7 +3,6 @@
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -20,12 +19,14 @@ from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
 from sentiment_hf.baselines.estimators import BASELINES, Baseline
-from sentiment_hf.baselines.features import Tokens, vader_analyzer
+from sentiment_hf.baselines.features import LexiconScores, Tokens, vader_analyzer
 from sentiment_hf.baselines.storage import save_baseline
 from sentiment_hf.common.errors import InputError, extra_explained
+from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.tasks.task import Task
+from sentiment_hf.text.unknown import advice_for, say_unknown
 
 
 @dataclass(frozen=True)
@@ -36,16 +37,18 @@ class FittedBaseline:
     chosen: the chosen value of each parameter of the grid.
     search: for each point of the grid, its values, the score on validation by which one is chosen, and the seconds of
         the fit.
-    train_seconds: the time for the features and the chosen classifier.
+    stations: the seconds of features, fits, evaluation and saving.
     train_rows: the number of texts that it was fitted on.
+    unknown_tokens: the fraction of the tokens of validation that are not in train; None without tokens.
     """
 
     estimator: Pipeline
     task: Task
     chosen: dict[str, float]
     search: list[dict]
-    train_seconds: float
+    stations: Stopwatch
     train_rows: int
+    unknown_tokens: float | None
 
     def logits(self, texts: list[str]) -> np.ndarray:
         """(texts, outputs) logits, as `logits_of` makes them."""
@@ -53,20 +56,25 @@ class FittedBaseline:
 
     def save(self, folder: Path) -> None:
         """Write model.skops and labels.json."""
-        save_baseline(folder, self.estimator, list(self.task.labels))
+        with self.stations.counting("saving"):
+            save_baseline(folder, self.estimator, list(self.task.labels))
 
     def training_cost(self) -> dict[str, Any]:
         """The fields of a report about size and training."""
         features, coefficients = self.estimator[0], num_coefficients(self.estimator[-1])
+        # The tokens are read for the features, and the features for each fit.
+        seconds = self.stations.seconds["preprocessing"] + self.stations.seconds["training"]
         return {
             "parameters": coefficients,
             "trainable_parameters": coefficients,
-            "train_seconds": self.train_seconds,
+            "seconds": dict(self.stations.seconds),
+            "train_seconds": seconds,
             "train_tokens": features.num_tokens_,
-            "train_tokens_per_second": features.num_tokens_ / self.train_seconds,
-            "train_texts_per_second": self.train_rows / self.train_seconds,
+            "train_tokens_per_second": features.num_tokens_ / seconds,
+            "train_texts_per_second": self.train_rows / seconds,
             "processes": 1,
             "vocabulary": features.vocabulary_,
+            "validation_unknown_tokens": self.unknown_tokens,
             "chosen": self.chosen,
             "search": self.search,
         }
@@ -118,19 +126,21 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
     train, validation = splits.train, splits.validation
     labels, truth = (np.asarray(part["label"][:]) for part in (train, validation))
     weights = splits.task.class_weights(labels) if weighted else None
-    start = perf_counter()
-    features = baseline.features.fit_transform(train["text"][:], labels)
-    features_seconds = perf_counter() - start
-    held_out = baseline.features.transform(validation["text"][:])
+    stations = Stopwatch()
+    with stations.counting("preprocessing"):
+        features = baseline.features.fit_transform(train["text"][:], labels)
+        held_out = baseline.features.transform(validation["text"][:])
     search, classifiers = [], []
     for setting in ParameterGrid(baseline.grid):
-        start = perf_counter()
-        classifier = fit_weighted(clone(baseline.classifier).set_params(**setting), features, labels, weights)
-        seconds = perf_counter() - start
-        classifiers.append(calibrate(classifier, held_out, truth, weights))
-        score = validation_score(splits.task, classifiers[-1], held_out, truth, metric)
+        before = stations.seconds.get("training", 0.0)
+        with stations.counting("training"):
+            classifier = fit_weighted(clone(baseline.classifier).set_params(**setting), features, labels, weights)
+        with stations.counting("evaluation"):
+            classifiers.append(calibrate(classifier, held_out, truth, weights))
+            score = validation_score(splits.task, classifiers[-1], held_out, truth, metric)
         chosen = {name.split("__")[-1]: value for name, value in setting.items()}
-        search.append({"chosen": chosen, f"validation_{metric}": score, "fit_seconds": seconds})
+        fit = stations.seconds["training"] - before
+        search.append({"chosen": chosen, f"validation_{metric}": score, "fit_seconds": fit})
     choose = min if metric == "loss" else max
     best = choose(range(len(search)), key=lambda index: search[index][f"validation_{metric}"])
     return FittedBaseline(
@@ -138,9 +148,19 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
         task=splits.task,
         chosen=search[best]["chosen"],
         search=search,
-        train_seconds=features_seconds + search[best]["fit_seconds"],
+        stations=stations,
         train_rows=len(train),
+        unknown_tokens=unknown_tokens(baseline.features[0], validation["text"][:]),
     )
+
+
+def unknown_tokens(features: Tokens | LexiconScores, texts: list[str]) -> float | None:
+    """The fraction of the tokens of `texts` that are not in train; says so if there are many. None for a lexicon."""
+    if not isinstance(features, Tokens):
+        return None
+    share = features.unknown_share(texts)
+    say_unknown(share, advice_for(features.kind))
+    return share
 
 
 def fit_weighted(

@@ -1,11 +1,13 @@
 """The command line: sentiment-hf run | compare | ensemble | predict | push | list; scripts/ use it too."""
 
+import io
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 
 from sentiment_hf import __version__
+from sentiment_hf.common.characters import printable
 from sentiment_hf.common.errors import InputError, Interrupted, NotPushedError, TrainingError, one_line
 
 # `signal.SIGPIPE` does not exist on Windows.
@@ -130,14 +132,16 @@ def exit_code_of(work: Callable[[], None]) -> int:
     notes.setFormatter(NoteFormatter("%(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[notes])
     # A character that the terminal cannot show is escaped; it must not end the command.
-    sys.stdout.reconfigure(errors="backslashreplace")
+    # The standard output of a notebook is no TextIOWrapper, and shows every character.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         work()
     except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         return 2
     except TrainingError as error:
-        print(f"training failed: {error}", file=sys.stderr)
+        print(f"training failed: {printable(str(error))}", file=sys.stderr)
         return 3
     except NotPushedError as error:
         print(error, file=sys.stderr)

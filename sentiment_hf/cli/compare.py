@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment_hf.common.errors import TrainingError
-from sentiment_hf.common.layout import ENSEMBLE_FILE
+from sentiment_hf.common.layout import ENSEMBLE_FILE, PAGE_HTML
 from sentiment_hf.comparison.plan.flags import parse_compare
 from sentiment_hf.comparison.plan.refusals import accepted_data
 
@@ -32,7 +32,7 @@ def compare_main(argv: Sequence[str]) -> None:
         # Raises InputError on Windows, where no run can be made.
         import sentiment_hf.runs.lock  # noqa: F401
     # Imported after the folders are accepted, because these import scikit-learn and `datasets`.
-    from sentiment_hf.comparison.page.page import HTML, check_installed, write_page
+    from sentiment_hf.comparison.page.page import check_installed, write_page
     from sentiment_hf.comparison.statistics.results import compare
     from sentiment_hf.comparison.statistics.rows import test_rows
 
@@ -44,10 +44,10 @@ def compare_main(argv: Sequence[str]) -> None:
         from sentiment_hf.cli.make_runs import make_runs
 
         runs, failed, output, rows = make_runs(args, data)
-    comparison = compare(runs, rows) | {"grid": args.grid, "failed": failed}
+    comparison = compare(runs, rows, args.grid, args.show_all_test) | {"failed": failed}
     write_page(comparison, output / PAGE, args.texts)
     lines = [*result_lines(comparison, runs[0].task.ranking), "", *comparison["advice"]]
-    print("\n".join(["", *lines, "", f"written to {output / PAGE / HTML}"]))
+    print("\n".join(["", *lines, "", f"written to {output / PAGE / PAGE_HTML}"]))
     if failed:
         raise TrainingError(f"{len(failed)} failed: {', '.join(run['name'] for run in failed)}")
 
@@ -71,14 +71,26 @@ def require_unchanged_members(folders: list[Path]) -> None:
 
 
 def result_lines(comparison: dict, ranking: "Score") -> list[str]:
-    """One aligned line per model: ranking score with its interval, seeds, training time, speed."""
-    width = max(len(model["name"]) for model in comparison["models"])
+    """One aligned line per model: validation and test score with its interval, seeds, training time, speed.
+
+    Settings of a grid whose test score is not shown follow, with their validation scores.
+    """
+    tested = {model["name"] for model in comparison["models"]}
+    hidden = [model for model in comparison["settings"] if model["name"] not in tested]
+    width = max(len(model["name"]) for model in [*comparison["models"], *hidden])
     lines = []
     for model in comparison["models"]:
         score, speed = model[ranking.key], model["inference"]
-        cells = [f"{model['name']:<{width}}  {ranking.shown(score['value']):>7}  ({ranking.between(score)})"]
+        cells = [f"{model['name']:<{width}}  {on_validation(model, ranking)}"]
+        cells += [f"test {ranking.shown(score['value']):>7} ({ranking.between(score)})"]
         cells += [f"{len(model['seeds'])} seed{'s' if len(model['seeds']) > 1 else ' '}"]
         cells += [f"{model['train_minutes']:7.1f} min" if model["train_minutes"] is not None else " " * 11]
         cells += [f"{speed['texts_per_second_one_core']:8,.0f} texts/s"] if speed else []
         lines.append("  ".join(cells).rstrip())
-    return lines
+    return lines + [f"{model['name']:<{width}}  {on_validation(model, ranking)}" for model in hidden]
+
+
+def on_validation(model: dict, ranking: "Score") -> str:
+    """The validation score of a model as a cell of its line."""
+    score = ranking.shown(model["validation"]["value"]) if model["validation"] else "unknown"
+    return f"validation {score:>7}"

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
+from sentiment_hf.common.characters import require_utf8_name
 from sentiment_hf.common.errors import FlagParser
 
 METHODS = ("weights", "mean", "vote")
@@ -11,6 +12,7 @@ METHODS = ("weights", "mean", "vote")
 def ensemble_main(argv: Sequence[str]) -> None:
     """Make an ensemble, or show the same ensemble if it exists; prints its scores and members."""
     args = parse_ensemble(argv)
+    require_utf8_name(args.output_dir or "", "--output_dir")
     # Imported after the flags are accepted, because these import numpy and pyarrow.
     from sentiment_hf.inference.make_ensemble import make_ensemble
     from sentiment_hf.runs.report import result_table

@@ -1,13 +1,14 @@
 """The command predict: labels and probabilities of texts from the command line, a file or standard input."""
 
 import argparse
+import io
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sentiment_hf.common.characters import SURROGATE
+from sentiment_hf.common.characters import SURROGATE, printable
 from sentiment_hf.common.errors import FlagParser, InputError
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.csv_settings import CsvSettings
@@ -37,8 +38,8 @@ def parse_predict(argv: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--csv_delimiter", help="as in run: a character, or tab, comma, semicolon or pipe")
     parser.add_argument("--csv_quote", help="as in run: a character, or none if quotes belong to the texts")
-    parser.add_argument("--text_column_names", help="comma-separated text columns of --file")
-    parser.add_argument("--text_column_delimiter", default=" ", help="put between several text columns")
+    parser.add_argument("--text_column_names", help="text columns of --file. Default: those of training")
+    parser.add_argument("--text_column_delimiter", help="text between several text columns. Default: that of training")
     parser.add_argument(
         "--batch_size",
         type=int,
@@ -92,9 +93,8 @@ def predict_main(argv: Sequence[str]) -> None:
         predictions = scorer.task.as_text(scorer.task.decide(scored))
         for text, prediction, probabilities in zip(texts, predictions, scored, strict=True):
             shown = "  ".join(f"{label} {p:.4f}" for label, p in zip(scorer.task.labels, probabilities, strict=True))
-            # A text with line ends must stay on one line.
-            text = text.replace("\r", "\\r").replace("\n", "\\n")
-            print(f"{prediction}\t{shown}\t{text}", flush=True)
+            # Nothing in a text or in the name of a class may break the line or move the cursor of the terminal.
+            print("\t".join(map(printable, (prediction, shown, text))), flush=True)
 
 
 def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:
@@ -116,7 +116,13 @@ def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:
 
 
 def read_standard_input(batch_size: int) -> Iterator[list[str]]:
-    """Yield the lines of standard input in batches of `batch_size`; from a terminal, one by one."""
+    """Yield the lines of standard input in batches of `batch_size`; from a terminal, one by one.
+
+    Raises:
+        InputError: there is no standard input, or a line of it is not UTF-8.
+    """
+    if not isinstance(sys.stdin, io.TextIOWrapper):
+        raise InputError("there is no standard input here, as in a notebook: give the texts, or --file")
     lines = decode_lines(sys.stdin.buffer)
     while texts := list(islice(lines, 1 if sys.stdin.isatty() else batch_size)):
         yield texts

@@ -37,9 +37,12 @@ def write_json(path: Path, content: dict) -> None:
 
 
 def write_text(path: Path, content: str) -> None:
-    """Write a UTF-8 text file atomically, as `atomic_write` describes."""
+    r"""Write a UTF-8 text file atomically, as `atomic_write` describes.
+
+    A byte of a file name that is not UTF-8 is written as \udcXX, which JSON reads as the same name again.
+    """
     with atomic_write(path) as temporary:
-        temporary.write_text(content, encoding="utf-8")
+        temporary.write_bytes(content.encode("utf-8", "backslashreplace"))
 
 
 @contextmanager

@@ -1,14 +1,18 @@
 """A quick check whether the Hub answers; the libraries retry for half a minute before they give up."""
 
+import os
+import re
 import threading
 from concurrent.futures import Future
 
-import httpx2
 from huggingface_hub import constants, get_session, is_offline_mode
 
 from sentiment_hf.common.errors import InputError
 
 PROBE_SECONDS = 4.0
+
+# The environment variables, in either case, that name a proxy.
+PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
 
 def require_hub(what: str) -> None:
@@ -35,10 +39,23 @@ def why_unreachable() -> str:
     try:
         status = answer.result(timeout=PROBE_SECONDS)
     except TimeoutError:
-        return f"no answer in {PROBE_SECONDS:g} s"
-    except (httpx2.HTTPError, httpx2.InvalidURL) as error:
-        return str(error)
-    return f"it answered {status}" if status >= 500 else ""
+        reason = f"no answer in {PROBE_SECONDS:g} s"
+    except ImportError:
+        # The library's own message names the extra of another package.
+        reason = "a SOCKS proxy needs the package socksio: pip install 'httpx2[socks]'"
+    # A wrong proxy, endpoint or certificate file raises errors of many unrelated classes.
+    except Exception as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+    else:
+        reason = f"it answered {status}" if status >= 500 else ""
+    return reason and f"{reason[:120]}{_proxies()[:80]}"
+
+
+def _proxies() -> str:
+    """The proxies that the environment names, without passwords, for a message; empty if there is none."""
+    named = {name: value for name, value in os.environ.items() if name.lower() in PROXIES and value}
+    shown = (f"{name}={re.sub('//[^/]*@', '//***@', value)}" for name, value in sorted(named.items()))
+    return f"; {', '.join(shown)}" if named else ""
 
 
 def _probe(answer: Future) -> None:

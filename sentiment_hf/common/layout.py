@@ -32,6 +32,9 @@ BASELINE_FILE, ENSEMBLE_FILE = "model.skops", "ensemble.json"
 # The names of the classes of an adapter or a baseline, whose own files cannot store them.
 LABELS = "labels.json"
 
+# The columns that a model was trained on.
+READING = "reading.json"
+
 # All files of a tokenizer; each kind of tokenizer has some of them.
 TOKENIZER = ("tokenizer.json", TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")
 TOKENIZER += ("vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "chat_template.jinja")
@@ -43,8 +46,15 @@ MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", ADAPTER_CONFIG, LABELS,
 
 # Files that a run writes in addition to the model.
 RESULTS = (REPORT, INFERENCE, BROKEN_BATCH, *PREDICTIONS.values(), HISTORY, TRAINER_STATE, "training_args.bin")
-RESULTS += (CARD, f"{EVAL_RESULTS}/*.yaml")
+RESULTS += (READING, CARD, f"{EVAL_RESULTS}/*.yaml")
 RESULTS += ("all_results.json", "train_results.json", "eval_results.json", "test_results.json")
 
 # Files that remain if a run is killed before it has written IDENTITY.
 BEGUN = {LOCK, f"{IDENTITY}.tmp"}
+
+# The page of a comparison.
+PAGE_HTML, PAGE_MARKDOWN, PAGE_CSV, PAGE_JSON = "report.html", "report.md", "results.csv", "results.json"
+
+# A folder with all files of one of these sets holds what a program wrote, and no data.
+OUTPUT_MARKS = [{name} for name in (IDENTITY, ENSEMBLE_FILE, BASELINE_FILE, WEIGHTS, INDEX, ADAPTER_WEIGHTS)]
+OUTPUT_MARKS += [{TRAINER_STATE}, {"training_args.bin"}, {RUNS, PUBLISHED_PARTS["test"]}, {PAGE_CSV, PAGE_JSON}]

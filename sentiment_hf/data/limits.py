@@ -44,7 +44,7 @@ def unpacked_size(path: Path, limit: int) -> int:
                 break
     except MemoryError:
         return limit + 1
-    except (pa.ArrowException, OSError):
+    except (pa.ArrowException, OSError, UnicodeEncodeError):
         # The reader of its rows raises an error with the reason.
         return 0
     return size
@@ -52,9 +52,10 @@ def unpacked_size(path: Path, limit: int) -> int:
 
 def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
     """Batches of a parquet file; columns are read as dictionaries, so that a text of many rows is unpacked once."""
-    flat = [field.name for field in pq.read_schema(path) if not pa.types.is_nested(field.type)]
-    with pq.ParquetFile(path, read_dictionary=flat) as file:
-        yield from file.iter_batches(BATCH_ROWS)
+    # A file opened by Python may have a name that is not UTF-8.
+    with path.open("rb") as opened:
+        flat = [field.name for field in pq.read_schema(opened) if not pa.types.is_nested(field.type)]
+        yield from pq.ParquetFile(opened, read_dictionary=flat).iter_batches(BATCH_ROWS)
 
 
 def arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:

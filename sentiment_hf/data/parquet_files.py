@@ -1,4 +1,4 @@
-"""Tables of parquet files and of data sets of the library."""
+"""Tables of parquet and arrow files and of data sets of the library."""
 
 from pathlib import Path
 
@@ -8,13 +8,16 @@ from datasets import ClassLabel, Dataset
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.file_kinds import refuse_other_kind
+from sentiment_hf.data.limits import arrow_batches
 from sentiment_hf.data.table import Table
 
 
 def read_parquet_table(path: Path) -> Table:
     """The table in a parquet file; ClassLabel columns of the schema keep their class names. Raises InputError."""
     try:
-        dataset = Dataset(pq.ParquetFile(path).read())
+        # A file opened by Python may have a name that is not UTF-8.
+        with path.open("rb") as opened:
+            dataset = Dataset(pq.ParquetFile(opened).read())
     # Damaged bytes and foreign schemas raise errors of many unrelated classes.
     except Exception as error:
         if not (data := path.read_bytes()).startswith(b"PAR1"):
@@ -22,6 +25,14 @@ def read_parquet_table(path: Path) -> Table:
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not a whole parquet file, or one that is no table ({reason}).") from error
     return dataset_table(dataset, str(path))
+
+
+def read_arrow_table(path: Path) -> Table:
+    """The table in an arrow file of either format; raises InputError."""
+    try:
+        return dataset_table(Dataset(pa.Table.from_batches(arrow_batches(path))), str(path))
+    except (pa.ArrowException, ValueError) as error:
+        raise InputError(f"{path}: not a whole arrow file ({' '.join(str(error).split())}).") from error
 
 
 def dataset_table(dataset: Dataset, source: str) -> Table:

@@ -3,16 +3,16 @@
 import hashlib
 import json
 import logging
-from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from datasets import ClassLabel, Dataset, Features, Value
+from datasets import Dataset
 
 from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.data.carve import stratified
 from sentiment_hf.data.columns import (
     find_columns,
     make_dataset,
@@ -20,11 +20,14 @@ from sentiment_hf.data.columns import (
     read_texts,
     require_columns,
 )
-from sentiment_hf.data.files import read_file
-from sentiment_hf.data.limits import require_size
-from sentiment_hf.data.sources import Tables, find_tables, parts_of
+from sentiment_hf.data.duplicates import refuse_lost_class
+from sentiment_hf.data.missing_parts import take_parts
+from sentiment_hf.data.sources import Source, Tables
 from sentiment_hf.data.table import Table
+from sentiment_hf.data.table_files import read_one_table
+from sentiment_hf.data.unlabelled import labelled_source
 from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
@@ -43,6 +46,7 @@ class Splits:
     task: Task
     name: str
     notes: dict
+    reading: Reading
 
     @cached_property
     def data_hash(self) -> str:
@@ -67,7 +71,7 @@ def load_splits(args: DataArguments) -> Splits:
     Raises:
         InputError: the data cannot be found, read or split, or a label or text is missing.
     """
-    return _split(args, *find_tables(args))[0]
+    return _split(args, labelled_source(args))[0]
 
 
 def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Splits, dict[str, list]]:
@@ -79,14 +83,14 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
     Raises:
         InputError: as `load_splits`; or `rows_file` cannot be read or has another number of rows.
     """
-    name, hub_id, tables = find_tables(args)
-    splits, numbers = _split(args, name, hub_id, tables)
-    pieces = tables.get("test", tables["train"])
+    source = labelled_source(args)
+    splits, numbers = _split(args, source)
+    pieces = source.tables.get("test", source.tables["train"])
     names = dict.fromkeys(name for table in pieces for name in table.columns)
     columns = {name: [cell for table in pieces for cell in _cells(table, name)] for name in names}
     if rows_file is not None:
-        require_size(parts_of(Path(rows_file)), args.max_data_bytes)
-        columns |= _added(read_file(Path(rows_file), "--rows_file", args.csv), columns)
+        table = read_one_table(Path(rows_file), "--rows_file", args.max_data_bytes, args.csv)
+        columns |= _added(table, columns)
     used = (*splits.notes["columns"]["text"], splits.notes["columns"]["label"])
     return splits, {name: [cells[row] for row in numbers] for name, cells in columns.items() if name not in used}
 
@@ -116,27 +120,15 @@ def _added(table: Table, columns: dict[str, list]) -> dict[str, list]:
     return {name: _cells(table, name) for name in table.columns}
 
 
-def _split(args: DataArguments, name: str, hub_id: str | None, tables: Tables) -> tuple[Splits, list[int]]:
+def _split(args: DataArguments, source: Source) -> tuple[Splits, list[int]]:
     """The splits, and the row number in the source of each test row."""
+    tables = source.tables
     texts, label = find_columns(tables["train"][0], args)
     parts, task = _read(tables, texts, label, args)
-    notes = {"hub_id": hub_id, "config": args.dataset_config_name, "columns": {"text": texts, "label": label}}
-    notes |= {"validation": "given", "test": "given"}
-    notes["csv"] = {
-        split: "; ".join(formats)
-        for split, pieces in tables.items()
-        if (formats := dict.fromkeys(str(table.format) for table in pieces if table.format))
-    }
-    if "test" not in parts:
-        parts["train"], parts["test"] = carve(parts["train"], args.test_size, args.split_seed, "test")
-        notes["test"] = _carved(args.test_size, args.split_seed)
-    parts["train"], notes["duplicates"] = find_duplicates(parts["train"], parts["test"], args.deduplicate)
-    if "validation" not in parts:
-        parts["train"], parts["validation"] = carve(
-            parts["train"], args.validation_size, args.split_seed, "validation"
-        )
-        notes["validation"] = _carved(args.validation_size, args.split_seed)
-    notes["sampled"] = {}
+    notes = {"hub_id": source.hub_id, "commit": source.commit, "config": args.dataset_config_name}
+    notes |= {"columns": {"text": texts, "label": label}, "csv": csv_formats(tables)}
+    parts, taken = take_parts(parts, tables, args)
+    notes |= taken | {"sampled": {}}
     flags = {"train": "max_train_samples", "validation": "max_eval_samples", "test": "max_predict_samples"}
     for split, flag in flags.items():
         largest, rows = getattr(args, flag), len(parts[split])
@@ -149,8 +141,17 @@ def _split(args: DataArguments, name: str, hub_id: str | None, tables: Tables) -
         counts = ", ".join(f"{count} in {split}" for split, count in notes["empty_texts"].items())
         logger.warning("Some texts are empty (%s); they are kept and count like any other.", counts)
     numbers = parts["test"][ROW][:]
-    parts = {split: parts[split].remove_columns(ROW) for split in flags}
-    return Splits(**parts, task=task, name=name, notes=notes), numbers
+    parts = {split: parts[split].select_columns(["text", "label"]) for split in flags}
+    reading = Reading(texts, args.text_column_delimiter)
+    return Splits(**parts, task=task, name=source.name, notes=notes, reading=reading), numbers
+
+
+def csv_formats(tables: Tables) -> dict[str, str]:
+    """{split: delimiter and quotes of its csv files in words}."""
+    formats = {
+        split: dict.fromkeys(str(table.format) for table in pieces if table.format) for split, pieces in tables.items()
+    }
+    return {split: "; ".join(found) for split, found in formats.items() if found}
 
 
 def _read(tables: Tables, texts: list[str], label: str, args: DataArguments) -> tuple[dict[str, Dataset], Task]:
@@ -166,89 +167,10 @@ def _read(tables: Tables, texts: list[str], label: str, args: DataArguments) -> 
     return datasets, task
 
 
-def _carved(size: float, seed: int) -> str:
-    return f"{100 * size:g} % of train, stratified, seed {seed}"
-
-
-def carve(train: Dataset, size: float, seed: int, split: str) -> tuple[Dataset, Dataset]:
-    """(rest, part): the rows that `train_test_split(size, stratify_by_column="label", seed=seed)` chooses, in order.
-
-    Raises:
-        InputError: `size` is no share, or one of the two would lack a class; the message names `split`.
-    """
-    if not 0 < size < 1:
-        raise InputError(f"--{split}_size {size:g}: expected a share of train between 0 and 1.")
-    counts = Counter(train["label"][:])
-    rows = Dataset.from_dict(
-        {"label": train["label"][:], "row": range(len(train))},
-        features=Features({"label": train.features["label"], "row": Value("int64")}),
-    )
-    try:
-        halves = rows.train_test_split(size, stratify_by_column="label", seed=seed)
-        whole = all(set(half["label"][:]) == set(counts) for half in halves.values())
-        reason = "one side would have no row of it"
-    except ValueError as error:
-        whole, reason = False, str(error)
-    if not whole:
-        rarest = min(counts, key=counts.__getitem__)
-        raise InputError(
-            f"No {split} part is given, and {100 * size:g} % of train cannot be set aside with rows of every class: "
-            f"the class {train.features['label'].int2str(rarest)!r} has a count of {counts[rarest]} ({reason}). "
-            f"Add rows, merge classes, name a --{split}_file or raise --{split}_size."
-        )
-    return train.select(sorted(halves["train"]["row"][:])), train.select(sorted(halves["test"]["row"][:]))
-
-
-def find_duplicates(train: Dataset, test: Dataset, remove: bool) -> tuple[Dataset, dict]:
-    """(train, counts of rows whose text is also in the other part); with `remove` train loses these rows.
-
-    Raises InputError if no row of a class is left in train.
-    """
-    in_train, in_test = ([_digest(text) for text in part["text"][:]] for part in (train, test))
-    known_train, known_test = set(in_train), set(in_test)
-    alone = [row for row, text in enumerate(in_train) if text not in known_test]
-    counts = {
-        "test_in_train": sum(text in known_train for text in in_test),
-        "train_in_test": len(train) - len(alone),
-        "removed": remove,
-    }
-    if not remove:
-        return train, counts
-    kept = train.select(alone)
-    _refuse_lost_class(train, kept, "--deduplicate")
-    return kept, counts
-
-
-def _digest(text: str) -> bytes:
-    return hashlib.blake2b(text.encode(), digest_size=16).digest()
-
-
 def _sample(dataset: Dataset, count: int, seed: int, flag: str) -> Dataset:
     if count < 1:
         raise InputError(f"--{flag} {count}: expected at least 1.")
     sample = dataset.select(stratified(np.array(dataset["label"][:]), count, seed))
     if flag == "max_train_samples":
-        _refuse_lost_class(dataset, sample, f"--{flag} {count}")
+        refuse_lost_class(dataset, sample, f"--{flag} {count}")
     return sample
-
-
-def stratified(labels: np.ndarray, count: int, seed: int) -> list[int]:
-    """Sorted row numbers, `count` of them, in which each class keeps its share.
-
-    labels: (rows,). With the same seed a smaller sample is a subset of a larger one.
-    """
-    order = np.random.default_rng(seed).permutation(len(labels))
-    share = np.empty(len(labels))
-    for label in np.unique(labels):
-        rows = order[labels[order] == label]
-        share[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-    return sorted(order[np.argsort(share[order], kind="stable")[:count]].tolist())
-
-
-def _refuse_lost_class(before: Dataset, after: Dataset, flag: str) -> None:
-    lost = set(before["label"][:]) - set(after["label"][:])
-    if lost:
-        names: ClassLabel = before.features["label"]
-        raise InputError(
-            f"{flag} leaves no row of the class {names.int2str(min(lost))!r} in train; every class needs one."
-        )

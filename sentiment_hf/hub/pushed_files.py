@@ -17,6 +17,7 @@ from sentiment_hf.common.layout import (
     EVAL_RESULTS,
     INDEX,
     LABELS,
+    READING,
     SHARD,
     TOKENIZER,
     TOKENIZER_CONFIG,
@@ -39,7 +40,7 @@ def pushed_files(ref: ModelRef) -> list[str]:
     needed += [*code_files(folder), CARD]
     if missing := [name for name in needed if not (folder / name).is_file()]:
         raise InputError(f"{folder} lacks {', '.join(missing)}, without which it cannot be loaded; run it again")
-    optional = [*TOKENIZER, f"{EVAL_RESULTS}/{Report.load(folder).dataset}.yaml"]
+    optional = [*TOKENIZER, READING, f"{EVAL_RESULTS}/{Report.load(folder).dataset}.yaml"]
     files = [*needed, *(name for name in optional if (folder / name).is_file())]
     require_inside((folder / name for name in files), folder)
     return files
@@ -86,5 +87,5 @@ def read_card(folder: Path) -> str:
 
 def may_be_pushed(name: str) -> bool:
     """Whether `push` writes files of this name, for any kind of model; code and card are not counted."""
-    fixed = {CONFIG, WEIGHTS, INDEX, ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS, *TOKENIZER}
+    fixed = {CONFIG, WEIGHTS, INDEX, ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS, READING, *TOKENIZER}
     return name in fixed or name.startswith(f"{EVAL_RESULTS}/") or re.fullmatch(SHARD, name) is not None

@@ -8,30 +8,34 @@ import torch
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from sentiment_hf.models.checkpoint import checkpoint_tokenizer, load_checkpoint, resolve_on_hub
+from sentiment_hf.models.checkpoint import checkpoint_reading, checkpoint_tokenizer, load_checkpoint, resolve_on_hub
 from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.saved import task_of_model
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import encode
 
 
-def load_classifier(ref: ModelRef, device: str | None = None) -> tuple[Task, Callable[[list[str]], np.ndarray]]:
-    """The task of the model, and the function from one batch of texts to (texts, outputs) probabilities.
+def load_classifier(
+    ref: ModelRef, device: str | None = None
+) -> tuple[Task, Callable[[list[str]], np.ndarray], Reading | None]:
+    """The task, the function from one batch of texts to (texts, outputs) probabilities, and the columns if known.
 
     The model is moved to `device`; None means the accelerator if there is one.
 
     Raises:
-        InputError: the model cannot be loaded, or has no trained head.
+        InputError: the model cannot be loaded, has no trained head, or has a head for another task.
     """
     # This hides the progress bar for loading weights, which takes a moment only.
     logging.disable_progress_bar()
     ref = resolve_on_hub(ref)
+    ref.require_one_class_per_text()
     tokenizer = checkpoint_tokenizer(ref)
     model = load_checkpoint(ref, tokenizer, trains=False).eval()
     if device is None:
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
     task = task_of_model(model.config)
-    return task, partial(score_batch, model.to(device), tokenizer, task)
+    return task, partial(score_batch, model.to(device), tokenizer, task), checkpoint_reading(ref)
 
 
 @torch.inference_mode()

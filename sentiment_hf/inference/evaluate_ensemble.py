@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import softmax
+from scipy.special import logsumexp
 
 from sentiment_hf.inference.ensemble import Ensemble
 from sentiment_hf.runs.environment import environment
@@ -34,29 +34,31 @@ def likelihoods(members: list[Predicted], task: Task) -> np.ndarray:
     return np.stack(found, axis=1).clip(SMALLEST)
 
 
-def fit_weights(of_label: np.ndarray) -> np.ndarray:
+def fit_weights(of_label: np.ndarray, prior_rows: float = PRIOR_ROWS) -> np.ndarray:
     """(rows, members) likelihoods -> (members,) weights that minimise the log-loss, shrunk towards equal weights.
 
     The weights are positive and have the sum 1. The ensemble is a linear opinion pool (Stone 1961), a weighted mean of
     probabilities; to choose its weights by the log-loss on held-out rows is stacking (Yao et al. 2018). A Dirichlet
-    prior counts as `PRIOR_ROWS` rows for each member that this member alone explains: on few rows the weights are
+    prior counts as `prior_rows` rows for each member that this member alone explains: on few rows the weights are
     nearly equal, on many rows the prior has no say. The loss is convex in the weights and has one minimum. It is
     searched by the logarithms of the weights, which need no bounds.
 
     A member that was itself chosen or calibrated on these rows gets a weight that is somewhat too large.
     """
     rows, count = of_label.shape
-    all_rows = rows + PRIOR_ROWS * count
+    all_rows = rows + prior_rows * count
 
-    def loss(logits: np.ndarray) -> tuple[float, np.ndarray]:
-        weights = softmax(logits)
+    def loss(unscaled: np.ndarray) -> tuple[float, np.ndarray]:
+        logs = unscaled - logsumexp(unscaled)
+        weights = np.exp(logs)
         pooled = of_label @ weights
-        total = -np.log(pooled).sum() - PRIOR_ROWS * np.log(weights).sum()
-        slope = -(of_label / pooled[:, None]).sum(axis=0) * weights - PRIOR_ROWS + weights * all_rows
+        total = -np.log(pooled).sum() - prior_rows * logs.sum()
+        slope = -(of_label / pooled[:, None]).sum(axis=0) * weights - prior_rows + weights * all_rows
         return total / all_rows, slope / all_rows
 
     settings = {"method": "L-BFGS-B", "options": {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 10_000}}
-    return softmax(minimize(loss, np.zeros(count), jac=True, **settings).x)
+    found = minimize(loss, np.zeros(count), jac=True, **settings).x
+    return np.exp(found - logsumexp(found))
 
 
 def cross_fitted_weights(members: list[Predicted], task: Task) -> np.ndarray:
@@ -79,8 +81,9 @@ def score_ensemble(ensemble: Ensemble, members: list[Run], folder: Path, report:
     write_predictions(folder, scored, ensemble.task)
     report = Report(**vars(report) | scores_of_parts(scored, ensemble.task) | environment())
     # The maximum over the members, because combining saved predictions needs few resources.
-    for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes"):
-        setattr(report, name, max(getattr(member.report, name) for member in members))
+    for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes", "run_memory_bytes"):
+        of_members = [getattr(member.report, name) for member in members]
+        setattr(report, name, None if None in of_members else max(of_members))
     report.save(folder)
     return report
 

@@ -2,24 +2,27 @@
 
 import logging
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from sentiment_hf.common.command import command_line
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json, size_and_hash, write_json
 from sentiment_hf.common.layout import ENSEMBLE_FILE, INFERENCE, PREDICTIONS, REPORT
 from sentiment_hf.inference.ensemble import Ensemble
 from sentiment_hf.runs.finished import Run, load_runs, model_bytes
-from sentiment_hf.runs.report import REPLACE_REMEDY, Report, command_line
+from sentiment_hf.runs.method import method_of
+from sentiment_hf.runs.report import REPLACE_REMEDY, Report
 from sentiment_hf.tasks.task import Predicted
 
 logger = logging.getLogger(__name__)
 
 # Keys of a report that are summed over the members.
-SUMMED_KEYS = ("parameters", "trainable_parameters", "train_seconds", "train_tokens")
+SUMMED_KEYS = ("parameters", "trainable_parameters", "train_seconds", "train_tokens", "total_seconds")
 
 # Keys of a report that the ensemble takes from its first member; `load_runs` checks that the data is the same.
 SHARED_KEYS = ("dataset", "dataset_id", "task", "labels", "duplicates", "data", "data_hash", "test_hash")
@@ -133,7 +136,7 @@ def report_of_members(members: list[Run], method: str) -> Report:
     `seed` is the common seed of all members, or None. Keys that only a single model has are None.
     """
     reports, seeds = [member.report for member in members], {member.seed for member in members}
-    added = {name: sum(getattr(report, name) for report in reports) for name in SUMMED_KEYS}
+    added = {name: known_sum(getattr(report, name) for report in reports) for name in SUMMED_KEYS}
     sizes = [member.report.bytes_on_disk or model_bytes(member.folder) for member in members]
     seconds = added["train_seconds"]
     return Report(
@@ -142,7 +145,8 @@ def report_of_members(members: list[Run], method: str) -> Report:
         tuning="ensemble",
         recipe=method,
         seed=seeds.pop() if len(seeds) == 1 else None,
-        command=command_line(),
+        command=command_line("ensemble", sys.argv[1:]),
+        flags={"members": [method_of(member.report, member.folder) for member in members]},
         train_tokens_per_second=added["train_tokens"] / seconds if seconds else None,
         # The size of a member is 0 if only its report is kept.
         bytes_on_disk=sum(sizes) if all(sizes) else None,
@@ -150,6 +154,12 @@ def report_of_members(members: list[Run], method: str) -> Report:
         **{name: getattr(reports[0], name) for name in SHARED_KEYS},
         **added,
     )
+
+
+def known_sum(values: Iterable[float | None]) -> float | None:
+    """The sum; None if a value is not known, as in the report of an older version."""
+    values = list(values)
+    return None if None in values else sum(values)
 
 
 def remove_ensemble(folder: Path) -> None:

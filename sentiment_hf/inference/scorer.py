@@ -7,9 +7,11 @@ import numpy as np
 from tqdm import tqdm
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.layout import READING
 from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Task
 
@@ -20,10 +22,12 @@ class Scorer:
 
     task: the task with the labels of the model.
     score: one batch of texts -> (texts, outputs) probabilities.
+    reading: the columns that the model was trained on; None if they are not known.
     """
 
     task: Task
     score: Callable[[list[str]], np.ndarray]
+    reading: Reading | None
 
     def classify(self, texts: list[str], batch_size: int) -> np.ndarray:
         """(texts, outputs) probabilities in the order of `texts`; each batch has texts of similar length."""
@@ -54,7 +58,7 @@ def load_scorer(ref: ModelRef, device: str | None = None) -> Scorer:
         from sentiment_hf.baselines.storage import load_baseline
 
         estimator, labels = load_baseline(ref)
-        return Scorer(SingleLabel(tuple(labels)), estimator.predict_proba)
+        return Scorer(SingleLabel(tuple(labels)), estimator.predict_proba, Reading.load(ref.folder / READING))
     require_checkpoint(ref)
     from sentiment_hf.inference.classifier import load_classifier
 
@@ -74,4 +78,5 @@ def ensemble_scorer(ref: ModelRef, device: str | None) -> Scorer:
         probabilities = np.stack([scorer.score(texts)[:, order] for scorer, order in members])
         return ensemble.combine(probabilities, task.decide(probabilities))
 
-    return Scorer(task, score)
+    # Members are on the same data, so the columns of one are those of all.
+    return Scorer(task, score, members[0][0].reading)

@@ -8,9 +8,13 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
 
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import read_json, write_json
@@ -18,13 +22,14 @@ from sentiment_hf.common.layout import INFERENCE
 from sentiment_hf.common.processor import processor_name
 from sentiment_hf.runs.finished import model_bytes
 from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.training.processes import available_cores
 
 # Number of texts, texts for the latency, batch size: two digits are stable, and a BERT needs about a minute.
 TEXTS, SINGLE, BATCH = 256, 50, 32
 
-# Read by OpenMP, MKL, OpenBLAS, Accelerate of macOS, and Rayon (the threads of `tokenizers`) when they start.
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-THREAD_VARIABLES += ("RAYON_NUM_THREADS",)
+# Read when these start: Rayon (the threads of `tokenizers`), OpenBLAS, Accelerate of macOS. Threads of torch, OpenMP
+# and MKL are limited in the process itself.
+THREAD_VARIABLES = ("RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
 def measure_speed(folder: Path, texts: list[str], trust_remote_code: bool = False) -> dict:
@@ -36,8 +41,6 @@ def measure_speed(folder: Path, texts: list[str], trust_remote_code: bool = Fals
     Raises:
         TrainingError: the model could not be loaded or used.
     """
-    from sentiment_hf.training.processes import available_cores
-
     chosen = [texts[row] for row in np.random.default_rng(0).permutation(len(texts))[:TEXTS]]
     cores = available_cores()
     one, every = (measure_on(folder, chosen, threads, trust_remote_code) for threads in (1, cores))
@@ -57,8 +60,6 @@ def measure_speed(folder: Path, texts: list[str], trust_remote_code: bool = Fals
 
 def is_measured_here(folder: Path) -> bool:
     """Whether inference.json is there and of a machine with this processor and as many cores."""
-    from sentiment_hf.training.processes import available_cores
-
     if not (folder / INFERENCE).is_file():
         return False
     found = read_json(folder / INFERENCE)
@@ -87,22 +88,25 @@ def environment_for(threads: int) -> dict[str, str]:
     return dict.fromkeys(THREAD_VARIABLES, str(threads)) | parallel
 
 
-def stay_on_one_core() -> None:
-    """Pin this process to one of its cores, where the platform can. Called before other threads are started."""
-    if hasattr(os, "sched_setaffinity"):
+@contextmanager
+def threads_limited(threads: int) -> Iterator[None]:
+    """Let torch and the loaded libraries use `threads` threads; one stays on one core, where the platform can.
+
+    The core is given to this thread and to those that it starts later.
+    """
+    if threads == 1 and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    torch.set_num_threads(threads)
+    with threadpool_limits(threads):
+        yield
 
 
 def speed_in_this_process(folder: Path, texts: list[str], threads: int, trust_remote_code: bool) -> dict:
     """Texts per second in batches of 32, and the latency of one text, with `threads` threads on the CPU."""
-    import torch
-    from threadpoolctl import threadpool_limits
-
     from sentiment_hf.inference.scorer import load_scorer
 
-    torch.set_num_threads(threads)
     scorer = load_scorer(ModelRef.in_folder(folder, trust_remote_code=trust_remote_code), device="cpu")
-    with threadpool_limits(threads):
+    with threads_limited(threads):
         scorer.classify(texts[:BATCH], BATCH)
         start = time.perf_counter()
         scorer.classify(texts, BATCH)
@@ -118,6 +122,4 @@ def speed_in_this_process(folder: Path, texts: list[str], threads: int, trust_re
 
 if __name__ == "__main__":
     place, threads, trusted = Path(sys.argv[1]), int(sys.argv[2]), bool(int(sys.argv[3]))
-    if threads == 1:
-        stay_on_one_core()
     print(json.dumps(speed_in_this_process(place, json.load(sys.stdin), threads, trusted)))

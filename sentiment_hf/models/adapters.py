@@ -15,6 +15,7 @@ from sentiment_hf.common.errors import InputError, did_you_mean, failure_explain
 from sentiment_hf.common.files import write_json
 from sentiment_hf.common.layout import ADAPTER_WEIGHTS, LABELS
 from sentiment_hf.models.head import head_modules
+from sentiment_hf.models.quiet import quiet_loading
 from sentiment_hf.settings.arguments import RunSpec, TuningArguments
 from sentiment_hf.settings.model_ref import ModelRef
 
@@ -80,7 +81,8 @@ def add_adapters(model: PreTrainedModel, spec: RunSpec, head: list[str]) -> Peft
         model.config.weight_dropout = 0.0
     config = lora_config(model, tuning, modules, parameters, head)
     try:
-        tuned = get_peft_model(model, config, revision=spec.model.commit or spec.model.revision)
+        with quiet_loading():
+            tuned = get_peft_model(model, config, revision=spec.model.commit or spec.model.revision)
     except (ValueError, TypeError) as error:
         raise InputError(f"--tuning lora: {' '.join(str(error).split())}") from error
     # The path to the base is absolute, because the adapter may be loaded from any working directory.
@@ -170,7 +172,7 @@ def load_adapter(model: PreTrainedModel, ref: ModelRef, trains: bool) -> PeftMod
     Raises:
         InputError: the adapter cannot be loaded, or does not fit `model`.
     """
-    with failure_explained(ref.name, ref.flag):
+    with failure_explained(ref.name, ref.flag), quiet_loading():
         tuned = PeftModel.from_pretrained(model, ref.source, is_trainable=trains, ignore_mismatched_sizes=trains)
     sort_target_modules(tuned.peft_config["default"])
     return tuned

@@ -1,11 +1,12 @@
-"""Load a checkpoint or an adapter: its files from the Hub, its config, its tokenizer and its model, as saved."""
+"""Load a checkpoint or an adapter: its files from the Hub, its config, its tokenizer and its model, in float32."""
 
-import math
+import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from huggingface_hub import snapshot_download
 from transformers import (
     AutoConfig,
@@ -19,12 +20,17 @@ from transformers.utils import CONFIG_NAME, cached_file
 from transformers.utils.hub import extract_commit_hash
 from transformers.utils.peft_utils import find_adapter_config_file
 
-from custom_models import MODEL_NAMES
 from sentiment_hf.common.errors import InputError, failure_explained
+from sentiment_hf.common.layout import READING
+from sentiment_hf.models.positions import limit_to_positions
+from sentiment_hf.models.quiet import quiet_loading
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.settings.reading import Reading
 
 if TYPE_CHECKING:
     from peft import PeftModel
+
+logger = logging.getLogger(__name__)
 
 
 def resolve_on_hub(ref: ModelRef) -> ModelRef:
@@ -52,12 +58,13 @@ def resolve_on_hub(ref: ModelRef) -> ModelRef:
 
 
 def with_base(adapter: ModelRef, base: ModelRef) -> ModelRef:
-    """The adapter with this base. An adapter without class names of its own has those of the base."""
-    return replace(adapter, base=base, labels=adapter.labels or base.labels, model_type=base.model_type)
+    """The adapter with this base. An adapter without class names of its own has those of the base, and its task."""
+    known = {} if adapter.labels else {"labels": base.labels, "other_task": base.other_task}
+    return replace(adapter, base=base, model_type=base.model_type, **known)
 
 
 def checkpoint_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
-    """The checkpoint's own tokenizer, with a padding token; `model_max_length` is at most the model's maximum.
+    """The checkpoint's own tokenizer, with a padding token.
 
     Raises:
         InputError: the tokenizer cannot be loaded, has no words, or has no token that can be used for padding.
@@ -76,7 +83,6 @@ def checkpoint_tokenizer(ref: ModelRef) -> PreTrainedTokenizerBase:
                 "cannot be put into a batch; set pad_token in its tokenizer_config.json"
             )
         tokenizer.pad_token = tokenizer.eos_token
-    tokenizer.model_max_length = min(tokenizer.model_max_length, max_positions(checkpoint_config(ref)))
     return tokenizer
 
 
@@ -85,14 +91,19 @@ def checkpoint_config(ref: ModelRef) -> PreTrainedConfig:
     return load_pretrained(AutoConfig, ref.root)
 
 
-def max_positions(config: PreTrainedConfig) -> float:
-    """The largest number of tokens that the model has positions for; infinity without a limit."""
-    limit = getattr(config, "max_position_embeddings", -1)
-    # Custom models handle longer texts themselves. XLNet writes -1 for no limit.
-    if config.model_type in MODEL_NAMES or limit < 0:
-        return math.inf
-    # Batches are padded to a multiple of 8, so the limit is one too. RoBERTa's 514 becomes 512, its real limit.
-    return limit // 8 * 8
+def checkpoint_reading(ref: ModelRef) -> Reading | None:
+    """The columns that a model was trained on; None if its folder does not say. Raises InputError if it is damaged."""
+    if ref.folder and (ref.is_local or ref.kind is Kind.ADAPTER):
+        return Reading.load(ref.folder / READING)
+    with failure_explained(ref.name, ref.flag):
+        file = cached_file(
+            ref.name,
+            READING,
+            revision=ref.commit or ref.revision,
+            _raise_exceptions_for_missing_entries=False,
+            _raise_exceptions_for_connection_errors=False,
+        )
+    return Reading.load(Path(file)) if file else None
 
 
 def label_names(labels: Sequence[str]) -> dict[str, dict]:
@@ -103,7 +114,12 @@ def label_names(labels: Sequence[str]) -> dict[str, dict]:
 def load_checkpoint(
     ref: ModelRef, tokenizer: PreTrainedTokenizerBase, trains: bool, **settings: Any
 ) -> "PreTrainedModel | PeftModel":
-    """Load a saved model with a classifier. Weights that are missing in the checkpoint are initialised at random.
+    """Load a saved model with a classifier, in float32. Weights that are missing are initialised at random.
+
+    `model_max_length` of the tokenizer becomes at most the number of positions of the model.
+
+    The library would load the weights in the format in which they were saved. In bfloat16 a weight does not move
+    if a step is less than 1/256 of it, and in float16 the gradients overflow. Padding changes their scores, too.
 
     Raises:
         InputError: the model cannot be loaded, does not fit the tokenizer, or has untrained weights that nothing
@@ -112,14 +128,16 @@ def load_checkpoint(
     is_adapter = ref.kind is Kind.ADAPTER
     if not settings and is_adapter and ref.labels:
         settings = label_names(ref.labels) | {"num_labels": len(ref.labels)}
-    model, info = load_pretrained(
-        AutoModelForSequenceClassification,
-        ref.root,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,
-        use_safetensors=True,
-        **settings,
-    )
+    with quiet_loading():
+        model, info = load_pretrained(
+            AutoModelForSequenceClassification,
+            ref.root,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            **settings,
+        )
     untrained = info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]}
     if is_adapter:
         # Importing peft takes longer than classifying a text, so it is imported only for an adapter.
@@ -131,9 +149,25 @@ def load_checkpoint(
             f"{ref.flag} {ref.name} holds no trained classifier for {model.config.num_labels} classes (no weights for "
             f"{', '.join(sorted(untrained)[:4])}): train it with --do_train, or name the folder of a trained one"
         )
+    if trains:
+        say_missing_layers(model, untrained, ref)
     require_consistent(model, tokenizer, ref)
+    limit_to_positions(tokenizer, model)
     model.config.pad_token_id = tokenizer.pad_token_id
     return load_adapter(model, ref, trains) if is_adapter else model
+
+
+def say_missing_layers(model: PreTrainedModel, untrained: set[str], ref: ModelRef) -> None:
+    """Warn of layers outside the head that start from random values. The head of another task is always new."""
+    # It imports peft, which takes longer than classifying a text, and only training comes here.
+    from sentiment_hf.models.head import head_modules
+
+    head = tuple(f"{name}." for name in head_modules(model))
+    if missing := sorted(name for name in untrained if not name.startswith(head)):
+        logger.warning(
+            "%s %s: %d of its weights are missing or of another shape, and start from random values: %s",
+            *(ref.flag, ref.name, len(missing), ", ".join(missing[:4]) + (", ..." if len(missing) > 4 else "")),
+        )
 
 
 def require_consistent(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ref: ModelRef) -> None:

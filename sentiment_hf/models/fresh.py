@@ -18,6 +18,7 @@ from transformers import (
 from custom_models import MODEL_NAMES, MODELS
 from custom_models.base import TextClassifierConfig, TextEncoder
 from sentiment_hf.common.errors import InputError, did_you_mean, failure_explained
+from sentiment_hf.models.positions import limit_to_positions
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import ModelRef
 
@@ -40,6 +41,7 @@ def new_model(spec: RunSpec, names: dict[str, dict], tokenizer: PreTrainedTokeni
                 f"{encoder.config.hidden_size}"
             )
         settings |= encoder_settings(encoder.config)
+        limit_to_positions(tokenizer, encoder)
     try:
         config = AutoConfig.for_model(
             model_type, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **names, **settings

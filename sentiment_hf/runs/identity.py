@@ -19,6 +19,7 @@ from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.arguments import AUTO, RunSpec, TuningArguments
 from sentiment_hf.settings.checks import NEW_ADAPTER_FLAGS
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.settings.parser import DEFAULTS, run_flags
 from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
@@ -26,6 +27,10 @@ logger = logging.getLogger(__name__)
 # Settings that change neither weights nor scores: output paths, logging, publishing, loading of batches.
 NEUTRAL_SETTINGS = {"config", "output_dir", "overwrite", "resume_from_checkpoint", "run_name"}
 NEUTRAL_SETTINGS |= {"num_cpu_threads", "local_rank"}
+# Where the data are. Their content is in the identity: the same rows under another name are the same data.
+NEUTRAL_SETTINGS |= {"dataset_name", "dataset_config_name", "dataset_revision"}
+NEUTRAL_SETTINGS |= {"train_file", "validation_file", "test_file"}
+NEUTRAL_SETTINGS |= {"train_split_name", "validation_split_name", "test_split_name"}
 NEUTRAL_SETTINGS |= {"force_resume", "checkpoint_verify", "auto_find_batch_size", "max_data_bytes"}
 NEUTRAL_SETTINGS |= {"save_total_limit", "per_device_eval_batch_size", "disable_tqdm", "report_to", "project"}
 NEUTRAL_SETTINGS |= {"log_level", "log_level_replica", "log_on_each_node"}
@@ -47,12 +52,16 @@ class IdentifiedRun:
     args: `output_dir` is set.
     splits: the data, with class ids in the order of the checkpoint's head.
     identity: all settings that shape the result, and hashes of data and weights.
+    data_seconds: the time in which the data was read and split.
+    memory_at_start: the resident bytes of this process before the data was read: Python and what it has imported.
     """
 
     spec: RunSpec
     args: TrainingArguments
     splits: Splits
     identity: dict
+    data_seconds: float = 0.0
+    memory_at_start: int = 0
 
     @property
     def folder(self) -> Path:
@@ -78,10 +87,14 @@ def identify_run(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Iden
     Sets `args.output_dir` to `default_folder` if it is "auto".
 
     Raises:
-        InputError: the checkpoint cannot be downloaded, or it has other classes than the data and is not trained.
+        InputError: the checkpoint cannot be downloaded, or is not trained and has other classes than the data or
+            another task.
     """
-    spec = replace(spec, model=resolve_on_hub(spec.model))
+    encoder = resolve_on_hub(spec.embed_with) if spec.embed_with else None
+    spec = replace(spec, model=resolve_on_hub(spec.model), embed_with=encoder)
     refuse_adapter_shape(spec)
+    if not args.do_train:
+        spec.model.require_one_class_per_text()
     splits = in_label_order(splits, spec.model, args.do_train)
     if args.output_dir == AUTO:
         args.output_dir = str(default_folder(spec, splits.name))
@@ -107,9 +120,24 @@ def run_identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict
     ref = spec.embed_with or spec.model
     if not ref.is_new:
         settings["model_files"] = files_hash(ref.files)
+    if spec.embed_with and spec.embed_with.commit:
+        settings["embed_with_revision"] = spec.embed_with.commit
     if vectors := spec.new_model.word_vectors:
         settings["word_vectors_file"] = files_hash([Path(vectors)] if Path(vectors).is_file() else [])
     return json.loads(json.dumps(settings, default=str))
+
+
+def flags_of_method(spec: RunSpec) -> dict:
+    """The flags that differ from their defaults and shape the run, without the seed and those of the data.
+
+    They are those that two seeds of a method share, on any machine and with any version.
+    """
+    defaults = {flag.name: flag.default for flag in run_flags()} | DEFAULTS
+    silent = NEUTRAL_SETTINGS | {"seed"} | vars(spec.data).keys()
+    told = {name: value for name, value in spec.values().items() if name not in silent}
+    return json.loads(
+        json.dumps({name: value for name, value in told.items() if value != defaults.get(name)}, default=str)
+    )
 
 
 def fingerprint_of(identity: dict) -> str:

@@ -1,5 +1,7 @@
 """A lock on the output folder, so that only one run writes to it at a time."""
 
+import errno
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -12,6 +14,11 @@ from sentiment_hf.common.layout import LOCK
 
 with windows_explained("runs lock their output folder"):
     import fcntl
+
+logger = logging.getLogger(__name__)
+
+# What flock says on a file system without locks, such as some of NFS, of FUSE and of Lustre.
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 @contextmanager
@@ -41,7 +48,13 @@ def refuse_locked(folder: Path) -> None:
 
 
 def acquire_lock(file: TextIO, kind: int) -> None:
-    """Lock an open lock file until it is closed; `kind` is LOCK_EX or LOCK_SH. Raises InputError if it is locked."""
+    """Lock an open lock file until it is closed; `kind` is LOCK_EX or LOCK_SH.
+
+    A file system without locks is warned of, and no lock is held.
+
+    Raises:
+        InputError: it is locked.
+    """
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -50,3 +63,11 @@ def acquire_lock(file: TextIO, kind: int) -> None:
             f"--output_dir {Path(file.name).parent} is in use by {file.read()}; wait for it or stop it, or choose "
             "another folder"
         ) from error
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        logger.warning(
+            "%s: its file system has no locks (%s); do not make two runs in it at the same time",
+            Path(file.name).parent,
+            error.strerror,
+        )

@@ -137,7 +137,8 @@ def read_parquet(path: Path) -> pa.Table:
     """Read a parquet file; raises InputError if it is damaged."""
     try:
         # `read_table` would add a column for each parent folder with a name such as a=b.
-        return pq.ParquetFile(path).read()
+        with path.open("rb") as file:
+            return pq.ParquetFile(file).read()
     except (pa.ArrowInvalid, OSError) as error:
         raise unreadable_error(path, error) from error
 
@@ -233,5 +234,5 @@ def write_table(path: Path, table: pa.Table) -> None:
     if not len(table):
         path.unlink(missing_ok=True)
         return
-    with atomic_write(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd")
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        pq.write_table(table, file, compression="zstd")

@@ -1,8 +1,6 @@
 """`Report`: model, data, cost and scores of a finished run, as report.json and as a table on the screen."""
 
 import dataclasses
-import shlex
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -35,15 +33,20 @@ NAMES_OF_TYPES = {str: "string", list: "array", dict: "object"}
 class Report:
     """The keys of report.json as attributes. None means unknown, as in reports of older versions, or not applicable.
 
-    model, model_type, model_revision, tuning, embed_with, base_model: the model; `tuning` is `RunSpec.how` or
-        "ensemble".
+    model, model_type, model_revision, tuning, embed_with, embed_with_revision, base_model: the model; a revision is
+        the commit of a model of the Hub; `tuning` is `RunSpec.how` or "ensemble".
     recipe, seed, command, fingerprint: how to repeat the run.
+    flags: the flags that differ from their defaults and shape the run, without the seed and those of the data.
     dataset, dataset_id, data, duplicates, data_hash, test_hash: the data, notes on it, and hashes.
     task, labels: the name of the task and the names of its outputs.
-    train_seconds, train_tokens, ..._per_second: training steps only, without validation and saving.
+    seconds, total_seconds: from the data files to the saved model, by station (`common/stopwatch.py`) and in all; no
+        station if nothing was trained. Older reports have None.
+    train_seconds, train_tokens, ..._per_second: training steps only; for a baseline, features and fits.
     max_seq_length, vocabulary: in tokens. train_texts_at_max_seq_length: fraction of the training texts.
+    validation_unknown_tokens: fraction of the tokens of validation; None if the tokenizer has no unknown token.
     validation, test: scores as `Task.scores` returns them, rates as fractions; None if the part was not scored.
-    peak_memory_bytes, peak_gpu_memory_bytes: of the first process and its GPU. bytes_on_disk: set for ensembles.
+    peak_memory_bytes, peak_gpu_memory_bytes: of the first process and its GPU. run_memory_bytes: the peak without
+        what the process had when it had imported its packages. bytes_on_disk: set for ensembles.
     chosen, search: the chosen regularisation of a baseline, and all values that were tried.
     members: the members of an ensemble.
     """
@@ -58,18 +61,22 @@ class Report:
     model_type: str | None = None
     model_revision: str | None = None
     embed_with: str | None = None
+    embed_with_revision: str | None = None
     base_model: str | None = None
     license: str | None = None
     dataset_id: str | None = None
     seed: int | None = None
     recipe: str | None = None
     command: str | None = None
+    flags: dict[str, Any] | None = None
     duplicates: dict[str, Any] | None = None
     fingerprint: str | None = None
     data_hash: str | None = None
     test_hash: str | None = None
     parameters: int | None = None
     trainable_parameters: int | None = None
+    seconds: dict[str, float] | None = None
+    total_seconds: float | None = None
     train_seconds: float | None = None
     train_tokens: int | None = None
     train_tokens_per_second: float | None = None
@@ -83,6 +90,7 @@ class Report:
     truncation: str | None = None
     train_texts_at_max_seq_length: float | None = None
     vocabulary: int | None = None
+    validation_unknown_tokens: float | None = None
     bytes_on_disk: int | None = None
     members: list[dict[str, Any]] | None = None
     chosen: dict[str, float] | None = None
@@ -92,6 +100,7 @@ class Report:
     threads: int | None = None
     device: str | None = None
     peak_memory_bytes: int | None = None
+    run_memory_bytes: int | None = None
     peak_gpu_memory_bytes: int | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     # The folder of the run. Not saved in report.json, because folders can be moved.
@@ -135,11 +144,6 @@ class Report:
         return cls.from_json(read_json(folder / REPORT, *remedy), folder / REPORT)
 
 
-def command_line() -> str:
-    """The command that started this process, quoted for a shell; the path of the program is left out."""
-    return shlex.join([Path(sys.argv[0]).name.replace("__main__.py", "sentiment-hf"), *sys.argv[1:]])
-
-
 def result_table(report: Report) -> str:
     """The result of a run as an aligned table of text, which `run` and `ensemble` print."""
     lines = [
@@ -148,11 +152,40 @@ def result_table(report: Report) -> str:
         ("parameters", f"{report.parameters:,}, of them trained {report.trainable_parameters:,}"),
     ]
     if report.train_seconds:
-        speed = report.train_tokens_per_second
-        lines.append(("training", f"{report.train_seconds / 60:.1f} min, {speed:,.0f} tokens/s"))
-    lines.append(("peak memory", f"{report.peak_memory_bytes / 2**20:,.0f} MiB"))
+        speed = f"{report.train_tokens_per_second:,.0f} tokens/s"
+        lines.append(("training", f"{time_in_words(report)}, {speed}"))
+    lines.append(("peak memory", memory_in_words(report)))
     for split in ("validation", "test"):
         if scores := getattr(report, split):
-            lines.append((split, report.as_task().summary(scores)))
+            lines += [(split, report.as_task().summary(scores)), *_about(split, report)]
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+
+def _about(split: str, report: Report) -> list[tuple[str, str]]:
+    """What to know about the score of a part: how it was taken, and rows of it that stand in another part too."""
+    found = report.duplicates or {}
+    lines = []
+    if (how := (report.data or {}).get(split, "given")) != "given":
+        lines.append(("", how))
+    counts = {"train": f"{split}_in_train", "test": f"{split}_in_test", f"{split} itself": f"within_{split}"}
+    rows = [f"{found[key]} in {where}" for where, key in counts.items() if found.get(key)]
+    if rows:
+        left = ", removed from train" if found["removed"] else ""
+        lines.append(("", f"texts that stand elsewhere too: {', '.join(rows)}{left}"))
+    return lines
+
+
+def time_in_words(report: Report) -> str:
+    """The minutes from the data files to the saved model, with the seconds of each station."""
+    if report.total_seconds is None:
+        return f"{report.train_seconds / 60:.1f} min of steps"
+    parts = ", ".join(f"{station} {seconds:.1f} s" for station, seconds in (report.seconds or {}).items())
+    return f"{report.total_seconds / 60:.1f} min{f' ({parts})' if parts else ''}"
+
+
+def memory_in_words(report: Report) -> str:
+    """The largest resident size of the process, and how much of it the run added to the imports."""
+    whole = f"{report.peak_memory_bytes / 2**20:,.0f} MiB"
+    own = report.run_memory_bytes
+    return whole if own is None else f"{whole}, of them {own / 2**20:,.0f} above the imports"

@@ -10,6 +10,7 @@ from typing import Any
 
 import datasets
 import huggingface_hub
+import psutil
 import torch
 import transformers
 from accelerate import PartialState
@@ -18,12 +19,19 @@ from threadpoolctl import threadpool_limits
 
 from sentiment_hf.baselines.estimators import Baseline
 from sentiment_hf.baselines.fitting import fit_baseline, prepare_baseline
+from sentiment_hf.common.stopwatch import STATIONS, Stopwatch
 from sentiment_hf.data.splits import load_splits
 from sentiment_hf.runs.card import license_of, write_card
 from sentiment_hf.runs.environment import environment
-from sentiment_hf.runs.identity import IdentifiedRun, fingerprint_of, identify_run, require_checkpoints
+from sentiment_hf.runs.identity import (
+    IdentifiedRun,
+    fingerprint_of,
+    flags_of_method,
+    identify_run,
+    require_checkpoints,
+)
 from sentiment_hf.runs.lock import folder_lock
-from sentiment_hf.runs.report import Report, command_line
+from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run_folder import claim_folder, report_of_finished_run, restored_if_refused
 from sentiment_hf.runs.score import (
     Scored,
@@ -35,6 +43,7 @@ from sentiment_hf.runs.score import (
 )
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import Kind
+from sentiment_hf.text.unknown import say_unspaced
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.checkpoints import newest_whole_checkpoint
 from sentiment_hf.training.disk import require_space, unwritable_explained
@@ -56,12 +65,17 @@ def run(spec: RunSpec) -> Report:
         TrainingError: training or scoring failed.
         Interrupted: a signal stopped the run after a checkpoint was saved.
     """
+    memory_at_start = psutil.Process().memory_info().rss
     show_progress(not spec.training["disable_tqdm"])
     args = training_arguments(spec)
     use_all_cores(args, spec.run.num_cpu_threads)
     refuse_fewer_processes(args)
     require_checkpoints(spec)
-    identified = identify_run(spec, args, load_splits(spec.data))
+    stations = Stopwatch()
+    with stations.counting("data"):
+        splits = load_splits(spec.data)
+    identified = identify_run(spec, args, splits)
+    identified = replace(identified, data_seconds=stations.seconds["data"], memory_at_start=memory_at_start)
     with args.main_process_first(local=False, desc="looking at the output folder"):
         report = report_of_finished_run(identified)
     # The first process must not take the lock before all others have checked the folder: they would find it locked.
@@ -103,10 +117,17 @@ def prepare_run(identified: IdentifiedRun, report: Report) -> Callable[[Path | N
     The function takes the checkpoint to resume from, or None. Raises InputError for input that cannot be used, before
     anything is trained or written.
     """
-    if identified.spec.model.kind is Kind.BASELINE:
-        baseline = prepare_baseline(identified.spec, identified.splits.validation, identified.args.world_size)
+    spec, splits = identified.spec, identified.splits
+    if (
+        (spec.embed_with or spec.model).is_new
+        and spec.tokenizer.tokenizer == "word"
+        and spec.model.name != "baseline-lexicon"
+    ):
+        say_unspaced(splits.train["text"])
+    if spec.model.kind is Kind.BASELINE:
+        baseline = prepare_baseline(spec, splits.validation, identified.args.world_size)
         return partial(fit_and_test, baseline, identified, report)
-    trainer = build_trainer(identified.spec, identified.args, identified.splits)
+    trainer = build_trainer(spec, identified.args, splits)
     with refusals_explained():
         require_space(trainer)
     return partial(train_and_test, trainer, identified, report)
@@ -137,9 +158,10 @@ def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, 
     with threadpool_limits(torch.get_num_threads()):
         spec = identified.spec
         fitted = fit_baseline(baseline, identified.splits, spec.metric, weighted=bool(spec.run.class_weights))
+        fitted.save(identified.folder)
+        identified.splits.reading.save(identified.folder)
         scored = score_baseline(fitted, identified.splits)
     report = completed_report(report, identified, {"model_type": report.model} | fitted.training_cost(), scored)
-    fitted.save(identified.folder)
     report.save(identified.folder)
     return report
 
@@ -153,13 +175,15 @@ def report_before_training(identified: IdentifiedRun) -> Report:
         model_revision=spec.model.commit or spec.model.revision,
         tuning=spec.how,
         embed_with=spec.embed_with.name if spec.embed_with else None,
+        embed_with_revision=spec.embed_with.commit if spec.embed_with else None,
         base_model=origin.root.name if origin else None,
         license=spec.run.license or (license_of(origin) if origin else None),
         dataset=splits.name,
         dataset_id=splits.notes["hub_id"],
         seed=identified.args.seed,
         recipe=spec.recipe,
-        command=command_line(),
+        command=spec.command,
+        flags=flags_of_method(spec),
         task=splits.task.name,
         labels=list(splits.task.labels),
         duplicates=splits.notes["duplicates"],
@@ -175,7 +199,14 @@ def completed_report(report: Report, identified: IdentifiedRun, cost: dict[str, 
     """`report` with the cost of training, the scores and the environment added; also writes the predictions."""
     if identified.writes:
         write_predictions(identified.folder, scored, identified.splits.task)
-    return replace(report, **cost, **scores_of_parts(scored, identified.splits.task), **environment())
+    report = replace(report, **cost, **scores_of_parts(scored, identified.splits.task), **environment())
+    seconds = {"data": identified.data_seconds} | report.seconds if report.seconds else {}
+    return replace(
+        report,
+        seconds={station: seconds[station] for station in STATIONS if station in seconds},
+        total_seconds=sum(seconds.values()),
+        run_memory_bytes=max(report.peak_memory_bytes - identified.memory_at_start, 0),
+    )
 
 
 def show_progress(shown: bool) -> None:

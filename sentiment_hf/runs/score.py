@@ -17,6 +17,7 @@ from sentiment_hf.data.splits import Splits
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import kept_part
 from sentiment_hf.text.tokenize import tokenize
+from sentiment_hf.text.unknown import unknown_in
 from sentiment_hf.training.batches import longest_first
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.trainer import ClassificationTrainer
@@ -77,12 +78,13 @@ def write_predictions(folder: Path, scored: Scored, task: Task) -> None:
     """Write one parquet file per part: `row`, the index in the part, and the columns of the task."""
     for part, (logits, labels) in scored.items():
         columns = {"row": np.arange(len(labels), dtype=np.int32)} | task.columns(logits, labels)
-        with atomic_write(folder / PREDICTIONS[part]) as temporary:
-            pq.write_table(pa.table(columns), temporary)
+        # A file opened by Python may lie in a folder whose name is not UTF-8.
+        with atomic_write(folder / PREDICTIONS[part]) as temporary, temporary.open("wb") as file:
+            pq.write_table(pa.table(columns), file)
 
 
 def training_cost(trainer: ClassificationTrainer) -> dict[str, Any]:
-    """The fields of a report about size and training. Seconds, tokens and texts count training steps only."""
+    """The fields of a report about size and training. `train_` seconds, tokens and texts count training steps only."""
     args, clock = trainer.args, trainer.clock.totals()
     lengths = np.asarray(trainer.train_dataset["length"])
     limit = trainer.processing_class.model_max_length
@@ -90,6 +92,7 @@ def training_cost(trainer: ClassificationTrainer) -> dict[str, Any]:
         "model_type": trainer.model.config.model_type,
         "parameters": trainer.num_parameters,
         "trainable_parameters": trainer.num_trained,
+        "seconds": clock["stations"] | {"training": clock["seconds"]} if args.do_train else {},
         "train_seconds": clock["seconds"],
         "train_tokens": clock["tokens"],
         "train_tokens_per_second": clock["tokens"] / clock["seconds"] if clock["seconds"] else None,
@@ -103,4 +106,5 @@ def training_cost(trainer: ClassificationTrainer) -> dict[str, Any]:
         "truncation": kept_part(trainer.processing_class),
         "train_texts_at_max_seq_length": float((lengths >= limit).mean()),
         "vocabulary": len(trainer.processing_class),
+        "validation_unknown_tokens": unknown_in(trainer.eval_dataset, trainer.processing_class),
     }

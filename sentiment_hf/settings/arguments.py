@@ -10,6 +10,7 @@ from sentiment_hf.settings.model_ref import Kind, ModelRef
 
 TOKENIZERS = ("word", "bpe", "char")
 TRUNCATIONS = ("head", "tail", "head-tail")
+VALIDATION_SPLITS = ("auto", "random", "group")
 TUNINGS = ("full", "head", "lora")
 VERIFY = ("sha256", "size")
 
@@ -83,7 +84,15 @@ class DataArguments:
         aliases=["--dataset"],
     )
     dataset_config_name: str | None = flag(None, "Configuration of a Hub dataset.")
-    train_file: str | None = flag(None, "File (csv, tsv, json, jsonl, parquet) or folder with CLASS/*.txt.")
+    dataset_revision: str | None = flag(None, "Branch, tag or commit of a Hub dataset. Default: main.")
+    train_split_name: str | None = flag(
+        None, "Part of --dataset that is train, if its name is not a usual one.", aliases=["--train_split"]
+    )
+    validation_split_name: str | None = flag(None, "Part of --dataset that is validation.")
+    test_split_name: str | None = flag(None, "Part of --dataset that is test.", aliases=["--test_split"])
+    train_file: str | None = flag(
+        None, "File (csv, tsv, json, jsonl, parquet), folder with such files, or folder with CLASS/*.txt."
+    )
     validation_file: str | None = flag(None, "As --train_file. Its scores choose the checkpoint.")
     test_file: str | None = flag(None, "As --train_file. Scored once, at the end.")
     csv_delimiter: str | None = flag(
@@ -100,10 +109,20 @@ class DataArguments:
     text_column_delimiter: str = flag(" ", "Text between the texts of several columns.")
     label_column_name: str | None = flag(None, "Column with the class. Default: the column with a usual name.")
     label_map: str | None = flag(None, "Names of classes for labels of the data, as in NEGATIVE=neg,POSITIVE=pos.")
-    validation_size: float = flag(0.1, "Share of train that becomes validation, if the data has none.")
-    test_size: float = flag(0.1, "Share of train that becomes test, if the data has none.")
+    validation_size: float = flag(0.1, "Share of all rows of train that becomes validation, if the data has none.")
+    test_size: float = flag(0.1, "Share of all rows of train that becomes test, if the data has none.")
+    validation_split: str | None = flag(
+        None,
+        "How parts are taken from train: rows at random, or whole groups of rows that belong together; auto: groups "
+        "if a quarter of the rows has a partner. Default: group with --group_column_name, else random.",
+        choices=VALIDATION_SPLITS,
+    )
+    group_column_name: str | None = flag(
+        None,
+        "Column with the group of a row (film, author, customer). Without it groups are rows that share rare names.",
+    )
     split_seed: int = flag(42, "Seed of splits and samples of the data, not of training.")
-    deduplicate: bool = flag(False, "Remove rows from train whose text is in test too.")
+    deduplicate: bool = flag(False, "Remove rows from train whose text is in validation or test too.")
     max_train_samples: int | None = flag(None, "Use a stratified sample of this many rows of train.")
     max_eval_samples: int | None = flag(None, "Use a stratified sample of this many rows of validation.")
     max_predict_samples: int | None = flag(None, "Use a stratified sample of this many rows of test.")
@@ -158,6 +177,12 @@ class RunArguments:
     early_stopping_patience: int | None = flag(
         None, "Stop after this many evaluations without a better score on validation."
     )
+    least_steps: int | None = flag(
+        None, "Fewest optimizer steps that --num_train_epochs of a recipe becomes on a small train part."
+    )
+    most_steps: int | None = flag(
+        None, "Most optimizer steps that --num_train_epochs of a recipe becomes on a large train part."
+    )
     class_weights: str | None = flag(
         None,
         "Weight each class in the loss, or in the fit of a baseline, by its inverse frequency in train.",
@@ -186,6 +211,7 @@ class RunSpec:
         `use_cpu` is None if it is not given: then the CPU is used only if there is no accelerator. `output_dir` may be
         AUTO. `do_train`, `do_eval` and `do_predict` are the parts of the run. TrainingArguments does not keep
         `do_eval`: it sets it to true for every `eval_strategy` but "no".
+    command: the command line, quoted for a shell.
     """
 
     model: ModelRef
@@ -196,6 +222,7 @@ class RunSpec:
     tuning: TuningArguments
     run: RunArguments
     training: dict[str, Any]
+    command: str = ""
 
     @property
     def recipe(self) -> str | None:

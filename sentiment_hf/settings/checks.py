@@ -6,6 +6,7 @@ from collections.abc import Set
 from pathlib import Path
 from typing import Any
 
+from sentiment_hf.common.characters import require_utf8_name
 from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.settings.arguments import DataArguments, RunSpec
@@ -81,6 +82,7 @@ def check_spec(spec: RunSpec) -> None:
     """
     values = spec.values()
     check_values(values)
+    require_utf8_name(values["output_dir"], "--output_dir")
     parse_label_map(spec.data.label_map)
     CsvSettings.parse(spec.data.csv_delimiter, spec.data.csv_quote)
     check_model(spec)
@@ -154,6 +156,8 @@ def check_model(spec: RunSpec) -> None:
     if not model.is_new and model.kind in (Kind.BASELINE, Kind.ENSEMBLE):
         raise InputError(f"--model {model.name}: this folder is no checkpoint but a finished {model.kind}")
     model.require_base()
+    if not spec.training["do_train"]:
+        model.require_one_class_per_text()
     if model.is_new and tuning.tuning != "full":
         raise InputError(
             f"--tuning {tuning.tuning} leaves most weights as they are, and those of a new {model.name} know nothing; "

@@ -2,15 +2,21 @@
 
 import json
 import os
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
 
-from sentiment_hf.common.class_names import canonical, repeated, say_look_alikes
 from sentiment_hf.common.errors import InputError, did_you_mean
-from sentiment_hf.common.layout import ADAPTER_CONFIG, BASELINE_FILE, CONFIG, ENSEMBLE_FILE, LABELS, MODEL_FILES
+from sentiment_hf.common.layout import ADAPTER_CONFIG, BASELINE_FILE, CONFIG, ENSEMBLE_FILE, MODEL_FILES
+from sentiment_hf.common.lfs import is_lfs_pointer
+from sentiment_hf.settings.saved_outputs import (
+    ensemble_labels,
+    head_labels,
+    other_task,
+    read_json_object,
+    saved_labels,
+)
 
 # Names and descriptions, as `list` shows them. They are repeated here because the registries import torch and
 # scikit-learn. A test compares the names.
@@ -64,6 +70,7 @@ class ModelRef:
     base: the model that an adapter changes.
     labels: the class names in the order of the outputs; None if they are not known.
     model_type: the `model_type` of the config; None if it is not known.
+    other_task: what the head was trained for, if that is not one class per text: see `saved_outputs.other_task`.
     flag: the flag that named the model, for errors.
     """
 
@@ -76,6 +83,7 @@ class ModelRef:
     base: Self | None = None
     labels: tuple[str, ...] | None = None
     model_type: str | None = None
+    other_task: str | None = None
     flag: str = "--model"
 
     @classmethod
@@ -154,6 +162,14 @@ class ModelRef:
         if not (self.base.folder / CONFIG).is_file():
             raise no_config(self.base.name, self.flag)
 
+    def require_one_class_per_text(self) -> None:
+        """Raise InputError if the head was trained for another task, whose outputs would be read as classes."""
+        if self.other_task:
+            raise InputError(
+                f"{self.flag} {self.name}: its head is for {self.other_task}, and only models that choose one class "
+                f"per text are supported: train it with a new head by `sentiment-hf run --model {self.name}`"
+            )
+
 
 def refuse_misspelt(name: str, flag: str) -> None:
     """Raise InputError for a custom-* or baseline-* name that does not exist. A folder is given as ./custom-mine."""
@@ -185,29 +201,32 @@ def no_config(name: str, flag: str) -> InputError:
 def inspect_folder(ref: ModelRef) -> ModelRef:
     """The reference with the kind, base, labels and model type of the model in its folder."""
     folder = ref.folder
+    refuse_lfs_pointers(ref)
     if (folder / ENSEMBLE_FILE).is_file():
         return replace(ref, kind=Kind.ENSEMBLE, labels=ensemble_labels(folder))
     if (folder / BASELINE_FILE).is_file():
         return replace(ref, kind=Kind.BASELINE, labels=saved_labels(ref))
     if (folder / ADAPTER_CONFIG).is_file():
-        base = adapter_base(ref)
-        labels = saved_labels(ref) or base.labels
-        return replace(ref, kind=Kind.ADAPTER, base=base, labels=labels, model_type=base.model_type)
+        base, own = adapter_base(ref), saved_labels(ref)
+        task = None if own else base.other_task
+        known = {"labels": own or base.labels, "model_type": base.model_type, "other_task": task}
+        return replace(ref, kind=Kind.ADAPTER, base=base, **known)
     if not (folder / CONFIG).is_file():
         raise no_config(ref.name, ref.flag)
     config = read_json_object(folder / CONFIG, ref)
-    return replace(ref, labels=head_labels(config, ref), model_type=config.get("model_type"))
+    known = {"model_type": config.get("model_type"), "other_task": other_task(config)}
+    return replace(ref, labels=head_labels(config, ref), **known)
 
 
-def read_json_object(file: Path, ref: ModelRef) -> dict:
-    """The JSON object in a file of the model. Raises InputError if the file holds something else."""
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise InputError(f"{ref.flag} {ref.name}: expected a JSON object in {file} ({error})") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{ref.flag} {ref.name}: expected a JSON object in {file}, found a {type(found).__name__}")
-    return found
+def refuse_lfs_pointers(ref: ModelRef) -> None:
+    """Raise InputError if a file of the model is a Git LFS pointer. Pickled weights are not read, so they may be."""
+    patterns = [pattern for pattern in MODEL_FILES if not pattern.startswith("pytorch_model")]
+    for path in sorted(path for pattern in patterns for path in ref.folder.glob(pattern)):
+        if path.is_file() and is_lfs_pointer(path):
+            raise InputError(
+                f"{ref.flag} {ref.name}: {path.name} is a Git LFS pointer and not the file itself; get the files by "
+                f"`git lfs pull` in {ref.folder}"
+            )
 
 
 def adapter_base(ref: ModelRef) -> ModelRef:
@@ -239,58 +258,3 @@ def adapter_base(ref: ModelRef) -> ModelRef:
     if base.kind is not Kind.CHECKPOINT:
         raise InputError(f"{ref.flag} {ref.name} is an adapter of {name}, which is no checkpoint")
     return base
-
-
-def head_labels(config: dict, ref: ModelRef) -> tuple[str, ...] | None:
-    """The class names in a config.json, ordered by id; None if they are missing, or are LABEL_0, LABEL_1, ..."""
-    names = config.get("id2label") or {}
-    try:
-        ordered = tuple(str(names[number]) for number in sorted(names, key=int))
-    except (ValueError, TypeError) as error:
-        raise InputError(
-            f"{ref.flag} {ref.name}: expected id2label in {ref.folder / CONFIG} as {{number: name}}, found {names!r}"
-        ) from error
-    unnamed = ordered == tuple(f"LABEL_{number}" for number in range(len(ordered)))
-    return None if unnamed else one_name_each(ordered, f"{ref.flag} {ref.name}: id2label in {CONFIG}")
-
-
-def one_name_each(names: Iterable[str], where: str) -> tuple[str, ...]:
-    """The names as `canonical`; raises InputError, which says `where` they are from, if two outputs have one name."""
-    labels = tuple(map(canonical, names))
-    if twice := repeated(labels):
-        ids = [index for index, label in enumerate(labels) if label == twice]
-        raise InputError(
-            f"{where} gives the name {twice!r} to several outputs ({', '.join(map(str, ids))}); give each its own name"
-        )
-    say_look_alikes(labels, where)
-    return labels
-
-
-def saved_labels(ref: ModelRef) -> tuple[str, ...] | None:
-    """The class names in the labels.json of an adapter or a baseline; None without this file."""
-    file = ref.folder / LABELS
-    if not file.is_file():
-        return None
-    labels = read_json_object(file, ref).get("labels")
-    if not is_list_of_names(labels):
-        raise InputError(
-            f"{ref.flag} {ref.name}: expected a list of class names as labels in {file}, found {labels!r}"
-        )
-    return one_name_each(labels, f"{ref.flag} {ref.name}: {file.name}")
-
-
-def ensemble_labels(folder: Path) -> tuple[str, ...]:
-    """The class names in the ensemble.json of a folder. Raises InputError if it is damaged."""
-    file = folder / ENSEMBLE_FILE
-    try:
-        labels = json.loads(file.read_text(encoding="utf-8"))["labels"]
-    except (ValueError, RecursionError, KeyError, TypeError):
-        labels = None
-    if not is_list_of_names(labels):
-        raise InputError(f"{file} is damaged; make the ensemble again, by `sentiment-hf ensemble`")
-    return one_name_each(labels, str(file))
-
-
-def is_list_of_names(value: Any) -> bool:
-    """Whether the value is a non-empty list of text."""
-    return isinstance(value, list) and bool(value) and all(isinstance(name, str) for name in value)

@@ -6,6 +6,7 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
+from sentiment_hf.common.command import command_line
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.settings.arguments import (
     DataArguments,
@@ -38,9 +39,10 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
     given = read_command_line(argv, flags)
     asked = given.pop("help")
     path, recipe, model = recipe_and_model(given, flags)
-    if "num_train_epochs" in given:
-        # TrainingArguments lets max_steps override num_train_epochs. Here a flag overrides the recipe.
-        recipe.pop("max_steps", None)
+    if given.keys() & {"num_train_epochs", "max_steps"}:
+        # Here a flag overrides the recipe; TrainingArguments lets max_steps override num_train_epochs.
+        for name in {"max_steps", "least_steps", "most_steps"}:
+            recipe.pop(name, None)
     settings = recipe.pop("model_config", None) or []
     defaults = {flag.name: copy(flag.default) for flag in flags} | DEFAULTS
     values = defaults | saving_as_evaluating(recipe | given) | recipe | given
@@ -54,6 +56,7 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
         )
     named = recipe.keys() | given.keys()
     spec = make_spec(values, model)
+    spec.command = command_line("run", argv)
     if model.is_new and model.kind is Kind.BASELINE:
         check_baseline(spec, named)
     choose_parts(spec.training, named)

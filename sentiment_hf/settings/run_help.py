@@ -42,7 +42,7 @@ OWN_HELP = {
     "gradient_accumulation_steps": "Batches in an optimizer step.",
     "auto_find_batch_size": "If memory runs out, restart from the last checkpoint with half the batch size, "
     "and as many texts per step.",
-    "bf16": "Mixed precision: compute mostly in bfloat16. The weights keep their type.",
+    "bf16": "Mixed precision: compute mostly in bfloat16. The weights are float32, whatever they were saved in.",
     "eval_strategy": "When validation is scored. Unless it is no, a checkpoint is saved at the same time.",
     "seed": "Seed of new weights, of dropout and of the order of the rows.",
     "disable_tqdm": "Show no progress bars.",

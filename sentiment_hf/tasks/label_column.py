@@ -45,9 +45,8 @@ def class_name_per_row(column: LabelColumn) -> list[str]:
     for index, label in enumerate(column.cells):
         if label is None or label < 0:
             raise InputError(
-                f"{column.place(index)}: {column.name!r} is {label}, which marks a row without a label. A part "
-                "without labels cannot be used; name files with labels by --train_file, --validation_file and "
-                "--test_file."
+                f"{column.place(index)}: {column.name!r} is {label}, which marks a row without a label. Fill "
+                "it in or remove the row; a validation or test part is left out only if no row of it has a label."
             )
         if label >= len(names):
             raise InputError(

@@ -18,7 +18,17 @@ RATES = ("precision", "recall", "f1")
 
 
 class ClassificationScores(evaluate.Metric):
-    """Accuracy, macro precision, recall and F1. It is defined here because `evaluate.load` needs the network."""
+    """Accuracy, macro precision, recall and F1, computed in memory without a file.
+
+    It is defined here because `evaluate.load` needs the network.
+    """
+
+    def __init__(self):
+        super().__init__(keep_in_memory=True)
+
+    def _build_data_dir(self) -> str:
+        """Make no folder in HF_HOME, which may be read-only: `evaluate` makes one even with keep_in_memory."""
+        return ""
 
     def _info(self) -> evaluate.MetricInfo:
         return evaluate.MetricInfo(

@@ -1,10 +1,8 @@
 """Convert texts to token ids with any tokenizer, and choose which part of a long text is kept."""
 
-import re
-
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
-LINE_BREAK = r"(?i)<br\s*/?>"
+from sentiment_hf.text.line_breaks import LINE_BREAK_ENTRY, spaces_for_line_breaks
 
 # The entry of tokenizer_config.json that says which part of a long text is kept.
 TRUNCATION_ENTRY = "text_truncation"
@@ -27,12 +25,13 @@ def kept_part(tokenizer: PreTrainedTokenizerBase) -> str:
 def encode(texts: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int | None = None) -> BatchEncoding:
     """Convert texts to input_ids, attention_mask, ...: each a list with a list per text.
 
-    Training, scoring and prediction all use this function. `<br />` becomes a space for every tokenizer. Texts are cut
+    Training, scoring and prediction all use this function. Texts are cut
     to `max_length` tokens (None: the tokenizer's own maximum). A text without tokens, such as "" for GPT-2, becomes
     one end-of-text token.
     """
     limit = {"truncation": True, "max_length": max_length}
-    texts = [re.sub(LINE_BREAK, " ", text) for text in texts]
+    if LINE_BREAK_ENTRY in tokenizer.init_kwargs:
+        texts = spaces_for_line_breaks(texts)
     if kept_part(tokenizer) == "head-tail":
         # verbose=False turns off the warning about long texts, which are cut below.
         encoded = tokenizer(texts, return_special_tokens_mask=True, verbose=False)

@@ -8,7 +8,7 @@ from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_toke
 from transformers import PreTrainedTokenizerFast
 
 from sentiment_hf.common.errors import InputError, did_you_mean
-from sentiment_hf.text.encode import LINE_BREAK
+from sentiment_hf.text.line_breaks import LINE_BREAK
 
 # WordPiece is missing: it learns a different vocabulary in every process (huggingface/tokenizers#1794).
 KINDS = ("word", "bpe", "char")

@@ -69,7 +69,7 @@ class FewLengthsCollator(DataCollatorWithPadding):
         """Rows with `input_ids` and other fields -> tensors (batch, length)."""
         longest = max(len(row["input_ids"]) for row in features)
         padded = round_up(longest, 8 if longest <= 64 else 32)
-        self.max_length = min(padded, round_up(self.tokenizer.model_max_length, 8))
+        self.max_length = min(padded, self.tokenizer.model_max_length)
         return super().__call__(features)
 
 

@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import write_json, write_text
 from sentiment_hf.common.layout import CLOCK
+from sentiment_hf.common.signals import restore_handlers, set_handlers
 from sentiment_hf.training.checkpoints import checkpoint_at, delete_old_checkpoints, write_manifest
 from sentiment_hf.training.clock import Clock
 from sentiment_hf.training.disk import full_disk_explained
@@ -32,12 +33,11 @@ class StopOnSignal(TrainerCallback):
         self.launcher = find_launcher()
 
     def __enter__(self):
-        self.before = {signum: signal.signal(signum, self.receive) for signum in (signal.SIGINT, signal.SIGTERM)}
+        self.before = set_handlers((signal.SIGINT, signal.SIGTERM), self.receive)
         return self
 
     def __exit__(self, *exception):
-        for signum, handler in self.before.items():
-            signal.signal(signum, handler)
+        restore_handlers(self.before)
 
     def receive(self, signum: int, frame) -> None:
         """Handle the signal: store its number, and restore the earlier handler for the next signal."""
@@ -110,7 +110,7 @@ class CheckpointsOnDisk(TrainerCallback):
         totals = self.clock.totals()
         if args.should_save:
             folder = checkpoint_at(args.output_dir, state.global_step)
-            with full_disk_explained(folder):
+            with full_disk_explained(folder), self.clock.stations.counting("saving"):
                 write_json(folder / CLOCK, totals)
                 write_manifest(folder, self.verify)
             best = state.best_model_checkpoint

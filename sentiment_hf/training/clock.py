@@ -1,8 +1,9 @@
-"""Count the seconds, tokens and texts of training, over all sessions of a run."""
+"""Count the seconds of a run by station, and tokens and texts of training, over all sessions of the run."""
 
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -11,10 +12,13 @@ from torch import Tensor
 from transformers import TrainerCallback
 
 from sentiment_hf.common.layout import CLOCK
+from sentiment_hf.common.stopwatch import Stopwatch
 
 
 class Clock(TrainerCallback):
-    """Count the time in which batches are fetched and steps are made, but not logging, validating and saving.
+    """Count the time in which batches are fetched and steps are made, without logging, validating and saving.
+
+    `stations` counts the other stations of the run.
 
     `on_step_begin` starts the clock at the first step of a session, so that the time in which a resumed run skips
     batches does not count. `on_step_end` stops it. The trainer calls `resume` before it fetches the batches of the
@@ -23,6 +27,7 @@ class Clock(TrainerCallback):
 
     def __init__(self):
         self.seconds, self.tokens, self.texts = 0.0, 0, 0
+        self.stations = Stopwatch()
         # True from the first step of this session on. An error before that means that a flag cannot be used.
         self.begun = False
 
@@ -47,13 +52,21 @@ class Clock(TrainerCallback):
         self.texts += len(mask)
 
     def restore(self, checkpoint: Path) -> None:
-        """Continue from the totals in `checkpoint`, on the first process only: they are sums over all processes."""
+        """Continue from the totals in `checkpoint`, on the first process only: they are sums over all processes.
+
+        What this session has made again, such as the tokens of the texts, counts with its seconds of the first time.
+        A checkpoint of an older version has no stations; then those of this session count.
+        """
         if PartialState().is_main_process:
             totals = json.loads((checkpoint / CLOCK).read_text())
             self.seconds, self.tokens, self.texts = totals["seconds"], totals["tokens"], totals["texts"]
+            self.stations.seconds |= totals.get("stations", {})
 
-    def totals(self) -> dict[str, float | int]:
-        """Seconds of this process, tokens and texts of all processes together. Every process must call it."""
+    def totals(self) -> dict[str, Any]:
+        """Seconds of this process, tokens and texts of all processes together. Every process must call it.
+
+        `seconds` are those of training steps, `stations` those of the other stations of the run.
+        """
         counts = torch.tensor([int(self.tokens), self.texts], device=PartialState().device)
         tokens, texts = reduce(counts, "sum").tolist()
-        return {"seconds": self.seconds, "tokens": tokens, "texts": texts}
+        return {"seconds": self.seconds, "tokens": tokens, "texts": texts, "stations": dict(self.stations.seconds)}

@@ -1,5 +1,6 @@
 """Disk space: checked before training, and explained in an error if it runs out during training."""
 
+import errno
 import math
 import os
 import shutil
@@ -72,14 +73,29 @@ def checkpoints_at_once(trainer: Trainer) -> int:
 
 @contextmanager
 def unwritable_explained(folder: Path) -> Iterator[None]:
-    """Turn an error of writing a file of the run into TrainingError: the disk is full or no longer writable."""
+    """Turn an error of writing a file into TrainingError, which blames that file or, if it is unknown, `folder`."""
     try:
         yield
     except (OSError, SafetensorError) as error:
+        place, advice = blamed(error, folder)
         raise TrainingError(
-            f"{folder} could not be written to ({' '.join(str(error).split())[:200]}): make room, and the same "
+            f"{place} could not be written to ({' '.join(str(error).split())[:200]}): {advice}, and the same "
             "command goes on from the last checkpoint"
         ) from error
+
+
+def blamed(error: Exception, folder: Path) -> tuple[Path, str]:
+    """What could not be written to, and what to do: a file outside of `folder` is not one of the run."""
+    file = getattr(error, "filename", None)
+    path = Path(os.fsdecode(file)).absolute() if isinstance(file, str | bytes) else folder.absolute()
+    allow = (
+        "make it writable"
+        if getattr(error, "errno", None) in (errno.EACCES, errno.EPERM, errno.EROFS)
+        else "make room"
+    )
+    if path.is_relative_to(folder.absolute()):
+        return folder, allow
+    return path, f"{allow} or name another place (HF_HOME for the caches, TMPDIR for temporary files)"
 
 
 @contextmanager

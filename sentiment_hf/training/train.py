@@ -13,19 +13,25 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments, se
 
 from sentiment_hf.common.errors import InputError, Interrupted, TrainingError
 from sentiment_hf.common.layout import HISTORY
+from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.models.load import load_model, load_tokenizer
 from sentiment_hf.settings.arguments import RunArguments, RunSpec
 from sentiment_hf.text.tokenize import tokenize
+from sentiment_hf.text.unknown import advice_for, say_unknown, unknown_in
 from sentiment_hf.text.word_vectors import initialise_embedding
 from sentiment_hf.training.batches import FewLengthsCollator, longest_first
 from sentiment_hf.training.callbacks import EarlyStoppingCallback, MetricsFile, StopOnBrokenLoss, StopOnSignal
 from sentiment_hf.training.checkpoints import pickles_refused, warn_of_other_versions
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.processes import lost_processes_explained
+from sentiment_hf.training.schedule import bound_steps
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 logger = logging.getLogger(__name__)
+
+# What to do if the tokenizer of a checkpoint does not know the texts.
+OTHER_CHECKPOINT = "take a checkpoint that was trained on texts in this language"
 
 
 def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> ClassificationTrainer:
@@ -35,18 +41,25 @@ def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Cla
         InputError: tokenizer or model cannot be loaded, or `Trainer` refuses a combination of flags.
     """
     set_seed(args.seed)
-    tokenizer = load_tokenizer(spec, splits.train["text"])
+    stations = Stopwatch()
+    with stations.counting("preprocessing"):
+        tokenizer = load_tokenizer(spec, splits.train["text"])
     model = load_model(spec, splits.task, tokenizer, trains=args.do_train)
-    if vectors := spec.new_model.word_vectors:
-        found = initialise_embedding(model, tokenizer, vectors)
-        logger.warning("%s covers %.1f %% of the vocabulary", vectors, 100 * found)
-    train, validation = (
-        tokenize(part, tokenizer, tokenizer.model_max_length) for part in (splits.train, splits.validation)
-    )
     collator = FewLengthsCollator(tokenizer)
-    if spec.model.is_new:
-        model.prepare(labelled_batches(train, collator))
+    with stations.counting("preprocessing"):
+        if vectors := spec.new_model.word_vectors:
+            found = initialise_embedding(model, tokenizer, vectors)
+            logger.warning("%s covers %.1f %% of the vocabulary", vectors, 100 * found)
+        train, validation = (
+            tokenize(part, tokenizer, tokenizer.model_max_length) for part in (splits.train, splits.validation)
+        )
+        if spec.model.is_new:
+            model.prepare(labelled_batches(train, collator))
+    known = advice_for(spec.tokenizer.tokenizer) if (spec.embed_with or spec.model).is_new else OTHER_CHECKPOINT
+    say_unknown(unknown_in(validation, tokenizer), known)
     labels = np.asarray(splits.train["label"][:])
+    if args.do_train:
+        bound_steps(args, spec.run, len(train))
     with refusals_explained():
         trainer = ClassificationTrainer(
             model=model,
@@ -61,6 +74,8 @@ def build_trainer(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Cla
             checkpoint_verify=spec.run.checkpoint_verify,
             callbacks=run_callbacks(spec.run, args),
         )
+    trainer.clock.stations = stations
+    trainer.reading = splits.reading
     # `Trainer` adds PrinterCallback with --disable_tqdm. metrics.jsonl holds the same entries.
     trainer.remove_callback(PrinterCallback)
     return trainer
@@ -126,6 +141,7 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) 
 
 def save_model(trainer: ClassificationTrainer, merge: bool) -> None:
     """Save the model: a whole checkpoint, or an adapter unless `merge` merges it into its base."""
-    if merge:
-        trainer.model = trainer.model_wrapped = trainer.model.merge_and_unload()
-    trainer.save_model()
+    with trainer.clock.stations.counting("saving"):
+        if merge:
+            trainer.model = trainer.model_wrapped = trainer.model.merge_and_unload()
+        trainer.save_model()

@@ -16,6 +16,7 @@ from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import atomic_write, write_json
 from sentiment_hf.common.layout import TRAINER_STATE
 from sentiment_hf.models.adapters import write_labels
+from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.training.batches import LengthBucketSampler
 from sentiment_hf.training.broken_step import OptimizerStep, refuse_step
@@ -53,6 +54,7 @@ class ClassificationTrainer(Trainer):
         self.model_accepts_loss_kwargs = False
         self.length_bucketing = length_bucketing
         self.checkpoint_verify = checkpoint_verify
+        self.reading: Reading | None = None
         if self.train_dataset is not None:
             self.train_dataset = self.train_dataset.add_column("row", np.arange(len(self.train_dataset)))
         # Counted before training, because --merge_adapter removes the adapters afterwards.
@@ -152,6 +154,11 @@ class ClassificationTrainer(Trainer):
         if not self.control.should_training_stop:
             super()._run_epoch(*args, **kwargs)
 
+    def evaluate(self, *args, **kwargs) -> dict[str, float]:
+        """Score validation, by which the checkpoint is chosen; count its seconds."""
+        with self.clock.stations.counting("evaluation"):
+            return super().evaluate(*args, **kwargs)
+
     def evaluation_loop(self, *args, **kwargs):
         """Return logits, labels and scores; the loss is the mean over all rows.
 
@@ -163,17 +170,21 @@ class ClassificationTrainer(Trainer):
         return output
 
     def save_model(self, output_dir: str | None = None, *args, **kwargs) -> None:
-        """Save the model; for an adapter also the names of the classes, which its own files do not hold."""
+        """Save the model and the columns of its texts; for an adapter also the names of the classes."""
         super().save_model(output_dir, *args, **kwargs)
+        folder = Path(output_dir or self.args.output_dir)
         if isinstance(self.model, PeftModel) and self.args.should_save:
-            write_labels(self.model, Path(output_dir or self.args.output_dir))
+            write_labels(self.model, folder)
+        if self.reading and self.args.should_save:
+            self.reading.save(folder)
 
     def _save_checkpoint(self, *args, **kwargs) -> None:
         """Write a checkpoint. If the disk is full, delete the incomplete checkpoint and raise TrainingError.
 
         No public method encloses the writing: `on_save` is called after it.
         """
-        with full_disk_explained(checkpoint_at(self.args.output_dir, self.state.global_step)):
+        there = checkpoint_at(self.args.output_dir, self.state.global_step)
+        with full_disk_explained(there), self.clock.stations.counting("saving"):
             super()._save_checkpoint(*args, **kwargs)
 
     def _load_best_model(self) -> None:
@@ -187,7 +198,8 @@ class ClassificationTrainer(Trainer):
                 f"{best}, the best checkpoint, was damaged since it was written ({reason}); the same command goes on "
                 "from an older one, or from the start"
             )
-        super()._load_best_model()
+        with self.clock.stations.counting("saving"):
+            super()._load_best_model()
 
     def keep_best_alone(self) -> None:
         """Delete all checkpoints but the best if --save_total_limit is 1. Called after the run has finished."""

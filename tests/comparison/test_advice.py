@@ -20,6 +20,7 @@ def around(value: float) -> dict:
 def model(name: str, accuracy: float, minutes: float | None = 10, speed: float | None = None, **more) -> dict:
     inference = None if speed is None else {"texts_per_second_one_core": speed}
     facts = {"name": name, "kind": "scratch", "accuracy": around(accuracy), "single_seed": False}
+    facts["validation"] = around(accuracy)
     return facts | {"train_minutes": minutes, "inference": inference} | more
 
 
@@ -31,10 +32,14 @@ def comparison(*models: dict, alike: tuple[str, ...] = (), curves: tuple = ()) -
         difference = a["accuracy"]["value"] - b["accuracy"]["value"]
         p = 0.0001 if differs else 0.4
         pairs.append({"a": a["name"], "b": b["name"], "difference": difference, "p_holm": p, "differs": differs})
+        pairs[-1]["claim"] = "trained models" if a["single_seed"] or b["single_seed"] else "methods"
     rest = [[found["name"]] for found in models if found["name"] not in alike]
     groups = [list(alike), *rest] if alike else rest
     return {
         "models": list(models),
+        "candidates": len(models),
+        "grid": None,
+        "alike_on_validation": list(alike) or [models[0]["name"]],
         "pairs": pairs,
         "groups": groups,
         "rows": {"test": 25000},
@@ -44,7 +49,8 @@ def comparison(*models: dict, alike: tuple[str, ...] = (), curves: tuple = ()) -
 
 def curve(name: str, kind: str, *accuracies: float) -> dict:
     sizes = (225, 2250, 22500)
-    points = [{"train_rows": size, "accuracy": around(a)} for size, a in zip(sizes, accuracies, strict=True)]
+    scored = zip(sizes, accuracies, strict=True)
+    points = [{"train_rows": size, "accuracy": around(a), "validation": a} for size, a in scored]
     return {"name": name, "kind": kind, "points": points}
 
 
@@ -52,8 +58,9 @@ def test_the_question_is_answered_with_loss_p_and_cost_per_text():
     big, small = model("minilm-lora", 0.915, speed=10, kind="pretrained"), model("custom-lstm", 0.894, speed=600)
     said = advice(comparison(big, small))
     assert said == [
-        "minilm-lora has the highest accuracy of 2 models: 91.5% of 25,000 test rows (95 % interval 91.1% to 91.9%).",
-        "It is better than custom-lstm by the exact McNemar test (5 %, Holm's correction).",
+        "minilm-lora has the highest accuracy of 2 models on validation, 91.5%, which flatters the best of 2; on test "
+        "it has 91.5% of 25,000 test rows (95 % interval 91.1% to 91.9%).",
+        "There it is better than custom-lstm over seeds and rows (5 %, Holm's correction).",
         "Take minilm-lora, unless cost matters more than the difference.",
         "For less, custom-lstm is 2.1 points below minilm-lora (p < 0.001) and is 60 times cheaper per text.",
     ]
@@ -65,7 +72,7 @@ def test_of_models_that_cannot_be_told_apart_the_cheapest_is_taken():
     assert "cannot be told apart from small" in said[1]
     assert said[2] == (
         "Take small: it trains 6.2 times faster (12 minutes against 75 minutes), and that it is 0.4 points below big "
-        "may be chance."
+        "on validation may be chance; on test it is 0.4 points below big (p = 0.400)."
     )
     assert said[3] == "On 25,000 test rows a difference of 0.4 points was still within noise."
 
@@ -145,3 +152,47 @@ def test_where_the_learning_curves_cross(scratch, said):
     sentences = advice(comparison(model("big", 0.9), model("small", 0.88), curves=curves))
     assert any(said in sentence for sentence in sentences), sentences
     assert 3 <= len(sentences) <= 6
+
+
+def test_validation_chooses_and_test_is_shown_beside():
+    lucky = model("lucky", 0.95, validation=around(0.88), minutes=1)
+    sound = model("sound", 0.90, validation=around(0.91), minutes=80)
+    said = advice(comparison(sound, lucky))
+    assert said[0].startswith("sound has the highest accuracy of 2 models on validation, 91.0%")
+    assert said[1] == "There it is behind lucky over seeds and rows (5 %, Holm's correction)."
+    assert said[2].startswith("Take sound")
+    assert said[3] == (
+        "For less, lucky is 5.0 points above sound (p < 0.001) and trains 80 times faster (1.0 minutes against 80 "
+        "minutes)."
+    )
+
+
+def test_the_best_on_test_is_named_by_no_sentence_where_nothing_was_validated():
+    said = advice(comparison(model("a", 0.9, validation=None), model("b", 0.8, validation=None)))
+    assert said[0] == "No run was scored on validation, so nothing is chosen here."
+    assert not any("Take" in sentence for sentence in said)
+
+
+def test_a_model_without_validation_is_not_chosen_and_that_is_said():
+    said = advice(comparison(model("a", 0.8), model("b", 0.7), model("tested", 0.9, validation=None, minutes=1)))
+    assert "Take a" in said[2]
+    assert not any("tested" in sentence for sentence in said[:-1])
+    assert "ested was not scored on validation" in said[-1]
+
+
+def test_with_one_seed_the_trained_models_are_compared_and_that_is_said():
+    said = advice(comparison(model("a", 0.9, single_seed=True), model("b", 0.8)))
+    assert (
+        said[1]
+        == "There it is better than b by the exact McNemar test of the trained models (5 %, Holm's correction)."
+    )
+    assert "about the trained models and not the methods" in said[-1]
+
+
+def test_what_is_ahead_alike_and_behind_on_test_are_told_in_one_sentence():
+    models = [
+        model(name, accuracy, validation=around(0.95 - index / 100))
+        for index, (name, accuracy) in enumerate([("a", 0.9), ("b", 0.92), ("c", 0.9), ("d", 0.8), ("e", 0.7)])
+    ]
+    said = advice(comparison(*models, alike=("a", "c")))[1]
+    assert said.startswith("There it is behind b, cannot be told apart from c and is better than d and e over seeds")

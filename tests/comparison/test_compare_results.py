@@ -41,7 +41,17 @@ def folders(data, tmp_path_factory):
     for model in ("custom-fc", "custom-gru"):
         for seed in (0, 1):
             run_flags(data, folder / f"{model}-seed{seed}", "--seed", seed, "--learning_rate", 0.05, model=model)
-    run_flags(data, folder / "custom-fc-few-seed0", "--seed", 0, "--max_train_samples", 8, model="custom-fc")
+    run_flags(
+        data,
+        folder / "custom-fc-few-seed0",
+        "--seed",
+        0,
+        "--max_train_samples",
+        8,
+        "--learning_rate",
+        0.05,
+        model="custom-fc",
+    )
     return sorted(folder.iterdir())
 
 
@@ -86,10 +96,12 @@ def test_the_numbers_are_those_of_the_reports(compared, folders):
         assert model["accuracy_by_seed"] == pytest.approx([test["accuracy"] for test in tests])
         for name, saved in zip(SCORES[:3], ("accuracy", "f1_macro", "loss"), strict=True):
             assert model[name]["value"] == pytest.approx(sum(test[saved] for test in tests) / 2, rel=2e-3)
-        lower = min(tests, key=lambda test: test["accuracy"])
-        assert model["confusion"] in [test["confusion"] for test in tests if test["accuracy"] == lower["accuracy"]]
+        validated = [report["validation"]["accuracy"] for report in reports]
+        assert model["validation"]["value"] == pytest.approx(sum(validated) / 2)
+        lower = min(range(2), key=validated.__getitem__)
+        assert model["confusion"] == tests[lower]["confusion"]
         assert model["parameters"] == reports[0]["parameters"]
-        assert model["train_minutes"] == pytest.approx(sum(report["train_seconds"] for report in reports) / 120)
+        assert model["train_minutes"] == pytest.approx(sum(report["total_seconds"] for report in reports) / 120)
         assert model["bytes_on_disk"] > (folders[0] / "model.safetensors").stat().st_size / 10
     assert compared["rows"] == {"train": 40, "validation": 14, "test": 22}
     assert compared["labels"] == ["negative", "positive"]
@@ -146,6 +158,7 @@ def test_one_model_alone_is_described(folders):
 
 def test_a_model_beside_its_copy_cannot_be_told_apart(folders, tmp_path):
     copy = shutil.copytree(folders[-1], tmp_path / "other-gru")
+    change_report(copy, truncation="tail")
     result = compare(load_runs([folders[-1], copy]), None)
     assert [model["name"] for model in result["models"]] == ["custom-gru", "other-gru"]
     (pair,) = result["pairs"]
@@ -153,11 +166,70 @@ def test_a_model_beside_its_copy_cannot_be_told_apart(folders, tmp_path):
     assert result["groups"] == [["custom-gru", "other-gru"]]
 
 
-def test_the_same_seed_twice_is_refused_unless_the_names_differ(folders, tmp_path):
-    twin = shutil.copytree(folders[-1], tmp_path / "elsewhere" / folders[-1].name)
-    with pytest.raises(InputError, match=r"same model with the same seed, 1.*names"):
-        compare(load_runs([folders[-1], twin]), None)
+def test_the_same_seed_twice_is_refused_whatever_the_folders_are_called(folders, tmp_path):
+    for name in (folders[-1].name, "another-name"):
+        twin = shutil.copytree(folders[-1], tmp_path / "elsewhere" / name)
+        with pytest.raises(
+            InputError, match=r"same model with the same seed, 1, and the same settings; leave one out"
+        ):
+            compare(load_runs([folders[-1], twin]), None)
     assert len(load_runs([folders[-1], folders[-1]])) == 1
+
+
+def test_seeds_are_known_by_what_the_runs_say_and_not_by_their_folders(folders, tmp_path):
+    first, second = (
+        Path(shutil.copytree(folder, tmp_path / name)) for folder, name in zip(folders[-2:], "ab", strict=True)
+    )
+    (model,) = compare(load_runs([first, second]), None)["models"]
+    assert model["seeds"] == [0, 1]
+    change_report(second, flags=read_report(second)["flags"] | {"learning_rate": 0.1})
+    assert len(compare(load_runs([first, second]), None)["models"]) == 2
+
+
+def test_seeds_of_runs_before_the_flags_were_kept_are_known_by_their_commands(copies):
+    first, second = copies[-2:]
+    words = "sentiment-hf run --model custom-gru --dataset {data} --seed {seed} --output_dir out/{seed} {more}"
+    for seed, folder in enumerate((first, second)):
+        change_report(folder, flags=None, command=words.format(data=f"data{seed}", seed=seed, more=""))
+    assert len(compare(load_runs([first, second]), None)["models"]) == 1
+    change_report(second, command=words.format(data="data1", seed=1, more="--learning_rate=1"))
+    assert len(compare(load_runs([first, second]), None)["models"]) == 2
+
+
+def test_the_run_of_median_validation_stands_for_its_seeds_and_test_has_no_say(copies):
+    first, second = copies[-2:]
+    reports = [read_report(folder) for folder in (first, second)]
+    for folder, report, accuracy in zip((first, second), reports, (0.9, 0.8), strict=True):
+        change_report(folder, validation=report["validation"] | {"accuracy": accuracy})
+    (model,) = compare(load_runs([first, second]), None)["models"]
+    assert model["confusion"] == reports[1]["test"]["confusion"]
+
+
+def test_models_are_sorted_by_validation_and_those_without_come_last(copies):
+    by_name = {path.name: path for path in copies}
+    for name, accuracy in (("custom-fc-seed0", 0.5), ("custom-gru-seed0", 0.6)):
+        report = read_report(by_name[name])
+        change_report(by_name[name], validation=report["validation"] | {"accuracy": accuracy})
+    pair = [by_name["custom-fc-seed0"], by_name["custom-gru-seed0"]]
+    assert [model["name"] for model in compare(load_runs(pair), None)["models"]] == ["custom-gru", "custom-fc"]
+    change_report(by_name["custom-gru-seed0"], validation=None)
+    found = compare(load_runs(pair), None)
+    assert [model["name"] for model in found["models"]] == ["custom-fc", "custom-gru"]
+    assert found["models"][1]["validation"] is None
+    assert "custom-gru was not scored on validation" in found["advice"][-1]
+
+
+def test_one_seed_of_a_model_makes_no_claim_about_its_method_and_one_of_a_baseline_does(folders, data, tmp_path):
+    run_baseline(data, tmp_path / "lexicon", "baseline-lexicon", "--seed", 0)
+    by_name = {folder.name: folder for folder in folders}
+    seeds = [by_name[f"custom-gru-seed{seed}"] for seed in (0, 1)]
+    found = compare(load_runs([by_name["custom-fc-seed0"], *seeds, tmp_path / "lexicon"]), None)
+    claims = {frozenset((pair["a"], pair["b"])): pair["claim"] for pair in found["pairs"]}
+    assert claims[frozenset(("custom-gru", "lexicon"))] == "methods"
+    assert claims[frozenset(("custom-fc", "lexicon"))] == "trained models"
+    for pair in found["pairs"]:
+        if pair["claim"] == "trained models":
+            assert pair["p"] == pair["mcnemar_p"]
 
 
 def test_models_of_one_name_get_the_folder_above(copies, tmp_path):
@@ -333,9 +405,15 @@ def test_the_committed_runs_are_compared():
         assert model["log_loss"]["value"] <= loss * (1 + 1e-3)
         if all(run.probabilities[range(len(run.labels)), run.labels].all() for run in its_runs):
             assert model["log_loss"]["value"] == pytest.approx(loss, rel=1e-3)
-    accuracies = [model["accuracy"]["value"] for model in result["models"]]
+    accuracies = [model["validation"]["value"] for model in result["models"]]
     assert accuracies == sorted(accuracies, reverse=True)
+    for model in models.values():
+        validated = [run.report.validation["accuracy"] for run in runs if f"imdb/{run.name}" in model["folders"]]
+        assert model["validation"]["value"] == pytest.approx(statistics.fmean(validated))
     assert len(result["pairs"]) == len(models) * (len(models) - 1) / 2
     assert {name for group in result["groups"] for name in group} == models.keys()
-    assert all(pair["p_holm"] >= pair["p"] and pair["difference"] >= 0 for pair in result["pairs"])
+    assert all(pair["p_holm"] >= pair["p"] for pair in result["pairs"])
+    known = {name for name, model in models.items() if len(model["seeds"]) > 1 or model["kind"] == "baseline"}
+    for pair in result["pairs"]:
+        assert (pair["claim"] == "methods") == ({pair["a"], pair["b"]} <= known)
     assert len(result["disagreements"]) == len(result["label_errors"]) == 20

@@ -111,7 +111,7 @@ def made(tmp_path_factory) -> Path:
 def test_the_results_of_a_grid_say_where_each_model_stands(made):
     found = results(made)
     assert found["grid"] == {"hidden": [8, 16], "rate": [0.01, 0.1]}
-    settings = {model["name"]: model["settings"] for model in found["models"]}
+    settings = {model["name"]: model["settings"] for model in found["settings"]}
     assert settings == {
         f"custom-fc-hidden{hidden}-rate{rate}": {"hidden": hidden, "rate": rate}
         for hidden, rate in itertools.product([8, 16], [0.01, 0.1])
@@ -122,9 +122,39 @@ def test_the_page_of_a_grid_has_its_section_and_picture(made):
     page = read(made / "comparison")
     assert "grid" in page.headings()
     (said,) = (tag["aria-label"] for name, tag in page.tags if name == "svg" and "against hidden" in tag["aria-label"])
-    for model in results(made)["models"]:
-        assert f"{100 * model['accuracy']['value']:.1f} %" in said
-    assert "| hidden | rate | accuracy (%) |" in (made / "comparison" / "report.md").read_text()
+    for model in results(made)["settings"]:
+        assert f"{100 * model['validation']['value']:.1f} %" in said
+    assert (
+        "| hidden | rate | validation accuracy (%) | test accuracy (%) |"
+        in (made / "comparison" / "report.md").read_text()
+    )
+
+
+def test_of_a_grid_test_is_shown_for_the_setting_that_validation_chose_alone(made):
+    found = results(made)
+    best = max(found["settings"], key=lambda model: model["validation"]["value"])
+    (chosen,) = found["models"]
+    assert chosen["validation"]["value"] == best["validation"]["value"]
+    assert [model["name"] for model in found["settings"] if model["test"]] == [chosen["name"]]
+    assert (found["pairs"], found["candidates"]) == ([], 4)
+    assert "of 4 settings on validation" in found["advice"][0]
+    assert "which flatters the best of 4" in found["advice"][0]
+    assert "test is shown for the chosen setting alone" in (made / "comparison" / "report.html").read_text().lower()
+
+
+def test_all_test_scores_of_a_grid_are_shown_when_asked_for_and_marked(made, tmp_path):
+    output = shutil.copytree(made, tmp_path / "out")
+    data = made.parent / "data"
+    argv = ["--config", str(made.parent / "mine.yaml"), "--output_dir", str(output), "--num_cpu_threads", "1"]
+    assert compare_command([*argv, *files(data), "--show_all_test"]) == 0
+    found = results(output)
+    assert len(found["models"]) == len([model for model in found["settings"] if model["test"]]) == 4
+    assert "whoever chooses a setting by it has no test left" in (output / "comparison" / "report.md").read_text()
+
+
+def test_show_all_test_without_a_grid_is_refused(capsys):
+    assert compare_command(["--models", "custom-fc", "--dataset", "sample", "--show_all_test"]) == 2
+    assert "--show_all_test is for the settings of a grid" in capsys.readouterr().err
 
 
 def test_runs_compared_without_their_recipe_have_no_grid(made, tmp_path):
@@ -142,7 +172,7 @@ def with_grid(grid: dict) -> dict:
     content = comparison([f"model-{index}" for index in range(len(combinations))])
     for index, (model, settings) in enumerate(zip(content["models"], combinations, strict=True)):
         model |= {"settings": settings, "accuracy": around(0.6 + 0.02 * index)}
-    return content | {"grid": grid}
+    return content | {"grid": grid, "settings": [model | {"test": None} for model in content["models"]]}
 
 
 @pytest.mark.parametrize(
@@ -159,7 +189,9 @@ def with_grid(grid: dict) -> dict:
 def test_the_picture_of_a_grid_names_its_axis_values_and_lines(grid, label, tmp_path):
     content = with_grid(grid)
     missing = content["models"].pop()
+    content["settings"].pop()
     content["pairs"] = [pair for pair in content["pairs"] if missing["name"] not in (pair["a"], pair["b"])]
+    content["settings"][0] |= {"train_minutes": None}
     content["models"][0] |= {"log_loss": None, "train_minutes": None}
     write_page(content, tmp_path, texts=False)
     source = (tmp_path / "report.html").read_text()
@@ -254,7 +286,8 @@ def test_figures_of_the_page_are_those_of_the_predictions(name):
         loss, minutes = [losses.mean() + sign * half for sign in (0, -1, 1)], run["train_seconds"] / 60
         own = [row for row in rows if is_printed(row[-3], *right) and is_printed(row[-2], *loss)]
         (row,) = (row for row in own if is_printed(row[-1], minutes))
-        assert all(word in run["run"] or word in ("true", "false") for word in row[:-3])
+        assert row[-4].startswith(f"{100 * run['validation']['accuracy']:.2f}, ")
+        assert all(word in run["run"] or word in ("true", "false") for word in row[:-4])
         found += 1
     assert found == (sum(len(row) - 1 for row in rows) if "by training" in heads[0] else len(rows))
 

@@ -49,6 +49,7 @@ def model(index: int, name: str, labels: list[str]) -> dict:
         "seeds": [0] if index % 3 == 1 else [0, 1, 2],
         "folders": [name],
         "settings": {},
+        "validation": around(accuracy + 0.005),
         **{"accuracy": around(accuracy), "f1_macro": around(accuracy - 0.002)},
         **{"log_loss": around(0.25), "calibration_error": around(0.03)},
         "accuracy_by_seed": [accuracy],
@@ -87,7 +88,8 @@ def pair(a: dict, b: dict) -> dict:
     p = 0.0004 if difference > 0.02 else 0.21
     return {
         **{"a": a["name"], "b": b["name"], "difference": difference, "only_a": 120, "only_b": 80},
-        **{"p": p, "p_holm": p, "differs": p < 0.05},
+        **{"p": p, "p_holm": p, "differs": p < 0.05, "mcnemar_p": p, "mcnemar_p_holm": p},
+        "claim": "trained models" if a["single_seed"] or b["single_seed"] else "methods",
         **{"f1_difference": around(difference), "f1_p": p, "f1_p_holm": p},
     }
 
@@ -105,11 +107,17 @@ def comparison(names: list[str], labels: tuple[str, ...] = ("neg", "pos"), text:
         "data_hash": "ab" * 32,
         "devices": ["x86_64, 2 threads"],
         "versions": {"torch": "2.13.0", "python": "3.11.7"},
+        "validation_part": "10 % of train, stratified, seed 42",
         "models": models,
+        "candidates": len(models),
+        "alike_on_validation": names[:2],
         "learning_curve": [
             {
                 **{"name": one["name"], "kind": one["kind"]},
-                "points": [{"train_rows": n, "accuracy": around(0.6 + 0.05 * i)} for i, n in enumerate(sizes)],
+                "points": [
+                    {"train_rows": n, "accuracy": around(0.6 + 0.05 * i), "validation": 0.7}
+                    for i, n in enumerate(sizes)
+                ],
             }
             for one in models
         ],
@@ -121,6 +129,7 @@ def comparison(names: list[str], labels: tuple[str, ...] = ("neg", "pos"), text:
             {"row": 2042, "label": labels[0], "predicted": labels[-1], "probability": 0.98, "text": f"{text} two"}
         ],
         "grid": None,
+        "settings": [],
         "failed": [{"name": "custom-rnn seed 1", "reason": "the loss is not finite at step 311"}],
         "advice": ["custom-lstm is 2.1 points below the best and 60 times cheaper per text."],
     }
@@ -311,7 +320,7 @@ def test_numbers_stand_right_aligned(folder):
     for line in (folder / "report.md").read_text(encoding="utf-8").splitlines():
         if line.startswith("| custom-lstm |"):
             assert re.search(r"\d", line)
-    assert "|---|---|---:|---|---:|---:|---:|---:|" in (folder / "report.md").read_text(encoding="utf-8")
+    assert "|---|---|---:|---|---:|---:|---:|---:|---:|" in (folder / "report.md").read_text(encoding="utf-8")
 
 
 def test_models_of_one_seed_are_marked(folder):
@@ -323,7 +332,23 @@ def test_models_of_one_seed_are_marked(folder):
 def test_differences_beyond_chance_are_marked_by_more_than_colour(folder):
     source = (folder / "report.html").read_text(encoding="utf-8")
     assert re.search(r'<td class="number differs">\+2\.60\* <small>p &lt; 0\.001</small>', source)
-    assert re.search(r'<td class="number">\+1\.30 <small>p = 0\.21</small>', source)
+    assert re.search(r'<td class="number">\+3\.90 <small>one seed</small>|\+1\.30 <small>one seed</small>', source)
+    assert re.search(r'<td class="number differs">120 : 80\* <small>p &lt; 0\.001</small>', source)
+
+
+def test_the_page_says_what_chose_and_what_random_validation_means(folder):
+    for name in ("report.html", "report.md"):
+        source = (folder / name).read_text(encoding="utf-8")
+        assert "Best validation accuracy first" in source
+        assert "had no say in the order" in source
+        assert re.search(r"[Tt]hese two trained models", source)
+        assert "Validation minus test is" in source
+        assert "drawn at random" in source
+
+
+def test_given_validation_is_not_called_random(tmp_path):
+    write_page(comparison(NAMES) | {"validation_part": "given"}, tmp_path, texts=False)
+    assert "drawn at random" not in (tmp_path / "report.html").read_text()
 
 
 def test_a_missing_package_is_named_with_the_extra_that_brings_it(tmp_path):

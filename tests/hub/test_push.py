@@ -30,7 +30,14 @@ from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.settings.model_ref import ModelRef
 
 TEXTS = ["good film and warm soup", "a dull grim plot", ""]
-OF_A_MODEL = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json", "README.md"}
+OF_A_MODEL = {
+    "config.json",
+    "model.safetensors",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "reading.json",
+    "README.md",
+}
 
 
 @pytest.fixture(scope="module")
@@ -374,7 +381,7 @@ def test_a_model_of_the_hub_that_has_changed_is_another_run(hub, runs, data, tmp
 
 def test_a_data_set_of_the_hub_is_named_in_the_card(hub, data, tmp_path):
     rows = {f"data/{split}.csv": (data / f"{split}.csv").read_bytes() for split in ("train", "validation", "test")}
-    hub.add(f"{USER}/reviews", rows, repo_type="dataset")
+    commit = hub.add(f"{USER}/reviews", rows, repo_type="dataset")
     argv = ["--model", "custom-fc", "--dataset", f"{USER}/reviews", "--output_dir", str(tmp_path / "run")]
     argv += ["--max_steps", "4", "--push_to_hub", "--hub_model_id", f"{USER}/of-reviews", "--disable_tqdm", "true"]
     without_validation = ["--eval_strategy", "no", "--load_best_model_at_end", "false"]
@@ -383,6 +390,7 @@ def test_a_data_set_of_the_hub_is_named_in_the_card(hub, data, tmp_path):
     report = json.loads((tmp_path / "run" / "report.json").read_text())
     card = ModelCard(files["README.md"].decode())
     assert card.data.datasets == [f"{USER}/reviews"]
+    assert {result.dataset_revision for result in card.data.eval_results} == {report["data"]["commit"]} == {commit}
     assert f"(https://huggingface.co/datasets/{USER}/reviews)" in card.text
     assert {result.metric_type: result.metric_value for result in card.data.eval_results}["accuracy"] == (
         report["test"]["accuracy"]

@@ -25,7 +25,14 @@ from sentiment_hf.data.csv_files import read_csv_table
 ROOT = Path(__file__).parents[2]
 LIMIT = 12
 LEARNS = ("embedding_size=8", "hidden_size=8", "dropout=0", "embedding_dropout=0", "pooling=mean")
-TEXTS = ["a fine film", "", "so grim and dull", "good " * 40 + "bad " * 40, "the soup was cold"]
+TEXTS = [
+    "a fine film",
+    "",
+    "so grim and dull",
+    "good " * 40 + "bad " * 40,
+    "the soup was cold",
+    "dull<br /><br />film<BR>good",
+]
 
 
 @pytest.fixture(scope="module", params=["custom-gru", "bert"])
@@ -98,6 +105,14 @@ def test_every_text_is_one_line(model, capsys):
     assert first[1] == second[1]
 
 
+@pytest.mark.parametrize("code", ["\t", "\n", "\x1b[2J", "\x9b2J", "\u2028", "\u202e", "\u2066", "\x7f"])
+def test_nothing_in_a_text_moves_the_cursor_or_breaks_the_table(model, capsys, code):
+    assert predict_command([model, f"good {code} film"]) == 0
+    (line,) = capsys.readouterr().out.rstrip("\n").split("\n")
+    assert line.count("\t") == 2
+    assert line.replace("\t", "").isprintable()
+
+
 def test_texts_may_stand_behind_flags(model, capsys):
     assert predict_command([model, "good", "--batch_size", "8", "bad"]) == 0
     assert [line.split("\t")[2] for line in capsys.readouterr().out.splitlines()] == ["good", "bad"]
@@ -142,10 +157,10 @@ def test_a_file_keeps_its_rows_and_columns_and_gains_the_scores(model, tmp_path)
 
 
 def test_without_an_output_the_table_goes_to_the_screen(model, tmp_path, capsys):
-    file = write_csv(tmp_path / "reviews.csv", [("good, so good", 5), ("bad", 1)], ("review", "stars"))
+    file = write_csv(tmp_path / "reviews.csv", [("good, so good", 5), ("bad", 1)], ("text", "stars"))
     assert predict_command([model, "--file", str(file)]) == 0
     rows = list(csv.reader(io.StringIO(capsys.readouterr().out)))
-    assert rows[0][:3] == ["review", "stars", "prediction"]
+    assert rows[0][:3] == ["text", "stars", "prediction"]
     assert [row[0] for row in rows[1:]] == ["good, so good", "bad"]
 
 

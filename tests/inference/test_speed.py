@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from helpers import TINY, reviews, run_baseline, run_flags, save_bert, write_data
+from launching import ROOT
 
 from sentiment_hf.cli.make_runs import make_missing_runs, measure_missing_speeds
 from sentiment_hf.common.errors import TrainingError
@@ -31,17 +32,18 @@ class TheirModel(BertForSequenceClassification):
     config_class = TheirConfig
 """
 
-# Prints what a process has after it has pinned itself and used the tokenizers: cores, threads of torch, new threads.
+# Prints what a process has after it has used each library on one core: cores, threads of torch, new threads.
 ONE_CORE = """
 import os
-from sentiment_hf.inference.speed import stay_on_one_core
-stay_on_one_core()
-import psutil, torch
+import numpy, psutil, torch
 from tokenizers import Tokenizer, models
-before = psutil.Process().num_threads()
-Tokenizer(models.BPE()).encode_batch(["many words"] * 2000)
-torch.rand(2000, 2000) @ torch.rand(2000, 200)
-print(len(os.sched_getaffinity(0)), torch.get_num_threads(), psutil.Process().num_threads() - before)
+from sentiment_hf.inference.speed import threads_limited
+with threads_limited(1):
+    before = psutil.Process().num_threads()
+    Tokenizer(models.BPE()).encode_batch(["many words"] * 2000)
+    torch.rand(1000, 1000) @ torch.rand(1000, 200)
+    numpy.ones((1000, 1000)) @ numpy.ones((1000, 200))
+    print(len(os.sched_getaffinity(0)), torch.get_num_threads(), psutil.Process().num_threads() - before)
 """
 
 
@@ -61,13 +63,9 @@ def model(data, tmp_path_factory) -> Path:
 def test_one_core_means_the_threads_of_every_library():
     if not hasattr(os, "sched_setaffinity"):
         pytest.skip("this platform pins no process to a core")
-    # In a new Python and not a forked one: the libraries read the variables when they are loaded.
+    command = [sys.executable, "-c", ONE_CORE]
     done = subprocess.run(
-        [sys._base_executable, "-c", ONE_CORE],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)} | environment_for(1),
-        capture_output=True,
-        text=True,
-        timeout=120,
+        command, env=os.environ | environment_for(1), cwd=ROOT, capture_output=True, text=True, timeout=120
     )
     assert done.stdout.split() == ["1", "1", "0"], done.stderr
 

@@ -1,15 +1,15 @@
 """Promises of sentiment_hf.models: what a checkpoint must hold, and what of it is used."""
 
 import json
-import math
 
 import pytest
 import torch
 from helpers import save_bert, write_data
-from transformers import AutoConfig, AutoModelForSequenceClassification, BertTokenizer, RobertaConfig
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForSequenceClassification, BertTokenizer
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.models.checkpoint import load_checkpoint, max_positions
+from sentiment_hf.models.checkpoint import load_checkpoint
 from sentiment_hf.models.fresh import parse_model_config
 from sentiment_hf.models.load import load_model, load_tokenizer
 from sentiment_hf.models.safety import require_checkpoint
@@ -98,8 +98,6 @@ def test_texts_are_cut_to_the_positions_of_the_model(bert):
     model, tokenizer = loaded(bert)
     assert tokenizer.model_max_length == 32
     model(**tokenizer("good " * 62, truncation=True, return_tensors="pt"))
-    assert max_positions(RobertaConfig(max_position_embeddings=514)) == 512
-    assert max_positions(AutoConfig.for_model("custom-transformer")) == math.inf
 
 
 def test_a_tokenizer_that_cannot_pad_is_refused(bert):
@@ -138,3 +136,25 @@ def test_a_damaged_checkpoint_is_refused(bert, name, damage):
 def test_a_setting_that_is_no_value_is_refused():
     with pytest.raises(InputError, match=r"--model_config kernel_sizes=\[2,3: expected"):
         parse_model_config("custom-textcnn", ["kernel_sizes=[2,3"])
+
+
+@pytest.mark.parametrize("name", ["config.json", "tokenizer.json", "tokenizer_config.json", "model.safetensors"])
+def test_a_git_lfs_pointer_is_named_as_such(bert, name):
+    (bert / "pytorch_model.bin").write_text("version https://git-lfs.github.com/spec/v1\n")
+    ModelRef.parse(str(bert))
+    (bert / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n")
+    with pytest.raises(InputError, match=rf"{name} is a Git LFS pointer .*`git lfs pull` in"):
+        ModelRef.parse(str(bert))
+
+
+def test_a_weight_that_is_missing_is_said_and_a_new_head_is_not(bert, capfd, caplog):
+    loaded(bert)
+    assert "LOAD REPORT" not in capfd.readouterr().err + caplog.text
+    assert "missing" not in caplog.text
+    kept = load_file(bert / "model.safetensors")
+    save_file(
+        {key: value for key, value in kept.items() if "query" not in key}, bert / "model.safetensors", {"format": "pt"}
+    )
+    loaded(bert)
+    assert "2 of its weights are missing" in caplog.text
+    assert "query.weight" in caplog.text

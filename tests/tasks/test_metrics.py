@@ -1,5 +1,6 @@
 """Scores are those of the textbooks and of scikit-learn, over all rows at once."""
 
+import evaluate
 import numpy as np
 import pytest
 import torch
@@ -77,3 +78,11 @@ def test_cross_entropy_is_that_of_torch(rows):
     expected = torch.nn.functional.cross_entropy(torch.from_numpy(logits).double(), torch.from_numpy(labels))
     assert TASK.evaluation_loss(logits, labels) == pytest.approx(expected.item(), rel=1e-12)
     assert TWO.evaluation_loss(np.array([[1000.0, 0.0]], dtype=np.float32), np.array([1])) == pytest.approx(1000)
+
+
+def test_scores_need_no_cache_and_leave_no_file(rows, monkeypatch, tmp_path):
+    # The folder is inside of a file, so that nobody can make it.
+    monkeypatch.setattr(evaluate.config, "HF_METRICS_CACHE", "/dev/null/metrics")
+    monkeypatch.chdir(tmp_path)
+    TASK.logged(*rows)
+    assert not list(tmp_path.iterdir())

@@ -11,6 +11,7 @@ from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.text.encode import encode
+from sentiment_hf.text.line_breaks import read_line_breaks_as_spaces
 from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.text.tokenizers import KINDS, train_tokenizer
 
@@ -192,6 +193,7 @@ def test_length_without_room_for_text_is_refused():
 def test_line_break_is_a_space_for_any_tokenizer():
     words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "film", "book", "br", "<", "/", ">"]
     bert = BertTokenizer(vocab={word: index for index, word in enumerate(words)})
+    bert = read_line_breaks_as_spaces(bert, "bert")
     broken, spaced = encode(["film<BR />book", "film book"], bert)["input_ids"]
     assert broken == spaced
     assert tokenize(labelled(["film<br>book"]), bert, max_length=8)["input_ids"][0] == spaced
@@ -201,7 +203,7 @@ def test_text_without_tokens_is_an_end_of_text():
     backend = Tokenizer(models.WordLevel({"[UNK]": 0, "film": 1, "<eos>": 2}, unk_token="[UNK]"))
     backend.pre_tokenizer = pre_tokenizers.Whitespace()
     bare = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", eos_token="<eos>", pad_token="<eos>")
-    encoded = encode(["", "film film", "<br />"], bare)
+    encoded = encode(["", "film film", " "], bare)
     assert encoded["input_ids"] == [[2], [1, 1], [2]]
     assert encoded["attention_mask"] == [[1], [1, 1], [1]]
     assert tokenize(labelled(["", "film"]), bare, max_length=8)["length"][:] == [1, 1]

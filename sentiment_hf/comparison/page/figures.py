@@ -29,6 +29,7 @@ from sentiment_hf.comparison.page.drawing import (
     whiskers,
 )
 from sentiment_hf.comparison.page.grid_figure import grid_pictures
+from sentiment_hf.comparison.statistics.ranking import comparable_minutes
 
 WIDTH = 400
 
@@ -55,7 +56,7 @@ def pictures(comparison: dict) -> dict:
 
 def training_cost_pictures(comparison: dict) -> list[Picture]:
     """Accuracy against minutes of training, of the models that were trained."""
-    costs = {model["name"]: model["train_minutes"] for model in comparison["models"]}
+    costs = comparable_minutes(comparison["models"])
     front = comparison["pareto"]["train_minutes"]
     return cost_pictures(comparison["models"], costs, front, "training (minutes, log scale)", "training time")
 

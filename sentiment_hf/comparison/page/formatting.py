@@ -59,9 +59,12 @@ def excerpt(text: str, length: int = 500) -> str:
 
 
 def with_interval(score: dict | None, shape: Callable[[float], str]) -> str:
-    """90.65, 90.29 to 91.01: a score and its interval, each number formatted by `shape`, a function of this file."""
-    if score is None:
-        return MISSING
+    """90.65, 90.29 to 91.01: a score and its interval, each number formatted by `shape`, a function of this file.
+
+    The score alone if its interval is unknown.
+    """
+    if score is None or score["low"] is None:
+        return MISSING if score is None else shape(score["value"])
     value, low, high = (shape(score[key]) for key in ("value", "low", "high"))
     return f"{value}, {low} to {high}"
 

@@ -1,4 +1,4 @@
-"""The picture of a grid: accuracy, log-loss and training time against the first key, a line for each other setting."""
+"""The picture of a grid: accuracy and training time against the first key, a line for each other setting."""
 
 import itertools
 import math
@@ -32,13 +32,16 @@ LEFT, PLOT, GAP = 48, 320, 16
 # Values stand on a logarithmic axis if the largest is at least this many times the smallest.
 WIDE = 8
 
-# The name of a line and its points: (position on the x axis, model).
+# The name of a line and its points: (position on the x axis, entry of `settings` in results.json).
 GridLine = tuple[str, list[tuple[float, dict]]]
 
 
 def grid_pictures(comparison: dict) -> list[Picture]:
-    """One picture, or none without a grid. A combination whose runs failed is missing on its line."""
-    models = [model for model in comparison["models"] if model["settings"]]
+    """One picture, or none without a grid. A combination whose runs failed is missing on its line.
+
+    The scores are those of test if all are to be shown, else those of validation.
+    """
+    part, models = part_shown(comparison["settings"])
     if not models:
         return []
     grid = comparison["grid"]
@@ -57,7 +60,17 @@ def grid_pictures(comparison: dict) -> list[Picture]:
         ax = add_axes(figure, LEFT, bottom + index * (height + GAP), PLOT, height)
         settings_axis(ax, key, values, upright, last=index == 0)
         draw_score(ax, score, lines, not are_numbers(values))
-    return [as_picture(figure, f"Accuracy and cost against {key}", alternative_text(key, values, lines), "grid")]
+        if score != "train_minutes":
+            ax.set_ylabel(f"{part} {'accuracy (%)' if score == 'accuracy' else 'log-loss (nats)'}")
+    title, alt = f"Accuracy and cost against {key}", alternative_text(key, values, lines, part)
+    return [as_picture(figure, title, alt, "grid")]
+
+
+def part_shown(settings: list[dict]) -> tuple[str, list[dict]]:
+    """(the part whose scores are drawn, the entries with these scores as `accuracy` and `log_loss`)."""
+    if all(model["test"] for model in settings):
+        return "test", [model | model["test"] for model in settings]
+    return "validation", [model | {"accuracy": model["validation"], "log_loss": None} for model in settings]
 
 
 def grid_lines(models: list[dict], grid: dict[str, list[Value]]) -> list[GridLine]:
@@ -125,6 +138,9 @@ def draw_score(ax: Axes, score: str, lines: list[GridLine], side_by_side: bool) 
         ax.plot([x for x, _ in known], heights, color=colour, marker=marker, markersize=5, linewidth=1)
         if score != "train_minutes":
             for x, value in known:
+                if value["low"] is None:
+                    bounds += [value["value"]]
+                    continue
                 limits = [value["low"], value["high"]]
                 bounds += limits
                 ax.plot([x, x], error_scale(limits) if score == "accuracy" else limits, color=colour, alpha=0.6)
@@ -140,7 +156,7 @@ def score_axis(ax: Axes, score: str, bounds: list[float]) -> None:
         accuracy_axis(ax, bounds)
         return
     ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    ax.set_ylabel("test log-loss (nats)" if score == "log_loss" else "training (minutes)")
+    ax.set_ylabel("training (minutes)")
     # The limits are fixed before `label_ends`, which computes positions from them.
     ax.set_ylim(0 if score == "train_minutes" else None)
 
@@ -152,10 +168,11 @@ def axis_height(score: str, value: dict | float) -> float:
     return float(error_scale(value["value"])) if score == "accuracy" else value["value"]
 
 
-def alternative_text(key: str, values: list[Value], lines: list[GridLine]) -> str:
+def alternative_text(key: str, values: list[Value], lines: list[GridLine], part: str) -> str:
     """The picture in words, to be read aloud: the accuracies of each line in the order of the x axis."""
     said = []
     for name, points in lines:
         accuracies = ", ".join(f"{100 * model['accuracy']['value']:.1f} %" for _, model in points)
         said.append(f"{name}: {accuracies}" if name else accuracies)
-    return f"Accuracy and cost against {key}, {', '.join(map(as_word, values))}. Accuracy: {'; '.join(said)}."
+    scores = f"{part.capitalize()} accuracy: {'; '.join(said)}."
+    return f"Accuracy and cost against {key}, {', '.join(map(as_word, values))}. {scores}"

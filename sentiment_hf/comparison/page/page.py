@@ -7,13 +7,14 @@ from pathlib import Path
 
 from sentiment_hf.common.errors import extra_explained
 from sentiment_hf.common.files import write_json, write_text
+from sentiment_hf.common.layout import PAGE_CSV, PAGE_HTML, PAGE_JSON, PAGE_MARKDOWN
 from sentiment_hf.common.spreadsheet import escape_formula
 from sentiment_hf.comparison.page import formatting
 from sentiment_hf.comparison.plan.grid import as_word
+from sentiment_hf.comparison.statistics.ranking import TRAINED
 from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.tasks.single_label import SingleLabel
-
-HTML, MARKDOWN, CSV, JSON = "report.html", "report.md", "results.csv", "results.json"
+from sentiment_hf.tasks.task import Score
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -66,12 +67,12 @@ def write_page(comparison: dict, folder: Path, texts: bool) -> None:
     drawn = pictures(comparison)
     more = {"pictures": drawn, "contents": section_titles(comparison, drawn)}
     files = {
-        HTML: render_template("report.html.j2", comparison, {"autoescape": True}, **more),
-        MARKDOWN: render_template("report.md.j2", comparison, {"finalize": escape_markdown}),
-        CSV: csv_table(comparison["models"]),
+        PAGE_HTML: render_template("report.html.j2", comparison, {"autoescape": True}, **more),
+        PAGE_MARKDOWN: render_template("report.md.j2", comparison, {"finalize": escape_markdown}),
+        PAGE_CSV: csv_table(comparison["models"]),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    write_json(folder / JSON, comparison)
+    write_json(folder / PAGE_JSON, comparison)
     for name, content in files.items():
         write_text(folder / name, content)
 
@@ -104,6 +105,7 @@ def csv_line(model: dict) -> dict:
     """The values of a model by column; an interval takes three columns, an unknown value is None."""
     line = {key: escape_formula(model[key]) for key in ("name", "kind", "tuning")}
     line["seeds"] = " ".join(str(seed) for seed in model["seeds"] if seed is not None)
+    line["validation"] = (model["validation"] or {}).get("value")
     for key in (score.key for score in SingleLabel.compared):
         interval = model[key] or dict.fromkeys(("value", "low", "high"))
         line |= {key: interval["value"], f"{key}_low": interval["low"], f"{key}_high": interval["high"]}
@@ -132,10 +134,23 @@ def render_template(template: str, comparison: dict, settings: dict, **more) -> 
         parts=accuracy_by_part(comparison["models"]),
         scores=SingleLabel.compared,
         ranking=SingleLabel.ranking,
+        gap=gap_to_validation(comparison["models"], SingleLabel.ranking),
+        hidden=comparison["candidates"] - len(comparison["models"]),
+        trained=TRAINED,
         tunings=TUNINGS,
-        method=(TEMPLATES / "method.txt").read_text(encoding="utf-8").splitlines(),
+        method=[*(TEMPLATES / "method.txt").read_text(encoding="utf-8").splitlines(), *cost_method(comparison)],
         **more,
     )
+
+
+def cost_method(comparison: dict) -> list[str]:
+    """What minutes and memory count, unless all runs are of an older version, whose minutes are those of steps."""
+    if not any("seconds_by_station" in model for model in comparison["models"]):
+        return []
+    return [
+        "Minutes count from the data files to the saved model: data, tokenizer and features, steps or all fits of a "
+        "grid, scoring of validation, saving. Memory is what a run took above its imports."
+    ]
 
 
 def pairs_by_names(pairs: list[dict]) -> dict[tuple[str, str], dict]:
@@ -144,14 +159,25 @@ def pairs_by_names(pairs: list[dict]) -> dict[tuple[str, str], dict]:
     for pair in pairs:
         f1 = pair["f1_difference"]
         turned = {"value": -f1["value"], "low": -f1["high"], "high": -f1["low"]}
-        found[pair["b"], pair["a"]] = pair | {"difference": -pair["difference"], "f1_difference": turned}
+        turned = {"difference": -pair["difference"], "f1_difference": turned}
+        found[pair["b"], pair["a"]] = pair | turned | {"only_a": pair["only_b"], "only_b": pair["only_a"]}
     return found
+
+
+def gap_to_validation(models: list[dict], ranking: Score) -> list[tuple[float, str]]:
+    """The least and the largest validation score minus test score, each with its model; [] if none is known."""
+    gaps = sorted(
+        (model["validation"]["value"] - model[ranking.key]["value"], model["name"])
+        for model in models
+        if model["validation"]
+    )
+    return [gaps[0], gaps[-1]] if gaps else []
 
 
 def section_titles(comparison: dict, drawn: dict) -> dict[str, str]:
     """Headings by anchor of the sections that have content, in the order of the page."""
     titles = {
-        "grid": ("What the settings change", drawn["grid"]),
+        "grid": ("What the settings change", comparison["settings"]),
         "better": ("Who is really better", comparison["pairs"]),
         "cost": ("Accuracy and its cost", drawn["cost"]),
         "rows": ("How much training data it takes", drawn["rows"]),

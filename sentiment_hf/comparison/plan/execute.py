@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import mean
 
 from sentiment_hf.common.errors import Interrupted
+from sentiment_hf.common.signals import restore_handlers, set_handlers
 from sentiment_hf.comparison.plan.plan import PlannedRun
 from sentiment_hf.runs.report import Report
 
@@ -38,7 +39,9 @@ def execute(planned: list[PlannedRun]) -> list[dict]:
         seconds.setdefault((run.model, run.train_rows), []).append(time.monotonic() - start)
         report = Report.load(run.folder)
         ranking = report.as_task().ranking
-        score, took = ranking.shown(report.test[ranking.key]), format_duration(time.monotonic() - start)
+        took = format_duration(time.monotonic() - start)
+        # Test scores wait for the page, on which they follow the choice.
+        score = f"validation {ranking.shown(report.validation[ranking.key])}" if report.validation else "done"
         print(f"{score} in {took}; {time_left(missing[number:], seconds)}", flush=True)
     return failed
 
@@ -72,12 +75,11 @@ def call_and_pass_signals(command: list[str], output) -> tuple[int, list[int]]:
             received.append(number)
             child.send_signal(signal.SIGTERM if number == signal.SIGHUP else number)
 
-        before = {number: signal.signal(number, pass_on) for number in SIGNALS}
+        before = set_handlers(SIGNALS, pass_on)
         try:
             return child.wait(), received
         finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+            restore_handlers(before)
 
 
 def log_path(run: PlannedRun) -> Path:

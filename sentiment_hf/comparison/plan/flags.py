@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sentiment_hf.common.characters import require_utf8_name
 from sentiment_hf.common.errors import FlagParser, InputError
 from sentiment_hf.comparison.plan.grid import expand, name_with_settings, settings_not_in_name
 from sentiment_hf.settings.arguments import TUNINGS
@@ -49,6 +50,7 @@ class CompareArguments:
     name: str | None
     rows_file: str | None
     texts: bool
+    show_all_test: bool
     common: list[str]
     last: list[str]
 
@@ -72,6 +74,7 @@ def parse_compare(argv: Sequence[str]) -> CompareArguments:
     own, common = read_recipe(Path(path), parser) if path else ([], [])
     given, rest = parser.parse_known_args([*own, *argv[start:]])
     refuse_contradictions(given, argv[:start], [*common, *rest])
+    require_utf8_name(given.output_dir or "", "--output_dir")
     # On one command line, a flag in the quotes of a model overrides a flag for all models.
     common, last = ([*common, *rest], []) if typed.models else (common, rest)
     models = read_candidates(given.models, given.grid or {}, given.seeds or SEEDS) if given.models else {}
@@ -85,6 +88,7 @@ def parse_compare(argv: Sequence[str]) -> CompareArguments:
         name=Path(path).stem if path else None,
         rows_file=given.rows_file,
         texts=not given.no_texts,
+        show_all_test=given.show_all_test,
         common=common,
         last=last,
     )
@@ -96,6 +100,8 @@ def refuse_contradictions(given: argparse.Namespace, folders: Sequence[str], com
         raise InputError("name folders of finished runs, or models by --models or --config: one of the two")
     if folders and (given.seeds or given.learning_curve or given.ensembles):
         raise InputError("--seeds, --learning_curve and --ensembles are for runs to be made; the folders are finished")
+    if given.show_all_test and not given.grid:
+        raise InputError("--show_all_test is for the settings of a grid; without one, test is shown for all models")
     if given.grid and not given.models:
         raise InputError("grid: its settings are those of a model; name it in the recipe as `models`")
     if given.models and not common:
@@ -140,6 +146,9 @@ def make_parser() -> FlagParser:
     )
     parser.add_argument("--rows_file", help="table with a line per test row, whose columns group the rows")
     parser.add_argument("--no_texts", action="store_true", help="name test rows by number, show no text")
+    parser.add_argument(
+        "--show_all_test", action="store_true", help="of a grid, show the test scores of all settings, not of the best"
+    )
     # A grid has many keys with many values, which only a recipe can hold.
     parser.set_defaults(grid=None)
     return parser
@@ -164,9 +173,9 @@ def read_recipe(path: Path, parser: argparse.ArgumentParser) -> tuple[list[str],
             raise InputError(f"--config {path}: {name}: expected a value or a list of values, found {value!r}")
         else:
             words[name in own] += as_flag(name, value)
-    # --no_texts takes no value on a command line.
-    given = [word for word in words[True] if word not in ("true", "false")]
-    return (given if recipe.get("no_texts") else [word for word in given if word != "--no_texts"]), words[False]
+    # --no_texts and --show_all_test take no value on a command line.
+    off = {f"--{name}" for name in ("no_texts", "show_all_test") if not recipe.get(name)}
+    return [word for word in words[True] if word not in ("true", "false", *off)], words[False]
 
 
 def as_flag(name: str, value) -> list[str]:

@@ -1,37 +1,106 @@
 """Paired tests of all pairs of models, groups of models that cannot be told apart, and Pareto fronts of the costs."""
 
 import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from sentiment_hf.comparison.statistics.measures import LEVEL, alike, f1_difference, holm, mcnemar, pareto
+from sentiment_hf.comparison.statistics.methods import SeedSpread, methods_test, shared_spread, shared_test
 from sentiment_hf.comparison.statistics.seeds import Model
 from sentiment_hf.tasks.task import Score
 
+# What a verdict on a pair is about. With one seed nothing is known of what another seed would have given.
+METHODS, TRAINED = "methods", "trained models"
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One side of a pair.
+
+    terms: (seeds, rows) terms of the ranking score.
+    right: (rows,) bool, the rows that the median seed has right.
+    known: whether the terms say how much the seed matters; see `Model.seeds_known`.
+    """
+
+    terms: np.ndarray
+    right: np.ndarray
+    known: bool
+
+    @classmethod
+    def of(cls, model: Model, part: str) -> "Side":
+        """The side of a model, on the rows of `part`, "validation" or "test"."""
+        median = getattr(model.median, part)
+        return cls(
+            model.terms(model.task.ranking, part),
+            model.task.right(median.labels, median.predictions),
+            model.seeds_known,
+        )
+
+
+def verdicts(pairs: Sequence[tuple[Side, Side]], shared: SeedSpread) -> list[dict]:
+    """What can be said of each pair; all pairs are one family for Holm's correction.
+
+    `claim` is METHODS if the seeds of both sides are known, else TRAINED. `p` of two methods is that of
+    `methods_test`, `p` of two trained models that of McNemar. `p_holm` is never below it, and comes of `shared_test`
+    for methods. So a pair differs by its own seeds alone, and beyond the chance that there is in so many pairs.
+    """
+    found, raw = [], []
+    for a, b in pairs:
+        methods = a.known and b.known
+        only_a, only_b, exact = mcnemar(a.right, b.right)
+        p = methods_test(a.terms, b.terms) if methods else exact
+        raw.append(shared_test(a.terms, b.terms, shared) if methods else exact)
+        found.append({"claim": METHODS if methods else TRAINED, "p": p})
+        found[-1] |= {"only_a": only_a, "only_b": only_b, "mcnemar_p": exact}
+    for one, p_holm in zip(found, holm(np.array(raw)).tolist(), strict=True):
+        one["p_holm"] = max(one["p"], p_holm)
+        one["differs"] = one["p_holm"] < LEVEL
+    return found
+
 
 def compare_pairs(models: list[Model]) -> list[dict]:
-    """The tests of every pair of models, the more accurate one as `a`.
+    """The tests of every pair of models on the test rows; `difference` is that of `a`, which is ranked higher, minus
+    `b`.
 
-    The tests are between the median seeds. A pair differs only if the median seed of `a` is also the better one.
+    The McNemar test and the bootstrap of macro F1 are between the median seeds, so between two trained models.
     """
+    sides = [Side.of(model, "test") for model in models]
+    judged = verdicts(list(itertools.combinations(sides, 2)), spread_of(sides))
     pairs = []
-    for a, b in itertools.combinations(models, 2):
-        labels, of_a, of_b = a.median.labels, a.median.predictions, b.median.predictions
-        only_a, only_b, p = mcnemar(*(a.task.right(labels, predictions) for predictions in (of_a, of_b)))
-        f1, f1_p = f1_difference(labels, of_a, of_b, len(a.median.classes))
-        difference = a.score - b.score
-        pairs.append({"a": a.name, "b": b.name, "difference": float(difference), "only_a": only_a, "only_b": only_b})
-        pairs[-1] |= {"p": p, "f1_difference": f1, "f1_p": f1_p}
-    adjusted, f1_adjusted = (holm(np.array([pair[name] for pair in pairs])) for name in ("p", "f1_p"))
-    for pair, p_holm, f1_p_holm in zip(pairs, adjusted.tolist(), f1_adjusted.tolist(), strict=True):
-        differs = p_holm < LEVEL and pair["only_a"] > pair["only_b"]
-        pair |= {"p_holm": p_holm, "differs": differs, "f1_p_holm": f1_p_holm}
+    for (a, b), verdict in zip(itertools.combinations(models, 2), judged, strict=True):
+        of_a, of_b = (model.median.predictions for model in (a, b))
+        f1, f1_p = f1_difference(a.median.labels, of_a, of_b, len(a.median.classes))
+        pairs.append({"a": a.name, "b": b.name, "difference": float(a.score - b.score)} | verdict)
+        pairs[-1] |= {"f1_difference": f1, "f1_p": f1_p}
+    for name in ("mcnemar_p", "f1_p"):
+        for pair, p_holm in zip(pairs, holm(np.array([pair[name] for pair in pairs])).tolist(), strict=True):
+            pair[f"{name}_holm"] = p_holm
     return pairs
 
 
+def spread_of(sides: Sequence[Side]) -> SeedSpread:
+    """The seed variance that the sides with several seeds share."""
+    return shared_spread([side.terms for side in sides if len(side.terms) > 1])
+
+
+def alike_on_validation(models: list[Model]) -> list[str]:
+    """Names of the models that cannot be told apart from the first one on the validation rows, the first one included.
+
+    A model without validation predictions is not among them.
+    """
+    best, *others = (model for model in models if model is models[0] or model.has_validation_rows)
+    if not best.has_validation_rows or not others:
+        return [best.name]
+    first, *sides = (Side.of(model, "validation") for model in (best, *others))
+    judged = verdicts([(first, side) for side in sides], spread_of([first, *sides]))
+    return [best.name, *(model.name for model, one in zip(others, judged, strict=True) if not one["differs"])]
+
+
 def alike_names(models: list[Model], pairs: list[dict]) -> list[list[str]]:
-    """Names of the models by group of neighbours in the ranking that cannot be told apart."""
-    names = [model.name for model in models]
+    """Names of the models by group that cannot be told apart on test: neighbours by test score."""
+    names = [model.name for model in sorted(models, key=lambda model: model.task.ranking.rank(model.score))]
     differs = np.zeros((len(names), len(names)), dtype=bool)
     for pair in pairs:
         a, b = names.index(pair["a"]), names.index(pair["b"])
@@ -41,13 +110,21 @@ def alike_names(models: list[Model], pairs: list[dict]) -> list[list[str]]:
 
 def pareto_fronts(described: list[dict], ranking: Score) -> dict[str, list[str]]:
     """Names of the models on the Pareto front of score and each cost: training minutes, time per text on one core."""
-    minutes = {model["name"]: model["train_minutes"] for model in described}
+    minutes = comparable_minutes(described)
     seconds = {
         model["name"]: 1 / model["inference"]["texts_per_second_one_core"] for model in described if model["inference"]
     }
     return {
         cost: pareto_front([model for model in described if known.get(model["name"]) is not None], known, ranking)
         for cost, known in (("train_minutes", minutes), ("inference", seconds))
+    }
+
+
+def comparable_minutes(described: list[dict]) -> dict[str, float | None]:
+    """Minutes of training by name. If some models have those of the whole run, those of steps only are None."""
+    whole = {model["name"] for model in described if "seconds_by_station" in model}
+    return {
+        model["name"]: model["train_minutes"] if not whole or model["name"] in whole else None for model in described
     }
 
 

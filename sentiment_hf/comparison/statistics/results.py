@@ -16,18 +16,24 @@ from sentiment_hf.comparison.statistics.measures import (
     quintiles,
     reliability,
 )
-from sentiment_hf.comparison.statistics.ranking import alike_names, compare_pairs, pareto_fronts
+from sentiment_hf.comparison.statistics.ranking import alike_names, alike_on_validation, compare_pairs, pareto_fronts
 from sentiment_hf.comparison.statistics.rows import TestRows, require_rows_of
-from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds, recipe_key
+from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds, method_key
 from sentiment_hf.runs.finished import Run, model_bytes
 from sentiment_hf.runs.report import Report
+from sentiment_hf.settings.recipes import Value
 
 
-def compare(runs: Sequence[Run], rows: TestRows | None) -> dict:
+def compare(
+    runs: Sequence[Run],
+    rows: TestRows | None,
+    grid: dict[str, list[Value]] | None = None,
+    show_all_test: bool = False,
+) -> dict:
     """The comparison as a dictionary; without `rows` it has no texts, no score by length and none by column.
 
-    A model is a group of seeds on all training rows; the best one comes first. Runs on fewer rows are points of the
-    learning curve. Paired tests are between the median seeds.
+    A model is a group of seeds on all training rows; the best one by validation comes first. Runs on fewer rows are
+    points of the learning curve. Of the models of a `grid` only the best one has test scores, unless `show_all_test`.
 
     Raises:
         InputError: the runs were scored on other rows than `rows`, or two runs are the same model and seed.
@@ -36,18 +42,25 @@ def compare(runs: Sequence[Run], rows: TestRows | None) -> dict:
         require_rows_of(max(runs, key=lambda run: run.train_rows), rows)
     groups = group_seeds(runs)
     most = max(run.train_rows for run in runs)
-    models = best_first([group for group in groups if group.runs[0].train_rows == most])
+    ranked = best_first([group for group in groups if group.runs[0].train_rows == most])
+    models = ranked if grid is None or show_all_test else ranked[:1]
+    groups = [group for group in groups if group in models or group.runs[0].train_rows < most]
+    if models != ranked:
+        groups = [group for group in groups if method_key(group.median) == method_key(models[0].median)]
     described = [model_entry(model, rows) for model in models]
     pairs = compare_pairs(models)
-    result = data_entry(models) | {
+    result = data_entry(ranked) | {
         "models": described,
+        "candidates": len(ranked),
+        "alike_on_validation": alike_on_validation(models) if models[0].validation is not None else [],
         "learning_curve": learning_curve(groups, models),
         "pairs": pairs,
         "groups": alike_names(models, pairs),
         "pareto": pareto_fronts(described, models[0].task.ranking),
         "disagreements": disagreements(models, rows),
         "label_errors": label_errors(models, rows),
-        "grid": None,
+        "grid": grid,
+        "settings": [setting_entry(model, model in models) for model in ranked] if grid else [],
         "failed": [],
     }
     return result | {"advice": advice(result, models[0].task.ranking)}
@@ -67,6 +80,8 @@ def data_entry(models: list[Model]) -> dict:
         "dataset": first.report.dataset,
         "labels": first.classes,
         "rows": first.report.data["rows"],
+        # As `data/splits.py` writes it: "given", or how validation was split off from train.
+        "validation_part": first.report.data["validation"],
         "data_hash": hashes[0] if hashes else of_labels,
         "devices": sorted({machine(run.report) for run in runs}),
         "versions": {name: ", ".join(sorted(found)) for name, found in versions.items()},
@@ -86,8 +101,9 @@ def model_entry(model: Model, rows: TestRows | None) -> dict:
     return (
         {"name": model.name, "kind": model.median.kind, "tuning": model.median.tuning}
         | {"settings": model.median.settings}
-        | {"seeds": [run.seed for run in model.runs], "single_seed": len(model.runs) == 1}
+        | {"seeds": [run.seed for run in model.runs], "single_seed": not model.seeds_known}
         | {"folders": ["/".join(run.folder.resolve().parts[-2:]) for run in model.runs]}
+        | {"validation": validation_entry(model)}
         | model_scores(model)
         | model_costs(model)
         | task.breakdown(model.median.test)
@@ -103,10 +119,37 @@ def model_scores(model: Model) -> dict:
     return found | {f"{ranking.key}_by_seed": model.terms(ranking).mean(1).tolist()}
 
 
+def validation_entry(model: Model) -> dict | None:
+    """The ranking score on validation, by which models are chosen; its interval is None if not all rows were kept."""
+    if model.validation is None:
+        return None
+    ranking = model.task.ranking
+    if not model.has_validation_rows:
+        return {"value": model.validation, "low": None, "high": None}
+    return interval(model.terms(ranking, "validation"), ranking.share) | {"value": model.validation}
+
+
+def setting_entry(model: Model, shows_test: bool) -> dict:
+    """A model of a grid: settings, validation scores, minutes of training, and test scores or None."""
+    return {
+        "name": model.name,
+        "settings": model.runs[0].settings,
+        "validation": validation_entry(model),
+        "test": model_scores(model) if shows_test else None,
+        "train_minutes": model_costs(model)["train_minutes"],
+    }
+
+
 def model_costs(model: Model) -> dict:
-    """Sizes of the median seed; times, speed and memory as medians over the seeds. None for an unknown value."""
-    report = model.median.report
-    seconds = known_median(run.report.train_seconds for run in model.runs)
+    """Sizes of the median seed; times, speed and memory as medians over the seeds. None for an unknown value.
+
+    Minutes count from the data files to the saved model, and memory what a run added to its imports. Of reports of
+    older versions they are those of training steps and of the whole process, and there is no `seconds_by_station`.
+    """
+    report, reports = model.median.report, [run.report for run in model.runs]
+    whole = all(one.total_seconds is not None for one in reports)
+    seconds = known_median(one.total_seconds if whole else one.train_seconds for one in reports)
+    memory = known_median(one.run_memory_bytes if whole else one.peak_memory_bytes for one in reports)
     # One seed is enough to measure the speed of a model.
     measured = [run.inference for run in (model.median, *model.runs) if run.inference]
     return {
@@ -115,9 +158,15 @@ def model_costs(model: Model) -> dict:
         "bytes_on_disk": report.bytes_on_disk or known_size(model, measured),
         "train_minutes": None if seconds is None else seconds / 60,
         "train_tokens_per_second": known_median(run.report.train_tokens_per_second for run in model.runs),
-        "peak_memory_bytes": known_median(run.report.peak_memory_bytes for run in model.runs),
+        "peak_memory_bytes": memory,
         "inference": measured[0] if measured else None,
-    }
+    } | ({"seconds_by_station": seconds_by_station(reports)} if whole else {})
+
+
+def seconds_by_station(reports: Sequence[Report]) -> dict[str, float]:
+    """The median seconds of each station over the seeds; empty for an ensemble."""
+    stations = dict.fromkeys(station for report in reports for station in report.seconds or {})
+    return {name: known_median((report.seconds or {}).get(name) for report in reports) for name in stations}
 
 
 def known_size(model: Model, measured: list[dict]) -> int | None:
@@ -192,19 +241,15 @@ def learning_curve(groups: list[Model], models: list[Model]) -> list[dict]:
 
 
 def curve_name(group: Model, models: list[Model]) -> str:
-    """The name of the model on all rows that has the recipe_key of the group, else the name of the group.
-
-    Of several models with that recipe_key, the name of the group begins with the name of the right one.
-    """
+    """The name of the model on all rows that has the method of the group, else the name of the group."""
     if group in models:
         return group.name
-    same = [model.name for model in models if recipe_key(model.median) == recipe_key(group.median)]
-    if len(same) > 1:
-        same = sorted((name for name in same if group.name.startswith(name)), key=len)[-1:]
+    same = [model.name for model in models if method_key(model.median) == method_key(group.median)]
     return same[0] if same else group.name
 
 
 def curve_point(group: Model) -> dict:
-    """The point of a learning curve: training rows and ranking score of a group."""
+    """The point of a learning curve: training rows, and the ranking score of a group on test and on validation."""
     ranking = group.task.ranking
-    return {"train_rows": group.runs[0].train_rows, ranking.key: interval(group.terms(ranking), ranking.share)}
+    score = interval(group.terms(ranking), ranking.share)
+    return {"train_rows": group.runs[0].train_rows, ranking.key: score, "validation": group.validation}

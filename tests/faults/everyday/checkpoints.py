@@ -1,5 +1,57 @@
 """Checkpoints of others: E501 and on."""
 
-from faults.fault import Fault
+from functools import partial
+from pathlib import Path
 
-FAULTS: list[Fault] = []
+import torch
+from helpers import flags, save_bert, weights, write_data
+from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification
+
+from faults.everyday.trouble import refuses, survives
+from sentiment_hf.cli import predict_command
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"
+
+
+def tuned(home: Path, dtype: torch.dtype) -> list[str]:
+    """A checkpoint that was saved in half precision, tuned at a usual rate."""
+    data = write_data(home / "data")
+    folder = save_bert(home / "bert", data, initializer_range=0.3)
+    AutoModelForMaskedLM.from_pretrained(folder, dtype=dtype).save_pretrained(folder)
+    return flags(data, home / "run", "--learning_rate", "3e-5", model=str(folder), settings=())
+
+
+def moved(home: Path) -> bool:
+    """The weights are finite float32, and training has moved nearly all of the encoder."""
+    name = "bert.encoder.layer.0.attention.self.value.weight"
+    before, after = weights(home / "bert")[name].float(), weights(home / "run")[name]
+    return (
+        after.dtype is torch.float32 and bool(after.isfinite().all()) and bool((after != before).float().mean() > 0.99)
+    )
+
+
+def other_head(home: Path, **settings) -> list[str]:
+    """predict by a head that chooses no class."""
+    folder = save_bert(home / "bert", write_data(home / "data"))
+    AutoModelForSequenceClassification.from_pretrained(folder, **settings).save_pretrained(folder)
+    return [str(folder), "a fine film"]
+
+
+def pointer(home: Path, name: str) -> list[str]:
+    """A checkpoint that was cloned without Git LFS."""
+    data = write_data(home / "data")
+    folder = save_bert(home / "bert", data)
+    (folder / name).write_text(POINTER)
+    return flags(data, home / "run", model=str(folder), settings=())
+
+
+LABELS = {"num_labels": 3, "problem_type": "multi_label_classification"}
+
+FAULTS = [
+    survives("E501", "weights in bfloat16", partial(tuned, dtype=torch.bfloat16), moved),
+    survives("E502", "weights in float16", partial(tuned, dtype=torch.float16), moved),
+    refuses("E503", "predict by a regression", partial(other_head, num_labels=1), "regression", predict_command),
+    refuses("E504", "predict by a multi-label head", partial(other_head, **LABELS), "multi-label", predict_command),
+    refuses("E505", "a Git LFS pointer as weights", partial(pointer, name="model.safetensors"), "git lfs pull"),
+    refuses("E506", "a Git LFS pointer as config", partial(pointer, name="config.json"), "git lfs pull"),
+]

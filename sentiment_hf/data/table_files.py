@@ -1,0 +1,73 @@
+"""The files at a path that are read as one table: a file, the parts of a table in a folder, or texts by class."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.data.class_folders import has_texts, read_class_folders
+from sentiment_hf.data.files import SUFFIXES, read_file
+from sentiment_hf.data.folders import files_in, first_of
+from sentiment_hf.data.limits import require_size
+from sentiment_hf.data.parts import Part, parts_of, split_of, table_names, whole_part
+from sentiment_hf.data.table import Table
+from sentiment_hf.settings.csv_settings import CsvSettings
+
+
+@dataclass(frozen=True)
+class Files:
+    """Files that are read as one table after the other.
+
+    names: paths from `home`; no name if `home` is the only file.
+    classed: whether they are texts in folders of their classes, which are one table.
+    """
+
+    home: Path
+    names: Sequence[str] = ()
+    classed: bool = False
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files themselves."""
+        return [self.home / name for name in self.names] or [self.home]
+
+    def read(self, flag: str, settings: CsvSettings) -> list[Table]:
+        """Their tables; raises InputError. `settings` are for csv."""
+        if self.classed:
+            return [read_class_folders(self.home, self.names)]
+        return [read_file(path, flag, settings) for path in self.paths]
+
+
+def files_at(path: Path, flag: str) -> Files:
+    """The file at `path`, the texts in folders of their classes, or the tables in a folder, which are parts of one.
+
+    Raises:
+        InputError: the folder has neither, or tables of several splits; or a link leads out of it.
+    """
+    if not path.is_dir():
+        return Files(path)
+    names = files_in(path)
+    folders = {name.partition("/")[0] for name in names if "/" in name}
+    if has_texts(names) and not (folders and all(map(split_of, folders))):
+        return Files(path, names, classed=True)
+    tables = table_names(names)
+    splits = {part.split for part in parts_of(tables)} | set(map(split_of, folders))
+    if len(splits - {None}) > 1:
+        raise InputError(
+            f"{flag} {path} has several parts ({first_of(sorted(splits - {None}))}): name it by --dataset."
+        )
+    if not tables:
+        raise InputError(
+            f"{flag} {path}: expected tables ({', '.join(SUFFIXES)}), or one folder of .txt files per class, as in "
+            f"{path}/neg/0.txt; found {first_of(names) or 'none'}."
+        )
+    return Files(path, whole_part(Part(path.name, tuple(tables), exact=False), f"{flag} {path}").files)
+
+
+def read_one_table(path: Path, flag: str, most_bytes: int, settings: CsvSettings) -> Table:
+    """The only table at `path`, as `files_at` finds it; raises InputError if there are several, or it is too large."""
+    files = files_at(path, flag)
+    require_size(files.paths, most_bytes)
+    if len(files.paths) > 1 and not files.classed:
+        raise InputError(f"{flag} {path} is a folder of {len(files.paths)} files; expected one file")
+    return files.read(flag, settings)[0]

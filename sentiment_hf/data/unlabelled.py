@@ -1,0 +1,59 @@
+"""Leave out parts that have no labels, such as the tests of GLUE."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from sentiment_hf.data.columns import LABEL_NAMES, find_columns
+from sentiment_hf.data.sources import Source, find_tables
+from sentiment_hf.data.table import Table
+from sentiment_hf.settings.arguments import DataArguments
+
+logger = logging.getLogger(__name__)
+
+# The id that data sets of the Hub have in place of a label.
+NO_CLASS = (-1, "-1")
+
+
+def labelled_source(args: DataArguments) -> Source:
+    """The data that the flags name, without a validation or a test part that has no label in any row, which is said.
+
+    Raises:
+        InputError: as `find_tables` and `find_columns`.
+    """
+    source = find_tables(args)
+    train = source.tables["train"]
+    _, label = find_columns(train[0], args)
+    # Where some texts of train are of the class -1, it is a class in the other parts too.
+    is_class = any(cell in NO_CLASS for table in train if label not in table.classes for cell in _cells(table, label))
+    missing = () if is_class else NO_CLASS
+    tables = dict(source.tables)
+    for split in ("validation", "test"):
+        if split in tables and _is_unlabelled(tables[split], label, missing, split):
+            logger.warning(
+                "%s: no row has a label in %r, so this part is left out, and %s is taken from train",
+                tables.pop(split)[0].source,
+                label,
+                split,
+            )
+    return replace(source, tables=tables)
+
+
+def _is_unlabelled(tables: Sequence[Table], label: str, missing: tuple, split: str) -> bool:
+    """Whether no row of these tables has a label; a test part may also lack the column, if none is like it."""
+    if split == "test" and not any(label in table.columns for table in tables):
+        return not any(name.strip().lower() in LABEL_NAMES for table in tables for name in table.columns)
+    return all(
+        label in table.columns and all(_is_empty(cell) or cell in missing for cell in _cells(table, label))
+        for table in tables
+    )
+
+
+def _is_empty(cell: Any) -> bool:
+    return cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
+
+
+def _cells(table: Table, label: str) -> Sequence:
+    """The values of the label column; none if the table lacks it."""
+    return table.columns.get(label, ())[:]

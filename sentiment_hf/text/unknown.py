@@ -1,0 +1,66 @@
+"""Texts that a tokenizer does not know: the share of unknown tokens, and scripts that put no spaces between words."""
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import chain, islice
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from transformers import PreTrainedTokenizerBase
+
+logger = logging.getLogger(__name__)
+
+# Thai, Lao, Burmese, Khmer, Japanese kana, Chinese characters (Unicode 16, blocks).
+NO_SPACES = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
+)
+LETTER = re.compile(r"[^\W\d_]")
+
+# As many texts show which language most of them are in.
+TEXTS_LOOKED_AT = 500
+
+# Above this share of unknown tokens the user is told.
+MANY_UNKNOWN = 0.1
+
+
+def say_unspaced(texts: Iterable[str]) -> None:
+    """Suggest --tokenizer char if most letters of the texts are of a script that puts no spaces between words."""
+    sample = "".join(text[:1000] for text in islice(texts, TEXTS_LOOKED_AT))
+    if 2 * len(NO_SPACES.findall(sample)) > len(LETTER.findall(sample)):
+        logger.warning(
+            "Most letters of train are Chinese, Japanese, Thai, Lao, Burmese or Khmer, which put no spaces between "
+            "words, and --tokenizer word takes whole phrases for words; use --tokenizer char."
+        )
+
+
+def unknown_share(texts: Iterable[Sequence[int]], unknown: int | None, special: Iterable[int] = ()) -> float | None:
+    """The share of the token `unknown` in texts of token ids, among all tokens that are not `special`.
+
+    None if the tokenizer has no such token, as one of bytes.
+    """
+    if unknown is None:
+        return None
+    counts = Counter(chain.from_iterable(texts))
+    total = counts.total() - sum(counts[token] for token in {*special} - {unknown})
+    return counts[unknown] / total if total else 0.0
+
+
+def unknown_in(dataset: "Dataset", tokenizer: "PreTrainedTokenizerBase") -> float | None:
+    """The `unknown_share` of a tokenized part."""
+    return unknown_share(dataset["input_ids"], tokenizer.unk_token_id, tokenizer.all_special_ids)
+
+
+def say_unknown(share: float | None, advice: str) -> None:
+    """Warn of more than a tenth of unknown tokens in validation; `advice` says what to do."""
+    if share is not None and share > MANY_UNKNOWN:
+        logger.warning("%.0f %% of the tokens of validation are unknown to the tokenizer; %s", 100 * share, advice)
+
+
+def advice_for(kind: str) -> str:
+    """What to do about unknown tokens of a tokenizer that was trained on the train part; `kind` as --tokenizer."""
+    if kind == "char":
+        return "lower --min_frequency, or give more texts to train on"
+    return "--tokenizer char knows their characters"

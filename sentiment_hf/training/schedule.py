@@ -1,0 +1,35 @@
+"""How many steps the epochs of a recipe become, which fit 22 500 rows, on the rows that are there."""
+
+import logging
+import math
+
+from transformers import TrainingArguments
+
+from sentiment_hf.settings.arguments import RunArguments
+
+logger = logging.getLogger(__name__)
+
+# A run outside of this range of epochs is said.
+USUAL_EPOCHS = (1, 100)
+
+
+def bound_steps(args: TrainingArguments, run_args: RunArguments, rows: int) -> None:
+    """Set `args.max_steps` if the epochs make fewer steps than `least_steps` or more than `most_steps`.
+
+    rows: of train. Without these two, and with --max_steps, nothing is set. Fewer than one epoch and more than 100 are
+    said.
+    """
+    batches = math.ceil(rows / (args.train_batch_size * args.world_size))
+    per_epoch = max(1, batches // args.gradient_accumulation_steps)
+    steps = math.ceil(args.num_train_epochs * per_epoch) if args.max_steps <= 0 else args.max_steps
+    if args.max_steps <= 0:
+        least, most = run_args.least_steps or 0, run_args.most_steps or math.inf
+        bounded = int(min(max(steps, least), most))
+        if bounded != steps:
+            args.max_steps = steps = bounded
+    least, most = USUAL_EPOCHS
+    if not least <= steps / per_epoch <= most:
+        logger.warning(
+            "%d steps are %.2g epochs of the %d rows of train; --num_train_epochs and --max_steps change that",
+            *(steps, steps / per_epoch, rows),
+        )

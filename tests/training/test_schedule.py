@@ -1,0 +1,49 @@
+"""A recipe makes as many steps as the rows need: on IMDB those of the committed results, on fewer rows fewer."""
+
+import json
+import logging
+from pathlib import Path
+
+import pytest
+
+from custom_models import MODEL_NAMES
+from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.training.arguments import training_arguments
+from sentiment_hf.training.schedule import bound_steps
+
+ROOT = Path(__file__).parents[2]
+LINES = (ROOT / "results/imdb/runs.jsonl").read_text(encoding="utf-8").splitlines()
+MADE = {run["recipe"]: run["steps"] for run in map(json.loads, LINES) if run["recipe"] == run["model"]}
+
+
+def steps(name: str, rows: int, *more: str) -> int:
+    """The steps of a run by the recipe of a model on so many rows of train, as `Trainer` counts them."""
+    spec = parse_run(["--model", name, *more, "--output_dir", "out"])
+    args = training_arguments(spec)
+    bound_steps(args, spec.run, rows)
+    if args.max_steps > 0:
+        return args.max_steps
+    per_epoch = -(-rows // args.train_batch_size)
+    return -int(-args.num_train_epochs * per_epoch // 1)
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_a_recipe_makes_the_committed_steps_on_imdb_and_scales_with_the_rows(name):
+    assert steps(name, 22_500) == MADE[name]
+    assert steps(name, 7_800) == pytest.approx(max(500, MADE[name] * 7_800 / 22_500), rel=0.01)
+    assert steps(name, 300) == 500
+    assert steps(name, 10**9) == 100_000
+
+
+def test_the_flags_of_a_user_are_the_steps(caplog):
+    assert steps("custom-fc", 1280, "--max_steps", "30") == 30
+    assert steps("custom-fc", 1280, "--num_train_epochs", "2") == 20
+    assert steps("custom-fc", 1280, "--num_train_epochs", "2", "--least_steps", "25") == 25
+    assert not caplog.records
+
+
+@pytest.mark.parametrize(("epochs", "said"), [("0.5", "0.5 epochs"), ("101", "1e+02 epochs"), ("1", ""), ("100", "")])
+def test_less_than_an_epoch_and_more_than_a_hundred_are_said(epochs, said, caplog):
+    with caplog.at_level(logging.WARNING):
+        steps("custom-fc", 1280, "--num_train_epochs", epochs)
+    assert (said in caplog.text) if said else not caplog.records
