@@ -54,18 +54,20 @@ def quoted(text: str, delimiter: str, always: bool) -> str:
 
 
 @given(
-    rows=st.lists(st.tuples(fields, fields), min_size=1, max_size=5),
+    rows=st.lists(st.tuples(fields, fields, st.sampled_from(["good", "poor"])), min_size=1, max_size=5),
     suffix=st.sampled_from([".csv", ".tsv"]),
     end=st.sampled_from(["\n", "\r\n"]),
     always=st.booleans(),
 )
 def test_a_table_is_read_as_it_was_written(tmp_path_factory, rows, suffix, end, always):
     delimiter = {".csv": ",", ".tsv": "\t"}[suffix]
-    lines = [delimiter.join(quoted(text, delimiter, always) for text in row) for row in [("text", "label"), *rows]]
+    lines = [
+        delimiter.join(quoted(text, delimiter, always) for text in row) for row in [("text", "note", "label"), *rows]
+    ]
     path = tmp_path_factory.getbasetemp() / f"written{suffix}"
     path.write_bytes("".join(line + end for line in lines).encode())
     columns = read_file(path, "--train_file").columns
-    assert list(zip(columns["text"], columns["label"], strict=True)) == rows
+    assert list(zip(*columns.values(), strict=True)) == rows
 
 
 @given(text=texts)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 from sentiment_hf import __version__
 from sentiment_hf.common.characters import printable
-from sentiment_hf.common.errors import InputError, Interrupted, NotPushedError, TrainingError
+from sentiment_hf.common.errors import InputError, Interrupted, NotPushedError, TrainingError, one_line
 
 # `signal.SIGPIPE` does not exist on Windows.
 SIGPIPE = 13
@@ -113,13 +113,24 @@ def list_command(argv: Sequence[str]) -> int:
     return exit_code_of(work)
 
 
+class NoteFormatter(logging.Formatter):
+    """Notes of this package in one line, as errors are; those of libraries as they are."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The text of a note."""
+        text = super().format(record)
+        return one_line(text) if record.name.startswith(__package__.split(".")[0]) and not record.exc_info else text
+
+
 def exit_code_of(work: Callable[[], None]) -> int:
     """Call `work`, and print an error that ends it in one line, without a traceback.
 
     Returns 0 if `work` is done, 2 after InputError, 3 after TrainingError, 4 after NotPushedError, 128 + signal after
     an interruption.
     """
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    notes = logging.StreamHandler()
+    notes.setFormatter(NoteFormatter("%(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[notes])
     # A character that the terminal cannot show is escaped; it must not end the command.
     # The standard output of a notebook is no TextIOWrapper, and shows every character.
     if isinstance(sys.stdout, io.TextIOWrapper):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sentiment_hf.common.characters import SURROGATE, printable
 from sentiment_hf.common.errors import FlagParser, InputError
 from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.model_ref import ModelRef
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ def parse_predict(argv: Sequence[str]) -> argparse.Namespace:
         default=DataArguments.max_data_bytes,
         help="what --file may hold, unpacked",
     )
+    parser.add_argument("--csv_delimiter", help="as in run: a character, or tab, comma, semicolon or pipe")
+    parser.add_argument("--csv_quote", help="as in run: a character, or none if quotes belong to the texts")
     parser.add_argument("--text_column_names", help="text columns of --file. Default: those of training")
     parser.add_argument("--text_column_delimiter", help="text between several text columns. Default: that of training")
     parser.add_argument(
@@ -62,6 +65,7 @@ def require_consistent_flags(args: argparse.Namespace, parser: FlagParser) -> No
         parser.error(f"--output {args.output}: expected the name of a .csv file")
     if args.output and not Path(args.output).absolute().parent.is_dir():
         parser.error(f"--output {args.output}: there is no such folder")
+    CsvSettings.parse(args.csv_delimiter, args.csv_quote)
     if args.batch_size < 1:
         parser.error(f"--batch_size {args.batch_size} must be at least 1")
 
@@ -101,6 +105,7 @@ def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:
     table = TableArguments(
         file=Path(args.file),
         output=Path(args.output) if args.output else None,
+        csv=CsvSettings.parse(args.csv_delimiter, args.csv_quote),
         csv_raw=args.csv_raw,
         max_data_bytes=args.max_data_bytes,
         text_column_names=args.text_column_names,

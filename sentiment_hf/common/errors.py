@@ -6,19 +6,46 @@
 
 import argparse
 import difflib
+import reprlib
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from itertools import islice
+
+# The most characters of a message, a few lines of a terminal. A text of the user may have millions.
+MESSAGE_LENGTH = 500
+SHORT = reprlib.Repr()
+SHORT.maxstring = SHORT.maxother = 60
+SHORT.maxdict = SHORT.maxlist = SHORT.maxlevel = 2
 
 
-class InputError(ValueError):
+def one_line(message: object) -> str:
+    """The message in one line of at most `MESSAGE_LENGTH` characters; the middle of a longer one is left out.
+
+    The beginning names flag, file and row, and the end says what to do.
+    """
+    line = " ".join(str(message).splitlines())
+    if len(line) <= MESSAGE_LENGTH:
+        return line
+    end = MESSAGE_LENGTH // 2 - 5
+    return f"{line[: MESSAGE_LENGTH - end - 5]} ... {line[-end:]}"
+
+
+class OneLineError(Exception):
+    """An error whose message is one line."""
+
+    def __init__(self, message: object = ""):
+        super().__init__(one_line(message))
+
+
+class InputError(OneLineError, ValueError):
     """The user's input cannot be used. The message states what was expected, what was found and what to do."""
 
 
-class TrainingError(RuntimeError):
+class TrainingError(OneLineError, RuntimeError):
     """Training or scoring started and failed, for example because the loss is not finite."""
 
 
-class NotPushedError(RuntimeError):
+class NotPushedError(OneLineError, RuntimeError):
     """The run is complete and saved, but was not pushed to the Hub."""
 
 
@@ -30,6 +57,19 @@ class FlagParser(argparse.ArgumentParser):
         raise InputError(f"{message}; --help lists the flags")
 
 
+def excerpt(value: object) -> str:
+    """The `repr` of a value, some 60 characters of a longer one."""
+    shown = SHORT.repr(value)
+    return shown if len(shown) <= 63 else f"{shown[:60]}..."
+
+
+def listed(names: Iterable[object], most: int = 12) -> str:
+    """The names with commas between them, each in at most 40 characters, and the number of those beyond `most`."""
+    names = list(names)
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(f"{name!s:.40}" for name in islice(names, most)) + more
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """A question that suggests the name in `known` most similar to `name`; empty if none is similar."""
     close = difflib.get_close_matches(name, list(known), n=1)
@@ -39,7 +79,7 @@ def suggestion(name: str, known: Iterable[str]) -> str:
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The `suggestion` for `name`, followed by the list of all known names."""
     known = list(known)
-    return f"{suggestion(name, known)} (known: {', '.join(known)})"
+    return f"{suggestion(name, known)} (known: {listed(known)})"
 
 
 class Interrupted(Exception):  # noqa: N818

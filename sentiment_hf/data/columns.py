@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datasets import Dataset, Features, Value
 
 from sentiment_hf.common.characters import refuse_surrogate
-from sentiment_hf.common.errors import InputError, did_you_mean
+from sentiment_hf.common.errors import InputError, did_you_mean, excerpt, listed
 from sentiment_hf.data.sources import Tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.settings.arguments import DataArguments
@@ -58,8 +58,11 @@ def names_in(value: str, columns: Iterable[str]) -> Iterator[str]:
 
 
 def require_columns(table: Table, names: Sequence[str], flag: str) -> None:
-    """Raise InputError unless the table has these columns."""
+    """Raise InputError unless the table has each of these columns once."""
     for name in names:
+        if name in table.doubled:
+            place, name = table.header or table.source, table.doubled[name]
+            raise InputError(f"{place}: the column name {name!r} stands there more than once; rename one.")
         if name not in table.columns:
             raise InputError(f"{table.source} has no column {name!r}{did_you_mean(name, table.columns)}; see {flag}.")
 
@@ -70,9 +73,10 @@ def _usual(table: Table, usual: set[str], what: str, flag: str) -> str:
     if len(found) > 1:
         found = [name for name in found if name.strip().lower() == what] or found
     if len(found) == 1:
+        require_columns(table, found, flag)
         return found[0]
     problem = f"several columns could hold the {what}" if found else f"no column has a usual name for the {what}"
-    raise InputError(f"{table.source}: {problem}; name it by {flag}. Columns: {', '.join(table.columns)}")
+    raise InputError(f"{table.source}: {problem}; name it by {flag}. Columns: {listed(table.names)}")
 
 
 def read_texts(table: Table, names: Sequence[str], delimiter: str) -> list[str]:
@@ -81,7 +85,7 @@ def read_texts(table: Table, names: Sequence[str], delimiter: str) -> list[str]:
     for name, column in zip(names, columns, strict=True):
         for index, cell in enumerate(column):
             if not isinstance(cell, str):
-                found = "null or missing" if cell is None else f"{cell!r}, which is no text"
+                found = "null or missing" if cell is None else f"{excerpt(cell)}, which is no text"
                 raise InputError(
                     f"{table.place(index)}: {name!r} is {found}. A text is a string, an empty one too; "
                     "another column is chosen by --text_column_names."

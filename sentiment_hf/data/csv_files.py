@@ -1,52 +1,75 @@
 """Read a csv file as a table: every cell is a string, and every row has a line."""
 
-import csv
-import io
-from collections.abc import Iterator
+import logging
 from pathlib import Path
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.data.csv_choice import choose
+from sentiment_hf.data.csv_reading import CsvLines, Reading
 from sentiment_hf.data.encodings import read_utf8
-from sentiment_hf.data.table import Table
+from sentiment_hf.data.table import Table, unique_names
+from sentiment_hf.settings.csv_settings import CsvSettings
+
+logger = logging.getLogger(__name__)
 
 
-def read_csv_table(path: Path, delimiter: str = ",") -> Table:
-    """The table in a csv file; every cell is a string, "NA", "null", "5" and "" included. Raises InputError."""
-    records = _csv_records(path, delimiter)
-    _, header = next(records, (1, []))
-    if not header:
+def read_csv_table(path: Path, usual: str = ",", settings: CsvSettings | None = None) -> Table:
+    """The table in a csv file; every cell is a string, "NA", "null", "5" and "" included.
+
+    usual: the delimiter that the suffix of the file promises. It and the quotes are decided by the file unless
+        `settings` say what they are, and said if they are not the usual ones.
+
+    Raises:
+        InputError: the file is empty, or has a row of another number of fields than the header.
+    """
+    source, named = CsvLines.of(read_utf8(path))
+    settings = settings or CsvSettings()
+    if named and settings.delimiter is None:
+        settings = CsvSettings(named, settings.quote)
+    if not source.lines:
         raise InputError(f"{path} is empty; its first line has to name the columns, as in: text,label")
-    if twice := {name for name in header if header.count(name) > 1}:
-        raise InputError(f"{path}, line 1: the column name {min(twice)!r} stands there more than once; rename one.")
-    rows, lines = [], []
-    for line, cells in records:
-        if len(cells) != len(header):
-            raise InputError(
-                f"{path}, line {line}: {len(cells)} fields, but the first line names {len(header)} columns "
-                f'({", ".join(header)}). A text that holds the delimiter {delimiter!r} has to stand in "quotes".'
-            )
-        rows.append(cells)
-        lines.append(line)
+    try:
+        choice = choose(source, usual, settings)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from error
+    reading = choice.reading
+    if reading.problem:
+        raise InputError(f"{path}, line {reading.problem.line}: {reading.problem.said}")
+    for note in choice.said:
+        logger.warning("%s: %s", path, note)
+    rows = filled_rows(path, source, reading)
     if not rows:
         raise InputError(f"{path} has a first line with column names and no rows.")
-    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
-    return Table(str(path), columns, lambda index: f"{path}, line {lines[index]}")
+    lines, cells = zip(*rows, strict=True)
+    names, doubled = unique_names(reading.header)
+    return Table(
+        str(path),
+        columns=dict(zip(names, zip(*cells, strict=True), strict=True)),
+        place=lambda index: f"{path}, line {lines[index]}",
+        doubled=doubled,
+        header=f"{path}, line {source.first}",
+        format=reading.format,
+    )
 
 
-def _csv_records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    """(number of its first line, fields) of each record; blank lines are skipped."""
-    csv.field_size_limit(2**31 - 1)
-    reader = csv.reader(io.StringIO(read_utf8(path), newline=""), delimiter=delimiter, strict=True)
-    while True:
-        line = reader.line_num + 1
-        try:
-            cells = next(reader, None)
-        except csv.Error as error:
-            raise InputError(
-                f"{path}, line {line}: a quote that opens in this row is not closed where a field ends ({error}). "
-                'Write a quote inside a quoted text twice: "She said ""no""."'
-            ) from error
-        if cells is None:
-            return
-        if cells:
-            yield line, cells
+def filled_rows(path: Path, source: CsvLines, reading: Reading) -> list[tuple[int, list[str]]]:
+    """(line, fields) of each row. Left out and said are blank lines and, at the end, lines of nothing but delimiters.
+
+    A blank line in a file of one column is an empty text, except at the end.
+    """
+    numbered = list(zip(reading.starts, reading.records, strict=True))[1:]
+    while numbered and not numbered[-1][1]:
+        numbered.pop()
+    kept, nothing = len(numbered), f"{reading.format.delimiter} \t\r\n"
+    while kept and not source.lines[numbered[kept - 1][0] - source.first].strip(nothing):
+        kept -= 1
+    if kept < len(numbered):
+        lines = dict.fromkeys([numbered[kept][0], numbered[-1][0]])
+        place = " to ".join(map(str, lines))
+        logger.warning("%s, line %s: nothing but delimiters at the end of the file; left out.", path, place)
+    rows = numbered[:kept]
+    blank = [line for line, cells in rows if not cells]
+    if blank and len(reading.header) > 1:
+        logger.warning("%s, line %d: a blank line is no row; there are %d of them.", path, blank[0], len(blank))
+        return [(line, cells) for line, cells in rows if cells]
+    return [(line, cells or [""]) for line, cells in rows] if blank else rows

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 from datasets import ClassLabel, Dataset
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.file_kinds import refuse_other_kind
 from sentiment_hf.data.limits import arrow_batches
 from sentiment_hf.data.table import Table
 
@@ -19,6 +20,8 @@ def read_parquet_table(path: Path) -> Table:
             dataset = Dataset(pq.ParquetFile(opened).read())
     # Damaged bytes and foreign schemas raise errors of many unrelated classes.
     except Exception as error:
+        if not (data := path.read_bytes()).startswith(b"PAR1"):
+            refuse_other_kind(path, data)
         reason = " ".join(str(error).split())
         raise InputError(f"{path}: not a whole parquet file, or one that is no table ({reason}).") from error
     return dataset_table(dataset, str(path))

@@ -1,7 +1,8 @@
 """Find the tables of each split: in files, in a folder of a known layout, on the Hub, or in the built-in sample."""
 
+import csv
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -23,6 +24,7 @@ from sentiment_hf.data.parts import SPLIT_FLAGS, SPLIT_NAMES, Part, choose_parts
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import Files, files_at
 from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.csv_settings import CsvSettings
 
 IMDB = "stanfordnlp/imdb"
 SAMPLE = Path(__file__).parent / "sample"
@@ -88,7 +90,7 @@ def _from_files(args: DataArguments) -> Tables:
     named = {"train": args.train_file, "validation": args.validation_file, "test": args.test_file}
     files = {split: files_at(Path(file), f"--{split}_file") for split, file in named.items() if file is not None}
     require_size((path for part in files.values() for path in part.paths), args.max_data_bytes)
-    return {split: part.read(f"--{split}_file") for split, part in files.items()}
+    return {split: part.read(f"--{split}_file", args.csv) for split, part in files.items()}
 
 
 def _from_hub(hub_id: str, args: DataArguments) -> Source:
@@ -141,7 +143,7 @@ def _from_layout(
     """
     if parts := _class_parts(names, args):
         chosen = choose_parts(parts, args, source)
-        classed, classes = True, {}
+        classed, classes, settings = True, {}, {}
     else:
         card = read_card(fetch(["README.md"]) / "README.md") if "README.md" in names else DatasetCardData()
         config, settings = choose_config(card, args.dataset_config_name, source)
@@ -157,10 +159,18 @@ def _from_layout(
     home = fetch([file for part in chosen.values() for file in part.files])
     files = {split: _files(home, part, classed) for split, part in chosen.items()}
     require_size((path for part in files.values() for path in part.paths), args.max_data_bytes)
-    tables = {split: part.read(f"--dataset {source}:") for split, part in files.items()}
+    tables = {split: part.read(f"--dataset {source}:", _csv_settings(settings, args)) for split, part in files.items()}
     return {
         split: [replace(piece, classes=classes | piece.classes) for piece in part] for split, part in tables.items()
     }
+
+
+def _csv_settings(card: Mapping, args: DataArguments) -> CsvSettings:
+    """Those of the flags; what they leave open is what the configuration in the card of the data set says."""
+    given = args.csv
+    delimiter = card.get("sep") or card.get("delimiter")
+    quote = "" if card.get("quoting") == csv.QUOTE_NONE else card.get("quotechar")
+    return CsvSettings(given.delimiter or delimiter, quote if given.quote is None else given.quote)
 
 
 def _refuse_no_parts(parts: Sequence[Part], names: Sequence[str], source: str) -> None:

@@ -89,7 +89,8 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
     names = dict.fromkeys(name for table in pieces for name in table.columns)
     columns = {name: [cell for table in pieces for cell in _cells(table, name)] for name in names}
     if rows_file is not None:
-        columns |= _added(read_one_table(Path(rows_file), "--rows_file", args.max_data_bytes), columns)
+        table = read_one_table(Path(rows_file), "--rows_file", args.max_data_bytes, args.csv)
+        columns |= _added(table, columns)
     used = (*splits.notes["columns"]["text"], splits.notes["columns"]["label"])
     return splits, {name: [cells[row] for row in numbers] for name, cells in columns.items() if name not in used}
 
@@ -125,7 +126,7 @@ def _split(args: DataArguments, source: Source) -> tuple[Splits, list[int]]:
     texts, label = find_columns(tables["train"][0], args)
     parts, task = _read(tables, texts, label, args)
     notes = {"hub_id": source.hub_id, "commit": source.commit, "config": args.dataset_config_name}
-    notes |= {"columns": {"text": texts, "label": label}}
+    notes |= {"columns": {"text": texts, "label": label}, "csv": csv_formats(tables)}
     parts, taken = take_parts(parts, tables, args)
     notes |= taken | {"sampled": {}}
     flags = {"train": "max_train_samples", "validation": "max_eval_samples", "test": "max_predict_samples"}
@@ -143,6 +144,14 @@ def _split(args: DataArguments, source: Source) -> tuple[Splits, list[int]]:
     parts = {split: parts[split].select_columns(["text", "label"]) for split in flags}
     reading = Reading(texts, args.text_column_delimiter)
     return Splits(**parts, task=task, name=source.name, notes=notes, reading=reading), numbers
+
+
+def csv_formats(tables: Tables) -> dict[str, str]:
+    """{split: delimiter and quotes of its csv files in words}."""
+    formats = {
+        split: dict.fromkeys(str(table.format) for table in pieces if table.format) for split, pieces in tables.items()
+    }
+    return {split: "; ".join(found) for split, found in formats.items() if found}
 
 
 def _read(tables: Tables, texts: list[str], label: str, args: DataArguments) -> tuple[dict[str, Dataset], Task]:

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sentiment_hf.data.csv_reading import CsvFormat
+
 
 @dataclass(frozen=True)
 class Table:
@@ -12,9 +14,30 @@ class Table:
     columns: a value per row by name of the column, unaltered.
     place: index of a row, from 0 -> the name of that row for messages.
     classes: class names of each ClassLabel column.
+    doubled: the name in the file of each column that shares it with another one.
+    header: the place of the column names for messages, if it is not the whole source.
+    format: how a csv file is written.
     """
 
     source: str
     columns: Mapping[str, Sequence]
     place: Callable[[int], str]
     classes: dict[str, list[str]] = field(default_factory=dict)
+    doubled: dict[str, str] = field(default_factory=dict)
+    header: str | None = None
+    format: CsvFormat | None = None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the columns as they stand in the file, one more than once perhaps."""
+        return [self.doubled.get(name, name) for name in self.columns]
+
+
+def unique_names(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """(a name of its own for each column, the name in the file of each column that shares it with another one)."""
+    unique: list[str] = []
+    for place, name in enumerate(names, start=1):
+        while name in unique:
+            name += f" (column {place})"
+        unique.append(name)
+    return unique, {own: name for own, name in zip(unique, names, strict=True) if names.count(name) > 1}

@@ -11,6 +11,7 @@ from sentiment_hf.data.folders import files_in, first_of
 from sentiment_hf.data.limits import require_size
 from sentiment_hf.data.parts import Part, parts_of, split_of, table_names, whole_part
 from sentiment_hf.data.table import Table
+from sentiment_hf.settings.csv_settings import CsvSettings
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,11 @@ class Files:
         """The files themselves."""
         return [self.home / name for name in self.names] or [self.home]
 
-    def read(self, flag: str) -> list[Table]:
-        """Their tables; raises InputError."""
+    def read(self, flag: str, settings: CsvSettings) -> list[Table]:
+        """Their tables; raises InputError. `settings` are for csv."""
         if self.classed:
             return [read_class_folders(self.home, self.names)]
-        return [read_file(path, flag) for path in self.paths]
+        return [read_file(path, flag, settings) for path in self.paths]
 
 
 def files_at(path: Path, flag: str) -> Files:
@@ -63,10 +64,10 @@ def files_at(path: Path, flag: str) -> Files:
     return Files(path, whole_part(Part(path.name, tuple(tables), exact=False), f"{flag} {path}").files)
 
 
-def read_one_table(path: Path, flag: str, most_bytes: int) -> Table:
+def read_one_table(path: Path, flag: str, most_bytes: int, settings: CsvSettings) -> Table:
     """The only table at `path`, as `files_at` finds it; raises InputError if there are several, or it is too large."""
     files = files_at(path, flag)
     require_size(files.paths, most_bytes)
     if len(files.paths) > 1 and not files.classed:
         raise InputError(f"{flag} {path} is a folder of {len(files.paths)} files; expected one file")
-    return files.read(flag)[0]
+    return files.read(flag, settings)[0]

@@ -13,6 +13,7 @@ from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import read_one_table
 from sentiment_hf.inference.scorer import Scorer
+from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.reading import Reading
 
 
@@ -22,6 +23,7 @@ class TableArguments:
 
     file: Path
     output: Path | None
+    csv: CsvSettings
     csv_raw: bool
     max_data_bytes: int
     text_column_names: str | None
@@ -55,7 +57,7 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
     Raises:
         InputError: the file is too large or cannot be read, has no text column, or has an added column already.
     """
-    table = read_one_table(args.file, "--file", args.max_data_bytes)
+    table = read_one_table(args.file, "--file", args.max_data_bytes, args.csv)
     added = ["prediction", *(f"probability_{label}" for label in scorer.task.labels)]
     if taken := [name for name in added if name in table.columns]:
         raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")
@@ -66,17 +68,20 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
         [*row, best, *(round(p, 6) for p in scores)]
         for *row, best, scores in zip(*table.columns.values(), chosen, probabilities.tolist(), strict=True)
     )
-    header = [*table.columns, *added]
+    header = [*table.names, *added]
     shown = ([value if args.csv_raw else escape_formula(value) for value in row] for row in [header, *rows])
     # All texts are quoted: a spreadsheet with another separator could split a text and find a formula in the rest.
     quoting = csv.QUOTE_MINIMAL if args.csv_raw else csv.QUOTE_NONNUMERIC
+    # The spreadsheet that wrote a csv file reads this delimiter.
+    same = table.format and args.file.suffix.lower() == ".csv"
+    written_as = {"quoting": quoting, "delimiter": table.format.delimiter if same else ","}
     if args.output:
         # Columns that the model does not read can contain surrogates, which UTF-8 cannot encode.
         written = {"newline": "", "encoding": "utf-8", "errors": "backslashreplace"}
         with atomic_write(args.output) as temporary, temporary.open("w", **written) as file:
-            csv.writer(file, quoting=quoting).writerows(shown)
+            csv.writer(file, **written_as).writerows(shown)
         print(f"{len(texts)} rows written to {args.output}", file=sys.stderr)
     else:
         if sys.stdout.isatty():
             shown = ([printable(cell) if isinstance(cell, str) else cell for cell in row] for row in shown)
-        csv.writer(sys.stdout, quoting=quoting).writerows(shown)
+        csv.writer(sys.stdout, **written_as).writerows(shown)

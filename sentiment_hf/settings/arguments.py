@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 
 TOKENIZERS = ("word", "bpe", "char")
@@ -94,6 +95,14 @@ class DataArguments:
     )
     validation_file: str | None = flag(None, "As --train_file. Its scores choose the checkpoint.")
     test_file: str | None = flag(None, "As --train_file. Scored once, at the end.")
+    csv_delimiter: str | None = flag(
+        None,
+        "Delimiter of csv files: a character, or tab, comma, semicolon, pipe. Default: each file decides.",
+    )
+    csv_quote: str | None = flag(
+        None,
+        "Quote of csv files: a character, or none if quotes belong to the texts. Default: each file decides.",
+    )
     text_column_names: str | None = flag(
         None, "Columns with the text, separated by commas. Default: the column with a usual name."
     )
@@ -120,6 +129,11 @@ class DataArguments:
     max_data_bytes: int = flag(
         10**9, "Largest size of the data files, unpacked. Larger files are refused before they are read."
     )
+
+    @property
+    def csv(self) -> CsvSettings:
+        """The settings of csv files; raises InputError for an impossible value."""
+        return CsvSettings.parse(self.csv_delimiter, self.csv_quote)
 
 
 @dataclass

@@ -9,6 +9,7 @@ from sentiment_hf.common.characters import require_utf8_name
 from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.settings.arguments import DataArguments, RunSpec
+from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.model_ref import Kind
 from sentiment_hf.settings.ranges import check_ranges
 
@@ -58,6 +59,7 @@ def check_spec(spec: RunSpec) -> None:
     check_values(values)
     require_utf8_name(values["output_dir"], "--output_dir")
     parse_label_map(spec.data.label_map)
+    CsvSettings.parse(spec.data.csv_delimiter, spec.data.csv_quote)
     check_model(spec)
     check_push(spec)
     check_strategies(values)
