@@ -2,7 +2,7 @@
 
 For each split seed and kind of split (random, group), a tenth of train becomes validation. Each model is trained by
 its recipe on the rest, chooses its checkpoint on this validation, and is scored once on test. A line per run goes to
-results/validation-splits/accuracy.csv; a run that is there is not made again. Prints, per model and kind, validation
+benchmarks/results/validation_splits.csv; a run that is there is not made again. Prints, per model and kind, validation
 minus test, and how often validation ranks two models as test does.
 """
 
@@ -20,7 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "results/validation-splits/accuracy.csv"
+RESULTS = ROOT / "benchmarks/results/validation_splits.csv"
 SIZE = 0.1
 SEEDS = range(5)
 KINDS = ("random", "group")

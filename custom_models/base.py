@@ -53,7 +53,7 @@ class TextClassifierConfig(PreTrainedConfig):
             if name.endswith("dropout") and not 0 <= value < 1:
                 raise ValueError(f"{name}={value} is a probability: 0 <= {name} < 1")
             if (
-                (name.startswith("num_") or name.endswith(("_size", "_embeddings")))
+                (name.startswith("num_") or name.endswith(("_size", "position_embeddings")))
                 and isinstance(value, int)
                 and value < 1
             ):

@@ -59,7 +59,9 @@ RANGES = {
     **dict.fromkeys(("lora_dropout", "attention_dropout", "adam_beta1", "adam_beta2"), DROPOUT),
     "label_smoothing_factor": PROBABILITY,
     "adam_epsilon": Range(0, 1, above=True, below=True),
-    **dict.fromkeys(("learning_rate", "weight_decay", "neftune_noise_alpha"), AMOUNT),
+    **dict.fromkeys(("weight_decay", "neftune_noise_alpha"), AMOUNT),
+    # A rate that is far too large ends in a loss that is not finite, which is said.
+    "learning_rate": Range(0, 1e38),
     # An infinite norm clips nothing.
     "max_grad_norm": Range(0, math.inf),
 }

@@ -253,7 +253,7 @@ LATE = [
     (["--eval_strategy", "steps", "--eval_steps", "7", "--save_steps", "15"], "no multiple"),
     (["--eval_strategy", "steps", "--eval_steps", "0.1", "--save_steps", "50"], "no multiple"),
     (["--eval_strategy", "steps", "--eval_steps", "1.5"], "--eval_steps 1.5"),
-    (["--eval_strategy", "steps", "--eval_steps", "0", "--logging_steps", "-5"], "--eval_steps N"),
+    (["--eval_strategy", "steps", "--eval_steps", "0", "--logging_steps", "-5"], "--logging_steps -5"),
     (["--logging_steps", "0"], "--logging_steps 0"),
     (["--save_strategy", "steps"], "--save_strategy steps and --eval_strategy epoch"),
     (["--load_best_model_at_end", "--eval_strategy", "no"], "--load_best_model_at_end false"),
