@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader
-from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
+from transformers import PreTrainedModel, PrinterCallback, TrainerCallback, TrainingArguments, set_seed
 
 from sentiment_hf.common.errors import InputError, Interrupted, TrainingError
 from sentiment_hf.common.layout import HISTORY
@@ -53,16 +53,7 @@ def build_trainer(
     model = load_model(spec, splits.task, tokenizer, trains=args.do_train)
     collator = FewLengthsCollator(tokenizer)
     with stations.counting("preprocessing"):
-        if vectors := spec.new_model.word_vectors:
-            found = initialise_embedding(model, tokenizer, vectors)
-            logger.warning("%s covers %.1f %% of the vocabulary", vectors, 100 * found)
-        train, validation = (
-            tokenize(part, tokenizer, tokenizer.model_max_length) for part in (splits.train, splits.validation)
-        )
-        if spec.model.is_new:
-            model.prepare(labelled_batches(train, collator))
-    known = advice_for(spec.tokenizer.tokenizer) if (spec.embed_with or spec.model).is_new else OTHER_CHECKPOINT
-    say_unknown(unknown_in(validation, tokenizer), known)
+        train, validation = preprocess(spec, splits, model, collator)
     labels = np.asarray(splits.train["label"][:])
     if args.do_train:
         bound_steps(args, spec.run, len(train))
@@ -86,6 +77,24 @@ def build_trainer(
     # `Trainer` adds PrinterCallback with --disable_tqdm. metrics.jsonl holds the same entries.
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def preprocess(
+    spec: RunSpec, splits: Splits, model: PreTrainedModel, collator: FewLengthsCollator
+) -> tuple[Dataset, Dataset]:
+    """Train and validation as token ids; a new `model` gets what it takes from train. Unknown tokens are said."""
+    tokenizer = collator.tokenizer
+    if vectors := spec.new_model.word_vectors:
+        found = initialise_embedding(model, tokenizer, vectors)
+        logger.warning("%s covers %.1f %% of the vocabulary", vectors, 100 * found)
+    train, validation = (
+        tokenize(part, tokenizer, tokenizer.model_max_length) for part in (splits.train, splits.validation)
+    )
+    if spec.model.is_new:
+        model.prepare(labelled_batches(train, collator))
+    known = advice_for(spec.tokenizer.tokenizer) if (spec.embed_with or spec.model).is_new else OTHER_CHECKPOINT
+    say_unknown(unknown_in(validation, tokenizer), known)
+    return train, validation
 
 
 def labelled_batches(train: Dataset, collator: FewLengthsCollator) -> Iterator[tuple[torch.Tensor, ...]]:
