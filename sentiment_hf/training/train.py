@@ -1,5 +1,6 @@
 """Build the trainer of a run from its flags and its data, train, and save the weights that are best on validation."""
 
+import errno
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -124,6 +125,12 @@ def refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[No
     except (ValueError, TypeError, ImportError, AssertionError, KeyError, RuntimeError, OSError) as error:
         if begun():
             raise
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            # Processes that fetch batches share memory by files without a name there.
+            raise InputError(
+                "/dev/shm, where processes that fetch batches share memory, is full: give --dataloader_num_workers 0, "
+                "or more room (docker run --shm-size)"
+            ) from error
         reason = " ".join(str(error).split())
         raise InputError(f"these flags cannot be used here: {reason}") from error
 

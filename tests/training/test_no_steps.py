@@ -10,6 +10,7 @@ from sentiment_hf.cli import run_command
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training.device import refuse_data_parallel
+from sentiment_hf.training.train import refusals_explained
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +48,11 @@ def test_a_report_has_the_device_and_a_checkpoint_the_flags_as_they_were_given(d
     args = [torch.load(path, weights_only=False) for path in saved if path.is_file()]
     assert args
     assert {one.save_total_limit for one in args} == {1}
+
+
+def test_a_full_shared_memory_is_named_with_the_flag_that_does_without():
+    with pytest.raises(InputError, match=r"/dev/shm.*--dataloader_num_workers 0"), refusals_explained():
+        raise OSError(28, "No space left on device")
 
 
 NUMBERS = ("label_smoothing_factor", "adam_beta1", "adam_epsilon", "weight_decay", "validation_size", "warmup_steps")
