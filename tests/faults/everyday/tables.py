@@ -74,9 +74,9 @@ COLUMNS = json.dumps({"text": {str(row): text for row, (text, _) in enumerate(RO
 
 FAULTS: list[Fault] = [
     reads("E101", "a TSV without quoting", "train.tsv", lines(UNQUOTED, "\t")),
-    reads("E102", "a delimiter ;", "semi.csv", SEMICOLON),
+    reads("E102", "a semicolon as delimiter", "semi.csv", SEMICOLON),
     reads("E103", "the line sep=; of Excel", "sep.csv", f"sep=;\n{SEMICOLON}"),
-    reads("E104", "a delimiter |", "pipe.csv", lines(ROWS, "|")),
+    reads("E104", "a vertical bar as delimiter", "pipe.csv", lines(ROWS, "|")),
     reads("E105", "quotes that belong to the texts", "q.tsv", lines(UNQUOTED, "\t"), "--csv_quote", "none"),
     named("E106", "UTF-16", "utf16.csv", lines(ROWS, ",", '"').encode("utf-16"), "UTF-16"),
     named("E107", "a Git LFS pointer", "pointer.csv", POINTER, "git lfs pull"),
