@@ -1,10 +1,14 @@
 """The device of a run: its kind and name, and the refusal of several GPUs in one process."""
 
+from typing import TYPE_CHECKING
+
 import torch
-from transformers import TrainingArguments
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.processor import processor_name
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
 
 
 def device_name(device: torch.device) -> str:
@@ -18,7 +22,7 @@ def device_in_words(device: torch.device) -> str:
     return f"{device.type}, {device_name(device)}"
 
 
-def refuse_data_parallel(args: TrainingArguments) -> None:
+def refuse_data_parallel(args: "TrainingArguments") -> None:
     """Check that a process has one GPU at most.
 
     `Trainer` would spread each batch over all GPUs with DataParallel, whose steps are made of more texts and another

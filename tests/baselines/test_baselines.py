@@ -206,7 +206,7 @@ def test_a_folder_that_is_no_run_is_refused_and_a_broken_off_one_is_done_anew(da
 )
 def test_a_flag_that_a_baseline_cannot_obey_is_refused_by_its_name(words, data, tmp_path, capsys):
     said = refusal(baseline_flags(data, tmp_path / "run", "baseline-nb-svm", *words), capsys)
-    flag = "--max_steps" if words[0] == "--config" else f"--{words[0].lstrip('-').replace('-', '_')}"
+    flag = "--least_steps" if words[0] == "--config" else f"--{words[0].lstrip('-').replace('-', '_')}"
     assert flag in said
     assert not (tmp_path / "run").exists()
 
