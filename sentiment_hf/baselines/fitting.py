@@ -1,7 +1,7 @@
 """Fits a baseline on train for each value of its regularisation, and chooses the value on validation."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,9 @@ class FittedBaseline:
     search: for each point of the grid, its values, the score on validation by which one is chosen, and the seconds of
         the fit.
     stations: the seconds of features, fits, evaluation and saving.
-    train_rows: the number of texts that it was fitted on.
+    texts, tokens: how many were read for the features.
     unknown_tokens: the fraction of the tokens of validation that are not in train; None without tokens.
+    refit_rows: the rows of train and validation if it was fitted again on both after the choice; else None.
     """
 
     estimator: Pipeline
@@ -47,8 +48,10 @@ class FittedBaseline:
     chosen: dict[str, float]
     search: list[dict]
     stations: Stopwatch
-    train_rows: int
+    texts: int
+    tokens: int
     unknown_tokens: float | None
+    refit_rows: int | None = None
 
     def logits(self, texts: list[str]) -> np.ndarray:
         """(texts, outputs) logits, as `logits_of` makes them."""
@@ -69,14 +72,15 @@ class FittedBaseline:
             "trainable_parameters": coefficients,
             "seconds": dict(self.stations.seconds),
             "train_seconds": seconds,
-            "train_tokens": features.num_tokens_,
-            "train_tokens_per_second": features.num_tokens_ / seconds,
-            "train_texts_per_second": self.train_rows / seconds,
+            "train_tokens": self.tokens,
+            "train_tokens_per_second": self.tokens / seconds,
+            "train_texts_per_second": self.texts / seconds,
             "processes": 1,
             "vocabulary": features.vocabulary_,
             "validation_unknown_tokens": self.unknown_tokens,
             "chosen": self.chosen,
             "search": self.search,
+            "refit": {"rows": self.refit_rows, "steps": None} if self.refit_rows else None,
         }
 
 
@@ -149,9 +153,33 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
         chosen=search[best]["chosen"],
         search=search,
         stations=stations,
-        train_rows=len(train),
+        texts=len(train),
+        tokens=baseline.features[0].num_tokens_,
         unknown_tokens=unknown_tokens(baseline.features[0], validation["text"][:]),
     )
+
+
+def refit_baseline(fitted: FittedBaseline, splits: Splits, weighted: bool) -> FittedBaseline:
+    """`fitted` with features and classifier fitted again, on train and validation, with the chosen regularisation.
+
+    A support vector machine keeps the sigmoids of its first fit: no rows are held out for new ones.
+    """
+    rows = splits.with_validation_in_train().train
+    labels = np.asarray(rows["label"][:])
+    weights = splits.task.class_weights(labels) if weighted else None
+    chosen = fitted.estimator[-1]
+    with fitted.stations.counting("preprocessing"):
+        steps = Pipeline([(name, clone(step)) for name, step in fitted.estimator.steps[:-1]])
+        features = steps.fit_transform(rows["text"][:], labels)
+    with fitted.stations.counting("training"):
+        if isinstance(chosen, CalibratedClassifierCV):
+            (only,) = chosen.calibrated_classifiers_
+            only.estimator = FrozenEstimator(fit_weighted(clone(only.estimator.estimator), features, labels, weights))
+        else:
+            chosen = fit_weighted(clone(chosen), features, labels, weights)
+    estimator = Pipeline([*steps.steps, ("classifier", chosen)])
+    texts, tokens = fitted.texts + len(rows), fitted.tokens + estimator[0].num_tokens_
+    return replace(fitted, estimator=estimator, texts=texts, tokens=tokens, refit_rows=len(rows))
 
 
 def unknown_tokens(features: Tokens | LexiconScores, texts: list[str]) -> float | None:

@@ -3,6 +3,9 @@
 # Description of a run. IDENTITY is written first, REPORT last: a folder without REPORT holds no finished run.
 IDENTITY, REPORT, INFERENCE, LOCK = "run.json", "report.json", "inference.json", ".lock"
 
+# The second fit of --refit, on train and validation: its own checkpoints and logged metrics.
+REFIT = "refit"
+
 # The rows of the training step that failed.
 BROKEN_BATCH = "broken_batch.json"
 

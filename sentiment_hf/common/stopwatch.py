@@ -23,4 +23,8 @@ class Stopwatch:
         try:
             yield
         finally:
-            self.seconds[station] = self.seconds.get(station, 0.0) + time.perf_counter() - start
+            self.add(station, time.perf_counter() - start)
+
+    def add(self, station: str, seconds: float) -> None:
+        """Add seconds to a station."""
+        self.seconds[station] = self.seconds.get(station, 0.0) + seconds

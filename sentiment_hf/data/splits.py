@@ -3,12 +3,13 @@
 import hashlib
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
 import numpy as np
-from datasets import Dataset
+from datasets import Dataset, concatenate_datasets
 
 from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError
@@ -57,6 +58,10 @@ class Splits:
                 digest.update(f"{label}\0{text}\1".encode("utf-8", "surrogatepass"))
             digest.update(b"\2")
         return digest.hexdigest()
+
+    def with_validation_in_train(self) -> Self:
+        """The same parts, with the rows of validation behind those of train."""
+        return replace(self, train=concatenate_datasets([self.train, self.validation]))
 
     @cached_property
     def test_hash(self) -> str:

@@ -244,8 +244,15 @@ def protocol_section(report: Report) -> str:
     if "train_in_validation" in duplicates:
         lines.append(f"- Rows of train that stand in validation: {duplicates['train_in_validation']}, {removed}.")
     chosen = "the best on validation" if report.best_step else "those of the last step"
-    if report.train_seconds:
+    if report.train_seconds and not report.refit:
         lines.append(f"- The weights are {chosen}; test was scored after that and chose nothing.")
+    if report.refit:
+        lines.append(f"- A first fit on train chose on validation how long to train: {chosen}.")
+        lines.append(
+            f"- The weights are those of a second fit of {report.refit['steps']:,} steps on the "
+            f"{report.refit['rows']:,} rows of train and validation together. Scores of validation are of the first "
+            "fit; test was scored once, by the second."
+        )
     lines.append(
         f"- Recipe {escape_markdown(report.recipe)}, seed {report.seed}, fingerprint {report.fingerprint[:12]}."
     )
@@ -274,7 +281,11 @@ def training_section(report: Report, curve: list[dict]) -> str:
             loss = "" if e["loss"] is None else f"{e['loss']:.4f}"
             score = ranking.shown(e[f"eval_{ranking.key}"])
             lines.append(markdown_row(e["step"], f"{e['epoch']:.2f}", loss, f"{e['eval_loss']:.4f}", score))
-        lines += ["", f"The weights are those of step {report.best_step or report.steps}.", ""]
+        chosen = f"step {report.best_step or report.steps}"
+        said = f"The weights are those of {chosen}."
+        if report.refit:
+            said = f"This is the first fit, of which {chosen} was chosen."
+        lines += ["", said, ""]
     if report.train_seconds:
         speed = f"{report.train_tokens_per_second:,.0f} tokens a second, padding not counted"
         lines.append(f"- {time_in_words(report)} from the data files to the saved model; {speed}.")

@@ -21,7 +21,7 @@ REPLACE_REMEDY = "choose another folder, or give --overwrite"
 DEFAULT_TASK = "single_label"
 
 # Keys that are omitted from report.json if they are None.
-OPTIONAL_KEYS = ("members", "chosen", "search", "validation", "test")
+OPTIONAL_KEYS = ("members", "chosen", "search", "refit", "validation", "test")
 
 
 # Keys that every report has, with their types.
@@ -49,6 +49,8 @@ class Report:
     peak_memory_bytes, peak_gpu_memory_bytes: of the first process and its GPU. run_memory_bytes: the peak without
         what the process had when it had imported its packages. bytes_on_disk: set for ensembles.
     chosen, search: the chosen regularisation of a baseline, and all values that were tried.
+    refit: rows of train and validation, and the steps on them (None for a baseline), that made the saved model after a
+        first fit, of which are `steps`, `epochs`, `best_step` and the scores of validation.
     members: the members of an ensemble.
     """
 
@@ -96,6 +98,7 @@ class Report:
     members: list[dict[str, Any]] | None = None
     chosen: dict[str, float] | None = None
     search: list[dict[str, Any]] | None = None
+    refit: dict[str, int] | None = None
     validation: dict[str, Any] | None = None
     test: dict[str, Any] | None = None
     threads: int | None = None
@@ -167,7 +170,7 @@ def result_table(report: Report) -> str:
 def _about(split: str, report: Report) -> list[tuple[str, str]]:
     """What to know about the score of a part: how it was taken, and rows of it that stand in another part too."""
     found = report.duplicates or {}
-    lines = []
+    lines = [("", about_refit(split, report.refit))] if report.refit else []
     if (how := (report.data or {}).get(split, "given")) != "given":
         lines.append(("", how))
     counts = {"train": f"{split}_in_train", "test": f"{split}_in_test", f"{split} itself": f"within_{split}"}
@@ -176,6 +179,14 @@ def _about(split: str, report: Report) -> list[tuple[str, str]]:
         left = ", removed from train" if found["removed"] else ""
         lines.append(("", f"texts that stand elsewhere too: {', '.join(rows)}{left}"))
     return lines
+
+
+def about_refit(split: str, refit: dict[str, int]) -> str:
+    """Which fit of --refit the score of a part is of."""
+    if split == "validation":
+        return "by the first fit, on train alone"
+    steps = f", {refit['steps']} steps" if refit["steps"] else ""
+    return f"by the second fit, on {refit['rows']} rows of train and validation{steps}"
 
 
 def time_in_words(report: Report) -> str:

@@ -18,7 +18,8 @@ from accelerate.utils.memory import clear_device_cache
 from threadpoolctl import threadpool_limits
 
 from sentiment_hf.baselines.estimators import Baseline
-from sentiment_hf.baselines.fitting import fit_baseline, prepare_baseline
+from sentiment_hf.baselines.fitting import fit_baseline, prepare_baseline, refit_baseline
+from sentiment_hf.common.layout import REFIT
 from sentiment_hf.common.stopwatch import STATIONS, Stopwatch
 from sentiment_hf.data.splits import load_splits
 from sentiment_hf.runs.card import license_of, write_card
@@ -40,6 +41,7 @@ from sentiment_hf.runs.run_folder import (
 )
 from sentiment_hf.runs.score import (
     Scored,
+    parts_to_score,
     score_baseline,
     score_model,
     scores_of_parts,
@@ -50,13 +52,14 @@ from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 from sentiment_hf.text.unknown import say_unspaced
 from sentiment_hf.training.arguments import training_arguments
-from sentiment_hf.training.checkpoints import newest_whole_checkpoint
+from sentiment_hf.training.checkpoints import delete_checkpoints, newest_whole_checkpoint
 from sentiment_hf.training.device import refuse_data_parallel
 from sentiment_hf.training.disk import require_space, unwritable_explained
 from sentiment_hf.training.out_of_memory import BatchTooLargeError, halve_batches
 from sentiment_hf.training.processes import lost_processes_explained, refuse_fewer_processes, use_all_cores
+from sentiment_hf.training.refit import refit
 from sentiment_hf.training.steps import require_steps
-from sentiment_hf.training.train import build_trainer, refusals_explained, save_model, train
+from sentiment_hf.training.train import build_trainer, refusals_explained, save_model, say_unknown_tokens, train
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 logger = logging.getLogger(__name__)
@@ -139,6 +142,7 @@ def prepare_run(
         baseline = prepare_baseline(spec, splits.validation, identified.args.world_size)
         return partial(fit_and_test, baseline, identified, report)
     trainer = build_trainer(spec, identified.args, splits, resumed)
+    say_unknown_tokens(trainer, spec)
     require_steps(trainer)
     with refusals_explained():
         require_space(trainer)
@@ -146,34 +150,56 @@ def prepare_run(
 
 
 def train_and_test(
-    trainer: ClassificationTrainer, identified: IdentifiedRun, report: Report, checkpoint: Path | None
+    first: ClassificationTrainer, identified: IdentifiedRun, report: Report, checkpoint: Path | None
 ) -> Report:
     """Train a model, score it, save it with its card, and write the report last."""
-    merges = identified.spec.tuning.merge_adapter
-    if trainer.args.do_train:
-        train(trainer, checkpoint, merges)
-    elif merges:
-        save_model(trainer, merge=True)
-    scored = score_model(trainer, identified.splits)
-    cost = training_cost(trainer) | environment(trainer.args.device)
+    spec, splits, args = identified.spec, identified.splits, first.args
+    trainer, scored, of_first = first, {}, {}
+    saves = args.do_train or spec.tuning.merge_adapter
+    if args.do_train:
+        train(first, checkpoint)
+    if spec.run.refit:
+        trainer, scored, of_first = train_again(first, identified)
+    if saves:
+        save_model(trainer, identified.folder, spec.tuning.merge_adapter)
+    scored |= score_model(trainer, splits, [part for part in parts_to_score(args) if part not in scored])
+    cost = training_cost(trainer) | of_first | environment(args.device)
     report = completed_report(report, identified, cost, scored)
     if identified.writes:
-        if trainer.args.do_train or merges:
+        if saves:
             write_card(identified.folder, report)
         report.save(identified.folder)
-    trainer.keep_best_alone()
+        delete_checkpoints(identified.folder / REFIT)
+    first.keep_best_alone()
     trainer.end()
     return report
+
+
+def train_again(
+    first: ClassificationTrainer, identified: IdentifiedRun
+) -> tuple[ClassificationTrainer, Scored, dict[str, Any]]:
+    """The trainer of the second fit, the scores of validation by the first, and what the report keeps of the first."""
+    spec, splits = identified.spec, identified.splits
+    scored = score_model(first, splits, [part for part in parts_to_score(first.args) if part == "validation"])
+    cost = training_cost(first)
+    of_first = {name: cost[name] for name in ("steps", "epochs", "best_step", "validation_unknown_tokens")}
+    second = refit(first, spec, splits, identified.identity)
+    rows = {"rows": len(second.train_dataset), "steps": second.state.global_step}
+    return second, scored, of_first | {"refit": rows}
 
 
 def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, checkpoint: None) -> Report:
     """Fit a baseline, score it, save it, and write the report last. `checkpoint` is None: a fit has no checkpoints."""
     with threadpool_limits(torch.get_num_threads()):
         spec = identified.spec
-        fitted = fit_baseline(baseline, identified.splits, spec.metric, weighted=bool(spec.run.class_weights))
+        splits, weighted = identified.splits, bool(spec.run.class_weights)
+        fitted = fit_baseline(baseline, splits, spec.metric, weighted)
+        scored = {"validation": score_baseline(fitted, splits.validation)}
+        if spec.run.refit:
+            fitted = refit_baseline(fitted, splits, weighted)
         fitted.save(identified.folder)
-        identified.splits.reading.save(identified.folder)
-        scored = score_baseline(fitted, identified.splits)
+        splits.reading.save(identified.folder)
+        scored["test"] = score_baseline(fitted, splits.test)
     cost = {"model_type": report.model} | fitted.training_cost() | environment()
     report = completed_report(report, identified, cost, scored)
     report.save(identified.folder)

@@ -14,6 +14,7 @@ from sentiment_hf.common.layout import (
     BROKEN_BATCH,
     IDENTITY,
     MODEL_FILES,
+    REFIT,
     REPORT,
     RESULTS,
 )
@@ -155,8 +156,8 @@ def restored_if_refused(folder: Path) -> Iterator[None]:
 
 def remove_run(folder: Path) -> None:
     """Delete the files that a run writes; files with other names stay."""
-    for checkpoint in folder.glob("checkpoint-*"):
-        shutil.rmtree(checkpoint)
+    for written in [*folder.glob("checkpoint-*"), *folder.glob(REFIT)]:
+        shutil.rmtree(written)
     code = [path.name for path in Path(custom_models.__file__).parent.glob("*.py")]
     for path in [path for name in (*RESULTS, *MODEL_FILES, *code) for path in folder.glob(name)]:
         path.unlink()

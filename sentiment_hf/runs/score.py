@@ -1,5 +1,6 @@
 """Scores validation and test with the chosen weights, for models and for baselines."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,10 @@ Scored = dict[str, tuple[np.ndarray, np.ndarray]]
 METRIC_PREFIXES = {"validation": "eval", "test": "test"}
 
 
-def score_model(trainer: ClassificationTrainer, splits: Splits) -> Scored:
-    """Logits and labels of the parts that --do_eval and --do_predict name; validation first."""
+def score_model(trainer: ClassificationTrainer, splits: Splits, parts: Iterable[str]) -> Scored:
+    """Logits and labels of the named parts."""
     tokenizer, scored = trainer.processing_class, {}
-    for part in parts_to_score(trainer.args):
+    for part in parts:
         rows = tokenize(getattr(splits, part), tokenizer, tokenizer.model_max_length)
         scored[part] = predict_logits(trainer, rows, METRIC_PREFIXES[part])
     return scored
@@ -43,10 +44,9 @@ def parts_to_score(args: TrainingArguments) -> list[str]:
     return [part for part, wanted in (("validation", args.do_eval), ("test", args.do_predict)) if wanted]
 
 
-def score_baseline(fitted: FittedBaseline, splits: Splits) -> Scored:
-    """Logits and labels of validation and test."""
-    parts = {part: getattr(splits, part) for part in METRIC_PREFIXES}
-    return {part: (fitted.logits(rows["text"][:]), np.asarray(rows["label"][:])) for part, rows in parts.items()}
+def score_baseline(fitted: FittedBaseline, rows: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, outputs) logits and (rows,) labels."""
+    return fitted.logits(rows["text"][:]), np.asarray(rows["label"][:])
 
 
 def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:

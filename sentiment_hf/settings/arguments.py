@@ -183,6 +183,11 @@ class RunArguments:
     most_steps: int | None = flag(
         None, "Most optimizer steps that --num_train_epochs of a recipe becomes on a large train part."
     )
+    refit: bool = flag(
+        False,
+        "When validation has chosen the steps, or the regularisation of a baseline, train again on train and "
+        "validation. Validation keeps the score of the first fit.",
+    )
     class_weights: str | None = flag(
         None,
         "Weight each class in the loss, or in the fit of a baseline, by its inverse frequency in train.",

@@ -159,6 +159,12 @@ def delete_other_checkpoints(checkpoint: Path) -> None:
             shutil.rmtree(folder)
 
 
+def delete_checkpoints(output_dir: Path) -> None:
+    """Delete all checkpoints in the folder, which need not exist."""
+    for folder in checkpoints_newest_first(output_dir):
+        shutil.rmtree(folder)
+
+
 @contextmanager
 def pickles_refused(checkpoint: Path | None) -> Iterator[None]:
     """Raise InputError if a pickle in `checkpoint` contains more than numbers; torch does not load it."""

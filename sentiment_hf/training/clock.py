@@ -51,6 +51,13 @@ class Clock(TrainerCallback):
         self.tokens = self.tokens + mask.sum()
         self.texts += len(mask)
 
+    def go_on_from(self, earlier: "Clock") -> None:
+        """Add the totals of an earlier fit of the run."""
+        self.seconds += earlier.seconds
+        self.tokens, self.texts = self.tokens + earlier.tokens, self.texts + earlier.texts
+        for station, seconds in earlier.stations.seconds.items():
+            self.stations.add(station, seconds)
+
     def restore(self, checkpoint: Path) -> None:
         """Continue from the totals in `checkpoint`, on the first process only: they are sums over all processes.
 

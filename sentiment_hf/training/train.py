@@ -83,7 +83,7 @@ def build_trainer(
 def preprocess(
     spec: RunSpec, splits: Splits, model: PreTrainedModel, collator: FewLengthsCollator
 ) -> tuple[Dataset, Dataset]:
-    """Train and validation as token ids; a new `model` gets what it takes from train. Unknown tokens are said."""
+    """Train and validation as token ids; a new `model` gets what it takes from train."""
     tokenizer = collator.tokenizer
     if vectors := spec.new_model.word_vectors:
         found = initialise_embedding(model, tokenizer, vectors)
@@ -93,9 +93,13 @@ def preprocess(
     )
     if spec.model.is_new:
         model.prepare(labelled_batches(train, collator))
-    known = advice_for(spec.tokenizer.tokenizer) if (spec.embed_with or spec.model).is_new else OTHER_CHECKPOINT
-    say_unknown(unknown_in(validation, tokenizer), known)
     return train, validation
+
+
+def say_unknown_tokens(trainer: ClassificationTrainer, spec: RunSpec) -> None:
+    """Say so if the tokenizer does not know many of the tokens of validation, and what helps."""
+    known = advice_for(spec.tokenizer.tokenizer) if (spec.embed_with or spec.model).is_new else OTHER_CHECKPOINT
+    say_unknown(unknown_in(trainer.eval_dataset, trainer.processing_class), known)
 
 
 def labelled_batches(train: Dataset, collator: FewLengthsCollator) -> Iterator[tuple[torch.Tensor, ...]]:
@@ -135,10 +139,8 @@ def refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[No
         raise InputError(f"these flags cannot be used here: {reason}") from error
 
 
-def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) -> None:
-    """Train from the start or from a whole `checkpoint`, and save the weights that are best on validation.
-
-    `merge` merges an adapter into its base before saving.
+def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
+    """Train from the start or from a whole `checkpoint`; the model then has the weights that are best on validation.
 
     Raises:
         InputError: the flags cannot be used here, or a batch does not fit into memory.
@@ -159,14 +161,13 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None, merge: bool) 
         raise Interrupted(
             stop.signum, f"stopped at step {trainer.state.global_step}, saved; the same command goes on from there"
         )
-    save_model(trainer, merge)
     trainer.save_state()
     trainer.save_metrics("train", result.metrics)
 
 
-def save_model(trainer: ClassificationTrainer, merge: bool) -> None:
-    """Save the model: a whole checkpoint, or an adapter unless `merge` merges it into its base."""
+def save_model(trainer: ClassificationTrainer, folder: Path, merge: bool) -> None:
+    """Save the model in `folder`: a whole checkpoint, or an adapter unless `merge` merges it into its base."""
     with trainer.clock.stations.counting("saving"):
         if merge:
             trainer.model = trainer.model_wrapped = trainer.model.merge_and_unload()
-        trainer.save_model()
+        trainer.save_model(str(folder))

@@ -212,6 +212,13 @@ class ClassificationTrainer(Trainer):
         with self.clock.stations.counting("saving"):
             super()._load_best_model()
 
+    def release(self) -> None:
+        """Let go of the model and its optimizer: a second fit needs their memory."""
+        for holder in (self, self.callback_handler):
+            holder.model = holder.optimizer = holder.lr_scheduler = None
+        self.model_wrapped = None
+        self.accelerator.free_memory()
+
     def keep_best_alone(self) -> None:
         """Delete all checkpoints but the best if --save_total_limit is 1. Called after the run has finished."""
         best = self.state.best_model_checkpoint
