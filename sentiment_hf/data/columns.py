@@ -76,7 +76,8 @@ def _usual(table: Table, usual: set[str], what: str, flag: str) -> str:
         require_columns(table, found, flag)
         return found[0]
     problem = f"several columns could hold the {what}" if found else f"no column has a usual name for the {what}"
-    raise InputError(f"{table.source}: {problem}; name it by {flag}. Columns: {listed(table.names)}")
+    columns = "Columns by its first line" if table.header else "Columns"
+    raise InputError(f"{table.source}: {problem}; name it by {flag}. {columns}: {listed(table.names)}")
 
 
 def read_texts(table: Table, names: Sequence[str], delimiter: str) -> list[str]:

@@ -7,7 +7,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.csv_choice import choose
 from sentiment_hf.data.csv_reading import CsvLines, Reading
 from sentiment_hf.data.encodings import read_utf8
-from sentiment_hf.data.table import Table, unique_names
+from sentiment_hf.data.table import NoRowsError, Table, unique_names
 from sentiment_hf.settings.csv_settings import CsvSettings
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ def read_csv_table(path: Path, usual: str = ",", settings: CsvSettings | None = 
     if named and settings.delimiter is None:
         settings = CsvSettings(named, settings.quote)
     if not source.lines:
-        raise InputError(f"{path} is empty; its first line has to name the columns, as in: text,label")
+        raise NoRowsError(f"{path} is empty; its first line has to name the columns, as in: text,label")
     try:
         choice = choose(source, usual, settings)
     except InputError as error:
@@ -39,7 +39,7 @@ def read_csv_table(path: Path, usual: str = ",", settings: CsvSettings | None = 
         logger.warning("%s: %s", path, note)
     rows = filled_rows(path, source, reading)
     if not rows:
-        raise InputError(f"{path} has a first line with column names and no rows.")
+        raise NoRowsError(f"{path} has a first line with column names and no rows.")
     lines, cells = zip(*rows, strict=True)
     names, doubled = unique_names(reading.header)
     return Table(
@@ -53,7 +53,8 @@ def read_csv_table(path: Path, usual: str = ",", settings: CsvSettings | None = 
 
 
 def filled_rows(path: Path, source: CsvLines, reading: Reading) -> list[tuple[int, list[str]]]:
-    """(line, fields) of each row. Left out and said are blank lines and, at the end, lines of nothing but delimiters.
+    """(line, fields) of each row. Left out and said are blank lines, and lines that name the columns again, as where
+    files were put together; at the end also lines of nothing but delimiters.
 
     A blank line in a file of one column is an empty text, except at the end.
     """
@@ -67,9 +68,23 @@ def filled_rows(path: Path, source: CsvLines, reading: Reading) -> list[tuple[in
         lines = dict.fromkeys([numbered[kept][0], numbered[-1][0]])
         place = " to ".join(map(str, lines))
         logger.warning("%s, line %s: nothing but delimiters at the end of the file; left out.", path, place)
-    rows = numbered[:kept]
+    rows = without_names(path, numbered[:kept], reading.header)
     blank = [line for line, cells in rows if not cells]
     if blank and len(reading.header) > 1:
         logger.warning("%s, line %d: a blank line is no row; there are %d of them.", path, blank[0], len(blank))
         return [(line, cells) for line, cells in rows if cells]
     return [(line, cells or [""]) for line, cells in rows] if blank else rows
+
+
+def without_names(path: Path, rows: list[tuple[int, list[str]]], header: list[str]) -> list[tuple[int, list[str]]]:
+    """The rows without those that are the names of the columns again. A file of one column may have such a text."""
+    again = [line for line, cells in rows if cells == header] if len(header) > 1 else []
+    if not again:
+        return rows
+    logger.warning(
+        "%s, line %d: the names of the columns again, which is no row; there are %d of them.",
+        path,
+        again[0],
+        len(again),
+    )
+    return [(line, cells) for line, cells in rows if cells != header]

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sentiment_hf.common.errors import InputError, excerpt, listed
 from sentiment_hf.data.encodings import read_utf8
-from sentiment_hf.data.table import Table
+from sentiment_hf.data.table import NoRowsError, Table
 
 # Cells that a table may have, empty ones included, though its file has fewer characters. With a new key in each row
 # their number is the square of that of the rows.
@@ -24,7 +24,7 @@ def read_json_table(path: Path) -> Table:
     text = read_utf8(path)
     unit, numbered = _json_rows(path, text)
     if not numbered:
-        raise InputError(f"{path} is empty; expected an array of objects, or an object per line.")
+        raise NoRowsError(f"{path} is empty; expected an array of objects, or an object per line.")
     for number, row in numbered:
         if not isinstance(row, dict):
             expected = 'expected an object such as {"text": ..., "label": ...}'

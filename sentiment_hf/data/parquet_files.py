@@ -9,7 +9,7 @@ from datasets import ClassLabel, Dataset
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.file_kinds import refuse_other_kind
 from sentiment_hf.data.limits import arrow_batches
-from sentiment_hf.data.table import Table
+from sentiment_hf.data.table import NoRowsError, Table
 
 
 def read_parquet_table(path: Path) -> Table:
@@ -38,7 +38,7 @@ def read_arrow_table(path: Path) -> Table:
 def dataset_table(dataset: Dataset, source: str) -> Table:
     """The table of a dataset; a column is read when it is indexed. Raises InputError if it is empty or damaged."""
     if not len(dataset):
-        raise InputError(f"{source} has no rows.")
+        raise NoRowsError(f"{source} has no rows.")
     try:
         # A full validation finds texts that are not UTF-8 and offsets that lead outside of the data.
         dataset.data.validate(full=True)

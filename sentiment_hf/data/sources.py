@@ -142,6 +142,7 @@ def _from_layout(
         InputError: there is no part for train, or a file cannot be read.
     """
     if parts := _class_parts(names, args):
+        _say_not_read(parts, names, source)
         chosen = choose_parts(parts, args, source)
         classed, classes, settings = True, {}, {}
     else:
@@ -149,13 +150,11 @@ def _from_layout(
         config, settings = choose_config(card, args.dataset_config_name, source)
         parts = config_parts(settings, names, source)
         _refuse_no_parts(parts, names, source)
+        _say_not_read(parts, names, source)
         chosen = choose_parts(parts, args, source)
         if "data_files" not in settings:
             chosen = {split: whole_part(part, source) for split, part in chosen.items()}
         classed, classes = False, card_classes(card, config)
-    known = {file for part in parts for file in part.files}
-    others = [name for name in names if name not in known and split_of(PurePosixPath(name).name)]
-    say_left_out(source, "files named like a part but not read", others)
     home = fetch([file for part in chosen.values() for file in part.files])
     files = {split: _files(home, part, classed) for split, part in chosen.items()}
     require_size((path for part in files.values() for path in part.paths), args.max_data_bytes)
@@ -163,6 +162,13 @@ def _from_layout(
     return {
         split: [replace(piece, classes=classes | piece.classes) for piece in part] for split, part in tables.items()
     }
+
+
+def _say_not_read(parts: Sequence[Part], names: Sequence[str], source: str) -> None:
+    """Warn of files whose names are those of parts, and which are none: train.csv.gz, train.csv~."""
+    known = {file for part in parts for file in part.files}
+    others = [name for name in names if name not in known and split_of(PurePosixPath(name).name)]
+    say_left_out(source, "files named like a part but not read", others)
 
 
 def _csv_settings(card: Mapping, args: DataArguments) -> CsvSettings:

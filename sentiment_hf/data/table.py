@@ -3,7 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.csv_reading import CsvFormat
+
+
+class NoRowsError(InputError):
+    """A file without rows. Among several files that are one table it is left out, as an empty partition of Spark."""
 
 
 @dataclass(frozen=True)

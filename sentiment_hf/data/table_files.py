@@ -7,10 +7,10 @@ from pathlib import Path
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.class_folders import has_texts, read_class_folders
 from sentiment_hf.data.files import SUFFIXES, read_file
-from sentiment_hf.data.folders import files_in, first_of
+from sentiment_hf.data.folders import files_in, first_of, say_left_out
 from sentiment_hf.data.limits import require_size
 from sentiment_hf.data.parts import Part, parts_of, split_of, table_names, whole_part
-from sentiment_hf.data.table import Table
+from sentiment_hf.data.table import NoRowsError, Table
 from sentiment_hf.settings.csv_settings import CsvSettings
 
 
@@ -32,10 +32,25 @@ class Files:
         return [self.home / name for name in self.names] or [self.home]
 
     def read(self, flag: str, settings: CsvSettings) -> list[Table]:
-        """Their tables; raises InputError. `settings` are for csv."""
+        """Their tables; of several files those without rows are left out and said. `settings` are for csv.
+
+        Raises:
+            InputError: a file cannot be read, or none has rows.
+        """
         if self.classed:
             return [read_class_folders(self.home, self.names)]
-        return [read_file(path, flag, settings) for path in self.paths]
+        if len(self.paths) == 1:
+            return [read_file(self.paths[0], flag, settings)]
+        tables, empty = [], []
+        for name in self.names:
+            try:
+                tables.append(read_file(self.home / name, flag, settings))
+            except NoRowsError:
+                empty.append(name)
+        say_left_out(f"{flag} {self.home}", "files without rows", empty)
+        if not tables:
+            raise InputError(f"{flag} {self.home}: none of its {len(empty)} files has rows")
+        return tables
 
 
 def files_at(path: Path, flag: str) -> Files:

@@ -272,3 +272,10 @@ def test_a_file_that_needs_the_flags_is_read_with_them(tmp_path):
     flags = {"csv_delimiter": "^", "csv_quote": "single"}
     splits = load_splits(DataArguments(train_file=str(tmp_path / "x.txt.csv"), **flags))
     assert all(re.fullmatch(r"the film , number \d+ , was (fine|dull)", text) for text in splits.train["text"])
+
+
+def test_the_names_of_the_columns_again_are_no_row(tmp_path, caplog):
+    content = written(FILMS[:20]) + written(FILMS[20:])
+    assert rows_of(table(tmp_path, content)) == FILMS
+    assert "line 22: the names of the columns again, which is no row; there are 1 of them" in caplog.text
+    assert rows_of(table(tmp_path, "text\ngood\ntext\nbad\n")) == [("good",), ("text",), ("bad",)]

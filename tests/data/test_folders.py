@@ -338,3 +338,22 @@ def test_the_same_rows_under_another_path_are_the_same_run(tmp_path, caplog):
     assert "holds this run already" in caplog.text
     write_csv(tmp_path / "b/reviews.csv", reviews(60, 1))
     assert run_command([*argv, "--train_file", "b/reviews.csv"]) == 2
+
+
+@pytest.mark.parametrize("content", ["", "text,label\n"])
+def test_a_file_without_rows_among_the_files_of_a_table_is_left_out_and_said(caplog, content):
+    write_csv(Path("parts/part-0.csv"), ROWS)
+    write("parts/part-1.csv", content)
+    assert count(load(train_file="parts")) == 60
+    assert "left out files without rows: 1 (part-1.csv)" in caplog.text
+    write("parts/part-0.csv", content)
+    with pytest.raises(InputError, match="none of its 2 files has rows"):
+        load(train_file="parts")
+
+
+def test_a_packed_train_is_named_where_train_is_missing(caplog):
+    write_csv(Path("data/test.csv"), ROWS)
+    write("data/train.csv.gz", "packed")
+    with pytest.raises(InputError, match="no part named train"):
+        rows_of()
+    assert "named like a part but not read: 1 (train.csv.gz)" in caplog.text
