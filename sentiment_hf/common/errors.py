@@ -30,6 +30,13 @@ def one_line(message: object) -> str:
     return f"{line[: MESSAGE_LENGTH - end - 5]} ... {line[-end:]}"
 
 
+# What transformers says of a checkpoint -> what it means here.
+LOADING_REASONS = {
+    "trust_remote_code=True": "its code comes with it; read that code, then add --trust_remote_code to run it",
+    "Unrecognized configuration class": "transformers has no text classifier for models of its type",
+}
+
+
 class OneLineError(Exception):
     """An error whose message is one line."""
 
@@ -103,6 +110,9 @@ def failure_explained(model: str, flag: str = "--model") -> Iterator[None]:
         raise
     except Exception as error:
         reason = " ".join(str(error).split())
+        for words, meaning in LOADING_REASONS.items():
+            if words in reason:
+                raise InputError(f"{flag} {model} cannot be loaded: {meaning}") from error
         raise InputError(f"{flag} {model} cannot be loaded ({type(error).__name__}): {reason}") from error
 
 

@@ -8,7 +8,9 @@ import torch
 from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
+from sentiment_hf.common.errors import InputError
 from sentiment_hf.models.checkpoint import checkpoint_reading, checkpoint_tokenizer, load_checkpoint, resolve_on_hub
+from sentiment_hf.models.quiet import keep_back_chatter
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.saved import task_of_model
@@ -28,6 +30,7 @@ def load_classifier(
     """
     # This hides the progress bar for loading weights, which takes a moment only.
     logging.disable_progress_bar()
+    keep_back_chatter()
     ref = resolve_on_hub(ref)
     ref.require_one_class_per_text()
     tokenizer = checkpoint_tokenizer(ref)
@@ -35,13 +38,21 @@ def load_classifier(
     if device is None:
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
     task = task_of_model(model.config)
-    return task, partial(score_batch, model.to(device), tokenizer, task), checkpoint_reading(ref)
+    return task, partial(score_batch, ref, model.to(device), tokenizer, task), checkpoint_reading(ref)
 
 
 @torch.inference_mode()
 def score_batch(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task, texts: list[str]
+    ref: ModelRef, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task, texts: list[str]
 ) -> np.ndarray:
-    """(texts, outputs) probabilities of one batch; texts are cut to the `model_max_length` of the tokenizer."""
+    """(texts, outputs) probabilities of one batch; texts are cut to the `model_max_length` of the tokenizer.
+
+    Raises InputError if the model, whose code may be that of a user, fails on the texts.
+    """
     inputs = DataCollatorWithPadding(tokenizer)(encode(texts, tokenizer)).to(model.device)
-    return task.probabilities(model(**inputs).logits)
+    try:
+        logits = model(**inputs).logits
+    except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(f"{ref.flag} {ref.name} fails on these texts ({type(error).__name__}): {reason}") from error
+    return task.probabilities(logits)

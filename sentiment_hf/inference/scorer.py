@@ -30,13 +30,21 @@ class Scorer:
     reading: Reading | None
 
     def classify(self, texts: list[str], batch_size: int) -> np.ndarray:
-        """(texts, outputs) probabilities in the order of `texts`; each batch has texts of similar length."""
+        """(texts, outputs) probabilities in the order of `texts`; each batch has texts of similar length.
+
+        Raises InputError if the model refuses a text, or a probability is not finite.
+        """
         order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
         probabilities = np.empty((len(texts), len(self.task.labels)))
         starts = range(0, len(texts), batch_size)
         for start in tqdm(starts, desc="Classifying", disable=len(starts) < 2):
             rows = order[start : start + batch_size]
             probabilities[rows] = self.score([texts[row] for row in rows])
+        if len(broken := np.flatnonzero(~np.isfinite(probabilities).all(axis=1))):
+            raise InputError(
+                f"the probabilities of {len(broken):,} of {len(texts):,} texts are not finite, the first is text "
+                f"{broken[0] + 1}: the weights of the model are damaged, or its numbers overflow on these texts"
+            )
         return probabilities
 
 

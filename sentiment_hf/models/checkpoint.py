@@ -22,6 +22,7 @@ from transformers.utils.peft_utils import find_adapter_config_file
 
 from sentiment_hf.common.errors import InputError, failure_explained
 from sentiment_hf.common.layout import READING
+from sentiment_hf.models.inputs import keep_accepted_inputs
 from sentiment_hf.models.positions import limit_to_positions
 from sentiment_hf.models.quiet import quiet_loading
 from sentiment_hf.settings.model_ref import Kind, ModelRef
@@ -116,7 +117,8 @@ def load_checkpoint(
 ) -> "PreTrainedModel | PeftModel":
     """Load a saved model with a classifier, in float32. Weights that are missing are initialised at random.
 
-    `model_max_length` of the tokenizer becomes at most the number of positions of the model.
+    `model_max_length` of the tokenizer becomes at most the number of positions of the model, and its
+    `model_input_names` are those that the model takes.
 
     The library would load the weights in the format in which they were saved. In bfloat16 a weight does not move
     if a step is less than 1/256 of it, and in float16 the gradients overflow. Padding changes their scores, too.
@@ -128,16 +130,15 @@ def load_checkpoint(
     is_adapter = ref.kind is Kind.ADAPTER
     if not settings and is_adapter and ref.labels:
         settings = label_names(ref.labels) | {"num_labels": len(ref.labels)}
-    with quiet_loading():
-        model, info = load_pretrained(
-            AutoModelForSequenceClassification,
-            ref.root,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,
-            use_safetensors=True,
-            dtype=torch.float32,
-            **settings,
-        )
+    model, info = load_pretrained(
+        AutoModelForSequenceClassification,
+        ref.root,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        use_safetensors=True,
+        dtype=torch.float32,
+        **settings,
+    )
     untrained = info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]}
     if is_adapter:
         # Importing peft takes longer than classifying a text, so it is imported only for an adapter.
@@ -153,6 +154,7 @@ def load_checkpoint(
         say_missing_layers(model, untrained, ref)
     require_consistent(model, tokenizer, ref)
     limit_to_positions(tokenizer, model)
+    keep_accepted_inputs(tokenizer, model)
     model.config.pad_token_id = tokenizer.pad_token_id
     return load_adapter(model, ref, trains) if is_adapter else model
 
@@ -171,12 +173,18 @@ def say_missing_layers(model: PreTrainedModel, untrained: set[str], ref: ModelRe
 
 
 def require_consistent(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ref: ModelRef) -> None:
-    """Raise InputError unless the classes are numbered 0, 1, ... and every token has a row in the embedding."""
+    """Raise InputError unless the classes are numbered 0, 1, ... and every token has a row in the embedding.
+
+    A model whose code comes with it need not tell which of its layers is the embedding; it is not checked.
+    """
     if (ids := sorted(model.config.id2label)) != list(range(len(ids))):
         raise InputError(
             f"{ref.flag} {ref.name}: its id2label numbers the classes {ids}; expected 0, 1, ... in config.json"
         )
-    rows = model.get_input_embeddings().num_embeddings
+    try:
+        rows = model.get_input_embeddings().num_embeddings
+    except NotImplementedError:
+        return
     if len(tokenizer) > rows:
         raise InputError(
             f"{ref.flag} {ref.name}: its tokenizer has {len(tokenizer)} tokens, its embedding {rows} rows: "
@@ -186,7 +194,7 @@ def require_consistent(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBas
 
 def load_pretrained(auto_class: type, ref: ModelRef, **kwargs: Any) -> Any:
     """Call `auto_class.from_pretrained` with revision and trust_remote_code of `ref`; a failure is an InputError."""
-    with failure_explained(ref.name, ref.flag):
+    with failure_explained(ref.name, ref.flag), quiet_loading():
         return auto_class.from_pretrained(
             ref.source,
             revision=ref.commit or ref.revision,

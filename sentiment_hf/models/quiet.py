@@ -1,10 +1,33 @@
-"""Keep back what the libraries say while a checkpoint is loaded: `load_checkpoint` says what a user must know."""
+"""Keep back what the libraries say of a checkpoint that is as it should be; what a user must know is said here."""
 
+import logging as standard_logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from transformers.utils import logging
+
+# Notes of transformers on what is as it should be: special tokens of a decoder, attention over short texts.
+# A checkpoint of a run is compared with its manifest before it is loaded.
+CHATTER = (
+    "The tokenizer has new PAD/BOS/EOS tokens",
+    "Attention type 'block_sparse' is not possible",
+    "Initializing global attention on CLS token",
+    "Input ids are automatically padded",
+    # Tied weights are saved once.
+    "There were missing keys in the checkpoint model loaded",
+)
+
+
+def is_worth_a_line(record: standard_logging.LogRecord) -> bool:
+    """Whether a note of transformers is none of `CHATTER`, or the user asks for notes."""
+    return logging.get_verbosity() < logging.WARNING or not record.getMessage().startswith(CHATTER)
+
+
+def keep_back_chatter() -> None:
+    """Hide the notes in `CHATTER` from now on; a second call changes nothing."""
+    for handler in standard_logging.getLogger("transformers").handlers:
+        handler.addFilter(is_worth_a_line)
 
 
 @contextmanager

@@ -162,7 +162,8 @@ def train_and_test(
         trainer, scored, of_first = train_again(first, identified)
     if saves:
         save_model(trainer, identified.folder, spec.tuning.merge_adapter)
-    scored |= score_model(trainer, splits, [part for part in parts_to_score(args) if part not in scored])
+    with refusals_explained(lambda: args.do_train):
+        scored |= score_model(trainer, splits, [part for part in parts_to_score(args) if part not in scored])
     cost = training_cost(trainer) | of_first | environment(args.device)
     report = completed_report(report, identified, cost, scored)
     if identified.writes:

@@ -28,8 +28,8 @@ class Clock(TrainerCallback):
     def __init__(self):
         self.seconds, self.tokens, self.texts = 0.0, 0, 0
         self.stations = Stopwatch()
-        # True from the first step of this session on. An error before that means that a flag cannot be used.
-        self.begun = False
+        # True from the begin, and from the end, of the first step of this session on.
+        self.begun = self.stepped = False
 
     def on_step_begin(self, args, state, control, **kwargs):
         """Start the clock at the first step of the session; `resume` starts it for all later steps."""
@@ -40,6 +40,7 @@ class Clock(TrainerCallback):
     def on_step_end(self, args, state, control, **kwargs):
         """Stop the clock. `Trainer` logs, validates and saves after this event."""
         self.seconds += time.perf_counter() - self.resumed_at
+        self.stepped = True
 
     def resume(self) -> None:
         """Start the clock; it stops at the end of the step."""

@@ -17,6 +17,7 @@ from sentiment_hf.common.layout import HISTORY
 from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.models.load import load_model, load_tokenizer
+from sentiment_hf.models.quiet import keep_back_chatter
 from sentiment_hf.settings.arguments import RunArguments, RunSpec
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.text.tokenize import tokenize
@@ -48,6 +49,7 @@ def build_trainer(
         InputError: tokenizer or model cannot be loaded, or `Trainer` refuses a combination of flags.
     """
     set_seed(args.seed)
+    keep_back_chatter()
     stations = Stopwatch()
     with stations.counting("preprocessing"):
         tokenizer = load_tokenizer(spec, splits.train["text"], resumed)
@@ -117,17 +119,18 @@ def run_callbacks(run_args: RunArguments, training_args: TrainingArguments) -> l
 
 
 @contextmanager
-def refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """Turn an error of `Trainer` into InputError, unless training has `begun`.
+def refusals_explained(proved: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """Turn an error of `Trainer` or of the model into InputError, unless a step has `proved` that they can train.
 
-    Before training begins, the cause is a flag that needs another package, another model or another flag.
+    Before that, the cause is a flag that needs another package, another model or another flag, or a model that
+    refuses its input.
     """
     try:
         yield
     except (InputError, TrainingError):
         raise
     except (ValueError, TypeError, ImportError, AssertionError, KeyError, RuntimeError, OSError) as error:
-        if begun():
+        if proved():
             raise
         if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
             # Processes that fetch batches share memory by files without a name there.
@@ -136,7 +139,7 @@ def refusals_explained(begun: Callable[[], bool] = lambda: False) -> Iterator[No
                 "or more room (docker run --shm-size)"
             ) from error
         reason = " ".join(str(error).split())
-        raise InputError(f"these flags cannot be used here: {reason}") from error
+        raise InputError(f"these flags cannot be used here ({type(error).__name__}): {reason}") from error
 
 
 def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
@@ -152,8 +155,8 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
         warn_of_other_versions(checkpoint)
         trainer.clock.restore(checkpoint)
     stop = next(c for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
-    begun = refusals_explained(lambda: trainer.clock.begun)
-    with stop, begun, lost_processes_explained(), memory_explained(), pickles_refused(checkpoint):
+    proved = refusals_explained(lambda: trainer.clock.stepped)
+    with stop, proved, lost_processes_explained(), memory_explained(), pickles_refused(checkpoint):
         result = trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     if trainer.state.global_step == 0:
         raise TrainingError("no step was made, so nothing was trained and nothing is saved")
