@@ -75,9 +75,10 @@ def _refuse_unused(args: DataArguments) -> None:
             f"--dataset {args.dataset_name} and --train_file {args.train_file} name two data sets; keep "
             "one of the flags."
         )
-    named = [flag for flag in SPLIT_FLAGS.values() if getattr(args, flag) is not None]
+    flags = (*SPLIT_FLAGS.values(), "dataset_config_name", "dataset_revision")
+    named = [flag for flag in flags if getattr(args, flag) is not None]
     if named and (args.train_file is not None or args.dataset_name == "sample"):
-        raise InputError(f"--{named[0]} chooses a part of a folder or of a data set of the Hub, named by --dataset.")
+        raise InputError(f"--{named[0]} is for a folder or a data set of the Hub, named by --dataset; leave it out.")
 
 
 def _refuse_missing_path(name: str) -> None:

@@ -14,6 +14,8 @@ CHATTER = (
     "Attention type 'block_sparse' is not possible",
     "Initializing global attention on CLS token",
     "Input ids are automatically padded",
+    # `say_odd_choice` says so, with and without early stopping.
+    "Using EarlyStoppingCallback without load_best_model_at_end=True",
     # Tied weights are saved once.
     "There were missing keys in the checkpoint model loaded",
 )

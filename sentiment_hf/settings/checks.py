@@ -209,7 +209,10 @@ def is_multiple(save_steps: float, eval_steps: float) -> bool:
 
 
 def check_training(values: dict[str, Any]) -> None:
-    """Refuse other contradictions that TrainingArguments would refuse too, but only after torch is imported."""
+    """Refuse other contradictions; most TrainingArguments would refuse too, but only after torch is imported."""
+    least, most = values["least_steps"], values["most_steps"]
+    if least and most and least > most:
+        raise InputError(f"--least_steps {least} is more than --most_steps {most}")
     for suffix in ("", "_full_eval"):
         if values[f"fp16{suffix}"] and values[f"bf16{suffix}"]:
             raise InputError(f"--fp16{suffix} and --bf16{suffix}: numbers have one format; keep one of them")

@@ -60,6 +60,7 @@ def build_trainer(
     labels = np.asarray(splits.train["label"][:])
     if args.do_train:
         bound_steps(args, spec.run, len(train))
+        say_odd_choice(args)
     with refusals_explained():
         trainer = ClassificationTrainer(
             model=model,
@@ -80,6 +81,18 @@ def build_trainer(
     # `Trainer` adds PrinterCallback with --disable_tqdm. metrics.jsonl holds the same entries.
     trainer.remove_callback(PrinterCallback)
     return trainer
+
+
+def say_odd_choice(args: TrainingArguments) -> None:
+    """Say so if validation is scored and does not choose the weights, or chooses the worst."""
+    metric = (args.metric_for_best_model or "loss").removeprefix("eval_")
+    if args.load_best_model_at_end and args.greater_is_better != (metric != "loss"):
+        logger.warning(
+            "--greater_is_better %s: the checkpoint with the worst %s is kept", args.greater_is_better, metric
+        )
+    if args.eval_strategy != "no" and not args.load_best_model_at_end:
+        cause = "--save_strategy no" if args.save_strategy == "no" else "--load_best_model_at_end false"
+        logger.warning("%s: the weights of the last step are kept, whatever validation says", cause)
 
 
 def preprocess(

@@ -50,6 +50,12 @@ def test_a_revision_of_a_folder_is_refused(tmp_path):
         load_splits(DataArguments(dataset_name=str(tmp_path), dataset_revision="v1"))
 
 
+@pytest.mark.parametrize("flag", ["dataset_revision", "dataset_config_name", "train_split_name"])
+def test_a_flag_for_the_hub_is_refused_for_the_sample(flag):
+    with pytest.raises(InputError, match=f"--{flag} is for a folder or a data set of the Hub"):
+        load_splits(DataArguments(dataset_name="sample", **{flag: "x"}))
+
+
 def test_a_data_set_that_is_not_on_the_hub_is_said(hub):
     with pytest.raises(InputError, match=r"neither a folder here nor a data set on the Hub"):
         load("nothing")

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from custom_models import MODEL_NAMES
+from sentiment_hf.common.errors import InputError
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.schedule import bound_steps
+from sentiment_hf.training.train import say_odd_choice
 
 ROOT = Path(__file__).parents[2]
 LINES = (ROOT / "results/imdb/runs.jsonl").read_text(encoding="utf-8").splitlines()
@@ -47,3 +49,28 @@ def test_less_than_an_epoch_and_more_than_a_hundred_are_said(epochs, said, caplo
     with caplog.at_level(logging.WARNING):
         steps("custom-fc", 1280, "--num_train_epochs", epochs)
     assert (said in caplog.text) if said else not caplog.records
+
+
+def test_fewest_steps_above_most_steps_are_refused():
+    with pytest.raises(InputError, match="--least_steps 30 is more than --most_steps 20"):
+        steps("custom-fc", 1280, "--least_steps", "30", "--most_steps", "20")
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ((), ""),
+        (("--eval_strategy", "no"), ""),
+        (("--save_strategy", "no"), "--save_strategy no: the weights of the last step are kept"),
+        (("--load_best_model_at_end", "no"), "--load_best_model_at_end false: the weights of the last step"),
+        (
+            ("--metric_for_best_model", "loss", "--greater_is_better", "yes"),
+            "the checkpoint with the worst loss is kept",
+        ),
+        (("--greater_is_better", "no"), "the checkpoint with the worst accuracy is kept"),
+    ],
+)
+def test_a_choice_of_weights_that_few_want_is_said(more, said, caplog):
+    say_odd_choice(training_arguments(parse_run(["--model", "custom-fc", *more, "--output_dir", "out"])))
+    assert said in caplog.text
+    assert bool(said) == bool(caplog.records)
