@@ -65,6 +65,8 @@ def require_consistent_flags(args: argparse.Namespace, parser: FlagParser) -> No
         parser.error(f"--output {args.output}: expected the name of a .csv file")
     if args.output and not Path(args.output).absolute().parent.is_dir():
         parser.error(f"--output {args.output}: there is no such folder")
+    if args.output and Path(args.output).resolve() == Path(args.file).resolve():
+        parser.error(f"--output {args.output} is --file itself, which stays as it is; choose another name")
     CsvSettings.parse(args.csv_delimiter, args.csv_quote)
     if args.batch_size < 1:
         parser.error(f"--batch_size {args.batch_size} must be at least 1")

@@ -85,6 +85,9 @@ def load_runs(folders: Sequence[str | Path], settings: Mapping[str, Settings] | 
         raise InputError("nothing to compare: name the folders of finished runs, as in out/imdb/*")
     folders = list({Path(folder).resolve(): Path(folder) for folder in folders}.values())
     unfinished = [folder for folder in folders if not (is_published(folder) or (folder / REPORT).is_file())]
+    for folder in unfinished:
+        if any(folder.glob(f"*/{REPORT}")):
+            raise InputError(f"{folder} is no run, and there are runs in it: name them, as in {folder}/*")
     if unfinished:
         raise InputError(
             f"no finished run in {', '.join(map(str, unfinished))}: a finished one has a {REPORT}, a folder of "

@@ -76,6 +76,12 @@ def change_report(folder: Path, **changes) -> None:
     (folder / "report.json").write_text(json.dumps(read_report(folder) | changes))
 
 
+def set_validation(folder: Path, accuracy: float) -> None:
+    """A validation score without the predictions that it is from."""
+    change_report(folder, validation=read_report(folder)["validation"] | {"accuracy": accuracy})
+    (folder / "validation_predictions.parquet").unlink()
+
+
 def test_seeds_of_a_model_are_one_row_and_a_sample_of_train_is_a_point_of_its_curve(compared):
     models = {model["name"]: model for model in compared["models"]}
     assert models.keys() == {"custom-fc", "custom-gru"}
@@ -199,17 +205,16 @@ def test_seeds_of_runs_before_the_flags_were_kept_are_known_by_their_commands(co
 def test_the_run_of_median_validation_stands_for_its_seeds_and_test_has_no_say(copies):
     first, second = copies[-2:]
     reports = [read_report(folder) for folder in (first, second)]
-    for folder, report, accuracy in zip((first, second), reports, (0.9, 0.8), strict=True):
-        change_report(folder, validation=report["validation"] | {"accuracy": accuracy})
+    set_validation(first, 0.9)
+    set_validation(second, 0.8)
     (model,) = compare(load_runs([first, second]), None)["models"]
     assert model["confusion"] == reports[1]["test"]["confusion"]
 
 
 def test_models_are_sorted_by_validation_and_those_without_come_last(copies):
     by_name = {path.name: path for path in copies}
-    for name, accuracy in (("custom-fc-seed0", 0.5), ("custom-gru-seed0", 0.6)):
-        report = read_report(by_name[name])
-        change_report(by_name[name], validation=report["validation"] | {"accuracy": accuracy})
+    set_validation(by_name["custom-fc-seed0"], 0.5)
+    set_validation(by_name["custom-gru-seed0"], 0.6)
     pair = [by_name["custom-fc-seed0"], by_name["custom-gru-seed0"]]
     assert [model["name"] for model in compare(load_runs(pair), None)["models"]] == ["custom-gru", "custom-fc"]
     change_report(by_name["custom-gru-seed0"], validation=None)
@@ -319,6 +324,19 @@ def test_other_texts_are_seen_by_their_hash(copies):
     change_report(copies[-1], data_hash="other")
     with pytest.raises(InputError, match=r"custom-gru-seed1 are not on the same data.*data_hash"):
         load_runs(copies)
+
+
+def test_a_folder_of_runs_is_no_run_and_says_how_they_are_named(copies):
+    home = copies[0].parent
+    with pytest.raises(InputError, match=rf"is no run, and there are runs in it: name them, as in {home}/\*"):
+        load_runs([home])
+
+
+def test_scores_are_those_of_the_predictions_whatever_a_report_says(copies):
+    before = compare(load_runs(copies[:1]), None)["models"][0]
+    report = read_report(copies[0])
+    change_report(copies[0], **{part: report[part] | {"accuracy": 0.987} for part in ("validation", "test")})
+    assert compare(load_runs(copies[:1]), None)["models"][0] == before
 
 
 def test_nothing_to_compare_is_said():

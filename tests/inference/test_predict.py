@@ -224,6 +224,7 @@ def test_a_text_is_cut_to_the_length_of_the_training(model, capsys):
         (["MODEL", "--file", "NOWHERE/y.csv", "--text_column_names", "txt"], "'text'"),
         (["MODEL", "--file", "NOWHERE/y.csv", "--output", "NOWHERE/missing/z.csv"], "missing/z.csv"),
         (["MODEL", "--file", "NOWHERE/y.csv", "--output", "NOWHERE"], "a .csv file"),
+        (["MODEL", "--file", "NOWHERE/y.csv", "--output", "NOWHERE/./y.csv"], "is --file itself"),
         (["MODEL", "--file", "NOWHERE/y.csv", "--output", "NOWHERE/z.parquet"], "a .csv file"),
         (["MODEL", "--file", "NOWHERE/labelled.csv"], "'prediction' already"),
         ([], "model"),

@@ -68,7 +68,12 @@ class Model:
 
 
 def validation_score(run: Run) -> float | None:
-    """The ranking score of a run on validation, None if it was not scored there."""
+    """The ranking score of a run on validation, None if it was not scored there.
+
+    It is computed from the predictions, as that of test is; the report is asked only if they were not kept.
+    """
+    if run.validation:
+        return float(run.task.ranking.terms(run.validation).mean())
     return run.report.validation[run.task.ranking.key] if run.report.validation else None
 
 
