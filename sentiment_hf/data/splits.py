@@ -147,7 +147,7 @@ def _split(args: DataArguments, source: Source) -> tuple[Splits, list[int]]:
         logger.warning("Some texts are empty (%s); they are kept and count like any other.", counts)
     numbers = parts["test"][ROW][:]
     parts = {split: parts[split].select_columns(["text", "label"]) for split in flags}
-    reading = Reading(texts, args.text_column_delimiter)
+    reading = Reading.of(texts, args)
     return Splits(**parts, task=task, name=source.name, notes=notes, reading=reading), numbers
 
 

@@ -57,7 +57,8 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
     Raises:
         InputError: the file is too large or cannot be read, has no text column, or has an added column already.
     """
-    table = read_one_table(args.file, "--file", args.max_data_bytes, args.csv)
+    settings = scorer.reading.fill_csv(args.csv) if scorer.reading else args.csv
+    table = read_one_table(args.file, "--file", args.max_data_bytes, settings)
     added = ["prediction", *(f"probability_{label}" for label in scorer.task.labels)]
     if taken := [name for name in added if name in table.columns]:
         raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")

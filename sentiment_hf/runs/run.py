@@ -22,6 +22,7 @@ from sentiment_hf.baselines.fitting import fit_baseline, prepare_baseline, refit
 from sentiment_hf.common.layout import REFIT
 from sentiment_hf.common.stopwatch import STATIONS, Stopwatch
 from sentiment_hf.data.splits import load_splits
+from sentiment_hf.models.checkpoint import checkpoint_reading
 from sentiment_hf.runs.card import license_of, write_card
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import (
@@ -83,6 +84,8 @@ def run(spec: RunSpec) -> Report:
     if spec.model.kind is not Kind.BASELINE:
         refuse_data_parallel(args)
     require_checkpoints(spec)
+    if not args.do_train and (reading := checkpoint_reading(spec.model)):
+        spec = replace(spec, data=reading.fill(spec.data))
     stations = Stopwatch()
     with stations.counting("data"):
         splits = load_splits(spec.data)

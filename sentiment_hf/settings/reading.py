@@ -1,20 +1,49 @@
 """How the texts of a model are read from a table: reading.json, beside the weights of a finished run."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Self
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json, write_json
 from sentiment_hf.common.layout import READING
+from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.csv_settings import CsvSettings
 
 
 @dataclass(frozen=True)
 class Reading:
-    """The columns that a model was trained on, and the text between the texts of several columns."""
+    """The columns that a model was trained on, the text between the texts of several columns, and the csv flags.
+
+    csv_delimiter, csv_quote: as `CsvSettings`; None if each file decides, and in folders of older versions.
+    """
 
     text_column_names: list[str]
     text_column_delimiter: str
+    csv_delimiter: str | None = None
+    csv_quote: str | None = None
+
+    @classmethod
+    def of(cls, names: list[str], data: DataArguments) -> Self:
+        """What the flags say, with the text columns that were found."""
+        csv = data.csv
+        return cls(names, data.text_column_delimiter, csv.delimiter, csv.quote)
+
+    def fill(self, data: DataArguments) -> DataArguments:
+        """The flags with what they leave open as in training."""
+        delimiter = data.text_column_delimiter
+        return replace(
+            data,
+            text_column_names=data.text_column_names or ",".join(self.text_column_names),
+            text_column_delimiter=self.text_column_delimiter if delimiter == " " else delimiter,
+            csv_delimiter=data.csv_delimiter or self.csv_delimiter,
+            csv_quote=self.csv_quote if data.csv_quote is None else data.csv_quote,
+        )
+
+    def fill_csv(self, settings: CsvSettings) -> CsvSettings:
+        """The settings with what they leave open as in training."""
+        quote = self.csv_quote if settings.quote is None else settings.quote
+        return CsvSettings(settings.delimiter or self.csv_delimiter, quote)
 
     def save(self, folder: Path) -> None:
         """Write reading.json."""
@@ -27,6 +56,8 @@ class Reading:
             return None
         saved = read_json(file, "name the columns by --text_column_names after the file is removed")
         names, delimiter = saved.get("text_column_names"), saved.get("text_column_delimiter")
-        if not isinstance(names, list) or not names or not all(isinstance(text, str) for text in [*names, delimiter]):
+        csv = {name: value for name, value in saved.items() if name.startswith("csv_") and value is not None}
+        texts = [*(names if isinstance(names, list) else [None]), delimiter, *csv.values()]
+        if not names or not all(isinstance(text, str) for text in texts):
             raise InputError(f"{file} is damaged: expected a list text_column_names and a text text_column_delimiter")
-        return cls(names, delimiter)
+        return cls(names, delimiter, csv.get("csv_delimiter"), csv.get("csv_quote"))

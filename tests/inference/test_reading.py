@@ -5,7 +5,7 @@ import json
 import shutil
 
 import pytest
-from helpers import baseline_flags, flags, run_flags, save_bert, write_csv, write_data
+from helpers import baseline_flags, flags, read_report, run_flags, save_bert, write_csv, write_data
 
 from sentiment_hf.cli import ensemble_command, predict_command, run_command
 from sentiment_hf.hub.pushed_files import pushed_files
@@ -73,3 +73,25 @@ def test_a_damaged_file_of_columns_is_refused(runs, tmp_path, capsys):
         (model / "reading.json").write_text(content)
         assert predict_command([str(model), "--file", str(file)]) == 2
         assert "reading.json is damaged" in capsys.readouterr().err
+
+
+def test_scoring_reads_the_columns_of_training(runs, data, tmp_path):
+    scored = flags(data, tmp_path / "scored", "--do_predict", model=runs["network"], settings=())
+    assert run_command(scored) == 0
+    assert read_report(tmp_path / "scored")["test"] == read_report(runs["network"])["test"]
+    assert read_report(tmp_path / "scored")["data"]["columns"]["text"] == ["subject", "body"]
+
+
+def test_csv_files_are_read_as_those_of_training(tmp_path):
+    rows = [(f"'{text}, said", label) for text, label in (("good film", "pos"), ("dull film", "neg"))] * 20
+    lines = "".join(f"{text}~{label}\n" for text, label in rows)
+    (tmp_path / "train.csv").write_text(f"text~label\n{lines}")
+    given = ("--csv_delimiter", "~", "--csv_quote", "none")
+    argv = ["--model", "baseline-nb-svm", "--train_file", str(tmp_path / "train.csv"), *given]
+    assert run_command([*argv, "--output_dir", str(tmp_path / "run")]) == 0
+    own = predicted(tmp_path / "run", tmp_path / "train.csv", tmp_path / "own.csv")
+    assert len(own) == len(rows) + 1
+    assert own == predicted(tmp_path / "run", tmp_path / "train.csv", tmp_path / "named.csv", *given)
+    write_csv(tmp_path / "other.csv", rows[:2])
+    flag = ("--csv_delimiter", "comma", "--csv_quote", "double")
+    assert len(predicted(tmp_path / "run", tmp_path / "other.csv", tmp_path / "out.csv", *flag)) == 3
