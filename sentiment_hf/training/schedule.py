@@ -28,8 +28,10 @@ def bound_steps(args: TrainingArguments, run_args: RunArguments, rows: int) -> N
         if bounded != steps:
             args.max_steps = steps = bounded
     least, most = USUAL_EPOCHS
-    if not least <= steps / per_epoch <= most:
+    epochs = steps / per_epoch
+    if not least <= epochs <= most:
+        shown = f"{epochs:,.0f}" if epochs > most else f"{epochs:.2g}"
         logger.warning(
-            "%d steps are %.2g epochs of the %d rows of train; --num_train_epochs and --max_steps change that",
-            *(steps, steps / per_epoch, rows),
+            "%d steps are %s epochs of the %d rows of train; --num_train_epochs and --max_steps change that",
+            *(steps, shown, rows),
         )

@@ -17,6 +17,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.models.adapters import apply_tuning
 from sentiment_hf.models.load import load_model, load_tokenizer
+from sentiment_hf.runs.run import run
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.tasks.single_label import SingleLabel
@@ -135,8 +136,8 @@ def test_one_checkpoint_loads_where_our_packages_are_not_installed(runs):
 def test_it_trains_on_as_any_checkpoint_and_by_lora(runs, data, tmp_path):
     report = run_flags(data, tmp_path / "on", model=runs / "custom-lstm", settings=())
     lora = run_flags(data, tmp_path / "lora", "--tuning", "lora", model=runs / "custom-lstm", settings=())
-    for run in (report, lora):
-        assert 0 < run["trainable_parameters"] < run["parameters"]
+    for made in (report, lora):
+        assert 0 < made["trainable_parameters"] < made["parameters"]
     model = AutoModelForSequenceClassification.from_pretrained(runs / "custom-lstm")
     adapted = apply_tuning(model, parse_run(["--model", "x", "--tuning", "lora"]))
     adapters = [name for name, _ in adapted.named_parameters() if "lora" in name]
@@ -255,3 +256,15 @@ def test_what_cannot_be_put_together_is_refused(data, encoder, tmp_path, capsys)
         assert run_command([*start, *more]) == 2
         assert message in capsys.readouterr().err
         assert not (tmp_path / "run").exists()
+
+
+def test_an_encoder_of_the_hub_is_kept_at_its_commit(hub, encoder, data, tmp_path):
+    files = {path.name: path.read_bytes() for path in encoder.iterdir()}
+    first = hub.add("me/encoder", files)
+    argv = ["--model", "custom-fc", "--embed_with", "me/encoder", "--train_file", str(data / "train.csv")]
+    argv += ["--max_steps", "1", "--output_dir", str(tmp_path / "run"), "--disable_tqdm", "true"]
+    assert run(parse_run(argv)).embed_with_revision == first
+    assert run(parse_run(argv)).embed_with_revision == first
+    second = hub.add("me/encoder", files | {"notes.txt": b"more"})
+    with pytest.raises(InputError, match=f"embed_with_revision: '{first}' there, '{second}' here"):
+        run(parse_run(argv))
