@@ -20,7 +20,7 @@ def push_main(argv: Sequence[str]) -> None:
     require_token()
     from sentiment_hf.hub.push import push
 
-    url = push(folder, args.hub_model_id, args.hub_private_repo, args.license, args.base_model)
+    url = push(folder, args.hub_model_id, args.hub_private_repo, args.license, args.base_model, args.overwrite_card)
     print(f"pushed to {url}")
 
 
@@ -48,6 +48,7 @@ def parse_push(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--hub_private_repo", **switch, help="seen by its owner only")
     parser.add_argument("--license", help="identifier of the Hub for the card: apache-2.0, mit, cc-by-4.0, ...")
     parser.add_argument("--base_model", help="Hub id of the model under an adapter that was trained on a folder")
+    parser.add_argument("--overwrite_card", **switch, help="replace the card on the Hub even if it was edited there")
     parser.add_argument("--dry_run", action="store_true", help="list the files that would go, and send nothing")
     args = parser.parse_args(argv)
     # Imported after the flags are parsed, because it imports huggingface_hub.

@@ -36,7 +36,7 @@ def run_main(argv: Sequence[str]) -> None:
 
         wanted = spec.training["hub_model_id"], spec.training["hub_private_repo"], spec.run.license
         try:
-            url = push(report.folder, *wanted)
+            url = push(report.folder, *wanted, overwrite_card=spec.run.overwrite_card)
         except InputError as error:
             raise NotPushedError(f"trained, but not pushed: {error}") from error
         print(f"pushed to {url}")

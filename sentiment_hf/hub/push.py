@@ -1,6 +1,7 @@
 """Push a finished run to the Hub: first the files of an allow-list, then a card that names their commit."""
 
 import json
+import logging
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,23 +14,34 @@ from huggingface_hub.errors import HfHubHTTPError
 from sentiment_hf.common.errors import NotPushedError
 from sentiment_hf.common.hub_access import why_unreachable
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD
+from sentiment_hf.hub.card_mark import edited_on_hub, marked
 from sentiment_hf.hub.pushed_files import may_be_pushed, pushed_files, read_card
 from sentiment_hf.hub.refusals import finished_model, refuse_local_base
 from sentiment_hf.runs.card import pinned_card
+
+logger = logging.getLogger(__name__)
 
 ADVICE_BY_STATUS = {
     401: "the Hub does not know the token: set HF_TOKEN, or `hf auth login`",
     403: "the token may not write there: it needs the permission to, and so do you where it is an organisation",
     404: "there is no such user, organisation or revision, or the token may not see it",
     409: "somebody else changes it at this moment, or the name is taken: try again",
+    412: "somebody else has changed it at this moment: try again",
     429: "the Hub has had too many requests from you: wait some minutes",
 }
 
 
 def push(
-    folder: Path, hub_model_id: str, private: bool | None, license_name: str | None, base_model: str | None = None
+    folder: Path,
+    hub_model_id: str,
+    private: bool | None,
+    license_name: str | None,
+    base_model: str | None = None,
+    overwrite_card: bool = False,
 ) -> str:
     """Push in two commits: the model, then the card, which names the first commit. Return the model's address.
+
+    A card that was edited on the Hub stays as it is, which is said, unless `overwrite_card` is true.
 
     Files that an earlier push of another model left in the repository are deleted, such as those of an adapter when
     `folder` holds a whole checkpoint. Files that no push writes stay.
@@ -46,6 +58,7 @@ def push(
     command += ["--hub_private_repo"] if private else []
     command += ["--license", license_name] if license_name else []
     command += ["--base_model", base_model] if base_model else []
+    command += ["--overwrite_card"] if overwrite_card else []
     with push_failure_explained(folder, shlex.join(command)):
         if reason := why_unreachable():
             raise ConnectionError(reason)
@@ -58,8 +71,16 @@ def push(
         operations = [CommitOperationAdd(name, changed.get(name, folder / name)) for name in files]
         operations += [CommitOperationDelete(name) for name in stale]
         commit = api.create_commit(repo_id, operations, commit_message="The model")
-        card = pinned_card(card, repo_id, commit.oid, license_name, base_model)
-        api.create_commit(repo_id, [CommitOperationAdd(CARD, card.encode())], commit_message="Its card")
+        if not overwrite_card and edited_on_hub(api, repo_id, commit.oid):
+            logger.warning(
+                "the card of %s was edited on the Hub and stays as it is, with the commit that its code names; "
+                "--overwrite_card puts %s in its place",
+                *(repo_id, folder / CARD),
+            )
+        else:
+            card = marked(pinned_card(card, repo_id, commit.oid, license_name, base_model))
+            operation = CommitOperationAdd(CARD, card.encode())
+            api.create_commit(repo_id, [operation], commit_message="Its card", parent_commit=commit.oid)
     return f"{api.endpoint}/{repo_id}"
 
 

@@ -205,6 +205,7 @@ class RunArguments:
         "How the files of a checkpoint are checked before it is resumed: by SHA-256 or by size.",
         choices=VERIFY,
     )
+    overwrite_card: bool = flag(False, "Replace the model card on the Hub even if it was edited there.")
     license: str | None = flag(None, "License in the model card, as the Hub names it: apache-2.0, mit, cc-by-4.0, ...")
 
 

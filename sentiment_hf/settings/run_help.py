@@ -23,7 +23,7 @@ USUAL_FLAGS = {
     "per_device_train_batch_size gradient_accumulation_steps auto_find_batch_size bf16 class_weights eval_strategy "
     "early_stopping_patience seed",
     "the run": "config output_dir do_train do_eval do_predict overwrite num_cpu_threads disable_tqdm",
-    "pushing to the Hub": "push_to_hub hub_model_id license",
+    "pushing to the Hub": "push_to_hub hub_model_id overwrite_card license",
 }
 
 # These replace help texts of the library that are long, or not true here: this program pushes and saves differently.

@@ -23,6 +23,7 @@ def online(hub: LoopbackHub, home: Path) -> None:
     """This process, whose libraries have read their settings already, uses the hub."""
     os.environ |= hub.environment(home / "hf-home")
     constants.ENDPOINT, constants.HF_HUB_OFFLINE = hub.url, False
+    constants.HUGGINGFACE_CO_URL_TEMPLATE = f"{hub.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
     constants.HF_HUB_DISABLE_XET, constants.HF_HUB_DISABLE_TELEMETRY = True, True
 
 

@@ -194,6 +194,49 @@ def test_a_card_may_be_edited_and_is_pushed_so_if_its_head_is_yaml(hub, runs, ca
     assert "README.md: expected YAML" in capsys.readouterr().err
 
 
+def card_on(hub, repo: str) -> str:
+    return hub.files(f"{USER}/{repo}")["README.md"].decode()
+
+
+def test_a_card_that_was_edited_on_the_hub_stays_until_it_is_asked_to_go(hub, runs, capsys, caplog):
+    folder, repo = runs["custom-fc"], f"{USER}/by-hand"
+    assert push(folder, "by-hand") == 0
+    hub.add(repo, {"README.md": (edited := card_on(hub, "by-hand").replace("## Use", "## How I use it")).encode()})
+    assert push(folder, "by-hand") == 0
+    assert card_on(hub, "by-hand") == edited
+    assert f"the card of {repo} was edited on the Hub and stays as it is" in caplog.text
+    assert push(folder, "by-hand", "--overwrite_card") == 0
+    assert "## Use" in card_on(hub, "by-hand")
+
+
+@pytest.mark.parametrize("change", [lambda card: card, lambda card: card.replace("\n", "\r\n") + "\r\n"])
+def test_a_card_that_nobody_edited_is_written_anew(hub, runs, caplog, change):
+    repo = "written" if change("\n") == "\n" else "by-windows"
+    assert push(runs["custom-fc"], repo) == 0
+    hub.add(f"{USER}/{repo}", {"README.md": change(card_on(hub, repo)).encode()})
+    assert push(runs["custom-fc"], repo) == 0
+    assert hub.commits(f"{USER}/{repo}")[-2][0] in card_on(hub, repo)
+    assert "edited" not in caplog.text
+
+
+@pytest.mark.parametrize(("card", "kept"), [("---\nlicense: mit\n---\n", False), ("", False), ("# My model\n", True)])
+def test_words_of_a_user_are_a_card_and_the_head_that_the_hub_makes_is_none(hub, runs, caplog, card, kept):
+    repo = f"begun-{len(card)}"
+    hub.add(f"{USER}/{repo}", {"README.md": card.encode()})
+    assert push(runs["custom-fc"], repo) == 0
+    assert (card_on(hub, repo) == card) is kept
+    assert ("--overwrite_card" in caplog.text) is kept
+
+
+def test_a_run_overwrites_the_card_if_asked(hub, data, tmp_path):
+    hub.add(f"{USER}/asked", {"README.md": b"# My model"})
+    argv = flags(data, tmp_path / "run", "--push_to_hub", "--hub_model_id", f"{USER}/asked")
+    assert run_command(argv) == 0
+    assert card_on(hub, "asked") == "# My model"
+    assert run_command([*argv, "--overwrite_card"]) == 0
+    assert "## Use" in card_on(hub, "asked")
+
+
 def test_ctrl_c_while_pushing_says_how_to_go_on(hub, runs, capsys, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt

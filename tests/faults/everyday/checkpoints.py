@@ -1,5 +1,6 @@
 """Checkpoints of others: E501 and on."""
 
+import json
 from functools import partial
 from pathlib import Path
 
@@ -45,6 +46,24 @@ def pointer(home: Path, name: str) -> list[str]:
     return flags(data, home / "run", model=str(folder), settings=())
 
 
+def without_numbers(home: Path) -> list[str]:
+    """predict by weights that are no numbers."""
+    argv = other_head(home)
+    model = AutoModelForSequenceClassification.from_pretrained(argv[0])
+    torch.nn.init.constant_(model.classifier.weight, float("nan"))
+    model.save_pretrained(argv[0])
+    return argv
+
+
+def with_code(home: Path) -> list[str]:
+    """predict by a model whose code comes with it."""
+    argv = other_head(home)
+    config = Path(argv[0], "config.json")
+    code = {"AutoConfig": "theirs.Config", "AutoModelForSequenceClassification": "theirs.Model"}
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"model_type": "theirs", "auto_map": code}))
+    return argv
+
+
 LABELS = {"num_labels": 3, "problem_type": "multi_label_classification"}
 
 FAULTS = [
@@ -52,6 +71,8 @@ FAULTS = [
     survives("E502", "weights in float16", partial(tuned, dtype=torch.float16), moved),
     refuses("E503", "predict by a regression", partial(other_head, num_labels=1), "regression", predict_command),
     refuses("E504", "predict by a multi-label head", partial(other_head, **LABELS), "multi-label", predict_command),
+    refuses("E507", "predict by weights that are no numbers", without_numbers, "not finite", predict_command),
+    refuses("E508", "code of a checkpoint, not allowed", with_code, "add --trust_remote_code", predict_command),
     refuses("E505", "a Git LFS pointer as weights", partial(pointer, name="model.safetensors"), "git lfs pull"),
     refuses("E506", "a Git LFS pointer as config", partial(pointer, name="config.json"), "git lfs pull"),
 ]

@@ -72,6 +72,12 @@ def without_labels(folder: Path) -> None:
     write_csv(folder / "test.csv", [(text, -1) for text, _ in ROWS])
 
 
+def with_empty_part(folder: Path) -> None:
+    """Two files of one table, of which one has the names of the columns alone."""
+    write_csv(folder / "part-0.csv", ROWS)
+    write_csv(folder / "part-1.csv", [])
+
+
 def of_other_names(folder: Path) -> None:
     """Parts that no usual name has."""
     rows = Dataset.from_list([{"text": text, "label": label} for text, label in ROWS])
@@ -117,5 +123,6 @@ FAULTS: list[Fault] = [
         plain=(plain_of_brackets, lambda home: (home / "run/test.json").is_file()),
     ),
     survives("E207", "a folder of the Hub's cache", ours(in_the_cache_of_the_hub, "me/snapshots/abc"), is_read(60)),
+    survives("E209", "an empty part of Spark", ours(with_empty_part, flag="--train_file"), is_read(60, LEFT_OUT)),
     refuses("E208", "parts named train_sft and train_gen", ours(of_other_names), "--train_split"),
 ]

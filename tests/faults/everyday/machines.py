@@ -11,10 +11,12 @@ import datasets
 import evaluate
 import psutil
 from huggingface_hub import close_session, constants
+from loopback_hub import LoopbackHub
 
 from faults.everyday.columns import table
 from faults.everyday.trouble import refuses, survives
 from faults.fault import Fault
+from faults.hub_faults import REPO, online
 from faults.programs import our_argv
 from sentiment_hf.cli import predict_command, run_command
 
@@ -90,6 +92,22 @@ def without_locks(argv: list[str]) -> int:
     return run_command(argv)
 
 
+def over_an_edited_card(argv: list[str]) -> int:
+    """The run is pushed to a repository whose card has words of a user; the card that is there then is kept."""
+    home = Path(argv[argv.index("--output_dir") + 1]).parent
+    with LoopbackHub() as hub:
+        hub.add(REPO, {"README.md": b"# My words"})
+        online(hub, home)
+        code = run_command([*argv, "--push_to_hub", "--hub_model_id", REPO])
+        (home / "card").write_bytes(hub.files(REPO)["README.md"])
+    return code
+
+
+def card_stays(home: Path) -> bool:
+    """The words of the user are there, and the flag that replaces them was named."""
+    return (home / "card").read_text() == "# My words" and "--overwrite_card" in (home / "log").read_text()
+
+
 FAULTS: list[Fault] = [
     survives("E801", "caches that cannot be written", ours(), finished, command=without_cache),
     refuses("E802", "a SOCKS proxy", from_the_hub, "socksio", command=by_proxy("socks5://127.0.0.1:9")),
@@ -103,5 +121,6 @@ FAULTS: list[Fault] = [
     survives("E804", "a thread of a notebook", ours(), finished, command=in_a_notebook),
     survives("E805", "a data file whose name is not UTF-8", odd_name, finished),
     refuses("E806", "an output folder whose name is not UTF-8", ours("--output_dir", f"{{home}}/{ODD}"), "not UTF-8"),
+    survives("E808", "a card that was edited on the Hub", ours(), card_stays, command=over_an_edited_card),
     survives("E807", "no locks, hidden processes", ours(), finished, command=without_locks),
 ]

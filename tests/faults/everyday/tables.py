@@ -69,6 +69,7 @@ def named(id: str, what: str, name: str, content: str | bytes, said: str) -> Fau
 
 
 SEMICOLON = lines(ROWS, ";", '"')
+TWICE = "\n".join(lines(rows, ",", '"') for rows in (ROWS[:30], ROWS[30:]))
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "0" * 64 + "\nsize 12\n"
 COLUMNS = json.dumps({"text": {str(row): text for row, (text, _) in enumerate(ROWS)}, "label": {"0": "pos"}})
 
@@ -78,6 +79,7 @@ FAULTS: list[Fault] = [
     reads("E103", "the line sep=; of Excel", "sep.csv", f"sep=;\n{SEMICOLON}"),
     reads("E104", "a vertical bar as delimiter", "pipe.csv", lines(ROWS, "|")),
     reads("E105", "quotes that belong to the texts", "q.tsv", lines(UNQUOTED, "\t"), "--csv_quote", "none"),
+    survives("E109", "the names of the columns in the middle", ours("twice.csv", TWICE), rows_of_train(60)),
     named("E106", "UTF-16", "utf16.csv", lines(ROWS, ",", '"').encode("utf-16"), "UTF-16"),
     named("E107", "a Git LFS pointer", "pointer.csv", POINTER, "git lfs pull"),
     named("E108", "JSON by columns", "columns.json", COLUMNS, "records"),
