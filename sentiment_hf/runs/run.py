@@ -55,7 +55,7 @@ from sentiment_hf.text.unknown import say_unspaced
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.checkpoints import delete_checkpoints, newest_whole_checkpoint
 from sentiment_hf.training.device import refuse_data_parallel
-from sentiment_hf.training.disk import require_space, unwritable_explained
+from sentiment_hf.training.disk import require_shared_memory, require_space, unwritable_explained
 from sentiment_hf.training.out_of_memory import BatchTooLargeError, halve_batches
 from sentiment_hf.training.processes import lost_processes_explained, refuse_fewer_processes, use_all_cores
 from sentiment_hf.training.refit import refit
@@ -149,6 +149,7 @@ def prepare_run(
     require_steps(trainer)
     with refusals_explained():
         require_space(trainer)
+        require_shared_memory(trainer)
     return partial(train_and_test, trainer, identified, report)
 
 

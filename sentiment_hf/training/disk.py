@@ -18,6 +18,9 @@ from sentiment_hf.training.processes import explain_lost_process
 
 # AdamW keeps two numbers for each trained weight.
 ADAMW_NUMBERS_PER_WEIGHT = 2
+SHARED_MEMORY = Path("/dev/shm")
+# A page of memory for each of the locks and events of a process that fetches batches.
+LOCKS_BYTES = 8 * 4096
 # Bytes for all files other than weights and optimizer.
 SMALL_FILES_BYTES = 10 * 2**20
 
@@ -48,6 +51,32 @@ def require_space(trainer: Trainer) -> None:
             f"--output_dir {folder}: the run needs about {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; "
             "make room, choose another folder, or keep fewer checkpoints by --save_total_limit"
         )
+
+
+def require_shared_memory(trainer: Trainer) -> None:
+    """Raise InputError if /dev/shm, by which processes that fetch batches hand them over, has no room for these.
+
+    In the middle of training such a process would end with a traceback of its own.
+    """
+    needed = shared_bytes_needed(trainer)
+    if not needed or not SHARED_MEMORY.is_dir():
+        return
+    free = shutil.disk_usage(SHARED_MEMORY).free
+    if free < needed:
+        raise InputError(
+            f"{SHARED_MEMORY}, where processes that fetch batches share memory, has {free / 1e6:.2g} MB free, and "
+            f"{needed / 1e6:.2g} MB are needed: give --dataloader_num_workers 0, or more room (docker run --shm-size)"
+        )
+
+
+def shared_bytes_needed(trainer: Trainer) -> int:
+    """Bytes of all batches that --dataloader_num_workers processes hold ready, and of their locks."""
+    args = trainer.args
+    texts = max(args.train_batch_size, args.eval_batch_size)
+    longest = max(max(part["length"][:]) for part in (trainer.train_dataset, trainer.eval_dataset))
+    batch = texts * longest * len(trainer.processing_class.model_input_names) * 8
+    ready = args.dataloader_prefetch_factor or 2
+    return args.world_size * args.dataloader_num_workers * (ready * batch + LOCKS_BYTES)
 
 
 def bytes_needed(trainer: Trainer) -> int:

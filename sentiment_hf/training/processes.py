@@ -39,7 +39,10 @@ def explain_lost_process(error: Exception) -> str | None:
     torch raises the error of a data worker in a signal handler, so it can appear at any place in this process.
     """
     if "DataLoader worker" in str(error):
-        return "a process that fetches batches is gone, often for want of memory: lower --dataloader_num_workers"
+        return (
+            "a process that fetches batches is gone, often for want of memory or of room in /dev/shm: give "
+            "--dataloader_num_workers 0"
+        )
     if isinstance(error, torch.distributed.DistError) or any(words in str(error) for words in LOST_PEER):
         return "another process of this run is gone"
     return None

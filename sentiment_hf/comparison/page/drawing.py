@@ -2,6 +2,7 @@
 
 import html
 import io
+import logging
 import math
 import re
 import warnings
@@ -15,6 +16,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.transforms import IdentityTransform
+
+# It warns of a cache in the home of the user that cannot be written, and makes one for the time of the command.
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
 
 INK, MUTED, PALE = "#1c2430", "#55606e", "#c3c9d1"
 
