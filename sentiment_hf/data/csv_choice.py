@@ -1,7 +1,8 @@
 """Decide how a csv file is written: its delimiter, its quotes, and what is said about it."""
 
 import csv
-from dataclasses import dataclass, field
+import re
+from dataclasses import dataclass, field, replace
 
 from sentiment_hf.common.errors import InputError, listed
 from sentiment_hf.data.csv_reading import CsvFormat, CsvLines, Reading, plain_reading, quoted_reading
@@ -9,6 +10,7 @@ from sentiment_hf.data.quote_marks import QuoteMarks
 from sentiment_hf.settings.csv_settings import CsvSettings
 
 DELIMITERS = (",", ";", "\t", "|")
+BLANKS = "blanks behind a delimiter are no text, since quotes stand behind them"
 EACH_LINE = "quotation marks belong to the texts and each line is a row; otherwise give --csv_quote double"
 
 
@@ -62,7 +64,9 @@ def choose_quote(source: CsvLines, delimiter: str, quote: str | None) -> Choice:
     one_column = header_width(source, delimiter, quote) == 1
     if quote == "":
         return Choice(plain_reading(source, delimiter, one_column=one_column))
-    quoted = choose_escapes(source, CsvFormat(delimiter, quote or '"'))
+    quoted = choose_blanks(source, choose_escapes(source, CsvFormat(delimiter, quote or '"')))
+    if quoted.format.blanks:
+        return Choice(quoted, [BLANKS])
     marked = any(quoted.format.quote in line for line in source.lines)
     if quote is not None or not (quoted.problem or marked):
         return Choice(quoted)
@@ -87,3 +91,15 @@ def choose_escapes(source: CsvLines, format: CsvFormat) -> Reading:
     if escaped.problem or not (quoted.problem or len(escaped.records) > len(quoted.records)):
         return quoted
     return escaped
+
+
+def choose_blanks(source: CsvLines, quoted: Reading) -> Reading:
+    """The reading in which blanks behind a delimiter are no text, if it fits and all names and some quotes have them."""
+    format, names = quoted.format, quoted.header[1:]
+    before_quote = re.compile(rf"{re.escape(format.delimiter)} +{re.escape(format.quote)}")
+    if not names or not all(name.startswith(" ") for name in names):
+        return quoted
+    if not any(before_quote.search(line) for line in source.lines):
+        return quoted
+    without = quoted_reading(source, replace(format, blanks=True))
+    return quoted if without.problem else without

@@ -19,15 +19,18 @@ class CsvFormat:
 
     delimiter, quote: one character; `quote` is empty if quotation marks belong to the texts and each line is a row.
     escapes: whether \" is a quotation mark inside a quoted text.
+    blanks: whether blanks behind a delimiter are no text, so that a quote behind them opens a quoted one.
     """
 
     delimiter: str
     quote: str = '"'
     escapes: bool = False
+    blanks: bool = False
 
     def __str__(self) -> str:
         quote = f"quote {self.quote}" if self.quote else "no quotes"
-        return f"delimiter {self.delimiter!r}, {quote}{', escaped by a backslash' if self.escapes else ''}"
+        escapes = ", escaped by a backslash" if self.escapes else ""
+        return f"delimiter {self.delimiter!r}{' with blanks' if self.blanks else ''}, {quote}{escapes}"
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def quoted_reading(source: CsvLines, format: CsvFormat) -> Reading:
     if format.escapes:
         lines, escape = lone_backslashes_doubled(lines, format.quote), "\\"
     marks = {"delimiter": format.delimiter, "quotechar": format.quote, "escapechar": escape}
-    reader = csv.reader(lines, strict=True, **marks)
+    reader = csv.reader(lines, strict=True, skipinitialspace=format.blanks, **marks)
     starts, records, start = [], [], source.first
     try:
         for record in reader:

@@ -150,6 +150,24 @@ def test_a_row_of_several_lines_that_look_like_rows_is_named(tmp_path, caplog):
     assert rows_of(table(tmp_path, content, quote=""))[0] == ('"a film', " but")
 
 
+@pytest.mark.parametrize("header", ["label, text", '"label", "text"'])
+@pytest.mark.parametrize("text", ["fine, or dull", "fine", 'a ""fine"",\nfilm'])
+def test_blanks_before_a_quote_are_no_text(tmp_path, header, text, caplog):
+    content = f"{header}\n" + "".join(f'{row % 2}, "{text} {row}"\n' for row in range(9))
+    read = table(tmp_path, content)
+    expected = text.replace('""', '"')
+    assert list(read.columns) == ["label", "text"]
+    assert rows_of(read) == [(str(row % 2), f"{expected} {row}") for row in range(9)]
+    assert "blanks behind a delimiter" in caplog.text
+
+
+def test_blanks_before_unquoted_texts_stay(tmp_path):
+    assert rows_of(table(tmp_path, 'label, text\n0, "Fine" he said\n1, dull\n')) == [
+        ("0", ' "Fine" he said'),
+        ("1", " dull"),
+    ]
+
+
 @pytest.mark.parametrize("backslash", ["only quotes", "itself too"])
 def test_escaped_quotes_are_quotes(tmp_path, backslash):
     texts = ['She said "no", twice', 'C:\\new, "x"', "plain, text", 'two\nlines "a"', '"begin', 'end "']
