@@ -59,6 +59,11 @@ class Splits:
             digest.update(b"\2")
         return digest.hexdigest()
 
+    @property
+    def class_weights(self) -> np.ndarray:
+        """(classes,) weights by which each class of train counts as much as any other."""
+        return self.task.class_weights(np.asarray(self.train["label"][:]))
+
     def with_validation_in_train(self) -> Self:
         """The same parts, with the rows of validation behind those of train."""
         return replace(self, train=concatenate_datasets([self.train, self.validation]))

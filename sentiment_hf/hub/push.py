@@ -42,7 +42,6 @@ def push(
     """Push in two commits: the model, then the card, which names the first commit. Return the model's address.
 
     A card that was edited on the Hub stays as it is, which is said, unless `overwrite_card` is true.
-
     Files that an earlier push of another model left in the repository are deleted, such as those of an adapter when
     `folder` holds a whole checkpoint. Files that no push writes stay.
 
@@ -54,11 +53,9 @@ def push(
     refuse_local_base(ref, base_model)
     files = [name for name in pushed_files(ref) if name != CARD]
     card = read_card(folder)
-    command = ["sentiment-hf", "push", str(folder), "--hub_model_id", hub_model_id]
-    command += ["--hub_private_repo"] if private else []
-    command += ["--license", license_name] if license_name else []
-    command += ["--base_model", base_model] if base_model else []
-    command += ["--overwrite_card"] if overwrite_card else []
+    flags = {"--hub_model_id": hub_model_id, "--license": license_name, "--base_model": base_model}
+    command = ["sentiment-hf", "push", str(folder), *(word for pair in flags.items() if pair[1] for word in pair)]
+    command += ["--hub_private_repo"] * bool(private) + ["--overwrite_card"] * overwrite_card
     with push_failure_explained(folder, shlex.join(command)):
         if reason := why_unreachable():
             raise ConnectionError(reason)
@@ -66,22 +63,27 @@ def push(
         repo_id = api.create_repo(hub_model_id, private=private or None, exist_ok=True).repo_id
         if private and not api.model_info(repo_id).private:
             raise ConnectionError("it is there and public: make it private on the Hub, or choose another name")
-        stale = [name for name in api.list_repo_files(repo_id) if may_be_pushed(name) and name not in files]
         changed = {ADAPTER_CONFIG: adapter_config_with_base(folder, base_model, api)} if base_model else {}
         operations = [CommitOperationAdd(name, changed.get(name, folder / name)) for name in files]
-        operations += [CommitOperationDelete(name) for name in stale]
+        there = [name for name in api.list_repo_files(repo_id) if may_be_pushed(name)]
+        operations += [CommitOperationDelete(name) for name in there if name not in files]
         commit = api.create_commit(repo_id, operations, commit_message="The model")
-        if not overwrite_card and edited_on_hub(api, repo_id, commit.oid):
-            logger.warning(
-                "the card of %s was edited on the Hub and stays as it is, with the commit that its code names; "
-                "--overwrite_card puts %s in its place",
-                *(repo_id, folder / CARD),
-            )
-        else:
-            card = marked(pinned_card(card, repo_id, commit.oid, license_name, base_model))
-            operation = CommitOperationAdd(CARD, card.encode())
-            api.create_commit(repo_id, [operation], commit_message="Its card", parent_commit=commit.oid)
+        card = marked(pinned_card(card, repo_id, commit.oid, license_name, base_model))
+        push_card(api, repo_id, commit.oid, card, overwrite_card)
     return f"{api.endpoint}/{repo_id}"
+
+
+def push_card(api: HfApi, repo_id: str, model_commit: str, card: str, overwrite: bool) -> None:
+    """Push the card after the commit of the model, unless another one was edited on the Hub, which is said."""
+    if not overwrite and edited_on_hub(api, repo_id, model_commit):
+        logger.warning(
+            "the card of %s was edited on the Hub and stays as it is, with the commit that its code names; "
+            "--overwrite_card puts that of the run in its place",
+            repo_id,
+        )
+        return
+    operation = CommitOperationAdd(CARD, card.encode())
+    api.create_commit(repo_id, [operation], commit_message="Its card", parent_commit=model_commit)
 
 
 def adapter_config_with_base(folder: Path, base_model: str, api: HfApi) -> bytes:

@@ -120,9 +120,6 @@ def load_checkpoint(
     `model_max_length` of the tokenizer becomes at most the number of positions of the model, and its
     `model_input_names` are those that the model takes.
 
-    The library would load the weights in the format in which they were saved. In bfloat16 a weight does not move
-    if a step is less than 1/256 of it, and in float16 the gradients overflow. Padding changes their scores, too.
-
     Raises:
         InputError: the model cannot be loaded, does not fit the tokenizer, or has untrained weights that nothing
             `trains`.
@@ -130,16 +127,7 @@ def load_checkpoint(
     is_adapter = ref.kind is Kind.ADAPTER
     if not settings and is_adapter and ref.labels:
         settings = label_names(ref.labels) | {"num_labels": len(ref.labels)}
-    model, info = load_pretrained(
-        AutoModelForSequenceClassification,
-        ref.root,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,
-        use_safetensors=True,
-        dtype=torch.float32,
-        **settings,
-    )
-    untrained = info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]}
+    model, untrained = load_in_float32(ref.root, settings)
     if is_adapter:
         # Importing peft takes longer than classifying a text, so it is imported only for an adapter.
         from sentiment_hf.models.adapters import adapter_weight_names, load_adapter
@@ -157,6 +145,24 @@ def load_checkpoint(
     keep_accepted_inputs(tokenizer, model)
     model.config.pad_token_id = tokenizer.pad_token_id
     return load_adapter(model, ref, trains) if is_adapter else model
+
+
+def load_in_float32(ref: ModelRef, settings: dict[str, Any]) -> tuple[PreTrainedModel, set[str]]:
+    """(model, names of the weights that the checkpoint does not have, or has in another shape).
+
+    The library would load the weights in the format in which they were saved. In bfloat16 a weight does not move
+    if a step is less than 1/256 of it, and in float16 the gradients overflow. Padding changes their scores, too.
+    """
+    model, info = load_pretrained(
+        AutoModelForSequenceClassification,
+        ref,
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,
+        use_safetensors=True,
+        dtype=torch.float32,
+        **settings,
+    )
+    return model, info["missing_keys"] | {key for key, *_ in info["mismatched_keys"]}
 
 
 def say_missing_layers(model: PreTrainedModel, untrained: set[str], ref: ModelRef) -> None:

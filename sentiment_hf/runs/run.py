@@ -60,7 +60,14 @@ from sentiment_hf.training.out_of_memory import BatchTooLargeError, halve_batche
 from sentiment_hf.training.processes import lost_processes_explained, refuse_fewer_processes, use_all_cores
 from sentiment_hf.training.refit import refit
 from sentiment_hf.training.steps import require_steps
-from sentiment_hf.training.train import build_trainer, refusals_explained, save_model, say_unknown_tokens, train
+from sentiment_hf.training.train import (
+    build_trainer,
+    refusals_explained,
+    save_model,
+    say_odd_choice,
+    say_unknown_tokens,
+    train,
+)
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 logger = logging.getLogger(__name__)
@@ -146,6 +153,7 @@ def prepare_run(
         return partial(fit_and_test, baseline, identified, report)
     trainer = build_trainer(spec, identified.args, splits, resumed)
     say_unknown_tokens(trainer, spec)
+    say_odd_choice(trainer.args)
     require_steps(trainer)
     with refusals_explained():
         require_space(trainer)

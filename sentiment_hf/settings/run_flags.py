@@ -39,13 +39,8 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
     given = read_command_line(argv, flags)
     asked = given.pop("help")
     path, recipe, model = recipe_and_model(given, flags)
-    if given.keys() & {"num_train_epochs", "max_steps"}:
-        # Here a flag overrides the recipe; TrainingArguments lets max_steps override num_train_epochs.
-        for name in {"max_steps", "least_steps", "most_steps"}:
-            recipe.pop(name, None)
     settings = recipe.pop("model_config", None) or []
-    defaults = {flag.name: copy(flag.default) for flag in flags} | DEFAULTS
-    values = defaults | saving_as_evaluating(recipe | given) | recipe | given
+    values = merged_values(flags, recipe, given)
     if asked:
         print(help_text(flags, values, every=asked == "all"))
         raise SystemExit(0)
@@ -69,6 +64,16 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
         spec.tokenizer.max_seq_length = None
     check_spec(spec)
     return spec
+
+
+def merged_values(flags: Sequence[Flag], recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """{flag: value}: defaults, overridden by the recipe, overridden by the command line (`given`)."""
+    if given.keys() & {"num_train_epochs", "max_steps"}:
+        # Here a flag overrides the recipe; TrainingArguments lets max_steps override num_train_epochs.
+        for name in {"max_steps", "least_steps", "most_steps"}:
+            recipe.pop(name, None)
+    defaults = {flag.name: copy(flag.default) for flag in flags} | DEFAULTS
+    return defaults | saving_as_evaluating(recipe | given) | recipe | given
 
 
 def recipe_and_model(

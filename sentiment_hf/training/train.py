@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
 import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader
@@ -44,7 +43,6 @@ def build_trainer(
     """Load or make tokenizer and model, tokenize train and validation, and return the trainer with all of them.
 
     `resumed` is the checkpoint from which the run will go on; its tokenizer is used.
-
     Raises:
         InputError: tokenizer or model cannot be loaded, or `Trainer` refuses a combination of flags.
     """
@@ -57,10 +55,8 @@ def build_trainer(
     collator = FewLengthsCollator(tokenizer)
     with stations.counting("preprocessing"):
         train, validation = preprocess(spec, splits, model, collator)
-    labels = np.asarray(splits.train["label"][:])
     if args.do_train:
         bound_steps(args, spec.run, len(train))
-        say_odd_choice(args)
     with refusals_explained():
         trainer = ClassificationTrainer(
             model=model,
@@ -71,7 +67,7 @@ def build_trainer(
             eval_dataset=longest_first(validation)[0],
             processing_class=tokenizer,
             data_collator=collator,
-            class_weights=splits.task.class_weights(labels) if spec.run.class_weights else None,
+            class_weights=splits.class_weights if spec.run.class_weights else None,
             length_bucketing=spec.run.length_bucketing,
             checkpoint_verify=spec.run.checkpoint_verify,
             callbacks=run_callbacks(spec.run, args),
@@ -85,6 +81,8 @@ def build_trainer(
 
 def say_odd_choice(args: TrainingArguments) -> None:
     """Say so if validation is scored and does not choose the weights, or chooses the worst."""
+    if not args.do_train:
+        return
     metric = (args.metric_for_best_model or "loss").removeprefix("eval_")
     if args.load_best_model_at_end and args.greater_is_better != (metric != "loss"):
         logger.warning(

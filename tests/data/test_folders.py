@@ -237,7 +237,7 @@ def test_parts_of_other_names_are_listed_and_taken_by_flags(caplog):
 
 
 def test_a_flag_for_a_part_is_refused_where_there_are_none():
-    with pytest.raises(InputError, match=r"--train_split_name chooses a part"):
+    with pytest.raises(InputError, match=r"--train_split_name is for a folder or a data set of the Hub"):
         load(dataset_name="sample", train_split_name="train")
 
 

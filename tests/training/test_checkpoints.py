@@ -369,7 +369,7 @@ LOST_WORKER = "DataLoader worker (pid 7) is killed by signal: Killed."
 @pytest.mark.parametrize(
     ("where", "error", "said"),
     [
-        ("training.train.save_model", NO_SPACE, "could not be written to ([Errno 28] No space left"),
+        ("runs.run.save_model", NO_SPACE, "could not be written to ([Errno 28] No space left"),
         ("runs.run.write_card", NO_SPACE, "could not be written to ([Errno 28] No space left"),
         ("tasks.single_label.SingleLabel.scores", RuntimeError(LOST_WORKER), "a process that fetches batches is gone"),
     ],

@@ -71,6 +71,6 @@ def test_fewest_steps_above_most_steps_are_refused():
     ],
 )
 def test_a_choice_of_weights_that_few_want_is_said(more, said, caplog):
-    say_odd_choice(training_arguments(parse_run(["--model", "custom-fc", *more, "--output_dir", "out"])))
+    say_odd_choice(training_arguments(parse_run(["--model", "custom-fc", "--do_train", *more, "--output_dir", "out"])))
     assert said in caplog.text
     assert bool(said) == bool(caplog.records)
