@@ -94,7 +94,7 @@ def choose_escapes(source: CsvLines, format: CsvFormat) -> Reading:
 
 
 def choose_blanks(source: CsvLines, quoted: Reading) -> Reading:
-    """The reading in which blanks behind a delimiter are no text, if it fits and all names and some quotes have them."""
+    """The reading with blanks behind a delimiter as no text, if it fits, and all names and some quotes have them."""
     format, names = quoted.format, quoted.header[1:]
     before_quote = re.compile(rf"{re.escape(format.delimiter)} +{re.escape(format.quote)}")
     if not names or not all(name.startswith(" ") for name in names):

@@ -1,6 +1,8 @@
 """Read a csv file as a table: every cell is a string, and every row has a line."""
 
 import logging
+import re
+import shlex
 from pathlib import Path
 
 from sentiment_hf.common.errors import InputError
@@ -12,6 +14,9 @@ from sentiment_hf.settings.csv_settings import CsvSettings
 
 logger = logging.getLogger(__name__)
 
+# How an object, or an array of objects, begins.
+JSON_BEGIN = re.compile(r"\s*(\[\s*)?\{\s*\"[^\"]*\"\s*:")
+
 
 def read_csv_table(path: Path, usual: str = ",", settings: CsvSettings | None = None) -> Table:
     """The table in a csv file; every cell is a string, "NA", "null", "5" and "" included.
@@ -20,9 +25,13 @@ def read_csv_table(path: Path, usual: str = ",", settings: CsvSettings | None = 
         `settings` say what they are, and said if they are not the usual ones.
 
     Raises:
-        InputError: the file is empty, or has a row of another number of fields than the header.
+        InputError: the file is empty or JSON, or has a row of another number of fields than the header.
     """
-    source, named = CsvLines.of(read_utf8(path))
+    text = read_utf8(path)
+    if JSON_BEGIN.match(text):
+        new = path.with_suffix(".jsonl")
+        raise InputError(f"{path} is JSON; name it so: `mv {shlex.quote(str(path))} {shlex.quote(str(new))}`")
+    source, named = CsvLines.of(text)
     settings = settings or CsvSettings()
     if named and settings.delimiter is None:
         settings = CsvSettings(named, settings.quote)

@@ -49,7 +49,8 @@ def _json_rows(path: Path, text: str) -> tuple[str, list[tuple[int, object]]]:
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             return "line", list(_json_lines(path, text))
-        raise InputError(f"{path}, line {error.lineno}: not JSON ({error.msg}).") from error
+        other = "" if text.lstrip()[0] in "{[" else " A csv file has the suffix .csv."
+        raise InputError(f"{path}, line {error.lineno}: not JSON ({error.msg}).{other}") from error
     if isinstance(content, dict):
         _refuse_columns(path, content)
         content = content.get("data", [content])
@@ -81,7 +82,8 @@ def _json_lines(path: Path, text: str) -> Iterator[tuple[int, object]]:
             try:
                 yield number, _json(line, f"{path}, line {number}")
             except json.JSONDecodeError as error:
-                raise InputError(f"{path}, line {number}: not JSON ({error.msg}).") from error
+                expected = "expected an object in each line, or one array of objects"
+                raise InputError(f"{path}, line {number}: not JSON ({error.msg}); {expected}.") from error
 
 
 def _json(text: str, place: str) -> object:
