@@ -1,3 +1,25 @@
-"""One pipeline for text classifiers trained from scratch and fine-tuned ones; import from the module you mean."""
+"""One pipeline for text classifiers trained from scratch and fine-tuned ones.
+
+`run`, `compare`, `load`, `predict` and `push` are the commands as functions (`sentiment_hf.api`); all else is imported
+from the module you mean.
+"""
+
+from importlib import import_module
 
 __version__ = "0.1.0"
+
+API = ("run", "compare", "load", "predict", "push")
+ERRORS = ("InputError", "TrainingError", "NotPushedError", "Interrupted")
+__all__ = [*API, *ERRORS]
+
+
+def __getattr__(name: str):
+    """Import a name when it is asked for: the package itself imports nothing."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{'api' if name in API else 'common.errors'}"), name)
+
+
+def __dir__() -> list[str]:
+    """The names that are there, imported or not."""
+    return sorted({*globals(), *__all__})

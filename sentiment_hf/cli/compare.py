@@ -20,8 +20,21 @@ def compare_main(argv: Sequence[str]) -> None:
     """Make missing runs, compare all finished runs, write the page, and print the table and the advice.
 
     Raises:
-        InputError: as `parse_compare`, `accepted_data` and `plan`; or the runs cannot be compared.
         TrainingError: some runs failed; the page is written.
+        InputError, Interrupted: as `make_comparison`.
+    """
+    comparison, page, ranking = make_comparison(argv)
+    lines = [*result_lines(comparison, ranking), "", *comparison["advice"]]
+    print("\n".join(["", *lines, "", f"written to {page}"]))
+    raise_failed(comparison)
+
+
+def make_comparison(argv: Sequence[str]) -> tuple[dict, Path, "Score"]:
+    """Make missing runs, compare all finished runs, and write the page. Returns results.json, the page and its score.
+
+    Raises:
+        InputError: as `parse_compare`, `accepted_data` and `plan`; or the runs cannot be compared.
+        TrainingError: all runs failed.
         Interrupted: a signal stopped a run.
     """
     args = parse_compare(argv)
@@ -46,9 +59,12 @@ def compare_main(argv: Sequence[str]) -> None:
         runs, failed, output, rows = make_runs(args, data)
     comparison = compare(runs, rows, args.grid, args.show_all_test) | {"failed": failed}
     write_page(comparison, output / PAGE, args.texts)
-    lines = [*result_lines(comparison, runs[0].task.ranking), "", *comparison["advice"]]
-    print("\n".join(["", *lines, "", f"written to {output / PAGE / PAGE_HTML}"]))
-    if failed:
+    return comparison, output / PAGE / PAGE_HTML, runs[0].task.ranking
+
+
+def raise_failed(comparison: dict) -> None:
+    """Raise TrainingError if runs of a comparison failed."""
+    if failed := comparison["failed"]:
         raise TrainingError(f"{len(failed)} failed: {', '.join(run['name'] for run in failed)}")
 
 

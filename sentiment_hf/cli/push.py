@@ -15,13 +15,18 @@ def push_main(argv: Sequence[str]) -> None:
     if args.dry_run:
         print_pushed_files(folder, args.hub_model_id, args.base_model)
         return
+    print(f"pushed to {push_parsed(args)}")
+
+
+def push_parsed(args: argparse.Namespace) -> str:
+    """Push as the flags say; returns the address of the model. Raises InputError and NotPushedError as `push`."""
     from sentiment_hf.hub.refusals import require_token
 
     require_token()
     from sentiment_hf.hub.push import push
 
-    url = push(folder, args.hub_model_id, args.hub_private_repo, args.license, args.base_model, args.overwrite_card)
-    print(f"pushed to {url}")
+    wanted = args.hub_model_id, args.hub_private_repo, args.license, args.base_model, args.overwrite_card
+    return push(Path(args.folder), *wanted)
 
 
 def print_pushed_files(folder: Path, hub_model_id: str, base_model: str | None) -> None:

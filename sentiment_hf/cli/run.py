@@ -1,18 +1,33 @@
 """The command run: train, validate and test one model, show its result, and push it if asked to."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from sentiment_hf.common.errors import InputError, NotPushedError
+from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.run_flags import parse_run
+
+if TYPE_CHECKING:
+    from sentiment_hf.runs.report import Report
 
 
 def run_main(argv: Sequence[str]) -> None:
-    """Make one run, print its result, and push it with --push_to_hub.
+    """Make one run, print its result, and push it with --push_to_hub; raises as `make_run` and `push_run`."""
+    spec, report = make_run(argv)
+    # Imported after the run, which imports torch.
+    from accelerate import PartialState
 
-    Raises:
-        InputError, TrainingError, Interrupted: as `run`.
-        NotPushedError: the run is complete and saved, but it could not be pushed.
-    """
+    from sentiment_hf.runs.report import result_table
+
+    if not PartialState().is_main_process:
+        return
+    print(result_table(report), flush=True)
+    if spec.training["push_to_hub"]:
+        print(f"pushed to {push_run(spec, report)}")
+
+
+def make_run(argv: Sequence[str]) -> tuple[RunSpec, "Report"]:
+    """Make one run, which can be pushed if it is to be; raises InputError, TrainingError, Interrupted as `run`."""
     spec = parse_run(argv)
     # Imported first: raises InputError on Windows.
     import sentiment_hf.runs.lock  # noqa: F401
@@ -21,22 +36,18 @@ def run_main(argv: Sequence[str]) -> None:
         from sentiment_hf.hub.refusals import require_pushable
 
         require_pushable(spec)
-    # Imported after the flags are accepted, because these import torch.
-    from accelerate import PartialState
-
-    from sentiment_hf.runs.report import result_table
+    # Imported after the flags are accepted, because it imports torch.
     from sentiment_hf.runs.run import run
 
-    report = run(spec)
-    if not PartialState().is_main_process:
-        return
-    print(result_table(report), flush=True)
-    if spec.training["push_to_hub"]:
-        from sentiment_hf.hub.push import push
+    return spec, run(spec)
 
-        wanted = spec.training["hub_model_id"], spec.training["hub_private_repo"], spec.run.license
-        try:
-            url = push(report.folder, *wanted, overwrite_card=spec.run.overwrite_card)
-        except InputError as error:
-            raise NotPushedError(f"trained, but not pushed: {error}") from error
-        print(f"pushed to {url}")
+
+def push_run(spec: RunSpec, report: "Report") -> str:
+    """Push a run as its flags say; returns its address. Raises NotPushedError: the run is complete and saved."""
+    from sentiment_hf.hub.push import push
+
+    wanted = spec.training["hub_model_id"], spec.training["hub_private_repo"], spec.run.license
+    try:
+        return push(report.folder, *wanted, overwrite_card=spec.run.overwrite_card)
+    except InputError as error:
+        raise NotPushedError(f"trained, but not pushed: {error}") from error

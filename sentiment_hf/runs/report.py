@@ -111,6 +111,9 @@ class Report:
     # The folder of the run. Not saved in report.json, because folders can be moved.
     folder: Path | None = None
 
+    def __str__(self) -> str:
+        return result_table(self)
+
     def as_task(self) -> Task:
         """The task of the run; raises InputError if this version does not know the task."""
         return task_named(self.task, self.labels, self.folder)

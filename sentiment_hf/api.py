@@ -1,0 +1,139 @@
+"""The commands as functions, for programs and notebooks: keywords are the flags of the command line.
+
+    import sentiment_hf
+
+    report = sentiment_hf.run(model="custom-lstm", dataset="sample", output_dir="out/lstm")
+    comparison = sentiment_hf.compare("out/lstm", "out/nb-svm")
+    scorer = sentiment_hf.load("out/lstm")
+    sentiment_hf.predict(scorer, ["A fine film."])
+    sentiment_hf.push("out/lstm", "me/lstm")
+
+Wrong flags and unusable input raise `InputError`, a failed training `TrainingError`, a failed push `NotPushedError`.
+A signal that interrupts the main thread raises `Interrupted`, after a checkpoint was saved.
+"""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from sentiment_hf.inference.scorer import Scorer
+    from sentiment_hf.runs.report import Report
+
+# Imports are in the functions: `import sentiment_hf` must not cost what torch costs.
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A comparison of finished runs; a notebook shows its page.
+
+    results: the content of results.json. page: the page, report.html.
+    """
+
+    results: dict[str, Any]
+    page: Path
+
+    @property
+    def table(self) -> pd.DataFrame:
+        """A row per model, best by validation first, with the columns of results.csv."""
+        import pandas as pd
+
+        return pd.read_csv(self.page.with_name("results.csv"))
+
+    def _repr_html_(self) -> str:
+        page = html.escape(self.page.read_text(encoding="utf-8"))
+        return f'<iframe srcdoc="{page}" style="width: 100%; height: 40em; border: 0"></iframe>'
+
+
+def run(**flags: Any) -> Report:
+    """Train, validate and test a model as `sentiment-hf run` does, or resume; a finished run is not made again.
+
+    A list is a flag with several values, a dict one with NAME=VALUE: `model_config={"hidden_size": 64}`. With
+    `push_to_hub=True` the run is pushed, too.
+
+    Raises:
+        InputError, TrainingError, NotPushedError, Interrupted: as the module says.
+    """
+    from sentiment_hf.cli.run import make_run, push_run
+
+    spec, report = make_run(words_of(flags))
+    if spec.training["push_to_hub"]:
+        push_run(spec, report)
+    return report
+
+
+def compare(*folders: str | Path, **flags: Any) -> Comparison:
+    """Compare finished runs in `folders`, or make the runs of `models` first, as `sentiment-hf compare` does.
+
+    Raises:
+        InputError, TrainingError, Interrupted: as the module says; after TrainingError the page is there.
+    """
+    from sentiment_hf.cli.compare import make_comparison, raise_failed
+
+    results, page, _ = make_comparison([*map(str, folders), *words_of(flags)])
+    raise_failed(results)
+    return Comparison(results, page)
+
+
+def load(folder: str | Path, *, model_revision: str = "main", trust_remote_code: bool = False) -> Scorer:
+    """The model of a finished run, a checkpoint, an adapter, a baseline, an ensemble or a Hub id, ready to classify.
+
+    Raises InputError if it cannot be loaded.
+    """
+    from sentiment_hf.inference.scorer import load_scorer
+    from sentiment_hf.settings.model_ref import ModelRef
+
+    trust = {"revision": model_revision, "trust_remote_code": trust_remote_code}
+    return load_scorer(ModelRef.parse(str(folder), flag="model", **trust))
+
+
+def predict(model: Scorer | str | Path, texts: Sequence[str], batch_size: int = 64) -> list[dict[str, Any]]:
+    """{"label": name, "score": its probability, "scores": {name: probability}} for each text, in their order.
+
+    `model` is what `load` returns, or what it takes.
+
+    Raises InputError: the model cannot be loaded, or fails on a text; `texts` is one string, or holds another type.
+    """
+    from sentiment_hf.common.errors import InputError
+
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise InputError("texts: expected a list of strings, as in predict(model, ['A fine film.'])")
+    scorer = load(model) if isinstance(model, str | Path) else model
+    scored = scorer.classify(list(texts), batch_size)
+    labels = scorer.task.as_text(scorer.task.decide(scored))
+    rows = [dict(zip(scorer.task.labels, row, strict=True)) for row in scored.tolist()]
+    return [{"label": label, "score": row[label], "scores": row} for label, row in zip(labels, rows, strict=True)]
+
+
+def push(folder: str | Path, hub_model_id: str, **flags: Any) -> str:
+    """Push a finished run as `sentiment-hf push` does; returns its address.
+
+    Raises:
+        InputError: it is no finished run. NotPushedError: the Hub refused or did not answer.
+    """
+    from sentiment_hf.cli.push import parse_push, push_parsed
+
+    words = words_of({"hub_model_id": hub_model_id} | flags)
+    return push_parsed(parse_push([str(folder), *words]))
+
+
+def words_of(flags: Mapping[str, Any]) -> list[str]:
+    """The words of a command line: {"max_steps": 3, "bf16": True} -> --max_steps 3 --bf16. None is no flag."""
+    words = []
+    for name, value in flags.items():
+        if value is None:
+            continue
+        words.append(f"--{name}")
+        if isinstance(value, Mapping):
+            words += [f"{key}={one}" for key, one in value.items()]
+        elif isinstance(value, Iterable) and not isinstance(value, str):
+            words += map(str, value)
+        elif value is not True:
+            words.append("false" if value is False else str(value))
+    return words
