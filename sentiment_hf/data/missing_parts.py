@@ -6,11 +6,12 @@ from collections.abc import Sequence
 import numpy as np
 from datasets import Dataset
 
-from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.errors import InputError, listed
 from sentiment_hf.data.carve import GROUP, carve, rows_of_share
 from sentiment_hf.data.columns import require_columns
 from sentiment_hf.data.duplicates import count_duplicates, count_repeated, without_duplicates
 from sentiment_hf.data.groups import column_groups, share_with_partner, text_groups
+from sentiment_hf.data.parts import split_of
 from sentiment_hf.data.sources import Tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.settings.arguments import DataArguments
@@ -22,6 +23,8 @@ GROUPED = 0.25
 # A component of more rows than this share of a part is held together by common names and not by a subject.
 LARGEST_SHARE = 0.08
 LARGEST_ROWS = 10
+# Names of a column that says which part a row is of.
+SPLIT_COLUMNS = {"split", "set", "subset", "partition", "part"}
 
 
 def take_parts(parts: dict[str, Dataset], tables: Tables, args: DataArguments) -> tuple[dict[str, Dataset], dict]:
@@ -34,6 +37,8 @@ def take_parts(parts: dict[str, Dataset], tables: Tables, args: DataArguments) -
     """
     train = parts["train"]
     missing = [split for split in ("test", "validation") if split not in parts]
+    if missing:
+        say_split_column(tables["train"])
     sizes = {split: rows_of_share(getattr(args, f"{split}_size"), len(train), split) for split in missing}
     groups, how, notes = find_groups(train, tables, args, sizes)
     if groups is not None:
@@ -58,6 +63,24 @@ def take_parts(parts: dict[str, Dataset], tables: Tables, args: DataArguments) -
     duplicates |= {f"within_{split}": count_repeated(part) for split, part in parts.items()}
     notes["duplicates"] = duplicates | {"removed": args.deduplicate}
     return parts, notes
+
+
+def say_split_column(pieces: Sequence[Table]) -> None:
+    """Warn of a column that says which part each row is of, since all rows are train here."""
+    for table in pieces:
+        for name in table.columns:
+            if name.strip().lower() not in SPLIT_COLUMNS:
+                continue
+            values = {str(cell) for cell in table.columns[name][:]}
+            splits = {split_of(value) for value in values}
+            if len(splits) > 1 and "train" in splits and None not in splits:
+                logger.warning(
+                    "%s: the column %r names parts (%s), and all rows are taken as train. To keep these parts, write "
+                    "each to a file of its own for --train_file, --validation_file and --test_file.",
+                    table.source,
+                    name,
+                    listed(sorted(values)),
+                )
 
 
 def find_groups(

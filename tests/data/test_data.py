@@ -373,6 +373,15 @@ def test_a_smaller_sample_is_part_of_a_larger_one():
     assert Counter(labels[samples[19]].tolist()) == {0: 14, 1: 5, 2: 1}
 
 
+@pytest.mark.parametrize(("parts", "is_said"), [(["train", "dev", "Test"], True), (["first", "test", "train"], False)])
+def test_a_column_with_the_part_of_each_row_is_said_since_all_rows_are_train(tmp_path, caplog, parts, is_said):
+    rows = [f"text {row},{row % 2},{parts[row % 3]}" for row in range(60)]
+    path = write(tmp_path / "all.csv", "\n".join(["text,label,split", *rows]))
+    assert len(load_splits(DataArguments(train_file=str(path))).train) == 48
+    assert ("'split' names parts (Test, dev, train)" in caplog.text) == is_said
+    assert ("--test_file" in caplog.text) == is_said
+
+
 def test_duplicates_between_test_and_train_are_counted_and_leave_train_on_request(tmp_path):
     train = write_rows(tmp_path / "train.csv", [*ROWS, ROWS[0]])
     test = write_rows(tmp_path / "test.csv", [ROWS[0], ROWS[1], ROWS[1], ("New", "pos"), ("TEXT number 2", "pos")])
