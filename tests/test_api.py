@@ -1,16 +1,20 @@
 """The five functions do what the commands do; importing the package costs nothing."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from helpers import TINY, read_report, write_data
+from launching import python
 from loopback_hub import USER
 
 import sentiment_hf
 from sentiment_hf.api import words_of
 
+ROOT = Path(__file__).parents[1]
 TEXTS = ["good fine film", "bad dull soup", ""]
 
 
@@ -77,6 +81,15 @@ def test_predict_says_labels_and_probabilities_of_a_folder_or_a_loaded_model(hom
     for texts in ("one text", [3]):
         with pytest.raises(sentiment_hf.InputError, match="expected a list of strings"):
             sentiment_hf.predict(home / name, texts)
+
+
+def test_the_readme_is_right(tmp_path):
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## In Python")[2]
+    program = re.search(r"```python\n(.*?)```", section, re.S)[1]
+    done = subprocess.run([python(), "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "accuracy" in done.stdout
+    assert (tmp_path / "out/sample/comparison/report.html").is_file()
 
 
 def test_push_returns_the_address(home, reports, hub):
