@@ -15,6 +15,7 @@ A signal that interrupts the main thread raises `Interrupted`, after a checkpoin
 from __future__ import annotations
 
 import html
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 
     from sentiment_hf.inference.scorer import Scorer
     from sentiment_hf.runs.report import Report
+
+# A notebook without widgets shows progress as text, which needs no warning.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 # Imports are in the functions: `import sentiment_hf` must not cost what torch costs.
 

@@ -1,6 +1,7 @@
 """`Report`: model, data, cost and scores of a finished run, as report.json and as a table on the screen."""
 
 import dataclasses
+import html
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -113,6 +114,9 @@ class Report:
 
     def __str__(self) -> str:
         return result_table(self)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
 
     def as_task(self) -> Task:
         """The task of the run; raises InputError if this version does not know the task."""
