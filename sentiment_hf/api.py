@@ -65,8 +65,13 @@ def run(**flags: Any) -> Report:
         InputError, TrainingError, NotPushedError, Interrupted: as the module says.
     """
     from sentiment_hf.cli.run import make_run, push_run
+    from sentiment_hf.common.errors import InputError
+    from sentiment_hf.settings.run_flags import parse_run
 
-    spec, report = make_run(words_of(flags))
+    spec = parse_run(words_of(flags))
+    if spec.run.dry_run:
+        raise InputError("dry_run trains nothing, so there is no report: use `sentiment-hf run --dry_run`")
+    report = make_run(spec)
     if spec.training["push_to_hub"]:
         push_run(spec, report)
     return report

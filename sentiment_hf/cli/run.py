@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 def run_main(argv: Sequence[str]) -> None:
     """Make one run, print its result, and push it with --push_to_hub; raises as `make_run` and `push_run`."""
-    spec, report = make_run(argv)
+    if (spec := parse_run(argv)).run.dry_run:
+        # Imported after the flags are accepted, because it imports torch.
+        from sentiment_hf.runs.rehearsal import rehearse
+
+        print(rehearse(spec))
+        return
+    report = make_run(spec)
     # Imported after the run, which imports torch.
     from accelerate import PartialState
 
@@ -26,9 +32,8 @@ def run_main(argv: Sequence[str]) -> None:
         print(f"pushed to {push_run(spec, report)}")
 
 
-def make_run(argv: Sequence[str]) -> tuple[RunSpec, "Report"]:
+def make_run(spec: RunSpec) -> "Report":
     """Make one run, which can be pushed if it is to be; raises InputError, TrainingError, Interrupted as `run`."""
-    spec = parse_run(argv)
     # Imported first: raises InputError on Windows.
     import sentiment_hf.runs.lock  # noqa: F401
 
@@ -39,7 +44,7 @@ def make_run(argv: Sequence[str]) -> tuple[RunSpec, "Report"]:
     # Imported after the flags are accepted, because it imports torch.
     from sentiment_hf.runs.run import run
 
-    return spec, run(spec)
+    return run(spec)
 
 
 def push_run(spec: RunSpec, report: "Report") -> str:

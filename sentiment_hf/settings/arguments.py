@@ -193,6 +193,9 @@ class RunArguments:
         "Weight each class in the loss, or in the fit of a baseline, by its inverse frequency in train.",
         choices=("balanced",),
     )
+    dry_run: bool = flag(
+        False, "Show what would be read and trained, and how long it would take, by a few real steps; write nothing."
+    )
     num_cpu_threads: int | None = flag(
         None, "Threads of each process. Default: all cores, divided among the processes."
     )

@@ -43,7 +43,7 @@ NEW_ADAPTER_FLAGS += ("use_dora", "use_rslora")
 
 # Flags of a baseline. All other flags are for neural models and their training.
 BASELINE_FLAGS = {"model_name_or_path", "config", "output_dir", "overwrite", "seed", "num_cpu_threads", "disable_tqdm"}
-BASELINE_FLAGS |= {"metric_for_best_model", "class_weights", "refit"}
+BASELINE_FLAGS |= {"metric_for_best_model", "class_weights", "refit", "dry_run"}
 BASELINE_FLAGS |= {"tokenizer", "lowercase", *(field.name for field in dataclasses.fields(DataArguments))}
 
 NO_ADAPTER = "--merge_adapter wants an adapter: one trained by --tuning lora, or a finished one as --model"
@@ -66,6 +66,8 @@ def check_spec(spec: RunSpec) -> None:
     check_training(values)
     if spec.run.refit and not spec.training["do_train"]:
         raise InputError("--refit trains a second time, and without --do_train there is no first; leave it out")
+    if spec.run.dry_run and not spec.training["do_train"]:
+        raise InputError("--dry_run rehearses a training, and --do_train is not given; leave it out")
     if spec.metric not in LOGGED_METRICS:
         raise InputError(
             f"--metric_for_best_model {spec.metric} is not logged{did_you_mean(spec.metric, LOGGED_METRICS)}"

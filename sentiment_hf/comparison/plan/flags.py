@@ -21,7 +21,16 @@ USAGE = """sentiment-hf compare FOLDER ... [FLAGS]
 SEEDS = 3
 
 # Flags that compare sets for each run, so that a user must not.
-DECIDED = {"--model", "--model_name_or_path", "--tuning", "--seed", "--output_dir", "--push_to_hub", "--hub_model_id"}
+DECIDED = {
+    "--model",
+    "--model_name_or_path",
+    "--tuning",
+    "--seed",
+    "--output_dir",
+    "--push_to_hub",
+    "--hub_model_id",
+    "--dry_run",
+}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,176 @@
+"""`run --dry_run`: what a run would read and do, and what it would cost by a few real steps; nothing is kept."""
+
+import math
+import tempfile
+import time
+
+import numpy as np
+from transformers import TrainerCallback, TrainingArguments
+from transformers.trainer_utils import IntervalStrategy
+
+from sentiment_hf.common.errors import InputError
+from sentiment_hf.data.splits import Splits, load_splits
+from sentiment_hf.runs.environment import environment
+from sentiment_hf.runs.identity import identify_run, require_checkpoints
+from sentiment_hf.runs.run import show_progress
+from sentiment_hf.settings.arguments import RunSpec
+from sentiment_hf.settings.model_ref import Kind
+from sentiment_hf.text.unknown import unknown_in
+from sentiment_hf.training.arguments import training_arguments
+from sentiment_hf.training.callbacks import EarlyStoppingCallback
+from sentiment_hf.training.clock import Clock
+from sentiment_hf.training.device import refuse_data_parallel
+from sentiment_hf.training.processes import use_all_cores
+from sentiment_hf.training.steps import require_steps
+from sentiment_hf.training.train import build_trainer, refusals_explained, train
+from sentiment_hf.training.trainer import ClassificationTrainer
+
+# Steps of training from which its speed is guessed, the first of them left out.
+STEPS, WARM_UP = 10, 2
+# Texts of validation from which its time is guessed, of all lengths.
+TEXTS = 64
+
+Lines = list[tuple[str, str]]
+
+
+def rehearse(spec: RunSpec) -> str:
+    """The table that --dry_run prints. The output folder is not touched.
+
+    Raises:
+        InputError: as `run`; or there are several processes.
+        TrainingError: a step failed.
+    """
+    show_progress(False)
+    args = training_arguments(spec)
+    if args.world_size > 1:
+        raise InputError("--dry_run is for one process: start it by `python scripts/run.py`")
+    use_all_cores(args, spec.run.num_cpu_threads)
+    require_checkpoints(spec)
+    splits = load_splits(spec.data)
+    identified = identify_run(spec, args, splits)
+    spec, splits = identified.spec, identified.splits
+    lines = [*lines_of_data(splits), ("output", f"{args.output_dir}; nothing was written")]
+    if spec.model.kind is Kind.BASELINE:
+        return as_table([*lines, ("model", f"{spec.model.name}, fitted in seconds to minutes; not tried")])
+    refuse_data_parallel(args)
+    with tempfile.TemporaryDirectory() as home:
+        args.output_dir, args.disable_tqdm = home, True
+        trainer = build_trainer(spec, args, splits)
+        with refusals_explained():
+            require_steps(trainer)
+        return as_table(
+            [*lines[:-1], *lines_of_model(trainer, spec.run.early_stopping_patience), *estimate(trainer), lines[-1]]
+        )
+
+
+def lines_of_data(splits: Splits) -> Lines:
+    """Parts, their classes and how they were made, and texts that stand in two parts."""
+    lines = [("dataset", splits.name)]
+    for part in ("train", "validation", "test"):
+        counts = np.bincount(getattr(splits, part)["label"][:], minlength=len(splits.task.labels))
+        most = sorted(zip(splits.task.labels, counts.tolist(), strict=True), key=lambda pair: -pair[1])
+        shown = ", ".join(f"{label} {count:,}" for label, count in most[:6]) + (", ..." if len(most) > 6 else "")
+        how = splits.notes.get(part, "given")
+        lines.append((part, f"{counts.sum():,} rows ({shown})" + (f"; {how}" if how != "given" else "")))
+    twice = {name.replace("_", " "): count for name, count in splits.notes["duplicates"].items() if name != "removed"}
+    found = ", ".join(f"{name} {count:,}" for name, count in twice.items() if count)
+    return [*lines, ("duplicates", found or "none")]
+
+
+def lines_of_model(trainer: ClassificationTrainer, patience: int | None) -> Lines:
+    """Lengths, unknown tokens, weights and steps."""
+    tokenizer, args = trainer.processing_class, trainer.args
+    lengths = np.asarray(trainer.train_dataset["length"][:])
+    limit, (middle, most) = tokenizer.model_max_length, np.percentile(lengths, (50, 95))
+    unknown = unknown_in(trainer.eval_dataset, tokenizer)
+    steps, epochs = planned_steps(trainer)
+    return [
+        (
+            "texts",
+            f"median {middle:.0f} tokens, 95 % up to {most:.0f}; {(lengths >= limit).mean():.1%} reach the "
+            f"--max_seq_length of {limit}",
+        ),
+        ("unknown", "no tokens" if unknown is None else f"{unknown:.1%} of the tokens of validation"),
+        (
+            "model",
+            f"{trainer.model.config.model_type}, {trainer.num_parameters:,} parameters, of them trained "
+            f"{trainer.num_trained:,}; {len(tokenizer):,} tokens",
+        ),
+        (
+            "training",
+            f"{steps:,} steps of {args.train_batch_size * args.gradient_accumulation_steps} texts, "
+            f"{epochs:.1f} epochs" + (", or fewer if validation stops it" if patience else ""),
+        ),
+    ]
+
+
+def planned_steps(trainer: ClassificationTrainer) -> tuple[int, float]:
+    """(optimizer steps, epochs) of the whole training."""
+    args = trainer.args
+    in_epoch = max(1, math.ceil(len(trainer.get_train_dataloader()) / args.gradient_accumulation_steps))
+    steps = args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * in_epoch)
+    return steps, steps / in_epoch
+
+
+def estimate(trainer: ClassificationTrainer) -> Lines:
+    """Minutes and memory of the whole run, by some steps and some texts of validation. Call it last: it trains."""
+    steps, epochs = planned_steps(trainer)
+    times = planned_validations(trainer.args, steps, epochs)
+    tokens = epochs * sum(trainer.train_dataset["length"][:])
+    training = tokens * seconds_per_token(trainer, min(STEPS, steps))
+    checking = times * seconds_of_validation(trainer)
+    found = environment(trainer.args.device)
+    where = f"{found['threads']} threads of {found['device']}, guessed from {min(STEPS, steps)} steps"
+    shares = f"training {training / 60:.1f}, {times} validations {checking / 60:.1f}"
+    return [
+        ("time", f"about {(training + checking) / 60:.1f} min ({shares}; {where})"),
+        ("memory", f"about {found['peak_memory_bytes'] / 2**20:,.0f} MiB"),
+    ]
+
+
+def planned_validations(args: TrainingArguments, steps: int, epochs: float) -> int:
+    """How often validation is scored if nothing stops training early."""
+    if args.eval_strategy == "no":
+        return 0
+    if args.eval_strategy == "epoch":
+        return math.ceil(epochs)
+    every = args.eval_steps or args.logging_steps
+    return math.ceil(steps / (every if every >= 1 else max(1, math.ceil(steps * every))))
+
+
+def seconds_per_token(trainer: ClassificationTrainer, steps: int) -> float:
+    """Seconds of training per token, from so many steps without those that warm up."""
+    trainer.args.max_steps = steps
+    trainer.args.eval_strategy = trainer.args.save_strategy = trainer.args.logging_strategy = IntervalStrategy.NO
+    trainer.args.load_best_model_at_end = False
+    trainer.remove_callback(EarlyStoppingCallback)
+    trainer.add_callback(AfterWarmUp(trainer.clock, min(WARM_UP, steps - 1)))
+    train(trainer, None)
+    return trainer.clock.seconds / max(1, int(trainer.clock.tokens))
+
+
+class AfterWarmUp(TrainerCallback):
+    """Let the clock forget the first steps, which are slower than all others."""
+
+    def __init__(self, clock: Clock, steps: int):
+        self.clock, self.steps = clock, steps
+
+    def on_step_end(self, args, state, control, **kwargs):
+        """Set the clock to zero after the last of them."""
+        if state.global_step == self.steps:
+            self.clock.seconds, self.clock.tokens = 0.0, 0
+
+
+def seconds_of_validation(trainer: ClassificationTrainer) -> float:
+    """Seconds in which validation is scored once, from texts of all lengths."""
+    rows = trainer.eval_dataset
+    some = rows.select(range(0, len(rows), max(1, len(rows) // TEXTS)))
+    start = time.perf_counter()
+    trainer.evaluate(some)
+    return (time.perf_counter() - start) * sum(rows["length"][:]) / max(1, sum(some["length"][:]))
+
+
+def as_table(lines: Lines) -> str:
+    """The lines, aligned."""
+    width = max(len(name) for name, _ in lines)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
