@@ -1,5 +1,6 @@
 """The command run: train, validate and test one model, show its result, and push it if asked to."""
 
+import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -27,9 +28,20 @@ def run_main(argv: Sequence[str]) -> None:
 
     if not PartialState().is_main_process:
         return
-    print(result_table(report), flush=True)
+    print(f"{result_table(report)}\n\n{what_next(report)}", flush=True)
     if spec.training["push_to_hub"]:
         print(f"pushed to {push_run(spec, report)}")
+
+
+def what_next(report: "Report") -> str:
+    """Where the run lies, and the commands that users try next; a run without training holds no model."""
+    folder = shlex.quote(str(report.folder))
+    commands = [f"sentiment-hf compare {folder} OTHER_RUNS"]
+    if report.total_seconds:
+        commands.insert(0, f"sentiment-hf predict {folder} 'A text.'")
+    if report.total_seconds and report.tuning != "baseline":
+        commands.append(f"sentiment-hf push {folder} --hub_model_id OWNER/NAME")
+    return "\n".join([f"All of it lies in {folder}, the scores in report.json. Next:", *(f"  {c}" for c in commands)])
 
 
 def make_run(spec: RunSpec) -> "Report":

@@ -1,14 +1,28 @@
 """One command from files to a report; what cannot be used is refused before anything is written."""
 
 import json
+import shlex
 import shutil
+from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
 import torch
 import transformers.trainer
 from datasets import ClassLabel, Dataset, Features, Value
-from helpers import Stop, flags, read_report, reviews, run_flags, run_until, save_bert, weights, write_csv, write_data
+from helpers import (
+    Stop,
+    baseline_flags,
+    flags,
+    read_report,
+    reviews,
+    run_flags,
+    run_until,
+    save_bert,
+    weights,
+    write_csv,
+    write_data,
+)
 from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
@@ -121,6 +135,26 @@ def test_the_same_command_on_a_finished_run_only_reports(data, copy, capsys):
 def test_a_setting_without_a_say_in_the_result_is_no_other_run(data, copy):
     more = ["--logging_steps", 7, "--per_device_eval_batch_size", 3, "--disable_tqdm", "false"]
     assert run(parse_run(relearn(data, copy, *more))).as_json() == read_report(copy)
+
+
+def test_the_end_says_where_the_run_lies_and_what_comes_next(data, tmp_path, capsys):
+    folder = tmp_path / "a run"
+    shown = {}
+    for name, argv in {
+        "network": flags(data, folder, "--max_steps", "1"),
+        "scored": flags(data, tmp_path / "scored", "--do_predict", model=folder, settings=()),
+        "baseline": baseline_flags(data, tmp_path / "bayes", "baseline-naive-bayes-bow"),
+    }.items():
+        assert run_command(argv) == 0
+        *_, shown[name] = capsys.readouterr().out.partition("Next:")
+        words = [shlex.split(line) for line in shown[name].splitlines() if line]
+        assert all(word[:2] == ["sentiment-hf", word[1]] and Path(word[2]).is_dir() for word in words)
+        shown[name] = [word[1] for word in words]
+    assert shown == {
+        "network": ["predict", "compare", "push"],
+        "scored": ["compare"],
+        "baseline": ["predict", "compare"],
+    }
 
 
 def test_another_run_in_the_folder_is_refused_with_the_name_of_the_difference(data, copy, tmp_path):
