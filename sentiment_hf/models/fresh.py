@@ -19,6 +19,7 @@ from custom_models import MODEL_NAMES, MODELS
 from custom_models.base import TextClassifierConfig, TextEncoder
 from sentiment_hf.common.errors import InputError, did_you_mean, failure_explained
 from sentiment_hf.models.positions import limit_to_positions
+from sentiment_hf.models.quiet import quiet_loading
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import ModelRef
 
@@ -77,7 +78,7 @@ def pretrained_encoder(ref: ModelRef) -> PreTrainedModel:
         InputError: the model cannot be loaded, is a custom model, or has a decoder.
     """
     source = {"revision": ref.commit or ref.revision, "trust_remote_code": False}
-    with failure_explained(ref.name, ref.flag):
+    with failure_explained(ref.name, ref.flag), quiet_loading():
         if AutoConfig.from_pretrained(ref.source, **source).model_type in MODEL_NAMES:
             raise ValueError("it is a custom model, and its code would not be saved with the new model")
         model = AutoModel.from_pretrained(ref.source, dtype=torch.float32, use_safetensors=True, **source)

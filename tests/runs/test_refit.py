@@ -75,10 +75,12 @@ def test_the_card_says_of_which_fit_the_scores_are(both):
     assert f"a second fit of {steps} steps on the 60 rows" in (both / "twice" / "README.md").read_text()
 
 
-def test_an_interrupted_second_fit_goes_on_and_ends_as_if_undisturbed(data, both, tmp_path):
+@pytest.mark.parametrize("last", [False, True])
+def test_an_interrupted_second_fit_goes_on_and_ends_as_if_undisturbed(data, both, tmp_path, last):
     argv = flags(data, tmp_path / "run", *EVERY, "--refit")
-    run_until(StopInRefit(3), argv)
-    assert (tmp_path / "run/refit/checkpoint-3").is_dir()
+    step = read_report(both / "twice")["refit"]["steps"] if last else 3
+    run_until(StopInRefit(step), argv)
+    assert (tmp_path / f"run/refit/checkpoint-{step}").is_dir()
     assert not (tmp_path / "run/report.json").exists()
     run(parse_run(argv))
     expected, found = weights(both / "twice"), weights(tmp_path / "run")
