@@ -21,6 +21,7 @@ from sentiment_hf.training.callbacks import EarlyStoppingCallback
 from sentiment_hf.training.clock import Clock
 from sentiment_hf.training.device import refuse_data_parallel
 from sentiment_hf.training.processes import use_all_cores
+from sentiment_hf.training.schedule import steps_in_epoch
 from sentiment_hf.training.steps import require_steps
 from sentiment_hf.training.train import build_trainer, refusals_explained, train
 from sentiment_hf.training.trainer import ClassificationTrainer
@@ -107,7 +108,7 @@ def lines_of_model(trainer: ClassificationTrainer, patience: int | None) -> Line
 def planned_steps(trainer: ClassificationTrainer) -> tuple[int, float]:
     """(optimizer steps, epochs) of the whole training."""
     args = trainer.args
-    in_epoch = max(1, math.ceil(len(trainer.get_train_dataloader()) / args.gradient_accumulation_steps))
+    in_epoch = steps_in_epoch(args, len(trainer.get_train_dataloader()))
     steps = args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * in_epoch)
     return steps, steps / in_epoch
 

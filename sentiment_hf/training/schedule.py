@@ -13,6 +13,11 @@ logger = logging.getLogger(__name__)
 USUAL_EPOCHS = (1, 100)
 
 
+def steps_in_epoch(args: TrainingArguments, batches: int) -> int:
+    """Optimizer steps of an epoch, as `Trainer` makes them: the last one may have fewer batches."""
+    return max(1, math.ceil(batches / args.gradient_accumulation_steps))
+
+
 def bound_steps(args: TrainingArguments, run_args: RunArguments, rows: int) -> None:
     """Set `args.max_steps` if the epochs make fewer steps than `least_steps` or more than `most_steps`.
 
@@ -20,7 +25,7 @@ def bound_steps(args: TrainingArguments, run_args: RunArguments, rows: int) -> N
     said.
     """
     batches = math.ceil(rows / (args.train_batch_size * args.world_size))
-    per_epoch = max(1, batches // args.gradient_accumulation_steps)
+    per_epoch = steps_in_epoch(args, batches)
     steps = math.ceil(args.num_train_epochs * per_epoch) if args.max_steps <= 0 else args.max_steps
     if args.max_steps <= 0:
         least, most = run_args.least_steps or 0, run_args.most_steps or math.inf
