@@ -129,7 +129,7 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
     """
     train, validation = splits.train, splits.validation
     labels, truth = (np.asarray(part["label"][:]) for part in (train, validation))
-    weights = splits.task.class_weights(labels) if weighted else None
+    weights = splits.class_weights if weighted else None
     stations = Stopwatch()
     with stations.counting("preprocessing"):
         features = baseline.features.fit_transform(train["text"][:], labels)
@@ -164,9 +164,9 @@ def refit_baseline(fitted: FittedBaseline, splits: Splits, weighted: bool) -> Fi
 
     A support vector machine keeps the sigmoids of its first fit: no rows are held out for new ones.
     """
-    rows = splits.with_validation_in_train().train
-    labels = np.asarray(rows["label"][:])
-    weights = splits.task.class_weights(labels) if weighted else None
+    both = splits.with_validation_in_train()
+    rows, labels = both.train, np.asarray(both.train["label"][:])
+    weights = both.class_weights if weighted else None
     chosen = fitted.estimator[-1]
     with fitted.stations.counting("preprocessing"):
         steps = Pipeline([(name, clone(step)) for name, step in fitted.estimator.steps[:-1]])

@@ -28,9 +28,7 @@ def read_csv_table(path: Path, usual: str = ",", settings: CsvSettings | None = 
         InputError: the file is empty or JSON, or has a row of another number of fields than the header.
     """
     text = read_utf8(path)
-    if JSON_BEGIN.match(text):
-        new = path.with_suffix(".jsonl")
-        raise InputError(f"{path} is JSON; name it so: `mv {shlex.quote(str(path))} {shlex.quote(str(new))}`")
+    refuse_json(path, text)
     source, named = CsvLines.of(text)
     settings = settings or CsvSettings()
     if named and settings.delimiter is None:
@@ -59,6 +57,13 @@ def read_csv_table(path: Path, usual: str = ",", settings: CsvSettings | None = 
         header=f"{path}, line {source.first}",
         format=reading.format,
     )
+
+
+def refuse_json(path: Path, text: str) -> None:
+    """Raise InputError if the text of a csv file begins as JSON does."""
+    if JSON_BEGIN.match(text):
+        new = path.with_suffix(".jsonl")
+        raise InputError(f"{path} is JSON; name it so: `mv {shlex.quote(str(path))} {shlex.quote(str(new))}`")
 
 
 def filled_rows(path: Path, source: CsvLines, reading: Reading) -> list[tuple[int, list[str]]]:

@@ -41,9 +41,9 @@ def push(
 ) -> str:
     """Push in two commits: the model, then the card, which names the first commit. Return the model's address.
 
-    A card that was edited on the Hub stays as it is, which is said, unless `overwrite_card` is true.
-    Files that an earlier push of another model left in the repository are deleted, such as those of an adapter when
-    `folder` holds a whole checkpoint. Files that no push writes stay.
+    A card that was edited on the Hub stays as it is, which is said, unless `overwrite_card` is true. Files that an
+    earlier push of another model left in the repository are deleted, such as those of an adapter when `folder` holds a
+    whole checkpoint. Files that no push writes stay.
 
     Raises:
         InputError: `folder` holds no finished run, or a file is missing; nothing was sent.

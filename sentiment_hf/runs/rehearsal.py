@@ -50,18 +50,17 @@ def rehearse(spec: RunSpec) -> str:
     splits = load_splits(spec.data)
     identified = identify_run(spec, args, splits)
     spec, splits = identified.spec, identified.splits
-    lines = [*lines_of_data(splits), ("output", f"{args.output_dir}; nothing was written")]
+    lines, output = lines_of_data(splits), ("output", f"{args.output_dir}; nothing was written")
     if spec.model.kind is Kind.BASELINE:
-        return as_table([*lines, ("model", f"{spec.model.name}, fitted in seconds to minutes; not tried")])
+        return as_table([*lines, ("model", f"{spec.model.name}, fitted in seconds to minutes; not tried"), output])
     refuse_data_parallel(args)
     with tempfile.TemporaryDirectory() as home:
         args.output_dir, args.disable_tqdm = home, True
         trainer = build_trainer(spec, args, splits)
         with refusals_explained():
             require_steps(trainer)
-        return as_table(
-            [*lines[:-1], *lines_of_model(trainer, spec.run.early_stopping_patience), *estimate(trainer), lines[-1]]
-        )
+        lines += lines_of_model(trainer, spec.run.early_stopping_patience)
+        return as_table([*lines, *estimate(trainer), output])
 
 
 def lines_of_data(splits: Splits) -> Lines:

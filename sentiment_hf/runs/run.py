@@ -49,7 +49,7 @@ from sentiment_hf.runs.score import (
     training_cost,
     write_predictions,
 )
-from sentiment_hf.settings.arguments import RunSpec
+from sentiment_hf.settings.arguments import DataArguments, RunSpec
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 from sentiment_hf.text.unknown import say_unspaced
 from sentiment_hf.training.arguments import training_arguments
@@ -91,11 +91,9 @@ def run(spec: RunSpec) -> Report:
     if spec.model.kind is not Kind.BASELINE:
         refuse_data_parallel(args)
     require_checkpoints(spec)
-    if not args.do_train and (reading := checkpoint_reading(spec.model)):
-        spec = replace(spec, data=reading.fill(spec.data))
     stations = Stopwatch()
     with stations.counting("data"):
-        splits = load_splits(spec.data)
+        splits = load_splits(data_flags(spec))
     identified = identify_run(spec, args, splits)
     identified = replace(identified, data_seconds=stations.seconds["data"], memory_at_start=memory_at_start)
     with args.main_process_first(local=False, desc="looking at the output folder"):
@@ -106,6 +104,15 @@ def run(spec: RunSpec) -> Report:
         logger.warning("%s holds this run already, finished; its result:", identified.folder)
         return report
     return execute_run(identified)
+
+
+def data_flags(spec: RunSpec) -> DataArguments:
+    """The flags of the data; a model that is only scored reads what they leave open as in its training.
+
+    `spec` stays as it was given, for it identifies the run.
+    """
+    reading = None if spec.training["do_train"] else checkpoint_reading(spec.model)
+    return reading.fill(spec.data) if reading else spec.data
 
 
 def execute_run(identified: IdentifiedRun) -> Report:

@@ -31,13 +31,13 @@ class Reading:
 
     def fill(self, data: DataArguments) -> DataArguments:
         """The flags with what they leave open as in training."""
-        delimiter = data.text_column_delimiter
+        delimiter, csv = data.text_column_delimiter, self.fill_csv(data.csv)
         return replace(
             data,
             text_column_names=data.text_column_names or ",".join(self.text_column_names),
             text_column_delimiter=self.text_column_delimiter if delimiter == " " else delimiter,
-            csv_delimiter=data.csv_delimiter or self.csv_delimiter,
-            csv_quote=self.csv_quote if data.csv_quote is None else data.csv_quote,
+            csv_delimiter=csv.delimiter,
+            csv_quote=csv.quote,
         )
 
     def fill_csv(self, settings: CsvSettings) -> CsvSettings:

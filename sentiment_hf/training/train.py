@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from datasets import Dataset
 from torch.utils.data import DataLoader
-from transformers import PreTrainedModel, PrinterCallback, TrainerCallback, TrainingArguments, set_seed
+from transformers import PreTrainedModel, TrainerCallback, TrainingArguments, set_seed
 
 from sentiment_hf.common.errors import InputError, Interrupted, TrainingError
 from sentiment_hf.common.layout import HISTORY
@@ -43,6 +43,7 @@ def build_trainer(
     """Load or make tokenizer and model, tokenize train and validation, and return the trainer with all of them.
 
     `resumed` is the checkpoint from which the run will go on; its tokenizer is used.
+
     Raises:
         InputError: tokenizer or model cannot be loaded, or `Trainer` refuses a combination of flags.
     """
@@ -74,8 +75,6 @@ def build_trainer(
         )
     trainer.clock.stations = stations
     trainer.reading = splits.reading
-    # `Trainer` adds PrinterCallback with --disable_tqdm. metrics.jsonl holds the same entries.
-    trainer.remove_callback(PrinterCallback)
     return trainer
 
 

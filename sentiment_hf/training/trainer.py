@@ -10,7 +10,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import Trainer, TrainingArguments
+from transformers import PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.trainer_utils import TrainOutput
 
@@ -52,6 +52,8 @@ class ClassificationTrainer(Trainer):
             preprocess_logits_for_metrics=only_logits,
             **kwargs,
         )
+        # `Trainer` adds it with --disable_tqdm. metrics.jsonl holds the same entries.
+        self.remove_callback(PrinterCallback)
         self.given_args = given_args
         self.task = task
         # The loss takes `num_items_in_batch` itself; the models need not.

@@ -80,6 +80,8 @@ def test_scoring_reads_the_columns_of_training(runs, data, tmp_path):
     assert run_command(scored) == 0
     assert read_report(tmp_path / "scored")["test"] == read_report(runs["network"])["test"]
     assert read_report(tmp_path / "scored")["data"]["columns"]["text"] == ["subject", "body"]
+    # As in runs of older versions, which are the same runs.
+    assert json.loads((tmp_path / "scored" / "run.json").read_text())["text_column_names"] is None
 
 
 def test_csv_files_are_read_as_those_of_training(tmp_path):
