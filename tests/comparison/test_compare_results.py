@@ -156,10 +156,13 @@ def test_rows_are_shown_with_their_text_or_without_any(folders, rows, data, tmp_
 
 def test_one_model_alone_is_described(folders):
     result = compare(load_runs(folders[-1:]), None)
-    assert (result["pairs"], result["learning_curve"], result["disagreements"], result["label_errors"]) == ([],) * 4
+    assert (result["pairs"], result["learning_curve"], result["disagreements"]) == ([],) * 3
+    errors = result["label_errors"]
+    assert len(errors) == round(result["rows"]["test"] * (1 - result["models"][0]["accuracy"]["value"]))
+    assert [row["probability"] for row in errors] == sorted((row["probability"] for row in errors), reverse=True)
     assert result["groups"] == [["custom-gru"]]
     assert result["models"][0]["single_seed"]
-    assert "is the only model" in result["advice"][0]
+    assert result["advice"][0].endswith("; the most frequent class has 50.0%.")
 
 
 def test_a_model_beside_its_copy_cannot_be_told_apart(folders, tmp_path):

@@ -15,7 +15,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sentiment_hf.comparison.page.drawing import accuracy_ticks, canvas, error_scale, label_points, spread_heights
+from sentiment_hf.comparison.page import figures
+from sentiment_hf.comparison.page.drawing import (
+    accuracy_ticks,
+    canvas,
+    clipped,
+    error_scale,
+    label_points,
+    spread_heights,
+)
 from sentiment_hf.comparison.page.page import write_page
 
 ROOT = Path(__file__).parents[2]
@@ -293,10 +301,78 @@ def test_the_same_comparison_gives_the_same_bytes_whatever_the_user_set_up(folde
 
 def test_sections_stand_in_order_and_in_the_contents(folder):
     page = read(folder)
-    expected = ["results", "better", "cost", "rows", "curves", "confusion", "reliability", "length", "column-0"]
+    expected = ["cost", "results", "better", "rows", "curves", "confusion", "reliability", "length", "column-0"]
     expected += ["disagreements", "label-errors", "failed", "method", "versions"]
     assert page.headings() == ["advice", *expected]
     assert [attributes["href"] for tag, attributes in page.tags if tag == "a"] == [f"#{name}" for name in expected]
+
+
+def test_the_page_opens_with_the_answer_and_the_pictures_of_cost(folder):
+    source = (folder / "report.html").read_text(encoding="utf-8")
+    answer, picture, table = (source.index(part) for part in ("custom-lstm is 2.1 points", "<svg", "<table"))
+    assert answer < picture < table
+    assert "Accuracy against training time of 4 models" in source[picture : source.index(">", picture)]
+
+
+@pytest.mark.parametrize(("number", "folds"), [(10, 0), (11, 2)])
+def test_beyond_ten_models_the_matrices_are_folded(number, folds, tmp_path):
+    write_page(comparison([f"model-{index}" for index in range(number)]), tmp_path, texts=True)
+    source = (tmp_path / "report.html").read_text(encoding="utf-8")
+    folded = re.findall(r"<details>(.*?)</details>", source, re.S)
+    assert len(folded) == folds
+    outside = re.sub(r"<details>.*?</details>", "", source, flags=re.S)
+    assert ('class="matrix' in outside, "Confusion matrix of" in outside) == (folds == 0, folds == 0)
+
+
+def test_the_page_of_one_model_is_about_that_model(tmp_path):
+    content = comparison(NAMES[:1]) | {"learning_curve": [], "disagreements": [], "failed": []}
+    write_page(content, tmp_path, texts=True)
+    page = read(tmp_path)
+    said = " ".join(" ".join(page.texts).split())
+    assert page.headings() == [
+        *("advice", "results", "curves", "confusion", "reliability", "length", "column-0"),
+        *("label-errors", "method", "versions"),
+    ]
+    assert "<title>custom-lstm on reviews</title>" in (tmp_path / "report.html").read_text()
+    assert "Its surest errors" in said
+    assert "precision % recall % F1 % neg 900 90.00" in said
+    for words in ("other models", "Best validation", "cannot be told apart", "every model", "models say", "1 model"):
+        assert words not in said
+        assert words not in (tmp_path / "report.md").read_text()
+
+
+def accurate(*accuracies: float) -> list[dict]:
+    return [{"name": f"model-{value}", "accuracy": around(value)} for value in accuracies]
+
+
+@pytest.mark.parametrize(
+    ("accuracies", "left_out"),
+    [
+        ((0.92, 0.50), 0),
+        ((0.92, 0.88, 0.85), 0),
+        ((0.92, 0.88, 0.50), 1),
+        ((0.92, 0.91, 0.90, 0.89, 0.88, 0.87, 0.86, 0.85, 0.73, 0.50), 2),
+        ((0.92, 0.91, 0.90, 0.89, 0.60, 0.58, 0.56, 0.54, 0.52, 0.50), 0),
+    ],
+)
+def test_a_picture_of_cost_is_cut_to_where_the_models_are(accuracies, left_out):
+    models = accurate(*accuracies)
+    shown = figures.above_cut(models)
+    assert shown == models[: len(models) - left_out]
+
+
+def test_a_model_below_the_picture_is_named_with_its_accuracy(tmp_path):
+    content = comparison(NAMES)
+    content["models"][3]["accuracy"] = around(0.5)
+    write_page(content, tmp_path, texts=True)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("Far below the others and not in the picture: ensemble (50.0 %).") == 2
+
+
+def test_a_long_name_keeps_both_ends():
+    name = "baseline-logistic-regression-tfidf"
+    assert clipped(name, 26) == "baseline-logi…ession-tfidf"
+    assert clipped(name, len(name)) == name
 
 
 def test_what_was_not_measured_is_left_out_or_said(tmp_path):
@@ -462,14 +538,14 @@ def test_the_browser_test_sees_what_goes_wrong(folder, tmp_path):
 
 @browser
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("which", ["folder", "hostile", "many"])
+@pytest.mark.parametrize("which", ["folder", "hostile", "many", "alone"])
 def test_in_a_browser_the_page_fits_the_window_and_logs_nothing(which, width, request, tmp_path):
     page = request.getfixturevalue(which) / "report.html"
     inner, content, cut, title, logged = measured(page, tmp_path, width)
     assert inner == width
     assert content <= width
     assert not cut
-    assert title.startswith("Comparison of")
+    assert title.startswith("custom-lstm on reviews" if which == "alone" else "Comparison of")
     assert not logged
 
 
@@ -494,4 +570,12 @@ def many(tmp_path_factory) -> Path:
     for index, one in enumerate(content["models"]):
         one["train_minutes"] = 5.0 + index
     write_page(content, folder, texts=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> Path:
+    """The page of one model."""
+    folder = tmp_path_factory.mktemp("alone")
+    write_page(comparison(NAMES[:1]) | {"learning_curve": []}, folder, texts=True)
     return folder

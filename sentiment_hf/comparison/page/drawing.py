@@ -134,8 +134,11 @@ def text_size(figure: Figure, text: str, size: float) -> tuple[float, float]:
 
 
 def clipped(text: str, length: int) -> str:
-    """The text, cut to at most `length` characters; "…" ends a text that was cut."""
-    return text if len(text) <= length else text[: length - 1] + "…"
+    """The text in at most `length` characters; "…" stands for the middle, since names often differ at their ends."""
+    if len(text) <= length:
+        return text
+    tail = (length - 1) // 2
+    return f"{text[: length - 1 - tail]}…{text[-tail:]}"
 
 
 def error_scale(accuracy: float | Sequence[float]) -> np.ndarray:

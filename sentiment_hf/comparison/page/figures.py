@@ -73,10 +73,11 @@ def inference_cost_pictures(comparison: dict) -> list[Picture]:
 
 
 def cost_pictures(models: list[dict], costs: dict, front: list[str], label: str, title: str) -> list[Picture]:
-    """One picture, or none when no cost is known; the note names the models whose cost is unknown or 0."""
-    shown = [model for model in models if costs.get(model["name"])]
-    if not shown:
+    """One picture, or none with fewer than two models of known cost; the note names the models that it leaves out."""
+    known = [model for model in models if costs.get(model["name"])]
+    if len(known) < 2:
         return []
+    shown = above_cut(known)
     kinds = {model["kind"] for model in shown}
     height = 340 + 14 * max(0, len(shown) - 6)
     figure, ax = canvas(WIDTH, height, left=48, bottom=40, right=12, top=legend_height(len(kinds) + 1))
@@ -96,9 +97,32 @@ def cost_pictures(models: list[dict], costs: dict, front: list[str], label: str,
     alt = (
         f"Accuracy against {title} of {len(shown)} models. On the Pareto front: {', '.join(m['name'] for m in best)}."
     )
-    absent = [model["name"] for model in models if model not in shown]
-    note = f"Not in the picture, for want of a cost above nothing: {', '.join(absent)}." if absent else ""
+    note = left_out([m for m in known if m not in shown], [m for m in models if m not in known])
     return [as_picture(figure, f"Accuracy against {title}", alt, title, note)]
+
+
+def above_cut(models: list[dict]) -> list[dict]:
+    """The models without those far below the others, which would press the others together.
+
+    Far below four fifths of the models is half as far as these are apart, and a quarter of the error at least (0.25 on
+    the error scale). At most a fifth is left out, or one of three and four models.
+    """
+    if len(models) < 3:
+        return models
+    places = sorted(float(error_scale(model["accuracy"]["value"])) for model in models)
+    low, high = places[max(1, len(places) // 5)], places[-1]
+    cut = low - max((high - low) / 2, 0.25)
+    return [model for model in models if float(error_scale(model["accuracy"]["value"])) >= cut]
+
+
+def left_out(below: list[dict], without_cost: list[dict]) -> str:
+    """The note on the models that a picture of cost does not show, "" if it shows all."""
+    named = [f"{model['name']} ({100 * model['accuracy']['value']:.1f} %)" for model in below]
+    notes = [f"Far below the others and not in the picture: {', '.join(named)}."] if below else []
+    if without_cost:
+        names = ", ".join(model["name"] for model in without_cost)
+        notes.append(f"Not in the picture, for want of a cost above nothing: {names}.")
+    return " ".join(notes)
 
 
 def interval_line(costs: dict, model: dict) -> tuple:

@@ -135,12 +135,21 @@ def render_template(template: str, comparison: dict, settings: dict, **more) -> 
         scores=SingleLabel.compared,
         ranking=SingleLabel.ranking,
         gap=gap_to_validation(comparison["models"], SingleLabel.ranking),
+        alone=comparison["candidates"] == 1,
+        title=page_title(comparison),
         hidden=comparison["candidates"] - len(comparison["models"]),
         trained=TRAINED,
         tunings=TUNINGS,
         method=[*(TEMPLATES / "method.txt").read_text(encoding="utf-8").splitlines(), *cost_method(comparison)],
         **more,
     )
+
+
+def page_title(comparison: dict) -> str:
+    """The title of the page: that of a comparison, or the model that stands alone."""
+    if comparison["candidates"] == 1:
+        return f"{comparison['models'][0]['name']} on {comparison['dataset']}"
+    return f"Comparison of {formatting.plural(comparison['candidates'], 'model')} on {comparison['dataset']}"
 
 
 def cost_method(comparison: dict) -> list[str]:
@@ -176,13 +185,13 @@ def gap_to_validation(models: list[dict], ranking: Score) -> list[tuple[float, s
 
 def section_titles(comparison: dict, drawn: dict) -> dict[str, str]:
     """Headings by anchor of the sections that have content, in the order of the page."""
+    alone = comparison["candidates"] == 1
     titles = {
         "grid": ("What the settings change", comparison["settings"]),
         "better": ("Who is really better", comparison["pairs"]),
-        "cost": ("Accuracy and its cost", drawn["cost"]),
         "rows": ("How much training data it takes", drawn["rows"]),
         "curves": ("Learning curves", drawn["curves"]),
-        "confusion": ("Confusion matrices", drawn["confusion"]),
+        "confusion": ("Confusion matrix" if alone else "Confusion matrices", drawn["confusion"]),
         "reliability": ("Calibration", drawn["reliability"]),
         "length": ("Accuracy by length of the text", drawn["length"]),
     }
@@ -190,11 +199,12 @@ def section_titles(comparison: dict, drawn: dict) -> dict[str, str]:
     titles |= {f"column-{index}": (f"Accuracy by {column}", panels) for index, (column, panels) in columns}
     titles |= {
         "disagreements": ("Where the models disagree most", comparison["disagreements"]),
-        "label-errors": ("Labels that are likely wrong", comparison["label_errors"]),
+        "label-errors": ("Its surest errors" if alone else "Labels that are likely wrong", comparison["label_errors"]),
         "failed": ("Runs that failed", comparison["failed"]),
     }
     shown = {anchor: title for anchor, (title, content) in titles.items() if content}
-    return {"results": "Results", **shown, "method": "How it was measured", "versions": "Versions"}
+    cost = {"cost": "Accuracy and its cost"} if drawn["cost"] else {}
+    return {**cost, "results": "Results", **shown, "method": "How it was measured", "versions": "Versions"}
 
 
 def accuracy_by_part(models: list[dict]) -> dict[str, dict]:

@@ -35,12 +35,13 @@ def disagreements(models: list[Model], rows: TestRows | None) -> list[dict]:
 
 
 def label_errors(models: list[Model], rows: TestRows | None) -> list[dict]:
-    """The 20 test rows whose label all models contradict most confidently; [] with fewer than two models."""
+    """The 20 test rows whose label all models contradict most confidently; of one model, its surest errors."""
     predictions, probabilities = median_predictions(models)
-    if len(predictions) < 2:
+    if len(predictions) < min(2, len(models)):
         return []
     classes = models[0].task.labels
-    found = contradicted(models[0].median.labels, predictions, probabilities, CONFIDENT, SHOWN)
+    confident = CONFIDENT if len(models) > 1 else 0
+    found = contradicted(models[0].median.labels, predictions, probabilities, confident, SHOWN)
     return [
         row_on_page(models, row, rows) | {"predicted": classes[predictions[0, row]], "probability": probability}
         for row, probability in zip(*(array.tolist() for array in found), strict=True)
