@@ -9,14 +9,17 @@ DISK_GB := 5
 RUN := out/sample/custom-lstm
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test faults faults-plain lint style clean check
+.PHONY: help demo test docs faults faults-plain lint style clean check
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-demo: $(VENV)/.installed-demo  ## Install, train custom-lstm on the built-in sample, classify two sentences
+demo: $(VENV)/.installed-demo  ## Install, train custom-lstm on the built-in sample, classify six sentences
 	$(BIN)/accelerate launch scripts/run.py --model custom-lstm --dataset sample --output_dir $(RUN)
-	$(BIN)/python scripts/predict.py $(RUN) "A fine film." "The soup was cold and the waiter rude."
+	$(BIN)/sentiment-hf predict $(RUN) "A fine film." "The soup was cold and the waiter rude." "Not a good film." \
+	  "Not bad at all, I enjoyed it." "I would not recommend this hotel." "We loved every minute."
+	@printf '\nNow with your own texts, a file with the columns text and label:\n  %s\n' \
+	  '$(BIN)/sentiment-hf run --model custom-lstm --train_file reviews.csv'
 
 # Whole files, for their tests share what took long to make, in the order of tests/conftest.py.
 test: $(VENV)/.installed-test  ## Install with the test extras, run the tests in two processes
@@ -28,6 +31,9 @@ faults: $(VENV)/.installed-test  ## Inject every fault, kill 200 runs, write FAU
 
 faults-plain: $(VENV)/.installed-test  ## The same faults in a plain Trainer, for the last column of FAULTS.md
 	PYTHONPATH=tests $(BIN)/python -m faults.main --program plain
+
+docs: $(VENV)/.installed-docs  ## Build the documentation into site/
+	$(BIN)/zensical build --clean --strict
 
 lint: $(VENV)/.installed-test  ## Check style, formatting, and which package imports which
 	$(BIN)/ruff check
@@ -63,4 +69,8 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/pip
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[test]'
+	touch $(VENV)/.installed-demo $@
+
+$(VENV)/.installed-docs: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[docs]'
 	touch $(VENV)/.installed-demo $@

@@ -25,6 +25,11 @@ def ensemble_main(argv: Sequence[str]) -> None:
 
 def parse_ensemble(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the flags of ensemble; raises InputError for wrong ones."""
+    return make_parser().parse_intermixed_args(argv)
+
+
+def make_parser() -> FlagParser:
+    """The parser of the flags of ensemble."""
     parser = FlagParser(prog="sentiment-hf ensemble", description=__doc__, allow_abbrev=False)
     parser.add_argument("folders", nargs="+", metavar="FOLDER", help="output folders of finished runs, two or more")
     parser.add_argument("--output_dir", help="default: out/<dataset>/ensemble")
@@ -36,4 +41,4 @@ def parse_ensemble(argv: Sequence[str]) -> argparse.Namespace:
         "mean; vote: the class that most members predict, of several the one with the highest mean probability",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace another ensemble in the output folder")
-    return parser.parse_intermixed_args(argv)
+    return parser

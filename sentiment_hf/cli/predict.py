@@ -20,6 +20,14 @@ if TYPE_CHECKING:
 
 def parse_predict(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the flags of predict; raises InputError for wrong ones."""
+    parser = make_parser()
+    args = parser.parse_intermixed_args(argv)
+    require_consistent_flags(args, parser)
+    return args
+
+
+def make_parser() -> FlagParser:
+    """The parser of the flags of predict."""
     parser = FlagParser(prog="sentiment-hf predict", description=__doc__, allow_abbrev=False)
     parser.add_argument("model", help="folder with a trained model, or a Hub id")
     parser.add_argument("texts", nargs="*", help="texts to classify; without any, lines from standard input")
@@ -46,11 +54,9 @@ def parse_predict(argv: Sequence[str]) -> argparse.Namespace:
         default=64,
         help="texts at a time; 1 answers each line of a pipe as it comes",
     )
-    parser.add_argument("--model_revision", default="main")
+    parser.add_argument("--model_revision", default="main", help="branch, tag or commit of a model of the Hub")
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code that comes with the model")
-    args = parser.parse_intermixed_args(argv)
-    require_consistent_flags(args, parser)
-    return args
+    return parser
 
 
 def require_consistent_flags(args: argparse.Namespace, parser: FlagParser) -> None:

@@ -46,6 +46,18 @@ def print_pushed_files(folder: Path, hub_model_id: str, base_model: str | None) 
 
 def parse_push(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the flags of push; raises InputError for wrong ones."""
+    args = make_parser().parse_args(argv)
+    # Imported after the flags are parsed, because it imports huggingface_hub.
+    from sentiment_hf.hub.refusals import require_repo_id
+
+    require_repo_id(args.hub_model_id, "--hub_model_id")
+    if args.base_model:
+        require_repo_id(args.base_model, "--base_model")
+    return args
+
+
+def make_parser() -> FlagParser:
+    """The parser of the flags of push."""
     parser = FlagParser(prog="sentiment-hf push", description=__doc__, allow_abbrev=False)
     parser.add_argument("folder", help="output folder of a finished run")
     parser.add_argument("--hub_model_id", required=True, help="where to: me/custom-lstm-imdb")
@@ -55,11 +67,4 @@ def parse_push(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--base_model", help="Hub id of the model under an adapter that was trained on a folder")
     parser.add_argument("--overwrite_card", **switch, help="replace the card on the Hub even if it was edited there")
     parser.add_argument("--dry_run", action="store_true", help="list the files that would go, and send nothing")
-    args = parser.parse_args(argv)
-    # Imported after the flags are parsed, because it imports huggingface_hub.
-    from sentiment_hf.hub.refusals import require_repo_id
-
-    require_repo_id(args.hub_model_id, "--hub_model_id")
-    if args.base_model:
-        require_repo_id(args.base_model, "--base_model")
-    return args
+    return parser

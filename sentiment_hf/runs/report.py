@@ -34,25 +34,34 @@ NAMES_OF_TYPES = {str: "string", list: "array", dict: "object"}
 class Report:
     """The keys of report.json as attributes. None means unknown, as in reports of older versions, or not applicable.
 
-    model, model_type, model_revision, tuning, embed_with, embed_with_revision, base_model: the model; a revision is
-        the commit of a model of the Hub; `tuning` is `RunSpec.how` or "ensemble".
+    model, model_type, model_revision, tuning, embed_with, embed_with_revision, base_model, license: the model; a
+        revision is the commit of a model of the Hub; `tuning` is `RunSpec.how` or "ensemble".
     recipe, seed, command, fingerprint: how to repeat the run.
     flags: the flags that differ from their defaults and shape the run, without the seed and those of the data.
     dataset, dataset_id, data, duplicates, data_hash, test_hash: the data, notes on it, and hashes.
     task, labels: the name of the task and the names of its outputs.
+    schema: the version of this format; new keys do not change it.
+    parameters, trainable_parameters: numbers in the weights, and those of them that were trained.
     seconds, total_seconds: from the data files to the saved model, by station (`common/stopwatch.py`) and in all; no
         station if nothing was trained. Older reports have None.
-    train_seconds, train_tokens, ..._per_second: training steps only; for a baseline, features and fits.
-    max_seq_length, vocabulary: in tokens. train_texts_at_max_seq_length: fraction of the training texts.
-    device, device_kind: the name of the GPU or the processor, and cpu, cuda, mps, ...
+    train_seconds, train_tokens, train_tokens_per_second, train_texts_per_second: training steps only; for a baseline,
+        features and fits.
+    epochs, steps, best_step: passes over train, optimizer steps, and the step of the checkpoint that was kept.
+    processes, mixed_precision, threads: how it was computed.
+    max_seq_length, vocabulary: in tokens.
+    truncation: the part that is kept of a longer text.
+    train_texts_at_max_seq_length: fraction of the training texts.
     validation_unknown_tokens: fraction of the tokens of validation; None if the tokenizer has no unknown token.
+    device, device_kind: the name of the GPU or the processor, and cpu, cuda, mps, ...
     validation, test: scores as `Task.scores` returns them, rates as fractions; None if the part was not scored.
-    peak_memory_bytes, peak_gpu_memory_bytes: of the first process and its GPU. run_memory_bytes: the peak without
-        what the process had when it had imported its packages. bytes_on_disk: set for ensembles.
+    peak_memory_bytes, peak_gpu_memory_bytes: of the first process and its GPU.
+    run_memory_bytes: the peak without what the process had when it had imported its packages.
+    bytes_on_disk: set for ensembles.
     chosen, search: the chosen regularisation of a baseline, and all values that were tried.
     refit: rows of train and validation, and the steps on them (None for a baseline), that made the saved model after a
         first fit, of which are `steps`, `epochs`, `best_step` and the scores of validation.
     members: the members of an ensemble.
+    versions: of Python and the packages.
     """
 
     model: str

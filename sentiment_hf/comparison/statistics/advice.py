@@ -204,9 +204,8 @@ def place_on_test(comparison: dict, model: dict, other: dict) -> str:
 def cheaper_models(comparison: dict, chosen: dict, top: list[dict], kind: str | None, ranking: Score) -> list[str]:
     """The sentence on the best and the cheapest model below `top` that cost less: points lost on test, cost saved."""
     known = [model for model in comparison["models"] if model["validation"] and model not in top]
-    outside = [model for model in known if saving(model, chosen, kind)]
-    named = outside[:1]
-    near = [model for model in outside if behind(model, chosen, ranking) <= NEAR]
+    near = [m for m in known if saving(m, chosen, kind) and behind(m, chosen, ranking) <= NEAR]
+    named = near[:1]
     if near and saving(cheapest(near, kind), named[0], kind):
         named.append(cheapest(near, kind))
     clauses = [
