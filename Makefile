@@ -8,8 +8,11 @@ BIN := $(VENV)/bin
 DISK_GB := 5
 RUN := out/sample/custom-lstm
 
+# The version to publish.
+VERSION ?=
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs faults faults-plain lint style clean check
+.PHONY: help demo test docs release faults faults-plain lint style clean check
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +37,12 @@ faults-plain: $(VENV)/.installed-test  ## The same faults in a plain Trainer, fo
 
 docs: $(VENV)/.installed-docs  ## Build the documentation into site/
 	$(BIN)/zensical build --clean --strict
+
+release: $(VENV)/.installed-test  ## Build the package VERSION into dist/, and see that its wheel works alone
+	$(BIN)/python scripts/check_release.py "$(VERSION)"
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m pytest tests/test_package.py
 
 lint: $(VENV)/.installed-test  ## Check style, formatting, and which package imports which
 	$(BIN)/ruff check

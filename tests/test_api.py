@@ -83,9 +83,8 @@ def test_predict_says_labels_and_probabilities_of_a_folder_or_a_loaded_model(hom
             sentiment_hf.predict(home / name, texts)
 
 
-def test_the_readme_is_right(tmp_path):
-    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## In Python")[2]
-    program = re.search(r"```python\n(.*?)```", section, re.S)[1]
+def test_the_program_in_the_documentation_is_right(tmp_path):
+    program = re.search(r"```python\n(.*?)```", (ROOT / "docs/api.md").read_text(encoding="utf-8"), re.S)[1]
     done = subprocess.run([python(), "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert "accuracy" in done.stdout
