@@ -34,7 +34,7 @@ PAGES = [
 ]
 EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
 OURS = ("sentiment-hf ", "python scripts/", "python benchmarks/", "accelerate launch scripts/", "make ")
-NAME_ALONE = re.compile(r"sentiment-hf \w+")
+NAME_ALONE = re.compile(r"sentiment-hf \w+|python scripts/\w+\.py")
 # What a reader fills in, or a program of another package.
 FOREIGN = ("git", "cd", "cat", "source", "trackio", "tensorboard", "hf")
 
