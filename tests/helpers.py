@@ -29,6 +29,11 @@ OTHER = ("the", "film", "soup", "was", "and", "so", "we", "saw", "it", "here", "
 TINY = ("embedding_size=8", "hidden_size=8")
 
 
+def cores() -> int:
+    """The cores that this process may use; macOS does not tell, and gives all."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+
+
 def reviews(count: int, seed: int) -> list[tuple[str, str]]:
     """(text, label) of 2 to 14 words, one or two of which tell the class; both classes by turns."""
     chance = random.Random(seed)

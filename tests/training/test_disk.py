@@ -10,6 +10,7 @@ from helpers import flags, write_data
 from sentiment_hf.common.errors import InputError, TrainingError
 from sentiment_hf.data.splits import load_splits
 from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.training import disk
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.disk import require_shared_memory, shared_bytes_needed, unwritable_explained
 from sentiment_hf.training.train import build_trainer
@@ -40,8 +41,11 @@ def test_batches_that_do_not_fit_into_shared_memory_are_refused_before_training(
     needed = shared_bytes_needed(trainer)
     assert needed >= 2 * 2 * largest
     room = shutil.disk_usage("/")
+    # A folder that is there on every platform.
+    assert str(disk.SHARED_MEMORY) == "/dev/shm"
+    monkeypatch.setattr(disk, "SHARED_MEMORY", tmp_path)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: room._replace(free=needed))
     require_shared_memory(trainer)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: room._replace(free=needed - 1))
-    with pytest.raises(InputError, match=r"/dev/shm.* MB are needed: give --dataloader_num_workers 0"):
+    with pytest.raises(InputError, match=r"share memory, has .* MB are needed: give --dataloader_num_workers 0"):
         require_shared_memory(trainer)

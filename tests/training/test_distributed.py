@@ -1,7 +1,6 @@
 """Two processes train the model that one trains; a launch that came down to one is refused."""
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -11,7 +10,7 @@ from typing import IO
 import psutil
 import pytest
 import torch
-from helpers import flags, read_report, save_bert, weights, write_data
+from helpers import cores, flags, read_report, save_bert, weights, write_data
 from launching import ACCELERATE, ROOT, call, environment
 from transformers import TrainingArguments
 
@@ -142,8 +141,8 @@ def test_a_second_process_that_is_killed_ends_the_run_and_is_named(data, tmp_pat
 
 def test_the_cores_are_shared_by_the_processes_of_this_machine_only(tmp_path, monkeypatch):
     before = torch.get_num_threads()
-    cores = len(os.sched_getaffinity(0))
-    for here, threads in ((1, cores), (2, max(1, cores // 2)), (cores + 1, 1)):
+    all_cores = cores()
+    for here, threads in ((1, all_cores), (2, max(1, all_cores // 2)), (all_cores + 1, 1)):
         monkeypatch.setenv("LOCAL_WORLD_SIZE", str(here))
         use_all_cores(TrainingArguments(tmp_path, use_cpu=True), None)
         assert torch.get_num_threads() == threads

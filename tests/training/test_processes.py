@@ -1,10 +1,10 @@
 """What a machine may hide or limit: processes of others, and the time of its cores."""
 
 import math
-import os
 
 import psutil
 import pytest
+from helpers import cores
 
 from sentiment_hf.training.processes import available_cores, cpu_quota, find_launcher
 
@@ -48,7 +48,7 @@ def test_the_quota_of_a_container_is_the_smallest_of_its_groups(files, cores, tm
 
 
 def test_a_process_has_its_cores_and_at_most_its_quota(tmp_path):
-    assert available_cores(tmp_path) == len(os.sched_getaffinity(0))
+    assert available_cores(tmp_path) == cores()
     (tmp_path / "sys/fs/cgroup").mkdir(parents=True)
     (tmp_path / "sys/fs/cgroup/cpu.max").write_text("50000 100000\n")
     assert available_cores(tmp_path) == 1
