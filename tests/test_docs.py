@@ -171,6 +171,13 @@ def test_the_pages_made_of_the_program_are_up_to_date(monkeypatch, tmp_path):
     assert source(DOCS / "outputs.md") == reference_pages.outputs_page(tmp_path / "run")
 
 
+def test_messages_that_troubleshooting_explains_are_those_of_the_program():
+    quoted = re.findall(r'\*\*"(.*?)"', source(DOCS / "troubleshooting.md"))
+    program = "".join(source(path) for path in (ROOT / "sentiment_hf").rglob("*.py"))
+    assert len(quoted) >= 2
+    assert all(words in program for words in quoted)
+
+
 def test_versions_and_citation_agree():
     citation = yaml.safe_load(source(ROOT / "CITATION.cff"))
     assert citation["version"] == __version__
