@@ -5,7 +5,10 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+BEFORE, TREE, AFTER = re.split(
+    r"^## The tree\n+```\n|\n```\n(?=\nTo read)", (ROOT / "docs" / "architecture.md").read_text(), flags=re.M
+)
+PAGE = BEFORE + AFTER
 SOURCES = sorted((ROOT / "sentiment_hf").rglob("*.py"))
 
 
@@ -14,6 +17,13 @@ def test_every_file_that_the_page_names_exists():
     homes = [ROOT, ROOT / "sentiment_hf", ROOT / "sentiment_hf" / "settings"]
     assert len(named) > 20
     assert [name for name in named if not any((home / name).exists() for home in homes)] == []
+
+
+def test_every_file_of_the_tree_exists():
+    named = re.findall(r"[\w.]+/|\w+\.py", TREE)
+    found = {path.name for path in ROOT.rglob("*.py")} | {f"{path.name}/" for path in ROOT.rglob("*") if path.is_dir()}
+    assert len(named) > 20
+    assert set(named) <= found
 
 
 def test_the_packages_of_the_page_are_those_of_the_contract():

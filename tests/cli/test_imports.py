@@ -58,7 +58,18 @@ for module, names in {os: ("sched_getaffinity",), signal: ("SIGHUP", "SIGPIPE")}
 """
 
 YAML = {"yaml", "_yaml"}
-HUB = YAML | {"huggingface_hub", "httpx2", "filelock", "idna", "typing_extensions", "certifi", "packaging"}
+# Brotli is there if another package has brought it.
+HUB = YAML | {
+    "brotli",
+    "_brotli",
+    "huggingface_hub",
+    "httpx2",
+    "filelock",
+    "idna",
+    "typing_extensions",
+    "certifi",
+    "packaging",
+}
 ARROW = YAML | {"numpy", "pyarrow", "cloudpickle"}
 
 

@@ -10,7 +10,7 @@ from sentiment_hf.data.splits import load_splits
 from sentiment_hf.settings.arguments import DataArguments
 
 SAMPLE = Path(__file__).parents[2] / "sentiment_hf" / "data" / "sample"
-ROWS = {"train": 2156, "validation": 100, "test": 200}
+ROWS = {"train": 3388, "validation": 100, "test": 200}
 PHENOMENA = {"plain", "negation", "contrast", "sarcasm", "comparison", "mixed", "understatement"}
 
 
