@@ -25,7 +25,7 @@ def main() -> None:
     spec, args, splits = prepare(flags)
     trainer = build_trainer(spec, args, splits)
     trainer.train()
-    epoch = sum(trainer.train_dataset["length"][:]) * trainer.clock.seconds / int(trainer.clock.tokens)
+    epoch = int(trainer.train_dataset.lengths.sum()) * trainer.clock.seconds / int(trainer.clock.tokens)
     folder, library, manifest = checkpoint_at(args.output_dir, trainer.state.global_step), [], []
     for _ in range(flags.rounds):
         begin = time.perf_counter()

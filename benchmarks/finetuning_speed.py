@@ -15,11 +15,10 @@ import sys
 import tempfile
 from statistics import median
 
-from transformers import DataCollatorWithPadding
-
 from sentiment_hf.data.splits import load_splits
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.text.encoded import pad
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.processes import use_all_cores
 from sentiment_hf.training.train import build_trainer
@@ -46,7 +45,7 @@ def measure(way: str, flags: argparse.Namespace) -> dict:
     if way != "pipeline":
         tokenizer = trainer.processing_class
         length = tokenizer.model_max_length
-        trainer.data_collator = DataCollatorWithPadding(tokenizer, padding="max_length", max_length=length)
+        trainer.data_collator = lambda batch: pad(batch[0], tokenizer, length)
         # Without a function of its own `Trainer` takes the loss of the model, as in the example.
         trainer.compute_loss_func = None
     trainer.train()

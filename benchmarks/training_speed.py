@@ -10,6 +10,7 @@ import copy
 import tempfile
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import cycle, islice
 from statistics import median
 
@@ -75,9 +76,8 @@ def in_pipeline(trainer: ClassificationTrainer) -> float:
 def in_bare_loop(trainer: ClassificationTrainer, step: Callable[[dict], Tensor], weights: Iterable[Tensor]) -> float:
     """Tokens/s of forward, backward and AdamW over the batches of the trainer; `step` gives the loss of a batch."""
     args, rows = trainer.args, trainer.train_dataset
-    sampler = LengthBucketSampler(rows["length"][:], args.train_batch_size, args.seed)
-    inputs = {*trainer.processing_class.model_input_names, "label"}
-    rows = rows.remove_columns([name for name in rows.column_names if name not in inputs])
+    sampler = LengthBucketSampler(rows.lengths, args.train_batch_size, args.seed)
+    rows = replace(rows, columns={"label": rows.columns["label"]})
     loader = DataLoader(rows, args.train_batch_size, sampler=sampler, collate_fn=trainer.data_collator)
     optimizer = torch.optim.AdamW(weights, lr=args.learning_rate, fused=True)
     tokens, started = 0, time.perf_counter()

@@ -10,7 +10,6 @@ import torch
 from conftest import LABELS, small_model
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from transformers import DataCollatorWithPadding
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.common.errors import InputError
@@ -20,6 +19,7 @@ from sentiment_hf.data.table import Table
 from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.text.encode import encode
+from sentiment_hf.text.encoded import EncodedTexts, pad
 
 TEXTS_AT_ONCE = 20
 
@@ -88,7 +88,7 @@ def models() -> dict[str, torch.nn.Module]:
 @settings(max_examples=settings().max_examples // TEXTS_AT_ONCE)
 @given(batch=st.lists(texts, min_size=TEXTS_AT_ONCE, max_size=TEXTS_AT_ONCE))
 def test_any_text_has_probabilities(models, tokenizer, name, batch):
-    inputs = DataCollatorWithPadding(tokenizer)(encode(batch, tokenizer))
+    inputs = pad(EncodedTexts.of(encode(batch, tokenizer)), tokenizer)
     with torch.inference_mode():
         probabilities = models[name](**inputs).logits.softmax(-1)
     assert probabilities.shape == (TEXTS_AT_ONCE, len(LABELS))

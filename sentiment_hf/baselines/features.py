@@ -55,7 +55,7 @@ class Tokens(TransformerMixin, BaseEstimator):
 
     def unknown_share(self, texts: list[str]) -> float:
         """The fraction of the tokens of `texts` that are not in train."""
-        return unknown_share((ids.tolist() for ids in self.transform(texts)), UNKNOWN)
+        return unknown_share(np.concatenate(self.transform(texts)), UNKNOWN)
 
     def transform(self, texts: list[str]) -> list[np.ndarray]:
         """One (tokens,) int64 array per text; a word that is not in train has the id of [UNK]."""

@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from transformers import DataCollatorWithPadding, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from sentiment_hf.common.errors import InputError
@@ -16,6 +16,7 @@ from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.saved import task_of_model
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import encode
+from sentiment_hf.text.encoded import EncodedTexts, pad
 
 
 def load_classifier(
@@ -49,7 +50,7 @@ def score_batch(
 
     Raises InputError if the model, whose code may be that of a user, fails on the texts.
     """
-    inputs = DataCollatorWithPadding(tokenizer)(encode(texts, tokenizer)).to(model.device)
+    inputs = pad(EncodedTexts.of(encode(texts, tokenizer)), tokenizer).to(model.device)
     try:
         logits = model(**inputs).logits
     except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:

@@ -80,7 +80,7 @@ def lines_of_data(splits: Splits) -> Lines:
 def lines_of_model(trainer: ClassificationTrainer, patience: int | None) -> Lines:
     """Lengths, unknown tokens, weights and steps."""
     tokenizer, args = trainer.processing_class, trainer.args
-    lengths = np.asarray(trainer.train_dataset["length"][:])
+    lengths = trainer.train_dataset.lengths
     limit, (middle, most) = tokenizer.model_max_length, np.percentile(lengths, (50, 95))
     unknown = unknown_in(trainer.eval_dataset, tokenizer)
     steps, epochs = planned_steps(trainer)
@@ -116,7 +116,7 @@ def estimate(trainer: ClassificationTrainer) -> Lines:
     """Minutes and memory of the whole run, by some steps and some texts of validation. Call it last: it trains."""
     steps, epochs = planned_steps(trainer)
     times = planned_validations(trainer.args, steps, epochs)
-    tokens = epochs * sum(trainer.train_dataset["length"][:])
+    tokens = epochs * int(trainer.train_dataset.lengths.sum())
     training = tokens * seconds_per_token(trainer, min(STEPS, steps))
     checking = times * seconds_of_validation(trainer)
     found = environment(trainer.args.device)
@@ -164,10 +164,10 @@ class AfterWarmUp(TrainerCallback):
 def seconds_of_validation(trainer: ClassificationTrainer) -> float:
     """Seconds in which validation is scored once, from texts of all lengths."""
     rows = trainer.eval_dataset
-    some = rows.select(range(0, len(rows), max(1, len(rows) // TEXTS)))
+    some = rows.select(np.arange(0, len(rows), max(1, len(rows) // TEXTS)))
     start = time.perf_counter()
     trainer.evaluate(some)
-    return (time.perf_counter() - start) * sum(rows["length"][:]) / max(1, sum(some["length"][:]))
+    return (time.perf_counter() - start) * rows.lengths.sum() / max(1, some.lengths.sum())
 
 
 def as_table(lines: Lines) -> str:

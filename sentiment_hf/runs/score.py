@@ -17,6 +17,7 @@ from sentiment_hf.common.layout import PREDICTIONS
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import kept_part
+from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.text.unknown import unknown_in
 from sentiment_hf.training.batches import longest_first
@@ -34,7 +35,11 @@ def score_model(trainer: ClassificationTrainer, splits: Splits, parts: Iterable[
     """Logits and labels of the named parts."""
     tokenizer, scored = trainer.processing_class, {}
     for part in parts:
-        rows = tokenize(getattr(splits, part), tokenizer, tokenizer.model_max_length)
+        rows = (
+            trainer.validation
+            if part == "validation"
+            else tokenize(getattr(splits, part), tokenizer, tokenizer.model_max_length)
+        )
         scored[part] = predict_logits(trainer, rows, METRIC_PREFIXES[part])
     return scored
 
@@ -49,12 +54,12 @@ def score_baseline(fitted: FittedBaseline, rows: Dataset) -> tuple[np.ndarray, n
     return fitted.logits(rows["text"][:]), np.asarray(rows["label"][:])
 
 
-def predict_logits(trainer: ClassificationTrainer, dataset: Dataset, split: str) -> tuple[np.ndarray, np.ndarray]:
+def predict_logits(trainer: ClassificationTrainer, texts: EncodedTexts, split: str) -> tuple[np.ndarray, np.ndarray]:
     """(rows, num_labels) logits and (rows,) labels, in the order of the data set; writes SPLIT_results.json.
 
     Raises TrainingError if a logit is not finite.
     """
-    by_length, order = longest_first(dataset)
+    by_length, order = longest_first(texts)
     with memory_explained():
         output = trainer.predict(by_length, metric_key_prefix=split)
     broken = order[~np.isfinite(output.predictions).all(-1)]
@@ -86,7 +91,7 @@ def write_predictions(folder: Path, scored: Scored, task: Task) -> None:
 def training_cost(trainer: ClassificationTrainer) -> dict[str, Any]:
     """The fields of a report about size and training. `train_` seconds, tokens and texts count training steps only."""
     args, clock = trainer.args, trainer.clock.totals()
-    lengths = np.asarray(trainer.train_dataset["length"])
+    lengths = trainer.train_dataset.lengths
     limit = trainer.processing_class.model_max_length
     return {
         "model_type": trainer.model.config.model_type,

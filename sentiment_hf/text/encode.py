@@ -1,6 +1,8 @@
 """Convert texts to token ids with any tokenizer, and choose which part of a long text is kept."""
 
-from transformers import BatchEncoding, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers.tokenization_utils_base import LARGE_INTEGER, TruncationStrategy
+from transformers.utils import PaddingStrategy
 
 from sentiment_hf.text.line_breaks import LINE_BREAK_ENTRY, spaces_for_line_breaks
 
@@ -22,29 +24,73 @@ def kept_part(tokenizer: PreTrainedTokenizerBase) -> str:
     return tokenizer.init_kwargs.get(TRUNCATION_ENTRY, "tail" if tokenizer.truncation_side == "left" else "head")
 
 
-def encode(texts: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int | None = None) -> BatchEncoding:
-    """Convert texts to input_ids, attention_mask, ...: each a list with a list per text.
+def encode(
+    texts: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int | None = None
+) -> dict[str, list[list[int]]]:
+    """Convert texts to input_ids, and token_type_ids where the model takes them: each a list with a list per text.
 
     Training, scoring and prediction all use this function. Texts are cut
     to `max_length` tokens (None: the tokenizer's own maximum). A text without tokens, such as "" for GPT-2, becomes
-    one end-of-text token.
+    one end-of-text token. There is no attention mask: no token is padding.
     """
-    limit = {"truncation": True, "max_length": max_length}
+    limit = tokenizer.model_max_length if max_length is None else max_length
+    # A tokenizer without a maximum has one of 10^30.
+    limit = None if limit > LARGE_INTEGER else limit
     if LINE_BREAK_ENTRY in tokenizer.init_kwargs:
         texts = spaces_for_line_breaks(texts)
-    if kept_part(tokenizer) == "head-tail":
-        # verbose=False turns off the warning about long texts, which are cut below.
-        encoded = tokenizer(texts, return_special_tokens_mask=True, verbose=False)
-        cut_middle(encoded, max_length or tokenizer.model_max_length)
-    else:
-        encoded = tokenizer(texts, **limit)
+    both_ends = limit is not None and kept_part(tokenizer) == "head-tail"
+    # Other classes may do more than their backend.
+    convert = _by_backend if type(tokenizer) is PreTrainedTokenizerFast else _by_tokenizer
+    encoded = convert(texts, tokenizer, None if both_ends else limit, both_ends)
+    if both_ends:
+        cut_middle(encoded, limit)
     for row in [row for row, ids in enumerate(encoded["input_ids"]) if not ids]:
-        for name, values in tokenizer(tokenizer.eos_token or tokenizer.pad_token, **limit).items():
-            encoded[name][row] = values
+        empty = convert([tokenizer.eos_token or tokenizer.pad_token], tokenizer, limit, False)
+        for name, values in empty.items():
+            encoded[name][row] = values[0]
     return encoded
 
 
-def cut_middle(encoded: BatchEncoding, limit: int) -> None:
+def _by_tokenizer(
+    texts: list[str], tokenizer: PreTrainedTokenizerBase, limit: int | None, special: bool
+) -> dict[str, list[list[int]]]:
+    """By the tokenizer as the library calls it; `special`: with special_tokens_mask. No `limit`: texts are not cut."""
+    # verbose=False turns off the warning about long texts, which are cut afterwards.
+    encoded = tokenizer(
+        texts,
+        truncation=limit is not None,
+        max_length=limit,
+        return_special_tokens_mask=special,
+        return_attention_mask=False,
+        verbose=False,
+    )
+    return dict(encoded)
+
+
+def _by_backend(
+    texts: list[str], tokenizer: PreTrainedTokenizerFast, limit: int | None, special: bool
+) -> dict[str, list[list[int]]]:
+    """As `_by_tokenizer`, in about two thirds of its time: the places of the tokens in the text are not computed."""
+    tokenizer.set_truncation_and_padding(
+        padding_strategy=PaddingStrategy.DO_NOT_PAD,
+        truncation_strategy=TruncationStrategy.DO_NOT_TRUNCATE if limit is None else TruncationStrategy.LONGEST_FIRST,
+        max_length=limit,
+        stride=0,
+        pad_to_multiple_of=None,
+        padding_side=None,
+    )
+    backend = tokenizer.backend_tokenizer
+    backend.encode_special_tokens = tokenizer.split_special_tokens
+    encodings = backend.encode_batch_fast(texts)
+    encoded = {"input_ids": [encoding.ids for encoding in encodings]}
+    if "token_type_ids" in tokenizer.model_input_names:
+        encoded["token_type_ids"] = [encoding.type_ids for encoding in encodings]
+    if special:
+        encoded["special_tokens_mask"] = [encoding.special_tokens_mask for encoding in encodings]
+    return encoded
+
+
+def cut_middle(encoded: dict[str, list[list[int]]], limit: int) -> None:
     """Cut the middle of each text, so that it has `limit` tokens, special tokens included.
 
     All special tokens stay. Of the other tokens, a quarter is taken from the head and three quarters from the tail, as

@@ -34,7 +34,7 @@ def train_tokenizer(
     """
     _check_settings(kind, vocab_size, min_frequency)
     train = {"word": _train_word, "bpe": _train_bpe, "char": _train_char}[kind]
-    backend = train(texts, _normalizer(lowercase), vocab_size, min_frequency)
+    backend = train(texts, lowercase, vocab_size, min_frequency)
     if backend.get_vocab_size() == len(SPECIAL_TOKENS):
         raise InputError(
             f"The train split holds no token that stands there {min_frequency} times, so there is nothing to learn: "
@@ -96,10 +96,14 @@ def _normalizer(lowercase: bool) -> normalizers.Normalizer:
             normalizers.NFKC(),
             *([normalizers.Lowercase()] if lowercase else []),
             normalizers.Replace("\u2019", "'"),
-            normalizers.Replace(Regex(r"\s+"), " "),
-            normalizers.Strip(),
         ]
     )
+
+
+def _spaced_normalizer(lowercase: bool) -> normalizers.Normalizer:
+    """As `_normalizer`, with one space between words, for tokenizers that have a token for it."""
+    spaces = [normalizers.Replace(Regex(r"\s+"), " "), normalizers.Strip()]
+    return normalizers.Sequence([_normalizer(lowercase), *spaces])
 
 
 def _splitter() -> pre_tokenizers.PreTokenizer:
@@ -107,11 +111,9 @@ def _splitter() -> pre_tokenizers.PreTokenizer:
     return pre_tokenizers.Split(Regex(rf"{WORD}|\S"), behavior="removed", invert=True)
 
 
-def _train_word(
-    texts: Iterable[str], normalizer: normalizers.Normalizer, vocab_size: int, min_frequency: int
-) -> Tokenizer:
+def _train_word(texts: Iterable[str], lowercase: bool, vocab_size: int, min_frequency: int) -> Tokenizer:
     backend = Tokenizer(models.WordLevel(unk_token="[UNK]"))
-    backend.normalizer = normalizer
+    backend.normalizer = _normalizer(lowercase)
     backend.pre_tokenizer = _splitter()
     trainer = trainers.WordLevelTrainer(
         vocab_size=vocab_size, min_frequency=min_frequency, special_tokens=SPECIAL_TOKENS, show_progress=False
@@ -120,11 +122,9 @@ def _train_word(
     return backend
 
 
-def _train_bpe(
-    texts: Iterable[str], normalizer: normalizers.Normalizer, vocab_size: int, min_frequency: int
-) -> Tokenizer:
+def _train_bpe(texts: Iterable[str], lowercase: bool, vocab_size: int, min_frequency: int) -> Tokenizer:
     """A token includes the space before its word, which distinguishes "the rapist" from "therapist"."""
-    texts = list(texts)
+    texts, normalizer = list(texts), _spaced_normalizer(lowercase)
     alphabet = _frequent_characters(texts, normalizer, vocab_size, min_frequency)
     backend = Tokenizer(models.BPE(unk_token="[UNK]"))
     backend.normalizer = normalizers.Sequence([normalizer, normalizers.Prepend(" ")])
@@ -143,10 +143,9 @@ def _train_bpe(
     return backend
 
 
-def _train_char(
-    texts: Iterable[str], normalizer: normalizers.Normalizer, vocab_size: int, min_frequency: int
-) -> Tokenizer:
+def _train_char(texts: Iterable[str], lowercase: bool, vocab_size: int, min_frequency: int) -> Tokenizer:
     """BPE without merges: every character is a token, including the space between words."""
+    normalizer = _spaced_normalizer(lowercase)
     tokens = SPECIAL_TOKENS + _frequent_characters(texts, normalizer, vocab_size, min_frequency)
     backend = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, [], unk_token="[UNK]"))
     backend.normalizer = normalizer

@@ -2,14 +2,16 @@
 
 import logging
 import re
-from collections import Counter
-from collections.abc import Iterable, Sequence
-from itertools import chain, islice
+from collections.abc import Iterable
+from itertools import islice
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
-    from datasets import Dataset
     from transformers import PreTrainedTokenizerBase
+
+    from sentiment_hf.text.encoded import EncodedTexts
 
 logger = logging.getLogger(__name__)
 
@@ -36,21 +38,21 @@ def say_unspaced(texts: Iterable[str]) -> None:
         )
 
 
-def unknown_share(texts: Iterable[Sequence[int]], unknown: int | None, special: Iterable[int] = ()) -> float | None:
-    """The share of the token `unknown` in texts of token ids, among all tokens that are not `special`.
+def unknown_share(ids: np.ndarray, unknown: int | None, special: Iterable[int] = ()) -> float | None:
+    """The share of the token `unknown` among the (tokens,) ids that are not `special`.
 
     None if the tokenizer has no such token, as one of bytes.
     """
     if unknown is None:
         return None
-    counts = Counter(chain.from_iterable(texts))
-    total = counts.total() - sum(counts[token] for token in {*special} - {unknown})
-    return counts[unknown] / total if total else 0.0
+    counts = np.bincount(ids, minlength=1 + max(unknown, *special, 0))
+    total = counts.sum() - counts[list({*special} - {unknown})].sum()
+    return float(counts[unknown] / total) if total else 0.0
 
 
-def unknown_in(dataset: "Dataset", tokenizer: "PreTrainedTokenizerBase") -> float | None:
-    """The `unknown_share` of a tokenized part."""
-    return unknown_share(dataset["input_ids"], tokenizer.unk_token_id, tokenizer.all_special_ids)
+def unknown_in(texts: "EncodedTexts", tokenizer: "PreTrainedTokenizerBase") -> float | None:
+    """The `unknown_share` of a whole part."""
+    return unknown_share(texts.values["input_ids"], tokenizer.unk_token_id, tokenizer.all_special_ids)
 
 
 def say_unknown(share: float | None, advice: str) -> None:

@@ -4,18 +4,19 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from datasets import Dataset
 from torch.utils.data import Sampler
-from transformers import BatchEncoding, DataCollatorWithPadding, PreTrainedTokenizerBase
+from transformers import BatchEncoding, PreTrainedTokenizerBase
+
+from sentiment_hf.text.encoded import EncodedTexts, pad
 
 
-def longest_first(dataset: Dataset) -> tuple[Dataset, np.ndarray]:
-    """Sort by length, so that batches need little padding. Return the sorted data set and `order`, both (rows,).
+def longest_first(texts: EncodedTexts) -> tuple[EncodedTexts, np.ndarray]:
+    """Sort by length, so that batches need little padding. Return the sorted texts and `order`, both (rows,).
 
-    Row i of the sorted data set is row order[i] of `dataset`.
+    Row i of the sorted texts is row order[i] of `texts`.
     """
-    order = np.argsort(-np.asarray(dataset["length"]), kind="stable")
-    return dataset.select(order), order
+    order = np.argsort(-texts.lengths, kind="stable")
+    return texts.select(order), order
 
 
 # Texts are sorted within pools of this many batches. A larger pool needs less padding, a smaller one is more random.
@@ -54,7 +55,7 @@ class LengthBucketSampler(Sampler[int]):
             yield from batch.tolist()
 
 
-class FewLengthsCollator(DataCollatorWithPadding):
+class FewLengthsCollator:
     """Pad a batch to a multiple of 32 tokens (of 8 up to 64 tokens), at most to the model's maximum.
 
     With few different lengths, the memory of a CPU run stays constant. The allocator of glibc keeps the blocks of each
@@ -63,14 +64,14 @@ class FewLengthsCollator(DataCollatorWithPadding):
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase):
-        super().__init__(tokenizer, padding="max_length")
+        self.tokenizer = tokenizer
 
-    def __call__(self, features: list[dict]) -> BatchEncoding:
-        """Rows with `input_ids` and other fields -> tensors (batch, length)."""
-        longest = max(len(row["input_ids"]) for row in features)
+    def __call__(self, batch: list[EncodedTexts]) -> BatchEncoding:
+        """The batch, the only element of the list that `DataLoader` hands over -> tensors (batch, length)."""
+        (texts,) = batch
+        longest = int(texts.lengths.max())
         padded = round_up(longest, 8 if longest <= 64 else 32)
-        self.max_length = min(padded, self.tokenizer.model_max_length)
-        return super().__call__(features)
+        return pad(texts, self.tokenizer, min(padded, self.tokenizer.model_max_length))
 
 
 def round_up(length: int, multiple: int) -> int:

@@ -38,8 +38,9 @@ def refuse_step(trainer: Trainer, step: OptimizerStep, norm: float) -> NoReturn:
     loss = float(reduce(torch.stack(step.losses).sum(), "mean"))
     number, file = trainer.state.global_step + 1, Path(trainer.args.output_dir, BROKEN_BATCH)
     if trainer.is_world_process_zero():
-        ids = trainer.train_dataset.select(rows)["input_ids"][:]
-        texts = trainer.processing_class.batch_decode([text[:SHOWN_TOKENS] for text in ids], skip_special_tokens=True)
+        ids = trainer.train_dataset.select(rows).texts()
+        begins = [text[:SHOWN_TOKENS].tolist() for text in ids]
+        texts = trainer.processing_class.batch_decode(begins, skip_special_tokens=True)
         found = [{"row": row, "begins": text} for row, text in zip(rows, texts, strict=True)]
         write_json(file, {"step": number, "loss": repr(loss), "grad_norm": repr(norm), "rows": found})
     raise TrainingError(

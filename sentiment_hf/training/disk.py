@@ -73,7 +73,7 @@ def shared_bytes_needed(trainer: Trainer) -> int:
     """Bytes of all batches that --dataloader_num_workers processes hold ready, and of their locks."""
     args = trainer.args
     texts = max(args.train_batch_size, args.eval_batch_size)
-    longest = max(max(part["length"][:]) for part in (trainer.train_dataset, trainer.eval_dataset))
+    longest = max(int(part.lengths.max()) for part in (trainer.train_dataset, trainer.eval_dataset))
     batch = texts * longest * len(trainer.processing_class.model_input_names) * 8
     ready = args.dataloader_prefetch_factor or 2
     return args.world_size * args.dataloader_num_workers * (ready * batch + LOCKS_BYTES)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from datasets import Dataset
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, TrainerCallback, TrainingArguments, set_seed
 
@@ -19,6 +18,7 @@ from sentiment_hf.models.load import load_model, load_tokenizer
 from sentiment_hf.models.quiet import keep_back_chatter
 from sentiment_hf.settings.arguments import RunArguments, RunSpec
 from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.text.unknown import advice_for, say_unknown, unknown_in
 from sentiment_hf.text.word_vectors import initialise_embedding
@@ -73,6 +73,7 @@ def build_trainer(
             checkpoint_verify=spec.run.checkpoint_verify,
             callbacks=run_callbacks(spec.run, args),
         )
+    trainer.validation = validation
     trainer.clock.stations = stations
     trainer.reading = splits.reading
     return trainer
@@ -94,7 +95,7 @@ def say_odd_choice(args: TrainingArguments) -> None:
 
 def preprocess(
     spec: RunSpec, splits: Splits, model: PreTrainedModel, collator: FewLengthsCollator
-) -> tuple[Dataset, Dataset]:
+) -> tuple[EncodedTexts, EncodedTexts]:
     """Train and validation as token ids; a new `model` gets what it takes from train."""
     tokenizer = collator.tokenizer
     if vectors := spec.new_model.word_vectors:
@@ -114,7 +115,7 @@ def say_unknown_tokens(trainer: ClassificationTrainer, spec: RunSpec) -> None:
     say_unknown(unknown_in(trainer.eval_dataset, trainer.processing_class), known)
 
 
-def labelled_batches(train: Dataset, collator: FewLengthsCollator) -> Iterator[tuple[torch.Tensor, ...]]:
+def labelled_batches(train: EncodedTexts, collator: FewLengthsCollator) -> Iterator[tuple[torch.Tensor, ...]]:
     """Yield ids (batch, length), mask (batch, length) bool and labels (batch,), for all rows of `train`."""
     for batch in DataLoader(longest_first(train)[0], batch_size=64, collate_fn=collator):
         yield batch["input_ids"], batch["attention_mask"].bool(), batch["labels"]

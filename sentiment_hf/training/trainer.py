@@ -20,6 +20,7 @@ from sentiment_hf.common.layout import TRAINER_STATE
 from sentiment_hf.models.adapters import write_labels
 from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.task import Task
+from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.training.batches import LengthBucketSampler
 from sentiment_hf.training.broken_step import OptimizerStep, refuse_step
 from sentiment_hf.training.callbacks import CheckpointsOnDisk
@@ -31,7 +32,7 @@ from sentiment_hf.training.disk import full_disk_explained
 class ClassificationTrainer(Trainer):
     """`Trainer` with the loss and the scores of a task, length-bucketed batches, clock and checkpoint manifests.
 
-    Six private methods of the library are overridden. Each docstring says why no public method can be used.
+    Five private methods of the library are overridden. Each docstring says why no public method can be used.
     tests/training/test_private_methods.py fails if a version of the library no longer calls one of them.
     """
 
@@ -61,8 +62,9 @@ class ClassificationTrainer(Trainer):
         self.length_bucketing = length_bucketing
         self.checkpoint_verify = checkpoint_verify
         self.reading: Reading | None = None
-        if self.train_dataset is not None:
-            self.train_dataset = self.train_dataset.add_column("row", np.arange(len(self.train_dataset)))
+        # Validation in the order of its rows; `eval_dataset` has the longest text first.
+        self.validation: EncodedTexts | None = None
+        self.train_dataset = self.train_dataset.with_column("row", np.arange(len(self.train_dataset)))
         # Counted before training, because --merge_adapter removes the adapters afterwards.
         self.num_parameters = sum(weight.numel() for weight in self.model.parameters())
         self.num_trained = sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
@@ -104,17 +106,7 @@ class ClassificationTrainer(Trainer):
         args = self.args
         step = args.train_batch_size * args.world_size * args.gradient_accumulation_steps
         seed = args.seed if args.data_seed is None else args.data_seed
-        return LengthBucketSampler(self.train_dataset["length"][:], step, seed)
-
-    def _set_signature_columns_if_needed(self) -> None:
-        """Keep the column `row`, the row numbers, in the batches of training.
-
-        No public method adds a column: --remove_unused_columns keeps the arguments of the model's `forward`, or all
-        columns.
-        """
-        super()._set_signature_columns_if_needed()
-        if "row" not in self._signature_columns:
-            self._signature_columns.append("row")
+        return LengthBucketSampler(self.train_dataset.lengths, step, seed)
 
     def get_batch_samples(self, *args, **kwargs):
         """Start the clock before the batches of the next step are fetched."""

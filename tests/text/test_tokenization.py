@@ -4,13 +4,15 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
-from datasets import Dataset, load_from_disk
+from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.text.encode import encode
+from sentiment_hf.text.encoded import EncodedTexts, pad
 from sentiment_hf.text.line_breaks import read_line_breaks_as_spaces
 from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.text.tokenizers import KINDS, train_tokenizer
@@ -166,23 +168,16 @@ def labelled(texts):
 
 
 def test_rows_are_cut_and_keep_label_and_length():
-    rows = tokenize(labelled(["", "this film", "this film, " * 50]), trained(), max_length=8)
-    assert set(rows.column_names) == {"input_ids", "attention_mask", "label", "length"}
-    assert rows["length"][:] == [1, 3, 8]
-    assert [len(ids) for ids in rows["input_ids"]] == rows["length"][:]
+    texts = tokenize(labelled(["", "this film", "this film, " * 50]), trained(), max_length=8)
+    assert {*texts.values, *texts.columns} == {"input_ids", "label"}
+    assert texts.lengths.tolist() == [1, 3, 8]
+    assert [len(ids) for ids in texts.texts()] == [1, 3, 8]
 
 
 def test_long_texts_do_not_warn(recwarn, caplog):
     tokenize(labelled(["this film " * 500]), trained(), max_length=200)
     assert not recwarn.list
     assert not caplog.records
-
-
-def test_second_time_comes_from_the_cache(tmp_path):
-    labelled(TEXTS).save_to_disk(tmp_path)
-    rows = [tokenize(load_from_disk(tmp_path), trained(), max_length=8) for _ in range(2)]
-    assert rows[0].cache_files == rows[1].cache_files
-    assert rows[0].cache_files
 
 
 def test_length_without_room_for_text_is_refused():
@@ -196,7 +191,7 @@ def test_line_break_is_a_space_for_any_tokenizer():
     bert = read_line_breaks_as_spaces(bert, "bert")
     broken, spaced = encode(["film<BR />book", "film book"], bert)["input_ids"]
     assert broken == spaced
-    assert tokenize(labelled(["film<br>book"]), bert, max_length=8)["input_ids"][0] == spaced
+    assert tokenize(labelled(["film<br>book"]), bert, max_length=8)[0]["input_ids"] == spaced
 
 
 def test_text_without_tokens_is_an_end_of_text():
@@ -205,5 +200,40 @@ def test_text_without_tokens_is_an_end_of_text():
     bare = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", eos_token="<eos>", pad_token="<eos>")
     encoded = encode(["", "film film", " "], bare)
     assert encoded["input_ids"] == [[2], [1, 1], [2]]
-    assert encoded["attention_mask"] == [[1], [1, 1], [1]]
-    assert tokenize(labelled(["", "film"]), bare, max_length=8)["length"][:] == [1, 1]
+    assert tokenize(labelled(["", "film"]), bare, max_length=8).lengths.tolist() == [1, 1]
+
+
+@pytest.mark.parametrize("special_as_text", [True, False])
+@pytest.mark.parametrize("limit", [None, 6])
+def test_ids_are_those_of_the_tokenizer_when_it_is_called(kind, limit, special_as_text):
+    tokenizer = trained(kind)
+    tokenizer.split_special_tokens = special_as_text
+    texts = [
+        *TEXTS,
+        "",
+        "  A film [PAD] of [UNK]  taste,\tand\n\nnot \u2019twas\u2019 l\u2019\u00e9t\u00e9 \ufb01lm <br /> of it",
+    ]
+    cut = {} if limit is None else {"truncation": True, "max_length": limit}
+    assert encode(texts, tokenizer, limit)["input_ids"] == tokenizer(texts, **cut)["input_ids"]
+    # As before, with what the library adds by itself.
+    assert tokenizer(texts)["input_ids"][0] == encode(texts[:1], tokenizer)["input_ids"][0]
+
+
+def test_a_selection_keeps_texts_and_columns_in_its_order():
+    texts = tokenize(labelled(["this film", "", "a dull film , this"]), trained(), max_length=8)
+    texts = texts.with_column("row", np.arange(3))
+    chosen = texts.select([2, 0]).select(np.array([1, 0, 0]))
+    expected = [texts[row]["input_ids"] for row in (0, 2, 2)]
+    assert [ids.tolist() for ids in chosen.texts()] == expected
+    assert chosen.columns["row"].tolist() == [0, 2, 2]
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_padding_is_that_of_the_library(side):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "film", "book"]
+    bert = BertTokenizer(vocab={word: index for index, word in enumerate(words)}, padding_side=side)
+    texts = ["film", "film book film", ""]
+    expected = bert(texts, padding=True, return_tensors="pt")
+    padded = pad(EncodedTexts.of(encode(texts, bert)), bert)
+    assert padded.keys() == expected.keys()
+    assert all((padded[name] == expected[name]).all() for name in expected)

@@ -1,5 +1,6 @@
 """Unknown tokens are counted and said, and languages without spaces are told the tokenizer for them."""
 
+import numpy as np
 import pytest
 from helpers import flags, read_report, write_csv, write_data
 
@@ -32,9 +33,9 @@ def test_a_language_with_spaces_is_told_nothing(text, caplog):
 
 def test_the_share_is_that_of_tokens_of_text():
     # 0 pads, 1 is unknown, 2 begins a text.
-    assert unknown_share([[2, 1, 5, 1], [2, 7], [2]], 1, [0, 1, 2]) == 0.5
-    assert unknown_share([[2]], 1, [0, 1, 2]) == 0.0
-    assert unknown_share([[3]], None) is None
+    assert unknown_share(np.array([2, 1, 5, 1, 2, 7, 2]), 1, [0, 1, 2]) == 0.5
+    assert unknown_share(np.array([2]), 1, [0, 1, 2]) == 0.0
+    assert unknown_share(np.array([3]), None) is None
 
 
 @pytest.mark.parametrize("model", ["custom-fc", "baseline-naive-bayes-bow", "baseline-majority"])

@@ -2,12 +2,14 @@
 
 import random
 
+import numpy as np
 import pytest
 import torch
 from accelerate import skip_first_batches
 from accelerate.data_loader import BatchSamplerShard
 from torch.utils.data import BatchSampler, DataLoader
 
+from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.text.tokenizers import train_tokenizer
 from sentiment_hf.training.batches import BATCHES_PER_POOL, FewLengthsCollator, LengthBucketSampler
 
@@ -101,8 +103,8 @@ def test_batches_come_in_few_lengths_and_none_beyond_what_the_model_takes(longes
     tokenizer = train_tokenizer(
         ["a b c"], "word", vocab_size=10, min_frequency=1, lowercase=True, model_max_length=limit
     )
-    rows = [{"input_ids": [5] * size, "attention_mask": [1] * size, "label": 1} for size in (longest, 1)]
-    batch = FewLengthsCollator(tokenizer)(rows)
+    texts = EncodedTexts.of({"input_ids": [[5] * longest, [5]]}).with_column("label", np.array([1, 1]))
+    batch = FewLengthsCollator(tokenizer)([texts])
     assert batch["input_ids"].shape == (2, length)
     assert batch["attention_mask"].sum(1).tolist() == [longest, 1]
     assert (batch["input_ids"][batch["attention_mask"] == 0] == tokenizer.pad_token_id).all()

@@ -19,7 +19,6 @@ PRIVATE = {
     "_load_best_model": (1, "a damaged best checkpoint is loaded and tested as if it were whole"),
     "_run_epoch": (3, "a run that is cut off while it is tested trains on when it is started again"),
     "_save_checkpoint": (3, "a full disk ends the run in a traceback and leaves half a checkpoint"),
-    "_set_signature_columns_if_needed": (2, "training ends at its first batch by KeyError: 'row'"),
 }
 
 

@@ -1,0 +1,104 @@
+"""`EncodedTexts`: the token ids of many texts in one array, from which batches are cut and padded."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Self
+
+import numpy as np
+import torch
+from transformers import BatchEncoding, PreTrainedTokenizerBase
+
+
+@dataclass(frozen=True)
+class EncodedTexts:
+    """Texts as token ids, one text behind the other. A selection of rows shares the arrays of all tokens.
+
+    It is a data set for the `DataLoader` of torch, which hands a whole batch to the collator as one `EncodedTexts`.
+
+    values: the values of each token, (tokens,): input_ids, and what else the model takes, such as token_type_ids.
+        There is no attention mask: it follows from the lengths.
+    starts: (rows,) place of the first token of each text.
+    lengths: (rows,) number of tokens of each text.
+    columns: further values of each row, (rows, ...): label, row.
+    """
+
+    values: dict[str, np.ndarray]
+    starts: np.ndarray
+    lengths: np.ndarray
+    columns: dict[str, np.ndarray] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, encoded: dict[str, list[list[int]]], dtype: type = np.int32) -> Self:
+        """The tokens of texts as `encode` returns them; `dtype` holds every id of the tokenizer."""
+        lengths = np.fromiter(map(len, encoded["input_ids"]), np.int32, len(encoded["input_ids"]))
+        total = int(lengths.sum())
+        values = {
+            name: np.fromiter(chain.from_iterable(texts), dtype, total)
+            for name, texts in encoded.items()
+            if name != "attention_mask"
+        }
+        return cls(values, starts_of(lengths), lengths)
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The texts of several `EncodedTexts` without columns, each of which holds whole arrays and no selection."""
+        values = {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values}
+        lengths = np.concatenate([part.lengths for part in parts])
+        return cls(values, starts_of(lengths), lengths)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def __getitem__(self, row: int) -> dict:
+        """The values and columns of a row, as `Trainer` expects of a data set."""
+        row = int(row)
+        span = slice(self.starts[row], self.starts[row] + self.lengths[row])
+        values = {name: of_all[span].tolist() for name, of_all in self.values.items()}
+        return values | {name: of_all[row] for name, of_all in self.columns.items()}
+
+    def __getitems__(self, rows: Sequence[int]) -> list[Self]:
+        """A batch for the collator, a list because `DataLoader` and `Trainer` take batches for lists of rows."""
+        return [self.select(rows)]
+
+    def select(self, rows: Sequence[int] | np.ndarray) -> Self:
+        """These rows in this order."""
+        rows = np.asarray(rows)
+        columns = {name: of_all[rows] for name, of_all in self.columns.items()}
+        return replace(self, starts=self.starts[rows], lengths=self.lengths[rows], columns=columns)
+
+    def with_column(self, name: str, values: np.ndarray) -> Self:
+        """The same texts with one more column."""
+        return replace(self, columns=self.columns | {name: values})
+
+    def texts(self, name: str = "input_ids") -> Iterator[np.ndarray]:
+        """The ids of each text, or other values of its tokens."""
+        of_all = self.values[name]
+        for start, length in zip(self.starts.tolist(), self.lengths.tolist(), strict=True):
+            yield of_all[start : start + length]
+
+
+def starts_of(lengths: np.ndarray) -> np.ndarray:
+    """(rows,) int64: where each text begins if one stands behind the other."""
+    return np.cumsum(lengths, dtype=np.int64) - lengths
+
+
+def pad(tokens: EncodedTexts, tokenizer: PreTrainedTokenizerBase, length: int | None = None) -> BatchEncoding:
+    """Tensors (batch, length) of what the model takes, padded on the side of the tokenizer; and the columns.
+
+    `length` is by default that of the longest text. The column label becomes `labels`, as the models call it.
+    """
+    length = int(tokens.lengths.max()) if length is None else length
+    places = np.arange(length) if tokenizer.padding_side == "right" else np.arange(length)[::-1]
+    mask = places < tokens.lengths[:, None]
+    fill = {"input_ids": tokenizer.pad_token_id, "token_type_ids": tokenizer.pad_token_type_id}
+    batch = {}
+    for name in tokens.values:
+        padded = np.full(mask.shape, fill.get(name, 0), np.int64)
+        padded[mask] = np.concatenate(list(tokens.texts(name)))
+        batch[name] = torch.from_numpy(padded)
+    if "attention_mask" in tokenizer.model_input_names:
+        batch["attention_mask"] = torch.from_numpy(mask.astype(np.int64))
+    for name, values in tokens.columns.items():
+        batch["labels" if name == "label" else name] = torch.from_numpy(values)
+    return BatchEncoding(batch)
