@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from datasets import ClassLabel, Dataset
 
+from sentiment_hf.common.arrow_column import ArrowColumn
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.file_kinds import refuse_other_kind
 from sentiment_hf.data.limits import arrow_batches
@@ -45,5 +46,5 @@ def dataset_table(dataset: Dataset, source: str) -> Table:
     except pa.ArrowInvalid as error:
         raise InputError(f"{source} is damaged ({error}).") from error
     classes = {name: kind.names for name, kind in dataset.features.items() if isinstance(kind, ClassLabel)}
-    columns = {name: dataset[name] for name in dataset.column_names}
+    columns = {name: ArrowColumn(dataset.data.column(name)) for name in dataset.column_names}
     return Table(source, columns, lambda index: f"{source}, row {index + 1}", classes)

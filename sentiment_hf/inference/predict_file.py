@@ -41,14 +41,14 @@ def texts_of(table: Table, args: TableArguments, reading: Reading | None) -> lis
     if delimiter is None:
         delimiter = reading.text_column_delimiter if reading else " "
     if reading is None or args.text_column_names is not None:
-        return read_texts(table, find_text_columns(table, args.text_column_names), delimiter)
+        return read_texts(table, find_text_columns(table, args.text_column_names), delimiter).to_pylist()
     if missing := [name for name in reading.text_column_names if name not in table.columns]:
         raise InputError(
             f"--file {args.file}: the model was trained on the text in {', '.join(reading.text_column_names)}, and "
             f"the file has no column {missing[0]!r}{did_you_mean(missing[0], table.columns)}; name the columns to "
             "read by --text_column_names"
         )
-    return read_texts(table, reading.text_column_names, delimiter)
+    return read_texts(table, reading.text_column_names, delimiter).to_pylist()
 
 
 def predict_file(args: TableArguments, scorer: Scorer) -> None:

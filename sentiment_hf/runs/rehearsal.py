@@ -67,7 +67,7 @@ def lines_of_data(splits: Splits) -> Lines:
     """Parts, their classes and how they were made, and texts that stand in two parts."""
     lines = [("dataset", splits.name)]
     for part in ("train", "validation", "test"):
-        counts = np.bincount(getattr(splits, part)["label"][:], minlength=len(splits.task.labels))
+        counts = np.bincount(getattr(splits, part).labels, minlength=len(splits.task.labels))
         most = sorted(zip(splits.task.labels, counts.tolist(), strict=True), key=lambda pair: -pair[1])
         shown = ", ".join(f"{label} {count:,}" for label, count in most[:6]) + (", ..." if len(most) > 6 else "")
         how = splits.notes.get(part, "given")

@@ -154,9 +154,9 @@ def prepare_run(
         and spec.tokenizer.tokenizer == "word"
         and spec.model.name != "baseline-lexicon"
     ):
-        say_unspaced(splits.train["text"])
+        say_unspaced(splits.train)
     if spec.model.kind is Kind.BASELINE:
-        baseline = prepare_baseline(spec, splits.validation, identified.args.world_size)
+        baseline = prepare_baseline(spec, splits, identified.args.world_size)
         return partial(fit_and_test, baseline, identified, report)
     trainer = build_trainer(spec, identified.args, splits, resumed)
     say_unknown_tokens(trainer, spec)

@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Dataset
 from transformers import TrainingArguments
 
 from sentiment_hf.baselines.fitting import FittedBaseline
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import atomic_write
+from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.layout import PREDICTIONS
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.tasks.task import Task
@@ -49,9 +49,9 @@ def parts_to_score(args: TrainingArguments) -> list[str]:
     return [part for part, wanted in (("validation", args.do_eval), ("test", args.do_predict)) if wanted]
 
 
-def score_baseline(fitted: FittedBaseline, rows: Dataset) -> tuple[np.ndarray, np.ndarray]:
+def score_baseline(fitted: FittedBaseline, rows: LabelledTexts) -> tuple[np.ndarray, np.ndarray]:
     """(rows, outputs) logits and (rows,) labels."""
-    return fitted.logits(rows["text"][:]), np.asarray(rows["label"][:])
+    return fitted.logits(rows.texts), rows.labels
 
 
 def predict_logits(trainer: ClassificationTrainer, texts: EncodedTexts, split: str) -> tuple[np.ndarray, np.ndarray]:

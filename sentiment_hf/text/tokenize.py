@@ -1,20 +1,17 @@
 """Tokenize a whole split, for training and for scoring."""
 
 import numpy as np
-from datasets import Dataset
 from datasets.utils import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.text.encode import encode
 from sentiment_hf.text.encoded import EncodedTexts
 
-# Texts that are handed to the tokenizer at a time, which shares them among all cores.
-CHUNK = 1000
 
-
-def tokenize(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> EncodedTexts:
-    """The columns text and label of a split as token ids and `label`.
+def tokenize(part: LabelledTexts, tokenizer: PreTrainedTokenizerBase, max_length: int) -> EncodedTexts:
+    """The texts of a part as token ids, with the column `label`.
 
     Texts are cut to `max_length` tokens, including special tokens.
 
@@ -30,8 +27,8 @@ def tokenize(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: i
     # Two bytes a token where the vocabulary allows it.
     dtype = np.uint16 if len(tokenizer) <= 2**16 else np.int32
     parts = []
-    with tqdm(total=len(dataset), desc="Tokenizing") as bar:
-        for batch in dataset.select_columns(["text"]).iter(CHUNK):
-            parts.append(EncodedTexts.of(encode(batch["text"], tokenizer, max_length), dtype))
-            bar.update(len(batch["text"]))
-    return EncodedTexts.joined(parts).with_column("label", np.asarray(dataset["label"][:]))
+    with tqdm(total=len(part), desc="Tokenizing") as bar:
+        for batch in part.batches():
+            parts.append(EncodedTexts.of(encode(batch.to_pylist(), tokenizer, max_length), dtype))
+            bar.update(len(batch))
+    return EncodedTexts.joined(parts).with_column("label", part.labels)

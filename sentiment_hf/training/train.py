@@ -51,7 +51,7 @@ def build_trainer(
     keep_back_chatter()
     stations = Stopwatch()
     with stations.counting("preprocessing"):
-        tokenizer = load_tokenizer(spec, splits.train["text"], resumed)
+        tokenizer = load_tokenizer(spec, splits.train, resumed)
     model = load_model(spec, splits.task, tokenizer, trains=args.do_train)
     collator = FewLengthsCollator(tokenizer)
     with stations.counting("preprocessing"):

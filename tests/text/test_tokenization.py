@@ -6,11 +6,11 @@ import sys
 
 import numpy as np
 import pytest
-from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.text.encode import encode
 from sentiment_hf.text.encoded import EncodedTexts, pad
 from sentiment_hf.text.line_breaks import read_line_breaks_as_spaces
@@ -164,7 +164,7 @@ def test_texts_without_tokens_are_refused(kind):
 
 
 def labelled(texts):
-    return Dataset.from_dict({"text": texts, "label": [0] * len(texts)})
+    return LabelledTexts.of(texts, [0] * len(texts))
 
 
 def test_rows_are_cut_and_keep_label_and_length():
