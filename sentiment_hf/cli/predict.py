@@ -14,6 +14,9 @@ from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.model_ref import ModelRef
 
+# The suffixes of --output.
+OUTPUTS = (".csv", ".jsonl", ".parquet")
+
 if TYPE_CHECKING:
     from sentiment_hf.inference.scorer import Scorer
 
@@ -32,7 +35,7 @@ def make_parser() -> FlagParser:
     parser.add_argument("model", help="folder with a trained model, or a Hub id")
     parser.add_argument("texts", nargs="*", help="texts to classify; without any, lines from standard input")
     parser.add_argument("--file", help="csv, tsv, json, jsonl or parquet with a text column")
-    parser.add_argument("--output", help="csv file for the rows of --file with label and probabilities")
+    parser.add_argument("--output", help="csv, jsonl or parquet: the rows of --file with label and probabilities")
     parser.add_argument(
         "--csv_raw",
         action="store_true",
@@ -67,8 +70,8 @@ def require_consistent_flags(args: argparse.Namespace, parser: FlagParser) -> No
         parser.error("a text of the command line is not UTF-8")
     if args.output and not args.file:
         parser.error("--output writes the rows of --file, which is not given")
-    if args.output and (Path(args.output).suffix.lower() != ".csv" or Path(args.output).is_dir()):
-        parser.error(f"--output {args.output}: expected the name of a .csv file")
+    if args.output and (Path(args.output).suffix.lower() not in OUTPUTS or Path(args.output).is_dir()):
+        parser.error(f"--output {args.output}: expected the name of a {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]} file")
     if args.output and not Path(args.output).absolute().parent.is_dir():
         parser.error(f"--output {args.output}: there is no such folder")
     if args.output and Path(args.output).resolve() == Path(args.file).resolve():

@@ -60,6 +60,10 @@ class LabelledTexts:
         """All texts; the property makes them anew each time."""
         return [text for batch in self.batches() for text in batch.to_pylist()]
 
+    def has_rows_of(self, other: Self) -> bool:
+        """Whether the other part has the same texts with the same labels, in the same order."""
+        return np.array_equal(self.digests, other.digests) and np.array_equal(self.labels, other.labels)
+
     def batches(self) -> Iterator[pa.ChunkedArray]:
         """The texts, some at a time."""
         for start in range(0, len(self), CHUNK):

@@ -60,7 +60,7 @@ def runs(data, tmp_path_factory) -> dict[str, Path]:
 
 def scores(model: str | Path) -> list[dict[str, float]]:
     scorer = load_scorer(ModelRef.parse(str(model)))
-    return [dict(zip(scorer.task.labels, row, strict=True)) for row in scorer.score(TEXTS).tolist()]
+    return [dict(zip(scorer.task.labels, row, strict=True)) for row in scorer.score(TEXTS, 8).tolist()]
 
 
 def push(folder: Path, repo: str, *more: str) -> int:
