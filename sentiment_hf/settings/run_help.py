@@ -43,7 +43,8 @@ OWN_HELP = {
     "auto_find_batch_size": "If memory runs out, restart from the last checkpoint with half the batch size, "
     "and as many texts per step.",
     "bf16": "Mixed precision: compute mostly in bfloat16. The weights are float32, whatever they were saved in.",
-    "eval_strategy": "When validation is scored. Unless it is no, a checkpoint is saved at the same time.",
+    "eval_strategy": "When validation is scored. Unless it is no, a checkpoint is saved at the same time. With epoch, "
+    "at the end of every so many epochs that about a tenth as many rows are scored as trained.",
     "seed": "Seed of new weights, of dropout and of the order of the rows.",
     "disable_tqdm": "Show no progress bars.",
     "push_to_hub": "Push the finished run to the Hub, once.",

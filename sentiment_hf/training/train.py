@@ -24,11 +24,17 @@ from sentiment_hf.text.unknown import advice_for, say_unknown, unknown_in
 from sentiment_hf.text.word_vectors import initialise_embedding
 from sentiment_hf.training.arguments import as_given
 from sentiment_hf.training.batches import FewLengthsCollator, longest_first
-from sentiment_hf.training.callbacks import EarlyStoppingCallback, MetricsFile, StopOnBrokenLoss, StopOnSignal
+from sentiment_hf.training.callbacks import (
+    EarlyStoppingCallback,
+    MetricsFile,
+    SparseValidation,
+    StopOnBrokenLoss,
+    StopOnSignal,
+)
 from sentiment_hf.training.checkpoints import pickles_refused, warn_of_other_versions
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.processes import lost_processes_explained
-from sentiment_hf.training.schedule import bound_steps
+from sentiment_hf.training.schedule import bound_steps, epochs_per_validation
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 logger = logging.getLogger(__name__)
@@ -56,8 +62,8 @@ def build_trainer(
     collator = FewLengthsCollator(tokenizer)
     with stations.counting("preprocessing"):
         train, validation = preprocess(spec, splits, model, collator)
-    if args.do_train:
-        bound_steps(args, spec.run, len(train))
+    epochs = bound_steps(args, spec.run, len(train)) if args.do_train else 0
+    every = epochs_per_validation(epochs, len(train), len(validation))
     with refusals_explained():
         trainer = ClassificationTrainer(
             model=model,
@@ -71,7 +77,7 @@ def build_trainer(
             class_weights=splits.class_weights if spec.run.class_weights else None,
             length_bucketing=spec.run.length_bucketing,
             checkpoint_verify=spec.run.checkpoint_verify,
-            callbacks=run_callbacks(spec.run, args),
+            callbacks=run_callbacks(spec.run, args, every),
         )
     trainer.validation = validation
     trainer.clock.stations = stations
@@ -121,11 +127,16 @@ def labelled_batches(train: EncodedTexts, collator: FewLengthsCollator) -> Itera
         yield batch["input_ids"], batch["attention_mask"].bool(), batch["labels"]
 
 
-def run_callbacks(run_args: RunArguments, training_args: TrainingArguments) -> list[TrainerCallback]:
-    """The callbacks of every run, and early stopping if the run has a patience and is validated."""
+def run_callbacks(
+    run_args: RunArguments, training_args: TrainingArguments, epochs_per_validation: int
+) -> list[TrainerCallback]:
+    """The callbacks of every run, and those of its validations."""
     chosen = [StopOnSignal(), MetricsFile(Path(training_args.output_dir, HISTORY)), StopOnBrokenLoss()]
     if run_args.early_stopping_patience is not None and training_args.eval_strategy != "no":
         chosen.append(EarlyStoppingCallback(run_args.early_stopping_patience))
+    if training_args.eval_strategy == "epoch" and epochs_per_validation > 1:
+        logger.warning("validation is scored every %d epochs: train has few rows", epochs_per_validation)
+        chosen.append(SparseValidation(epochs_per_validation))
     return chosen
 
 
