@@ -1,5 +1,6 @@
 """`LabelledTexts`: the rows of a part, train, validation or test."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
@@ -63,6 +64,11 @@ class LabelledTexts:
     def has_rows_of(self, other: Self) -> bool:
         """Whether the other part has the same texts with the same labels, in the same order."""
         return np.array_equal(self.digests, other.digests) and np.array_equal(self.labels, other.labels)
+
+    @property
+    def texts_hash(self) -> str:
+        """SHA-256 over the digests of the texts, in their order."""
+        return hashlib.sha256(self.digests.tobytes()).hexdigest()
 
     def batches(self) -> Iterator[pa.ChunkedArray]:
         """The texts, some at a time."""

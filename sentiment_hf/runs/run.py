@@ -182,7 +182,9 @@ def train_and_test(
     if saves:
         save_model(trainer, identified.folder, spec.tuning.merge_adapter)
     with refusals_explained(lambda: args.do_train):
-        scored |= score_model(trainer, splits, [part for part in parts_to_score(args) if part not in scored])
+        scored |= score_model(
+            trainer, splits, [part for part in parts_to_score(args) if part not in scored], spec.cache
+        )
     cost = training_cost(trainer) | of_first | environment(args.device)
     report = completed_report(report, identified, cost, scored)
     if identified.writes:
@@ -200,7 +202,9 @@ def train_again(
 ) -> tuple[ClassificationTrainer, Scored, dict[str, Any]]:
     """The trainer of the second fit, the scores of validation by the first, and what the report keeps of the first."""
     spec, splits = identified.spec, identified.splits
-    scored = score_model(first, splits, [part for part in parts_to_score(first.args) if part == "validation"])
+    scored = score_model(
+        first, splits, [part for part in parts_to_score(first.args) if part == "validation"], spec.cache
+    )
     cost = training_cost(first)
     of_first = {name: cost[name] for name in ("steps", "epochs", "best_step", "validation_unknown_tokens")}
     second = refit(first, spec, splits, identified.identity)

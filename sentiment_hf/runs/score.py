@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from transformers import TrainingArguments
 
 from sentiment_hf.baselines.fitting import FittedBaseline
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import atomic_write
 from sentiment_hf.common.labelled_texts import LabelledTexts
@@ -31,14 +32,14 @@ Scored = dict[str, tuple[np.ndarray, np.ndarray]]
 METRIC_PREFIXES = {"validation": "eval", "test": "test"}
 
 
-def score_model(trainer: ClassificationTrainer, splits: Splits, parts: Iterable[str]) -> Scored:
+def score_model(trainer: ClassificationTrainer, splits: Splits, parts: Iterable[str], cache: Cache) -> Scored:
     """Logits and labels of the named parts."""
     tokenizer, scored = trainer.processing_class, {}
     for part in parts:
         rows = (
             trainer.validation
             if part == "validation"
-            else tokenize(getattr(splits, part), tokenizer, tokenizer.model_max_length)
+            else tokenize(getattr(splits, part), tokenizer, tokenizer.model_max_length, cache)
         )
         scored[part] = predict_logits(trainer, rows, METRIC_PREFIXES[part])
     return scored

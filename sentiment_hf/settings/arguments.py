@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 
@@ -199,6 +200,12 @@ class RunArguments:
     num_cpu_threads: int | None = flag(
         None, "Threads of each process. Default: all cores, divided among the processes."
     )
+    cache_dir: str | None = flag(
+        None,
+        "Folder, of at most 20 GB, in which later runs find the tokenizer and the tokens of the same texts. Default: "
+        "sentiment_hf in the cache folder of the Hub (HF_HOME).",
+    )
+    no_cache: bool = flag(False, "Tokenize anew, and leave nothing for later runs.")
     overwrite: bool = flag(False, "Replace another run in the output folder.")
     force_resume: bool = flag(
         False, "Continue from the checkpoint in the output folder even if data, model or flags have changed."
@@ -232,6 +239,11 @@ class RunSpec:
     run: RunArguments
     training: dict[str, Any]
     command: str = ""
+
+    @property
+    def cache(self) -> Cache:
+        """Where tokenizers and tokens are kept for later runs."""
+        return Cache() if self.run.no_cache else Cache.at(self.run.cache_dir)
 
     @property
     def recipe(self) -> str | None:

@@ -3,13 +3,14 @@
 import errno
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, TrainerCallback, TrainingArguments, set_seed
 
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError, Interrupted, TrainingError
 from sentiment_hf.common.layout import HISTORY
 from sentiment_hf.common.stopwatch import Stopwatch
@@ -56,12 +57,12 @@ def build_trainer(
     set_seed(args.seed)
     keep_back_chatter()
     stations = Stopwatch()
-    with stations.counting("preprocessing"):
-        tokenizer = load_tokenizer(spec, splits.train, resumed)
+    with stations.counting("preprocessing"), first_process_first(args, spec.cache):
+        tokenizer = load_tokenizer(spec, splits.train, resumed, spec.cache)
     model = load_model(spec, splits.task, tokenizer, trains=args.do_train)
     collator = FewLengthsCollator(tokenizer)
     with stations.counting("preprocessing"):
-        train, validation = preprocess(spec, splits, model, collator)
+        train, validation = preprocess(spec, args, splits, model, collator)
     epochs = bound_steps(args, spec.run, len(train)) if args.do_train else 0
     every = epochs_per_validation(epochs, len(train), len(validation))
     with refusals_explained():
@@ -100,19 +101,26 @@ def say_odd_choice(args: TrainingArguments) -> None:
 
 
 def preprocess(
-    spec: RunSpec, splits: Splits, model: PreTrainedModel, collator: FewLengthsCollator
+    spec: RunSpec, args: TrainingArguments, splits: Splits, model: PreTrainedModel, collator: FewLengthsCollator
 ) -> tuple[EncodedTexts, EncodedTexts]:
     """Train and validation as token ids; a new `model` gets what it takes from train."""
     tokenizer = collator.tokenizer
     if vectors := spec.new_model.word_vectors:
         found = initialise_embedding(model, tokenizer, vectors)
         logger.warning("%s covers %.1f %% of the vocabulary", vectors, 100 * found)
-    train, validation = (
-        tokenize(part, tokenizer, tokenizer.model_max_length) for part in (splits.train, splits.validation)
-    )
+    with first_process_first(args, spec.cache):
+        train, validation = (
+            tokenize(part, tokenizer, tokenizer.model_max_length, spec.cache)
+            for part in (splits.train, splits.validation)
+        )
     if spec.model.is_new:
         model.prepare(labelled_batches(train, collator))
     return train, validation
+
+
+def first_process_first(args: TrainingArguments, cache: Cache) -> AbstractContextManager[None]:
+    """With a cache, let the first process of each machine write what the others then read."""
+    return nullcontext() if cache.home is None else args.main_process_first(desc="tokenizing")
 
 
 def say_unknown_tokens(trainer: ClassificationTrainer, spec: RunSpec) -> None:
