@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.characters import SURROGATE, printable
 from sentiment_hf.common.errors import FlagParser, InputError
 from sentiment_hf.settings.arguments import DataArguments
@@ -45,8 +46,10 @@ def make_parser() -> FlagParser:
         "--max_data_bytes",
         type=int,
         default=DataArguments.max_data_bytes,
-        help="what --file may hold, unpacked",
+        help="what --file may unpack to, if that is more than 50 times its size",
     )
+    parser.add_argument("--cache_dir", help="as in run: where large parquet files lie unpacked")
+    parser.add_argument("--no_cache", action="store_true", help="read a large file into memory, and leave nothing")
     parser.add_argument("--csv_delimiter", help="as in run: a character, or tab, comma, semicolon or pipe")
     parser.add_argument("--csv_quote", help="as in run: a character, or none if quotes belong to the texts")
     parser.add_argument("--text_column_names", help="text columns of --file. Default: those of training")
@@ -119,6 +122,7 @@ def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:
         csv=CsvSettings.parse(args.csv_delimiter, args.csv_quote),
         csv_raw=args.csv_raw,
         max_data_bytes=args.max_data_bytes,
+        cache=Cache() if args.no_cache else Cache.at(args.cache_dir),
         text_column_names=args.text_column_names,
         text_column_delimiter=args.text_column_delimiter,
         batch_size=args.batch_size,

@@ -102,7 +102,7 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
     names = dict.fromkeys(name for table in pieces for name in table.columns)
     columns = {name: [cell for table in pieces for cell in _cells(table, name)] for name in names}
     if rows_file is not None:
-        table = read_one_table(Path(rows_file), "--rows_file", args.max_data_bytes, args.csv)
+        table = read_one_table(Path(rows_file), "--rows_file", args.max_data_bytes, args.csv, args.cache)
         columns |= _added(table, columns)
     used = (*splits.notes["columns"]["text"], splits.notes["columns"]["label"])
     return splits, {

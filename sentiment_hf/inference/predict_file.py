@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sentiment_hf.common.arrow_column import ArrowColumn
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.table import Table
@@ -27,6 +28,7 @@ class TableArguments:
     csv: CsvSettings
     csv_raw: bool
     max_data_bytes: int
+    cache: Cache
     text_column_names: str | None
     text_column_delimiter: str | None
     batch_size: int
@@ -59,7 +61,7 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
         InputError: the file is too large or cannot be read, has no text column, or has an added column already.
     """
     settings = scorer.reading.fill_csv(args.csv) if scorer.reading else args.csv
-    table = read_one_table(args.file, "--file", args.max_data_bytes, settings)
+    table = read_one_table(args.file, "--file", args.max_data_bytes, settings, args.cache)
     task = scorer.task
     added = ["prediction", *(f"probability_{label}" for label in task.labels)]
     if taken := [name for name in added if name in table.columns]:

@@ -183,7 +183,7 @@ def train_and_test(
         save_model(trainer, identified.folder, spec.tuning.merge_adapter)
     with refusals_explained(lambda: args.do_train):
         scored |= score_model(
-            trainer, splits, [part for part in parts_to_score(args) if part not in scored], spec.cache
+            trainer, splits, [part for part in parts_to_score(args) if part not in scored], spec.data.cache
         )
     cost = training_cost(trainer) | of_first | environment(args.device)
     report = completed_report(report, identified, cost, scored)
@@ -203,7 +203,7 @@ def train_again(
     """The trainer of the second fit, the scores of validation by the first, and what the report keeps of the first."""
     spec, splits = identified.spec, identified.splits
     scored = score_model(
-        first, splits, [part for part in parts_to_score(first.args) if part == "validation"], spec.cache
+        first, splits, [part for part in parts_to_score(first.args) if part == "validation"], spec.data.cache
     )
     cost = training_cost(first)
     of_first = {name: cost[name] for name in ("steps", "epochs", "best_step", "validation_unknown_tokens")}

@@ -127,9 +127,22 @@ class DataArguments:
     max_train_samples: int | None = flag(None, "Use a stratified sample of this many rows of train.")
     max_eval_samples: int | None = flag(None, "Use a stratified sample of this many rows of validation.")
     max_predict_samples: int | None = flag(None, "Use a stratified sample of this many rows of test.")
-    max_data_bytes: int = flag(
-        10**9, "Largest size of the data files, unpacked. Larger files are refused before they are read."
+    cache_dir: str | None = flag(
+        None,
+        "Folder, of at most 20 GB, in which later runs find large tables, tokenizers and tokens again. Default: "
+        "sentiment_hf in the cache folder of the Hub (HF_HOME).",
     )
+    no_cache: bool = flag(False, "Read and tokenize anew, and leave nothing for later runs.")
+    max_data_bytes: int = flag(
+        10**9,
+        "Most bytes to which data files may unpack that unpack to more than 50 times their size. Larger ones are "
+        "refused before they are read.",
+    )
+
+    @property
+    def cache(self) -> Cache:
+        """Where large tables, tokenizers and tokens are kept for later runs."""
+        return Cache() if self.no_cache else Cache.at(self.cache_dir)
 
     @property
     def csv(self) -> CsvSettings:
@@ -200,12 +213,6 @@ class RunArguments:
     num_cpu_threads: int | None = flag(
         None, "Threads of each process. Default: all cores, divided among the processes."
     )
-    cache_dir: str | None = flag(
-        None,
-        "Folder, of at most 20 GB, in which later runs find the tokenizer and the tokens of the same texts. Default: "
-        "sentiment_hf in the cache folder of the Hub (HF_HOME).",
-    )
-    no_cache: bool = flag(False, "Tokenize anew, and leave nothing for later runs.")
     overwrite: bool = flag(False, "Replace another run in the output folder.")
     force_resume: bool = flag(
         False, "Continue from the checkpoint in the output folder even if data, model or flags have changed."
@@ -239,11 +246,6 @@ class RunSpec:
     run: RunArguments
     training: dict[str, Any]
     command: str = ""
-
-    @property
-    def cache(self) -> Cache:
-        """Where tokenizers and tokens are kept for later runs."""
-        return Cache() if self.run.no_cache else Cache.at(self.run.cache_dir)
 
     @property
     def recipe(self) -> str | None:

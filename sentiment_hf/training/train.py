@@ -57,8 +57,8 @@ def build_trainer(
     set_seed(args.seed)
     keep_back_chatter()
     stations = Stopwatch()
-    with stations.counting("preprocessing"), first_process_first(args, spec.cache):
-        tokenizer = load_tokenizer(spec, splits.train, resumed, spec.cache)
+    with stations.counting("preprocessing"), first_process_first(args, spec.data.cache):
+        tokenizer = load_tokenizer(spec, splits.train, resumed, spec.data.cache)
     model = load_model(spec, splits.task, tokenizer, trains=args.do_train)
     collator = FewLengthsCollator(tokenizer)
     with stations.counting("preprocessing"):
@@ -108,13 +108,13 @@ def preprocess(
     if vectors := spec.new_model.word_vectors:
         found = initialise_embedding(model, tokenizer, vectors)
         logger.warning("%s covers %.1f %% of the vocabulary", vectors, 100 * found)
-    with first_process_first(args, spec.cache):
+    with first_process_first(args, spec.data.cache):
         train, validation = (
-            tokenize(part, tokenizer, tokenizer.model_max_length, spec.cache)
+            tokenize(part, tokenizer, tokenizer.model_max_length, spec.data.cache)
             for part in (splits.train, splits.validation)
         )
     if spec.model.is_new:
-        model.prepare(labelled_batches(train, collator))
+        model.prepare(LabelledBatches(train, collator))
     return train, validation
 
 
@@ -129,10 +129,15 @@ def say_unknown_tokens(trainer: ClassificationTrainer, spec: RunSpec) -> None:
     say_unknown(unknown_in(trainer.eval_dataset, trainer.processing_class), known)
 
 
-def labelled_batches(train: EncodedTexts, collator: FewLengthsCollator) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Yield ids (batch, length), mask (batch, length) bool and labels (batch,), for all rows of `train`."""
-    for batch in DataLoader(longest_first(train)[0], batch_size=64, collate_fn=collator):
-        yield batch["input_ids"], batch["attention_mask"].bool(), batch["labels"]
+class LabelledBatches:
+    """All rows of `train`, as often as they are asked for: ids (batch, length), mask bool alike, labels (batch,)."""
+
+    def __init__(self, train: EncodedTexts, collator: FewLengthsCollator):
+        self.loader = DataLoader(longest_first(train)[0], batch_size=64, collate_fn=collator)
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
+        for batch in self.loader:
+            yield batch["input_ids"], batch["attention_mask"].bool(), batch["labels"]
 
 
 def run_callbacks(

@@ -5,6 +5,7 @@ import logging
 import socket
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from helpers import is_json
 from launching import python
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.data import parquet_files
 from sentiment_hf.data.carve import stratified
 from sentiment_hf.data.csv_files import read_csv_table
 from sentiment_hf.data.files import read_file
@@ -629,13 +631,38 @@ def test_files_that_unpack_to_more_than_is_allowed_are_refused_before_they_are_r
         assert "--max_data_bytes" in done.stderr
 
 
-def test_the_limit_counts_all_files(tmp_path):
+def test_the_limit_counts_all_files_and_no_honest_ones(tmp_path):
+    parts = ("train", "validation", "test")
     rows = "text,label\n" + "good,1\nbad,0\n" * 50
-    files = {f"{split}_file": write(tmp_path / f"{split}.csv", rows) for split in ("train", "validation", "test")}
-    size = len(rows)
-    assert len(load_splits(DataArguments(**files, max_data_bytes=3 * size)).train) == 100
-    with pytest.raises(InputError, match=r"test.csv: with it the data take more than"):
-        load_splits(DataArguments(**files, max_data_bytes=3 * size - 1))
+    files = {f"{part}_file": write(tmp_path / f"{part}.csv", rows) for part in parts}
+    assert len(load_splits(DataArguments(**files, max_data_bytes=1)).train) == 100
+    texts = [f"{word} {'so ' * 30_000}" for word in ("good", "bad")] * 30
+    table = pa.table({"text": texts, "label": [1, 0] * 30})
+    for part in parts:
+        pq.write_table(table, tmp_path / f"{part}.parquet", compression="zstd")
+    size, files = table.nbytes, {f"{part}_file": str(tmp_path / f"{part}.parquet") for part in parts}
+    assert len(load_splits(DataArguments(**files, max_data_bytes=int(3.1 * size))).train) == 60
+    with pytest.raises(InputError, match=r"test.parquet: with it the data take more than"):
+        load_splits(DataArguments(**files, max_data_bytes=int(2.9 * size)))
+
+
+def test_a_large_parquet_file_is_unpacked_once_and_mapped(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_files, "LARGE", 1)
+    class_dataset().to_parquet(tmp_path / "train.parquet")
+    given = DataArguments(train_file=str(tmp_path / "train.parquet"), cache_dir=str(tmp_path / "cache"))
+    plain = load_splits(replace(given, no_cache=True))
+    assert not (tmp_path / "cache").exists()
+    for _ in range(2):
+        splits = load_splits(given)
+        assert pairs(splits, "train") == pairs(plain, "train")
+        assert splits.task.labels == ("neg", "pos")
+        # Once it is there, nothing unpacks it again.
+        monkeypatch.setattr(parquet_files, "unpack", None)
+    class_dataset(ROWS[::-1]).to_parquet(tmp_path / "train.parquet")
+    monkeypatch.undo()
+    monkeypatch.setattr(parquet_files, "LARGE", 1)
+    assert sorted(pairs(load_splits(given), "test")) != sorted(pairs(plain, "test"))
+    assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
 def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path):

@@ -163,7 +163,7 @@ def test_every_format_has_the_rows_of_csv(model, tmp_path, source, suffix):
     table = pandas.DataFrame({"id": range(30), "text": TEXTS * 5, "when": pandas.Timestamp("2026-11-27")})
     writers = {
         ".csv": lambda path: table.to_csv(path, index=False),
-        ".jsonl": lambda path: table.to_json(path, orient="records", lines=True),
+        ".jsonl": lambda path: table.to_json(path, orient="records", lines=True, date_format="iso"),
         ".parquet": table.to_parquet,
     }
     writers[source](tmp_path / f"reviews{source}")
@@ -251,9 +251,10 @@ def test_a_formula_behind_a_separator_of_other_countries_stays_inside_its_quotes
 
 
 def test_a_file_that_unpacks_to_more_than_is_allowed_is_refused(model, tmp_path, capsys):
-    file = write_csv(tmp_path / "in.csv", [("good",)] * 100, ("text",))
+    file = tmp_path / "in.parquet"
+    pandas.DataFrame({"text": ["good " * 1000] * 1000}).to_parquet(file)
     assert predict_command([model, "--file", str(file), "--max_data_bytes", "100"]) == 2
-    assert "in.csv: with it the data take more than 100 bytes" in capsys.readouterr().err
+    assert "in.parquet: with it the data take more than 100 bytes" in capsys.readouterr().err
 
 
 def test_a_text_is_cut_to_the_length_of_the_training(model, capsys):
