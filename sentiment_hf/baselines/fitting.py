@@ -21,6 +21,7 @@ from sentiment_hf.baselines.estimators import BASELINES, Baseline
 from sentiment_hf.baselines.features import LexiconScores, Tokens, vader_analyzer
 from sentiment_hf.baselines.storage import save_baseline
 from sentiment_hf.common.errors import InputError, extra_explained
+from sentiment_hf.common.profile import station
 from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.settings.arguments import RunSpec
@@ -117,6 +118,7 @@ def refuse_lacking_class(splits: Splits, name: str) -> None:
         )
 
 
+@station("steps")
 def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool) -> FittedBaseline:
     """Fit `baseline` on train for each point of its grid, and keep the one with the best `metric` on validation.
 
@@ -130,7 +132,7 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
     labels, truth = train.labels, validation.labels
     weights = splits.class_weights if weighted else None
     stations = Stopwatch()
-    with stations.counting("preprocessing"):
+    with stations.counting("preprocessing"), station("preparing"):
         features = baseline.features.fit_transform(train.texts, labels)
         held_out = baseline.features.transform(validation.texts)
     search, classifiers = [], []
@@ -158,6 +160,7 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
     )
 
 
+@station("steps")
 def refit_baseline(fitted: FittedBaseline, splits: Splits, weighted: bool) -> FittedBaseline:
     """`fitted` with features and classifier fitted again, on train and validation, with the chosen regularisation.
 

@@ -5,6 +5,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sentiment_hf.common.errors import InputError, NotPushedError
+from sentiment_hf.common.files import write_json
+from sentiment_hf.common.layout import PROFILE_FILE
+from sentiment_hf.common.processor import processor_name
+from sentiment_hf.common.profile import PROFILE, profile_table
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.run_flags import parse_run
 
@@ -28,9 +32,19 @@ def run_main(argv: Sequence[str]) -> None:
 
     if not PartialState().is_main_process:
         return
-    print(f"{result_table(report)}\n\n{what_next(report)}", flush=True)
+    print(result_table(report))
+    if spec.run.profile:
+        show_profile(report)
+    print(f"\n{what_next(report)}", flush=True)
     if spec.training["push_to_hub"]:
         print(f"pushed to {push_run(spec, report)}")
+
+
+def show_profile(report: "Report") -> None:
+    """Print where the time of the run went in this process, and write it to profile.json."""
+    seconds = PROFILE.end()
+    print(f"\n{profile_table(seconds)}")
+    write_json(report.folder / PROFILE_FILE, {"seconds": seconds, "processor": processor_name()})
 
 
 def what_next(report: "Report") -> str:

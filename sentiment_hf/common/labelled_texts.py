@@ -10,6 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sentiment_hf.common.profile import station
+
 # Texts that become Python objects at a time.
 CHUNK = 1000
 
@@ -83,6 +85,7 @@ class LabelledTexts:
         return replace(self, **chosen)
 
 
+@station("hashing")
 def digests_of(part: LabelledTexts) -> np.ndarray:
     """(rows,) SipHash of each text. Of five million texts, two share one with a chance of 1 to 1.5 million."""
     found = [pd.util.hash_array(np.array(batch.to_pylist(), object), categorize=False) for batch in part.batches()]

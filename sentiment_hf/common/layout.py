@@ -2,6 +2,7 @@
 
 # Description of a run. IDENTITY is written first, REPORT last: a folder without REPORT holds no finished run.
 IDENTITY, REPORT, INFERENCE, LOCK = "run.json", "report.json", "inference.json", ".lock"
+PROFILE_FILE = "profile.json"
 
 # The second fit of --refit, on train and validation: its own checkpoints and logged metrics.
 REFIT = "refit"
@@ -50,7 +51,7 @@ MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", ADAPTER_CONFIG, LABELS,
 
 # Files that a run writes in addition to the model.
 RESULTS = (REPORT, INFERENCE, BROKEN_BATCH, *PREDICTIONS.values(), HISTORY, TRAINER_STATE, "training_args.bin")
-RESULTS += (READING, CARD, f"{EVAL_RESULTS}/*.yaml")
+RESULTS += (READING, PROFILE_FILE, CARD, f"{EVAL_RESULTS}/*.yaml")
 RESULTS += ("all_results.json", "train_results.json", "eval_results.json", "test_results.json")
 
 # Files that remain if a run is killed before it has written IDENTITY.

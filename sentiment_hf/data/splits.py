@@ -15,6 +15,7 @@ import pyarrow as pa
 from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts, framed
+from sentiment_hf.common.profile import station
 from sentiment_hf.data.carve import stratified
 from sentiment_hf.data.columns import (
     find_columns,
@@ -48,6 +49,7 @@ class Splits:
     reading: Reading
 
     @cached_property
+    @station("hashing")
     def data_hash(self) -> str:
         """SHA-256 over texts and labels of the three parts, in their order."""
         digest = hashlib.sha256()
@@ -67,6 +69,7 @@ class Splits:
         return replace(self, train=LabelledTexts.joined([self.train, self.validation]))
 
     @cached_property
+    @station("hashing")
     def test_hash(self) -> str:
         """SHA-256 over the test texts and their labels as text: what runs on any part of train have in common."""
         labels = self.task.as_text(self.test.labels)
@@ -135,6 +138,7 @@ def _added(table: Table, columns: dict[str, list]) -> dict[str, list]:
     return {name: _cells(table, name) for name in table.columns}
 
 
+@station("splitting")
 def _split(args: DataArguments, source: Source) -> Splits:
     tables = source.tables
     texts, label = find_columns(tables["train"][0], args)

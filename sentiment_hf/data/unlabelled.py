@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from sentiment_hf.common.profile import station
 from sentiment_hf.data.columns import LABEL_NAMES, find_columns
 from sentiment_hf.data.sources import Source, find_tables
 from sentiment_hf.data.table import Table
@@ -16,6 +17,7 @@ logger = logging.getLogger(__name__)
 NO_CLASS = (-1, "-1")
 
 
+@station("reading")
 def labelled_source(args: DataArguments) -> Source:
     """The data that the flags name, without a validation or a test part that has no label in any row, which is said.
 

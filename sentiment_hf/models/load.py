@@ -14,6 +14,7 @@ from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.layout import TOKENIZER_FILE
+from sentiment_hf.common.profile import station
 from sentiment_hf.models.adapters import apply_tuning
 from sentiment_hf.models.checkpoint import checkpoint_config, checkpoint_tokenizer, label_names, load_checkpoint
 from sentiment_hf.models.fresh import new_model
@@ -36,6 +37,7 @@ LONGEST_TEXT = 100_000
 ATTENTION_DROPOUT = {"attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"}
 
 
+@station("tokenizer")
 def load_tokenizer(
     spec: RunSpec, texts: LabelledTexts, resumed: ModelRef | None = None, cache: Cache | None = None
 ) -> PreTrainedTokenizerBase:
@@ -94,6 +96,7 @@ def limit_length(tokenizer: PreTrainedTokenizerBase, options: TokenizerArguments
     return tokenizer
 
 
+@station("preparing")
 def load_model(spec: RunSpec, task: Task, tokenizer: PreTrainedTokenizerBase, trains: bool = True) -> PreTrainedModel:
     """A new custom model with the settings of --model_config, or a checkpoint with a head for the labels of the task.
 

@@ -18,6 +18,7 @@ from accelerate.utils.memory import clear_device_cache
 from threadpoolctl import threadpool_limits
 
 from sentiment_hf.common.layout import REFIT
+from sentiment_hf.common.profile import PROFILE, station
 from sentiment_hf.common.stopwatch import STATIONS, Stopwatch
 from sentiment_hf.data.splits import load_splits
 from sentiment_hf.models.checkpoint import checkpoint_reading
@@ -84,6 +85,7 @@ def run(spec: RunSpec) -> Report:
         TrainingError: training or scoring failed.
         Interrupted: a signal stopped the run after a checkpoint was saved.
     """
+    PROFILE.begin()
     memory_at_start = psutil.Process().memory_info().rss
     show_progress(not spec.training["disable_tqdm"])
     args = training_arguments(spec)
@@ -190,13 +192,14 @@ def train_and_test(
             trainer, splits, [part for part in parts_to_score(args) if part not in scored], spec.data.cache
         )
     cost = training_cost(trainer) | of_first | environment(args.device)
-    report = completed_report(report, identified, cost, scored)
-    if identified.writes:
-        if saves:
-            write_card(identified.folder, report)
-        report.save(identified.folder)
-        delete_checkpoints(identified.folder / REFIT)
-    first.keep_best_alone()
+    with station("report"):
+        report = completed_report(report, identified, cost, scored)
+        if identified.writes:
+            if saves:
+                write_card(identified.folder, report)
+            report.save(identified.folder)
+            delete_checkpoints(identified.folder / REFIT)
+        first.keep_best_alone()
     trainer.end()
     return report
 
@@ -265,6 +268,7 @@ def report_before_training(identified: IdentifiedRun) -> Report:
     )
 
 
+@station("report")
 def completed_report(report: Report, identified: IdentifiedRun, cost: dict[str, Any], scored: Scored) -> Report:
     """`report` with the cost of training and the scores added; also writes the predictions."""
     if identified.writes:

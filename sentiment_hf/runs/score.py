@@ -14,6 +14,7 @@ from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import atomic_write
 from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.layout import PREDICTIONS
+from sentiment_hf.common.profile import station
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import kept_part
@@ -34,6 +35,7 @@ Scored = dict[str, tuple[np.ndarray, np.ndarray]]
 METRIC_PREFIXES = {"validation": "eval", "test": "test"}
 
 
+@station("scoring")
 def score_model(trainer: ClassificationTrainer, splits: Splits, parts: Iterable[str], cache: Cache) -> Scored:
     """Logits and labels of the named parts."""
     tokenizer, scored = trainer.processing_class, {}
@@ -52,6 +54,7 @@ def parts_to_score(args: TrainingArguments) -> list[str]:
     return [part for part, wanted in (("validation", args.do_eval), ("test", args.do_predict)) if wanted]
 
 
+@station("scoring")
 def score_baseline(fitted: "FittedBaseline", rows: LabelledTexts) -> tuple[np.ndarray, np.ndarray]:
     """(rows, outputs) logits and (rows,) labels."""
     return fitted.logits(rows.texts), rows.labels

@@ -210,6 +210,7 @@ class RunArguments:
     dry_run: bool = flag(
         False, "Show what would be read and trained, and how long it would take, by a few real steps; write nothing."
     )
+    profile: bool = flag(False, "Show where the time of the run went, station by station, and write profile.json.")
     num_cpu_threads: int | None = flag(
         None, "Threads of each process. Default: all cores, divided among the processes."
     )

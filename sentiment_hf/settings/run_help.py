@@ -21,7 +21,7 @@ USUAL_FLAGS = {
     "tuning of a checkpoint": "tuning lora_r lora_alpha lora_target_modules merge_adapter attention_dropout",
     "training": "num_train_epochs max_steps learning_rate lr_scheduler_type warmup_steps weight_decay "
     "per_device_train_batch_size gradient_accumulation_steps auto_find_batch_size bf16 class_weights eval_strategy "
-    "early_stopping_patience seed dry_run",
+    "early_stopping_patience seed dry_run profile",
     "the run": "config output_dir do_train do_eval do_predict overwrite num_cpu_threads cache_dir no_cache "
     "disable_tqdm",
     "pushing to the Hub": "push_to_hub hub_model_id overwrite_card license",

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts
+from sentiment_hf.common.profile import station
 from sentiment_hf.text.encode import encode, kept_part
 from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.text.line_breaks import LINE_BREAK_ENTRY
@@ -21,6 +22,7 @@ from sentiment_hf.text.line_breaks import LINE_BREAK_ENTRY
 MANY = 5000
 
 
+@station("tokenizing")
 def tokenize(
     part: LabelledTexts, tokenizer: PreTrainedTokenizerBase, max_length: int, cache: Cache | None = None
 ) -> EncodedTexts:

@@ -7,6 +7,7 @@ import torch
 from torch.utils.data import Sampler
 from transformers import BatchEncoding, PreTrainedTokenizerBase
 
+from sentiment_hf.common.profile import station
 from sentiment_hf.text.encoded import EncodedTexts, pad
 
 
@@ -66,6 +67,7 @@ class FewLengthsCollator:
     def __init__(self, tokenizer: PreTrainedTokenizerBase):
         self.tokenizer = tokenizer
 
+    @station("collating")
     def __call__(self, batch: list[EncodedTexts]) -> BatchEncoding:
         """The batch, the only element of the list that `DataLoader` hands over -> tensors (batch, length)."""
         (texts,) = batch

@@ -14,6 +14,7 @@ from transformers import TrainerCallback
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import write_json, write_text
 from sentiment_hf.common.layout import CLOCK
+from sentiment_hf.common.profile import station
 from sentiment_hf.common.signals import restore_handlers, set_handlers
 from sentiment_hf.training.checkpoints import checkpoint_at, delete_old_checkpoints, write_manifest
 from sentiment_hf.training.clock import Clock
@@ -116,6 +117,7 @@ class CheckpointsOnDisk(TrainerCallback):
             if best.is_dir():
                 state.best_model_checkpoint = str(best)
 
+    @station("checkpoints")
     def on_save(self, args, state, control, **kwargs):
         """Wait until every process has written its files; then the first process completes the checkpoint."""
         PartialState().wait_for_everyone()

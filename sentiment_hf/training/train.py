@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, TrainerCallback, TrainingArguments, se
 from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError, Interrupted, TrainingError
 from sentiment_hf.common.layout import HISTORY
+from sentiment_hf.common.profile import station
 from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.models.load import load_model, load_tokenizer
@@ -114,7 +115,8 @@ def preprocess(
             for part in (splits.train, splits.validation)
         )
     if spec.model.is_new:
-        model.prepare(LabelledBatches(train, collator))
+        with station("preparing"):
+            model.prepare(LabelledBatches(train, collator))
     return train, validation
 
 
@@ -177,6 +179,7 @@ def refusals_explained(proved: Callable[[], bool] = lambda: False) -> Iterator[N
         raise InputError(f"these flags cannot be used here ({type(error).__name__}): {reason}") from error
 
 
+@station("steps")
 def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
     """Train from the start or from a whole `checkpoint`; the model then has the weights that are best on validation.
 
@@ -203,6 +206,7 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
     trainer.save_metrics("train", result.metrics)
 
 
+@station("report")
 def save_model(trainer: ClassificationTrainer, folder: Path, merge: bool) -> None:
     """Save the model in `folder`: a whole checkpoint, or an adapter unless `merge` merges it into its base."""
     with trainer.clock.stations.counting("saving"):

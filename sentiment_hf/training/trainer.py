@@ -17,6 +17,7 @@ from transformers.trainer_utils import TrainOutput
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import atomic_write, write_json
 from sentiment_hf.common.layout import TRAINER_STATE
+from sentiment_hf.common.profile import station
 from sentiment_hf.models.adapters import write_labels
 from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.task import Task
@@ -152,6 +153,7 @@ class ClassificationTrainer(Trainer):
         if not self.control.should_training_stop:
             super()._run_epoch(*args, **kwargs)
 
+    @station("evaluation")
     def evaluate(self, *args, **kwargs) -> dict[str, float]:
         """Score validation, by which the checkpoint is chosen; count its seconds."""
         with self.clock.stations.counting("evaluation"):
@@ -183,6 +185,7 @@ class ClassificationTrainer(Trainer):
         if self.reading:
             self.reading.save(folder)
 
+    @station("checkpoints")
     def _save_checkpoint(self, *args, **kwargs) -> None:
         """Write a checkpoint. If the disk is full, delete the incomplete checkpoint and raise TrainingError.
 
@@ -192,6 +195,7 @@ class ClassificationTrainer(Trainer):
         with full_disk_explained(there), self.clock.stations.counting("saving"):
             super()._save_checkpoint(*args, **kwargs)
 
+    @station("checkpoints")
     def _load_best_model(self) -> None:
         """Load the best checkpoint. Raise TrainingError if its files have changed since they were written.
 
