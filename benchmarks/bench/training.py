@@ -65,11 +65,11 @@ def minilm_trainers(settings: Settings, dataset: str) -> dict[str, TimedTrainer]
 
 
 def cost(name: str, trainer: ClassificationTrainer, tokens_per_second: float, best: float) -> dict[str, float]:
-    """Operations of training for a token, in millions, and the share of `best` GFLOP/s that they come to, in %."""
+    """Operations of training for a token, and the share of `best` GFLOP/s that they come to, in %."""
     passes = PASSES["lora" if name.endswith("lora") else "other"]
     operations = passes * operations_per_token(trainer, batches=8)
     return {
-        "MFLOP a token": operations / 1e6,
+        "operations a token": operations,
         "share of torch.mm in fp32 (%)": 100 * operations * tokens_per_second / (best * 1e9),
     }
 
@@ -79,7 +79,7 @@ def keras(settings: Settings, dataset: str, rounds: int) -> dict[str, Any]:
     seconds = settings.pick(5.0, 1.5)
     timed = TimedTrainer(seconds, "--config", "configs/keras-lstm.yaml", "--dataset", dataset)
     file = settings.work / "batches.npz"
-    save_batches(timed.trainer, settings.pick(12, 3), file)
+    save_batches(timed.trainer, settings.pick(12, 6), file)
     ways = {"this program": timed.tokens_per_second}
     for name, way in (("Keras, the same batches", "same"), ("Keras, all padded to 250", "padded")):
         ways[name] = lambda way=way: finish(peer("keras_lstm", file, way)).printed["tokens_per_second"]
