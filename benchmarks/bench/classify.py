@@ -1,6 +1,6 @@
 """Texts of a csv file by this program, without its start: python -m benchmarks.bench.classify MODEL texts.csv
 
-Prints one line of JSON: the seconds of classifying all texts, or with --latency N those of each of the first N.
+Prints one line of JSON: the seconds of classifying all texts, and those of each of the first --latency.
 """
 
 import argparse
@@ -17,13 +17,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
     parser.add_argument("file", type=Path)
-    parser.add_argument("--latency", type=int)
+    parser.add_argument("--latency", type=int, default=0)
     flags = parser.parse_args()
     scorer, texts = sentiment_hf.load(flags.model), read_texts(flags.file)
-    if flags.latency:
-        print(json.dumps({"latencies": [seconds_of(scorer, [text]) for text in texts[: flags.latency]]}))
-        return
-    print(json.dumps({"classifying": seconds_of(scorer, texts)}))
+    classifying = seconds_of(scorer, texts)
+    latencies = [seconds_of(scorer, [text]) for text in texts[: flags.latency]]
+    print(json.dumps({"classifying": classifying, "latencies": latencies}))
 
 
 def seconds_of(scorer, texts: list[str]) -> float:

@@ -25,15 +25,15 @@ INTERVAL = 0.05
 
 @dataclass(frozen=True)
 class Finished:
-    """A process that has ended well: its seconds from start to end, its standard output, its peak memory in bytes.
+    """A process that has ended well: its seconds from start to end, and its standard output.
 
-    Memory is 0 if nobody looked.
+    anonymous, memory: its largest anonymous memory, and the largest with shared memory, in bytes; 0 if nobody looked.
     """
 
     seconds: float
     output: str
     anonymous: int = 0
-    shared: int = 0
+    memory: int = 0
 
     @property
     def printed(self) -> dict:
@@ -73,22 +73,22 @@ class Peak:
     """Looks at the memory of a process and of all that it started until `stop`."""
 
     def __init__(self, pid: int):
-        self.pid, self.anonymous, self.shared = pid, 0, 0
+        self.pid, self.anonymous, self.memory = pid, 0, 0
         self.stopped = threading.Event()
         self.thread = threading.Thread(target=self.look, daemon=True)
         self.thread.start()
 
     def look(self) -> None:
-        """Keep the largest sums of anonymous and of shared memory."""
+        """Keep the largest of each."""
         while not self.stopped.wait(INTERVAL):
             anonymous, shared = memory_of_family(self.pid)
-            self.anonymous, self.shared = max(self.anonymous, anonymous), max(self.shared, shared)
+            self.anonymous, self.memory = max(self.anonymous, anonymous), max(self.memory, anonymous + shared)
 
     def stop(self) -> tuple[int, int]:
-        """Peak anonymous and peak shared memory, in bytes."""
+        """Peak anonymous memory, and peak of anonymous and shared memory, in bytes."""
         self.stopped.set()
         self.thread.join()
-        return self.anonymous, self.shared
+        return self.anonymous, self.memory
 
 
 def memory_of_family(pid: int) -> tuple[int, int]:

@@ -1,7 +1,7 @@
 """`transformers.pipeline` over a csv file: python -m benchmarks.peers.pipeline MODEL texts.csv --output out.csv
 
-Prints one line of JSON: the seconds since the process was started, and when each station was over. With --latency N
-it classifies the first N texts one by one instead, and prints the seconds of each.
+Prints one line of JSON: the seconds since the process was started, when each station was over, and the seconds of each
+of the first --latency texts, which are classified one by one when all that is done.
 """
 
 import argparse
@@ -22,14 +22,11 @@ def main() -> None:
     parser.add_argument("file", type=Path)
     parser.add_argument("--output", type=Path)
     parser.add_argument("--batch_size", type=int, default=1)
-    parser.add_argument("--latency", type=int)
+    parser.add_argument("--latency", type=int, default=0)
     flags = parser.parse_args()
     classify = pipeline("text-classification", model=flags.model, trust_remote_code=True)
     texts = read_texts(flags.file)
     stations["loading"] = elapsed()
-    if flags.latency:
-        print(json.dumps({"latencies": [seconds_of(classify, text) for text in texts[: flags.latency]]}))
-        return
     scored = list(classify(texts, batch_size=flags.batch_size, truncation=True, top_k=None))
     stations["classifying"] = elapsed()
     if flags.output:
@@ -37,7 +34,8 @@ def main() -> None:
         scores = [{one["label"]: one["score"] for one in row} for row in scored]
         columns = {f"probability_{name}": [row[name] for row in scores] for name in names}
         write_predictions(flags.output, texts, [row[0]["label"] for row in scored], **columns)
-    print(json.dumps({"seconds": elapsed(), "stations": stations}))
+    found = {"seconds": elapsed(), "stations": stations}
+    print(json.dumps(found | {"latencies": [seconds_of(classify, text) for text in texts[: flags.latency]]}))
 
 
 def seconds_of(classify, text: str) -> float:

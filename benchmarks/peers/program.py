@@ -3,25 +3,30 @@
 import argparse
 import csv
 import json
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 
 def elapsed() -> float:
-    """Seconds since this process was started, before Python was there."""
-    return time.time() - psutil.Process().create_time()
+    """Seconds since this process was started, before Python was there.
+
+    Read from /proc, because psutil adds the ticks since the boot to a time of the boot in whole seconds.
+    """
+    after_name = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    started = int(after_name[19]) / os.sysconf("SC_CLK_TCK")
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - started
 
 
 def read_part(folder: Path, part: str) -> tuple[list[str], list]:
-    """Texts and labels of the parquet files whose names begin with `part`."""
-    files = sorted(folder.glob(f"{part}*.parquet"))
+    """Texts and labels of the parquet files in `folder`, at any depth, whose names begin with `part`."""
+    files = sorted(folder.rglob(f"{part}*.parquet"))
     if not files:
         raise FileNotFoundError(f"{folder} has no {part}*.parquet")
     table = pa.concat_tables([pq.read_table(file, columns=["text", "label"]) for file in files])
