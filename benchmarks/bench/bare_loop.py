@@ -56,7 +56,7 @@ def in_bare_loop(trainer: ClassificationTrainer, step: Callable[[dict], Tensor],
 
 def bare_loop(settings: Settings, dataset: str, rounds: int) -> dict[str, Any]:
     """Tokens/s of the three ways on the same batches."""
-    steps = str(settings.pick(20, 5))
+    steps = str(settings.pick(15, 5))
     timed = TimedTrainer(math.inf, "--model", "custom-lstm", "--dataset", dataset, "--max_steps", steps)
 
     def bare() -> float:

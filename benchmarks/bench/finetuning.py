@@ -31,12 +31,12 @@ def measure(settings: Settings) -> dict[str, Any]:
     texts = BATCH * settings.pick(8, 2)
     folder = data_folder(settings, texts, BATCH)
     tables = []
-    for length in (256, 512):
+    for length in settings.pick((256, 512), (256,)):
         ways = {
             OURS: lambda length=length: of_ours(settings.minilm, length, folder),
             PEER: lambda length=length: of_peer(settings.minilm, length, folder),
         }
-        runs = by_turns(ways, settings.pick(3, 1))
+        runs = by_turns(ways, settings.pick(2, 1))
         tables.append(table(f"At most {length} tokens, {texts} texts", "texts/s", runs, "more", OURS))
     return {"tables": tables}
 

@@ -22,34 +22,36 @@ FEW_STEPS = (
 )
 CORES = {"all cores": False, "one core": True}
 
+# By what the slowest way takes: `pipeline` with one text at a time on one core.
+TEXTS = {"custom-ngram": 10_000, "custom-lstm": 2500, "MiniLM": 400}
+QUICK_TEXTS = {"custom-ngram": 2000, "MiniLM": 50}
+
 
 def measure(settings: Settings) -> dict[str, Any]:
-    """Tables of whole processes, rates and latencies, by model and number of cores."""
+    """Tables of whole processes, of classifying alone and of single texts, by model and number of cores."""
     folder = data_folder(settings, *settings.pick((None, None), (2000, 2000)))
     models = trained_models(settings, folder)
     peers = trained_peers(settings, folder)
     tables = []
     for cores, one_core in CORES.items():
         for name, (model, rows) in models.items():
-            file = text_file(folder, rows)
-            tables += beside_pipeline(settings, f"{name}, {cores}", model, file, one_core)
+            tables += beside_pipeline(settings, f"{name}, {cores}", model, text_file(folder, rows), one_core)
         file = text_file(folder, settings.pick(25_000, 2000))
         tables += beside_peers(settings, f"custom-ngram, {cores}", models["custom-ngram"][0], peers, file, one_core)
     return {"tables": tables}
 
 
 def trained_models(settings: Settings, folder: Path) -> dict[str, tuple[Path, int]]:
-    """{model: (folder of a run, rows to classify)}; MiniLM if there is one, no LSTM with --quick."""
-    rows = settings.pick({"custom-ngram": 25_000, "custom-lstm": 5000}, {"custom-ngram": 2000})
-    flags = {name: ("--model", name) for name in rows}
+    """{model: (folder of a run, texts to classify)}; MiniLM if there is one."""
+    texts = settings.pick(TEXTS, QUICK_TEXTS)
+    flags = {name: ("--model", name) for name in texts if name != "MiniLM"}
     if settings.minilm:
-        rows["MiniLM"] = settings.pick(1000, 100)
         small = ("--max_train_samples", "100", "--max_steps", "2", "--max_seq_length", "256")
         flags["MiniLM"] = ("--model", str(settings.minilm), *small)
     for name, given in flags.items():
         data = ("--dataset", str(folder), "--output_dir", str(settings.work / name))
         finish([*RUN, *data, *FEW_STEPS, *given])
-    return {name: (settings.work / name, rows[name]) for name in flags}
+    return {name: (settings.work / name, texts[name]) for name in flags}
 
 
 def trained_peers(settings: Settings, folder: Path) -> dict[str, tuple[str, Path]]:
@@ -61,20 +63,15 @@ def trained_peers(settings: Settings, folder: Path) -> dict[str, tuple[str, Path
 
 
 def beside_pipeline(settings: Settings, title: str, model: Path, file: Path, one_core: bool) -> list[dict[str, Any]]:
-    """Tables of whole processes, rates and latencies of `predict` and of `pipeline`, whose answers must agree."""
+    """Tables of `predict` and `pipeline`, whose answers must agree: whole, without the start, one text at a time."""
     latency = settings.pick(200, 50)
     sizes = {"pipeline": 1, "pipeline, 32 at a time": 32}
     outputs = {name: settings.work / f"{name}.csv" for name in (OURS, *sizes)}
 
     def pipeline(name: str) -> dict[str, Any]:
-        words = (
-            "--output",
-            outputs[name],
-            "--batch_size",
-            sizes[name],
-            "--latency",
-            latency if sizes[name] == 1 else 0,
-        )
+        words = ["--output", outputs[name], "--batch_size", sizes[name]]
+        if sizes[name] == 1:
+            words += ["--latency", latency]
         return of_peer(peer("pipeline", model, file, *words), one_core)
 
     ways = {OURS: lambda: of_ours(model, file, outputs[OURS], one_core, latency)}
@@ -87,7 +84,7 @@ def beside_pipeline(settings: Settings, title: str, model: Path, file: Path, one
 def beside_peers(
     settings: Settings, title: str, model: Path, peers: dict[str, tuple[str, Path]], file: Path, one_core: bool
 ) -> list[dict[str, Any]]:
-    """Tables of whole processes and rates of `predict` and of the models of other libraries."""
+    """Tables of `predict` and of the models of other libraries: whole processes, and without their start."""
     output = settings.work / "peers.csv"
     ways = {OURS: lambda: of_ours(model, file, output, one_core)} | {
         name: lambda program=program, trained=trained: of_peer(
@@ -124,9 +121,8 @@ def of_peer(command: list[str], one_core: bool) -> dict[str, Any]:
 
 def two_tables(title: str, found: dict[str, list[dict]], facts: dict | None = None) -> list[dict[str, Any]]:
     """Tables of whole processes, and of the seconds without their start."""
-    whole, alone = (
-        {name: [one[key] for one in of] for name, of in found.items()} for key in ("seconds", "classifying")
-    )
+    whole = {name: [one["seconds"] for one in of_way] for name, of_way in found.items()}
+    alone = {name: [one["classifying"] for one in of_way] for name, of_way in found.items()}
     return [
         table(f"{title}: whole processes", "s", whole, "less", OURS, facts),
         table(f"{title}: without their start", "s", alone, "less", OURS),

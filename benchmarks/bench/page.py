@@ -30,8 +30,9 @@ and a model card; it trains on nine tenths of train, the peers on all of it.""",
     "inference": (
         "Inference",
         """Unlabelled texts in a csv file become a csv file with classes. `predict` is the command of this program,
-`pipeline` that of transformers, at the same limit of tokens. Whole processes have their start in them, rates have not.
-One core is one thread that is bound to it.""",
+`pipeline` that of transformers, at the same limit of tokens; a largest difference is that of two probabilities of a
+text. Without the start, seconds begin when model and texts are loaded, and end before the csv file is written. One
+core is one thread that is bound to it.""",
     ),
     "finetuning": (
         "Fine-tuning",
@@ -98,8 +99,9 @@ def compared(table: dict[str, Any], way: str) -> str:
     """How many times as good ours is."""
     if way == table["ours"]:
         return ""
-    middle, *ends = (f"{number:.2f}" for number in spread(ratios(table, way)))
-    return f"{middle} times as {'fast' if table['unit'] != 'MiB' else 'small'} ({' to '.join(ends)})"
+    of_rounds = ratios(table, way)
+    middle, least, most = (f"{number:.2f}" for number in spread(of_rounds))
+    return f"{middle} times as fast" + (f" ({least} to {most})" if len(of_rounds) > 1 else "")
 
 
 def with_spread(values: list[float]) -> str:

@@ -30,7 +30,7 @@ PASSES = {"lora": 2, "other": 3}
 def measure(settings: Settings) -> dict[str, Any]:
     """Tables of rates, of all models, of custom-lstm in a bare loop, and of Keras."""
     dataset = str(data_folder(settings, *settings.pick((None, 1000), (3000, 300))))
-    rounds = settings.pick(3, 2)
+    rounds = settings.pick(3, 1)
     rates, models = models_and_machine(settings, dataset, rounds)
     return {"tables": [rates, models, bare_loop(settings, dataset, rounds), keras(settings, dataset, rounds)]}
 
@@ -79,7 +79,7 @@ def keras(settings: Settings, dataset: str, rounds: int) -> dict[str, Any]:
     seconds = settings.pick(5.0, 1.5)
     timed = TimedTrainer(seconds, "--config", "configs/keras-lstm.yaml", "--dataset", dataset)
     file = settings.work / "batches.npz"
-    save_batches(timed.trainer, settings.pick(12, 6), file)
+    save_batches(timed.trainer, settings.pick(10, 5), file)
     ways = {"this program": timed.tokens_per_second}
     for name, way in (("Keras, the same batches", "same"), ("Keras, all padded to 250", "padded")):
         ways[name] = lambda way=way: finish(peer("keras_lstm", file, way)).printed["tokens_per_second"]
