@@ -5,11 +5,12 @@ from statistics import median
 from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
+Way = TypeVar("Way")
 
 
-def by_turns(ways: dict[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+def by_turns(ways: dict[Way, Callable[[], T]], rounds: int) -> dict[Way, list[T]]:
     """What each way returned in each round. In a round each way has one turn, so that a slow minute meets all."""
-    found: dict[str, list[T]] = {name: [] for name in ways}
+    found: dict[Way, list[T]] = {name: [] for name in ways}
     for number in range(rounds):
         for name, measure in ways.items():
             found[name].append(measure())

@@ -1,6 +1,7 @@
 """Pictures of how seconds and memory grow."""
 
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 
@@ -21,8 +22,10 @@ def draw(curves: list[dict[str, Any]], folder: Path, name: str) -> list[str]:
     for axes, curve in zip([places] if len(curves) == 1 else places, curves, strict=True):
         for x, values in zip(curve["x"], curve["y"], strict=True):
             axes.plot([x] * len(values), values, "o", color="tab:blue", alpha=0.6)
-        axes.plot(curve["x"], [sorted(values)[len(values) // 2] for values in curve["y"]], color="tab:blue")
-        axes.set(title=curve["title"], xlabel=curve["x_label"], ylabel=curve["y_label"], xscale="log", ylim=(0, None))
+        axes.plot(curve["x"], [median(values) for values in curve["y"]], color="tab:blue")
+        axes.set(title=curve["title"], xlabel=curve["x_label"], ylabel=curve["y_label"])
+        # From 0 on both axes, so that what grows in proportion is seen to do so.
+        axes.set(xlim=(0, None), ylim=(0, None))
     folder.mkdir(exist_ok=True)
     file = folder / f"performance-{name}.png"
     figure.savefig(file, dpi=110, metadata={"Software": None})
