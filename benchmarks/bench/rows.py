@@ -17,8 +17,11 @@ FLAGS = (
     *("--eval_strategy", "epoch", "--save_strategy", "epoch"),
 )
 
-# What a run and a prediction import, kept for a second so that its memory is seen.
-IMPORTS = "import time, sentiment_hf.runs.run, sentiment_hf.inference.predict_file as _; time.sleep(1)"
+# What a run and a prediction import.
+IMPORTS = {
+    "run": "sentiment_hf.runs.run",
+    "predict": "sentiment_hf.inference.predict_file, sentiment_hf.inference.classifier",
+}
 
 
 def measure(settings: Settings) -> dict[str, Any]:
@@ -26,18 +29,26 @@ def measure(settings: Settings) -> dict[str, Any]:
     folder, file = settings.work / "data", settings.work / "all.parquet"
     write_parts(folder, settings.rows, LENGTH, files=FILES)
     write_rows(file, settings.rows, LENGTH, seed=0)
-    imports = finish([sys.executable, "-c", IMPORTS], watch=True)
-    found = {}
+    imports = {name: of_imports(modules) for name, modules in IMPORTS.items()}
+    runs, facts = {}, {}
     for model in MODELS:
         run, output = settings.work / model, settings.work / f"{model}.csv"
         data = ("--dataset", str(folder), "--output_dir", str(run))
-        found[f"{model}, run"] = finish([*RUN, "--model", model, *data, *FLAGS], watch=True)
         words = ("--file", str(file), "--output", str(output), "--max_data_bytes", str(10**12))
-        found[f"{model}, predict"] = finish([*PROGRAM, "predict", str(run), *words], watch=True)
-        print(f"  {model}", flush=True)
-    runs = {name: [one.seconds] for name, one in found.items()}
-    facts = {name: memory(one, imports, settings.rows) for name, one in found.items()}
+        for name, command in (
+            ("run", [*RUN, "--model", model, *data, *FLAGS]),
+            ("predict", [*PROGRAM, "predict", str(run), *words]),
+        ):
+            done = finish(command, watch=True)
+            runs[f"{model}, {name}"] = [done.seconds]
+            facts[f"{model}, {name}"] = memory(done, imports[name], settings.rows)
+            print(f"  {model}, {name}", flush=True)
     return {"tables": [table(f"{settings.rows:,} rows", "s", runs, "less", facts=facts)]}
+
+
+def of_imports(modules: str) -> Finished:
+    """A process that imports modules and waits for a second, so that its memory is seen."""
+    return finish([sys.executable, "-c", f"import time, {modules}; time.sleep(1)"], watch=True)
 
 
 def memory(of: Finished, imports: Finished, rows: int) -> dict[str, float]:
