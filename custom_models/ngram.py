@@ -15,11 +15,22 @@ from .base import TextClassifier, TextClassifierConfig, TextModel
 
 # The odd number next to 2^63 / golden ratio. It spreads neighbouring ids over the high bits (Knuth, TAOCP 3, 6.4).
 MULTIPLIER = 0x4F1BBCDCBFA53E0B
+# No n-gram has this hash: of 64 bits the hash of an n-gram has 44.
+LARGEST = torch.iinfo(torch.int64).max
+# Places of the table in which n-grams are counted, of four bytes.
+SKETCH = 2**25
+# Codes that are sorted together.
+MANY = 2**24
 
 
 @strict
 class NGramConfig(TextClassifierConfig):
-    """A score per class for each word and each of its n-grams, `num_buckets` of them; `hidden_size` is not used."""
+    """A score per class for each word and each of its n-grams, at most `num_buckets`; `hidden_size` is not used.
+
+    With `exact`, each n-gram that is in two training texts or more has a row of its own, and others have none. If
+    there are more than `num_buckets`, the most frequent ones have one. `prepare` finds them and sets `num_buckets` to
+    their number. Without `exact`, each n-gram has one of `num_buckets` rows by its hash and shares it with others.
+    """
 
     model_type = "custom-ngram"
 
@@ -27,15 +38,15 @@ class NGramConfig(TextClassifierConfig):
     initializer_range: float | int = 0.001
     ngram_size: int = 3
     num_buckets: int = 2**20
+    exact: bool = False
 
 
 class NGramForSequenceClassification(TextClassifier, TextModel):
     """A sum over the distinct words and n-grams of a text. How often each occurs has no effect.
 
     Each word and n-gram has a vector, by default with one number per class, and a scale. The scale is not trained:
-    `prepare` computes it from the training texts, larger for n-grams that differ more between classes. Each word has
-    its own vector; n-grams with the same hash share one. The model has no vector for a single token and is therefore
-    not a `TextEncoder`.
+    `prepare` computes it from the training texts, larger for n-grams that differ more between classes. The model has
+    no vector for a single token and is therefore not a `TextEncoder`.
     """
 
     config_class = NGramConfig
@@ -49,6 +60,9 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
         self.ngrams = nn.Embedding(config.num_buckets, config.embedding_size)
         self.register_buffer("word_scale", torch.ones(config.vocab_size))
         self.register_buffer("ngram_scale", torch.ones(config.num_buckets))
+        if config.exact:
+            # The hashes of the n-grams, sorted; the vector of an n-gram is in the row of its hash.
+            self.register_buffer("codes", torch.full((config.num_buckets,), LARGEST))
         self.classifier = nn.Linear(config.embedding_size, config.num_labels)
 
     def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
@@ -57,19 +71,32 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
             raise ValueError("this model reads n-grams of ids; inputs_embeds cannot stand in for them")
         (words, first), *ngrams = self.distinct(ids, mask)
         total = weighed_sum(self.embed(words), self.word_scale[words] * first)
-        for buckets, first in ngrams:
-            total = total + weighed_sum(self.ngrams(buckets), self.ngram_scale[buckets] * first)
+        for codes, first in ngrams:
+            rows, known = self.rows_of(codes)
+            total = total + weighed_sum(self.ngrams(rows), self.ngram_scale[rows] * (first & known))
         return total
 
     def distinct(self, ids: Tensor, mask: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """For words, then for each longer n-gram: (batch, n) sorted ids or buckets, and true at the first of each."""
+        """For words, then for each longer n-gram: (batch, n) sorted ids or codes, and true at the first of each.
+
+        A code is the hash of an n-gram, or its row if rows are shared.
+        """
         hashed = ids
         yield new_ones(ids, mask)
         for size in range(2, min(self.config.ngram_size, ids.shape[1]) + 1):
             # Integers of 64 bits wrap around without an error.
             hashed = (hashed[:, :-1] + 1) * MULTIPLIER + ids[:, size - 1 :]
-            buckets = (hashed * MULTIPLIER >> 20).remainder(self.config.num_buckets)
-            yield new_ones(buckets, mask[:, size - 1 :])
+            codes = hashed * MULTIPLIER >> 20
+            if not self.config.exact:
+                codes = codes.remainder(self.config.num_buckets)
+            yield new_ones(codes, mask[:, size - 1 :])
+
+    def rows_of(self, codes: Tensor) -> tuple[Tensor, Tensor | bool]:
+        """(batch, n) codes of n-grams -> their rows, and true where an n-gram has one."""
+        if not self.config.exact:
+            return codes, True
+        rows = torch.searchsorted(self.codes, codes).clamp(max=len(self.codes) - 1)
+        return rows, self.codes[rows] == codes
 
     @torch.no_grad()
     def prepare(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]):
@@ -80,14 +107,51 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
         sum of these numbers over all n-grams; q is the same for the other classes. An n-gram that is in no text has
         the scale 0.
         """
+        if self.config.exact:
+            self.find_ngrams(batches)
         counts = [torch.zeros(self.config.num_labels, len(scale)) for scale in (self.word_scale, self.ngram_scale)]
         for ids, mask, labels in batches:
             for size, (codes, first) in enumerate(self.distinct(ids, mask)):
-                table = counts[min(size, 1)]
-                rows = labels.unsqueeze(1).expand_as(codes)[first]
-                table.index_put_((rows, codes[first]), torch.ones(()), accumulate=True)
+                rows, known = self.rows_of(codes) if size else (codes, True)
+                first = first & known
+                classes = labels.unsqueeze(1).expand_as(rows)[first]
+                counts[min(size, 1)].index_put_((classes, rows[first]), torch.ones(()), accumulate=True)
         self.word_scale.copy_(largest_ratio(counts[0]))
         self.ngram_scale.copy_(largest_ratio(counts[1]))
+
+    def find_ngrams(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]):
+        """Set `codes` to the n-grams in two texts or more, the `num_buckets` most frequent ones if there are more.
+
+        They are counted in a table with fewer places than n-grams, to bound the memory; those that share a place with
+        others are counted again one by one.
+        """
+        places = torch.zeros(SKETCH, dtype=torch.int32)
+        for codes in self.ngrams_of(batches):
+            places.index_put_((codes.remainder(SKETCH),), torch.ones((), dtype=torch.int32), accumulate=True)
+        least = 2
+        while (places > least).sum() >= self.config.num_buckets:
+            least += 1
+        found, counts = torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.int64)
+        for many in joined(codes[places[codes.remainder(SKETCH)] >= least] for codes in self.ngrams_of(batches)):
+            new, new_counts = many.unique(return_counts=True)
+            found, place = torch.cat([found, new]).unique(return_inverse=True)
+            counts = torch.zeros_like(found).index_add_(0, place, torch.cat([counts, new_counts]))
+        often = counts.masked_fill(counts < 2, 0).argsort(descending=True, stable=True)[: self.config.num_buckets]
+        self.resize_ngrams(found[often[counts[often] >= 2]].sort().values)
+
+    def ngrams_of(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Iterator[Tensor]:
+        """Yield the codes of the distinct n-grams of two words or more of each text, a batch at a time."""
+        for ids, mask, _ in batches:
+            _, *ngrams = self.distinct(ids, mask)
+            yield torch.cat([codes[first] for codes, first in ngrams] or [ids.new_empty(0)])
+
+    def resize_ngrams(self, codes: Tensor):
+        """Keep as many vectors of n-grams as there are `codes`, at least one; a new model has no others."""
+        self.codes = codes if len(codes) else torch.full((1,), LARGEST)
+        self.config.num_buckets = len(self.codes)
+        self.ngrams = nn.Embedding(len(self.codes), self.config.embedding_size)
+        self._init_weights(self.ngrams)
+        self.ngram_scale = torch.ones(len(self.codes))
 
     def set_input_embeddings(self, table: nn.Embedding):
         """Replace the embedding table. Words that it adds have the scale 1."""
@@ -103,6 +167,8 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
         if module is self:
             init.ones_(self.word_scale)
             init.ones_(self.ngram_scale)
+            if self.config.exact:
+                init.constant_(self.codes, LARGEST)
         elif module is self.classifier:
             # At first each number of a vector is the score of a class.
             init.eye_(module.weight)
@@ -115,6 +181,19 @@ def new_ones(codes: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
     first = mask.gather(1, order)
     first[:, 1:] &= ordered[:, 1:] != ordered[:, :-1]
     return codes.gather(1, order), first
+
+
+def joined(parts: Iterable[Tensor]) -> Iterator[Tensor]:
+    """Yield the values of several parts together, about `MANY` at a time."""
+    waiting, size = [], 0
+    for part in parts:
+        waiting.append(part)
+        size += len(part)
+        if size >= MANY:
+            yield torch.cat(waiting)
+            waiting, size = [], 0
+    if waiting:
+        yield torch.cat(waiting)
 
 
 def weighed_sum(vectors: Tensor, weights: Tensor) -> Tensor:

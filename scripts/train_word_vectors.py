@@ -54,7 +54,7 @@ def make_parser() -> argparse.ArgumentParser:
 def texts_of(path: Path, columns: str | None) -> list[str]:
     """The texts of a table; other columns are not read. Raises InputError."""
     table = read_file(path, "file")
-    return read_texts(table, find_text_columns(table, columns), " ")
+    return read_texts(table, find_text_columns(table, columns), " ").to_pylist()
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from datasets import Dataset
 from scipy.sparse import csr_array
 from sklearn.base import ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
@@ -84,7 +83,7 @@ class FittedBaseline:
         }
 
 
-def prepare_baseline(spec: RunSpec, validation: Dataset, processes: int) -> Baseline:
+def prepare_baseline(spec: RunSpec, splits: Splits, processes: int) -> Baseline:
     """The untrained baseline that --model names.
 
     Raises:
@@ -103,18 +102,18 @@ def prepare_baseline(spec: RunSpec, validation: Dataset, processes: int) -> Base
         vader_analyzer()
     baseline = BASELINES[name](Tokens(spec.tokenizer.tokenizer, spec.tokenizer.lowercase), spec.training["seed"])
     if isinstance(baseline.classifier, LinearSVC):
-        refuse_lacking_class(validation, name)
+        refuse_lacking_class(splits, name)
     return baseline
 
 
-def refuse_lacking_class(validation: Dataset, name: str) -> None:
+def refuse_lacking_class(splits: Splits, name: str) -> None:
     """Raise InputError if validation has no row of a class: calibration needs rows of every class."""
-    classes = validation.features["label"]
-    lacking = set(range(classes.num_classes)) - set(validation["label"][:])
+    classes = splits.task.labels
+    lacking = set(range(len(classes))) - set(splits.validation.labels.tolist())
     if lacking:
         raise InputError(
             f"--model {name} learns its probabilities on validation, which has no row of the class "
-            f"{classes.int2str(min(lacking))!r}; add one, or take a baseline that is no support vector machine"
+            f"{classes[min(lacking)]!r}; add one, or take a baseline that is no support vector machine"
         )
 
 
@@ -128,12 +127,12 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
     The features are computed once.
     """
     train, validation = splits.train, splits.validation
-    labels, truth = (np.asarray(part["label"][:]) for part in (train, validation))
+    labels, truth = train.labels, validation.labels
     weights = splits.class_weights if weighted else None
     stations = Stopwatch()
     with stations.counting("preprocessing"):
-        features = baseline.features.fit_transform(train["text"][:], labels)
-        held_out = baseline.features.transform(validation["text"][:])
+        features = baseline.features.fit_transform(train.texts, labels)
+        held_out = baseline.features.transform(validation.texts)
     search, classifiers = [], []
     for setting in ParameterGrid(baseline.grid):
         before = stations.seconds.get("training", 0.0)
@@ -155,7 +154,7 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
         stations=stations,
         texts=len(train),
         tokens=baseline.features[0].num_tokens_,
-        unknown_tokens=unknown_tokens(baseline.features[0], validation["text"][:]),
+        unknown_tokens=unknown_tokens(baseline.features[0], validation.texts),
     )
 
 
@@ -165,12 +164,12 @@ def refit_baseline(fitted: FittedBaseline, splits: Splits, weighted: bool) -> Fi
     A support vector machine keeps the sigmoids of its first fit: no rows are held out for new ones.
     """
     both = splits.with_validation_in_train()
-    rows, labels = both.train, np.asarray(both.train["label"][:])
+    rows, labels = both.train, both.train.labels
     weights = both.class_weights if weighted else None
     chosen = fitted.estimator[-1]
     with fitted.stations.counting("preprocessing"):
         steps = Pipeline([(name, clone(step)) for name, step in fitted.estimator.steps[:-1]])
-        features = steps.fit_transform(rows["text"][:], labels)
+        features = steps.fit_transform(rows.texts, labels)
     with fitted.stations.counting("training"):
         if isinstance(chosen, CalibratedClassifierCV):
             (only,) = chosen.calibrated_classifiers_

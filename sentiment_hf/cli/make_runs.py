@@ -46,7 +46,7 @@ def make_missing_runs(
     full = max(run.train_rows for run in planned)
     first = [run.folder for run in planned if run.seed == 0 and run.train_rows == full and run.folder in folders]
     trusted = {run.folder.resolve() for run in planned if run.trust_remote_code}
-    not_measured = measure_missing_speeds([*first, *ensembles], splits.test["text"][:], trusted)
+    not_measured = measure_missing_speeds([*first, *ensembles], splits.test.texts, trusted)
     return [*folders, *ensembles], [*failed, *not_combined, *not_measured]
 
 

@@ -8,11 +8,15 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.characters import SURROGATE, printable
 from sentiment_hf.common.errors import FlagParser, InputError
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.model_ref import ModelRef
+
+# The suffixes of --output.
+OUTPUTS = (".csv", ".jsonl", ".parquet")
 
 if TYPE_CHECKING:
     from sentiment_hf.inference.scorer import Scorer
@@ -32,7 +36,7 @@ def make_parser() -> FlagParser:
     parser.add_argument("model", help="folder with a trained model, or a Hub id")
     parser.add_argument("texts", nargs="*", help="texts to classify; without any, lines from standard input")
     parser.add_argument("--file", help="csv, tsv, json, jsonl or parquet with a text column")
-    parser.add_argument("--output", help="csv file for the rows of --file with label and probabilities")
+    parser.add_argument("--output", help="csv, jsonl or parquet: the rows of --file with label and probabilities")
     parser.add_argument(
         "--csv_raw",
         action="store_true",
@@ -42,8 +46,10 @@ def make_parser() -> FlagParser:
         "--max_data_bytes",
         type=int,
         default=DataArguments.max_data_bytes,
-        help="what --file may hold, unpacked",
+        help="what --file may unpack to, if that is more than 50 times its size",
     )
+    parser.add_argument("--cache_dir", help="as in run: where large parquet files lie unpacked")
+    parser.add_argument("--no_cache", action="store_true", help="read a large file into memory, and leave nothing")
     parser.add_argument("--csv_delimiter", help="as in run: a character, or tab, comma, semicolon or pipe")
     parser.add_argument("--csv_quote", help="as in run: a character, or none if quotes belong to the texts")
     parser.add_argument("--text_column_names", help="text columns of --file. Default: those of training")
@@ -67,8 +73,8 @@ def require_consistent_flags(args: argparse.Namespace, parser: FlagParser) -> No
         parser.error("a text of the command line is not UTF-8")
     if args.output and not args.file:
         parser.error("--output writes the rows of --file, which is not given")
-    if args.output and (Path(args.output).suffix.lower() != ".csv" or Path(args.output).is_dir()):
-        parser.error(f"--output {args.output}: expected the name of a .csv file")
+    if args.output and (Path(args.output).suffix.lower() not in OUTPUTS or Path(args.output).is_dir()):
+        parser.error(f"--output {args.output}: expected the name of a {', '.join(OUTPUTS[:-1])} or {OUTPUTS[-1]} file")
     if args.output and not Path(args.output).absolute().parent.is_dir():
         parser.error(f"--output {args.output}: there is no such folder")
     if args.output and Path(args.output).resolve() == Path(args.file).resolve():
@@ -116,6 +122,7 @@ def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:
         csv=CsvSettings.parse(args.csv_delimiter, args.csv_quote),
         csv_raw=args.csv_raw,
         max_data_bytes=args.max_data_bytes,
+        cache=Cache() if args.no_cache else Cache.at(args.cache_dir),
         text_column_names=args.text_column_names,
         text_column_delimiter=args.text_column_delimiter,
         batch_size=args.batch_size,

@@ -46,8 +46,8 @@ def write_text(path: Path, content: str) -> None:
 
 
 @contextmanager
-def atomic_write(path: Path) -> Iterator[Path]:
-    """Yield a temporary path, which replaces `path` after the block; `path` is never partly written.
+def atomic_write(path: Path, suffix: str = ".tmp") -> Iterator[Path]:
+    """Yield a path that ends in `suffix` and replaces `path` after the block; `path` is never partly written.
 
     After an exception in the block `path` is unchanged. A pipe or a device cannot be replaced: `path` itself is
     yielded then.
@@ -57,7 +57,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
         yield path
         return
     path = path.resolve()
-    temporary = path.with_name(path.name + ".tmp")
+    temporary = path.with_name(path.name + suffix)
     yield temporary
     flush_to_disk(temporary)
     temporary.replace(path)

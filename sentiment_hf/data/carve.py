@@ -2,18 +2,16 @@
 
 import logging
 import math
-from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
-from datasets import ClassLabel, Dataset, Features, Value
+from datasets.utils.stratify import stratified_shuffle_split_generate_indices
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.data.groups import choose_groups
 
 logger = logging.getLogger(__name__)
-
-# The column with the number of the group of each row. Train has it if whole groups are taken.
-GROUP = "group"
 
 
 def rows_of_share(size: float, rows: int, split: str) -> int:
@@ -23,50 +21,65 @@ def rows_of_share(size: float, rows: int, split: str) -> int:
     return math.ceil(size * rows)
 
 
-def carve(train: Dataset, count: int, seed: int, split: str, needs_all: bool) -> tuple[Dataset, Dataset]:
-    """(rest, part): `count` rows become the part, about so many if the groups of the column GROUP stay whole.
+def carve(
+    train: LabelledTexts,
+    count: int,
+    seed: int,
+    split: str,
+    *,
+    needs_all: bool,
+    groups: np.ndarray | None,
+    names: Sequence[str],
+) -> tuple[LabelledTexts, LabelledTexts]:
+    """(rest, part): `count` rows become the part, about so many if groups of rows stay whole.
 
-    Without groups the rows are those of `train_test_split(count, stratify_by_column="label", seed=seed)`, in order.
+    Without groups the rows are those of `train_test_split(count, stratify_by_column="label", seed=seed)` of datasets,
+    in the order of train.
 
     needs_all: the part needs rows of every class. Otherwise rare classes stay in train, which is said.
+    groups: (rows of the table,) the number of the group of each row.
+    names: the classes.
 
     Raises:
         InputError: train, or a part that `needs_all`, would lack a class; the message names `split`.
     """
-    labels = np.array(train["label"][:])
+    labels = train.labels
     if count >= len(labels):
         raise InputError(
             f"--{split}_size: {count} rows were to become {split}, and train has {len(labels)}; lower it."
         )
-    names = train.features["label"]
-    if GROUP in train.column_names:
-        chosen = choose_groups(labels, np.array(train[GROUP][:]), count / len(labels), seed)
+    if groups is not None:
+        chosen = choose_groups(labels, groups[train.rows], count / len(labels), seed)
         _refuse_large_groups(chosen, count, split)
     else:
         chosen = _random_rows(labels, count, seed)
-    rest, part = set(labels[~chosen]), set(labels[chosen])
-    if missing := sorted(set(labels) - (rest & part if needs_all else rest)):
-        rarest = min(missing, key=Counter(labels.tolist()).__getitem__)
+    rest, part = (set(side.tolist()) for side in (labels[~chosen], labels[chosen]))
+    if missing := sorted(set(labels.tolist()) - (rest & part if needs_all else rest)):
+        counts = np.bincount(labels)
+        rarest = min(missing, key=counts.__getitem__)
         raise InputError(
             f"No {split} part is given, and {count} of {len(labels)} rows cannot be set aside with rows of every "
-            f"class: the class {names.int2str(int(rarest))!r} has a count of {(labels == rarest).sum()}. "
+            f"class: the class {names[rarest]!r} has a count of {counts[rarest]}. "
             f"Add rows, merge classes, name a --{split}_file or raise --{split}_size."
         )
-    if missing := sorted(set(labels) - part):
-        logger.warning("No row of %s is in %s: too rare.", ", ".join(map(names.int2str, map(int, missing))), split)
-    return train.select(np.flatnonzero(~chosen)), train.select(np.flatnonzero(chosen))
+    if missing := sorted(set(labels.tolist()) - part):
+        logger.warning("No row of %s is in %s: too rare.", ", ".join(names[label] for label in missing), split)
+    return train.select(~chosen), train.select(chosen)
 
 
 def _random_rows(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
     """(rows,) True for `count` rows of which each class has its share; if that is impossible, for nearly so many."""
-    features = Features({"label": ClassLabel(num_classes=int(labels.max()) + 1), "row": Value("int64")})
-    rows = Dataset.from_dict({"label": labels, "row": np.arange(len(labels))}, features=features)
+    chosen = np.zeros(len(labels), dtype=bool)
+    generator = np.random.default_rng(seed)
+    draws = stratified_shuffle_split_generate_indices(labels, len(labels) - count, count, generator)
     try:
-        taken = rows.train_test_split(count, stratify_by_column="label", seed=seed)["test"]["row"][:]
+        _, taken = next(draws)
     except ValueError:
         # The library wants two rows of each class, and a row of each on both sides.
-        taken = [row for row in stratified(labels, count, seed) if (labels == labels[row]).sum() > 1]
-    return np.isin(np.arange(len(labels)), taken)
+        counts, taken = np.bincount(labels), stratified(labels, count, seed)
+        taken = taken[counts[labels[taken]] > 1]
+    chosen[taken] = True
+    return chosen
 
 
 def _refuse_large_groups(chosen: np.ndarray, count: int, split: str) -> None:
@@ -79,8 +92,8 @@ def _refuse_large_groups(chosen: np.ndarray, count: int, split: str) -> None:
         )
 
 
-def stratified(labels: np.ndarray, count: int, seed: int) -> list[int]:
-    """Sorted row numbers, `count` of them, in which each class keeps its share.
+def stratified(labels: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """(count,) sorted row numbers, in which each class keeps its share.
 
     labels: (rows,). With the same seed a smaller sample is a subset of a larger one.
     """
@@ -89,4 +102,4 @@ def stratified(labels: np.ndarray, count: int, seed: int) -> list[int]:
     for label in np.unique(labels):
         rows = order[labels[order] == label]
         share[rows] = (np.arange(len(rows)) + 0.5) / len(rows)
-    return sorted(order[np.argsort(share[order], kind="stable")[:count]].tolist())
+    return np.sort(order[np.argsort(share[order], kind="stable")[:count]])

@@ -1,9 +1,11 @@
-"""Find the text and the label among the columns, and make a data set of (text, label) of them."""
+"""Find the text and the label among the columns, and read their cells."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from datasets import Dataset, Features, Value
+import numpy as np
+import pyarrow as pa
 
+from sentiment_hf.common.arrow_column import ArrowColumn
 from sentiment_hf.common.characters import refuse_surrogate
 from sentiment_hf.common.errors import InputError, did_you_mean, excerpt, listed
 from sentiment_hf.data.sources import Tables
@@ -80,8 +82,13 @@ def _usual(table: Table, usual: set[str], what: str, flag: str) -> str:
     raise InputError(f"{table.source}: {problem}; name it by {flag}. {columns}: {listed(table.names)}")
 
 
-def read_texts(table: Table, names: Sequence[str], delimiter: str) -> list[str]:
-    """A text per row, several columns joined by the delimiter; raises InputError if a cell is null or no text."""
+def read_texts(table: Table, names: Sequence[str], delimiter: str) -> pa.ChunkedArray:
+    """(rows,) large_string: a text per row, several columns joined by the delimiter.
+
+    Raises InputError if a cell is null or no text.
+    """
+    if len(names) == 1 and (texts := texts_in_arrow(table.columns[names[0]])) is not None:
+        return texts
     columns = [table.columns[name][:] for name in names]
     for name, column in zip(names, columns, strict=True):
         for index, cell in enumerate(column):
@@ -92,10 +99,20 @@ def read_texts(table: Table, names: Sequence[str], delimiter: str) -> list[str]:
                     "another column is chosen by --text_column_names."
                 )
             refuse_surrogate(cell, table.place(index), name)
-    return list(columns[0]) if len(columns) == 1 else [delimiter.join(cells) for cells in zip(*columns, strict=True)]
+    texts = columns[0] if len(columns) == 1 else [delimiter.join(cells) for cells in zip(*columns, strict=True)]
+    return pa.chunked_array([pa.array(texts, pa.large_string())])
 
 
-def read_labels(tables: Tables, name: str, label_map: Mapping[str, str]) -> tuple[Task, dict[str, list]]:
+def texts_in_arrow(column: Sequence) -> pa.ChunkedArray | None:
+    """The column as it is, if it is one of Arrow with a text in each row."""
+    if not isinstance(column, ArrowColumn) or column.cells.null_count:
+        return None
+    kind = column.cells.type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return column.cells.cast(pa.large_string()) if str(kind) in ("string", "large_string", "string_view") else None
+
+
+def read_labels(tables: Tables, name: str, label_map: Mapping[str, str]) -> tuple[Task, dict[str, np.ndarray]]:
     """The task that the column of this name is for, and the label of each row by split; raises InputError."""
     columns = {split: [label_column(table, name, label_map) for table in pieces] for split, pieces in tables.items()}
     return SingleLabel.read(columns)
@@ -103,10 +120,4 @@ def read_labels(tables: Tables, name: str, label_map: Mapping[str, str]) -> tupl
 
 def label_column(table: Table, name: str, label_map: Mapping[str, str]) -> LabelColumn:
     """The column of this name as the task reads it."""
-    return LabelColumn(name, table.columns[name][:], table.source, table.place, table.classes.get(name), label_map)
-
-
-def make_dataset(texts: list[str], labels: list, task: Task) -> Dataset:
-    """A dataset in memory with the columns text and label."""
-    features = Features({"text": Value("string"), "label": task.feature})
-    return Dataset.from_dict({"text": texts, "label": labels}, features=features)
+    return LabelColumn(name, table.columns[name], table.source, table.place, table.classes.get(name), label_map)

@@ -1,43 +1,36 @@
 """Rows whose text stands twice, word for word: in two parts, or in one."""
 
-import hashlib
+from collections.abc import Sequence
 from itertools import permutations
 
-from datasets import Dataset
+import numpy as np
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.labelled_texts import LabelledTexts
 
 
-def text_digests(part: Dataset) -> list[bytes]:
-    """A digest of each text."""
-    return [hashlib.blake2b(text.encode(), digest_size=16).digest() for text in part["text"][:]]
-
-
-def count_duplicates(parts: dict[str, Dataset]) -> dict[str, int]:
+def count_duplicates(parts: dict[str, LabelledTexts]) -> dict[str, int]:
     """{"A_in_B": number of rows of the part A whose text is in the part B} for every pair of parts."""
-    digests = {name: text_digests(part) for name, part in parts.items()}
-    known = {name: set(found) for name, found in digests.items()}
-    return {f"{a}_in_{b}": sum(digest in known[b] for digest in digests[a]) for a, b in permutations(digests, 2)}
+    pairs = permutations(parts, 2)
+    return {f"{a}_in_{b}": int(np.isin(parts[a].digests, parts[b].digests).sum()) for a, b in pairs}
 
 
-def count_repeated(part: Dataset) -> int:
+def count_repeated(part: LabelledTexts) -> int:
     """The number of rows whose text stands in an earlier row of the same part."""
-    digests = text_digests(part)
-    return len(digests) - len(set(digests))
+    return len(part) - len(np.unique(part.digests))
 
 
-def without_duplicates(train: Dataset, other: Dataset) -> Dataset:
-    """Train without the rows whose text is in the other part; raises InputError if a class loses its last row."""
-    known = set(text_digests(other))
-    kept = train.select([row for row, digest in enumerate(text_digests(train)) if digest not in known])
-    refuse_lost_class(train, kept, "--deduplicate")
+def without_duplicates(train: LabelledTexts, other: LabelledTexts, names: Sequence[str]) -> LabelledTexts:
+    """Train without the rows whose text is in the other part.
+
+    Raises InputError if one of the classes `names` loses its last row.
+    """
+    kept = train.select(~np.isin(train.digests, other.digests))
+    refuse_lost_class(train, kept, names, "--deduplicate")
     return kept
 
 
-def refuse_lost_class(before: Dataset, after: Dataset, flag: str) -> None:
-    """Raise InputError, which names the flag, if a class has rows before and none after."""
-    if lost := set(before["label"][:]) - set(after["label"][:]):
-        raise InputError(
-            f"{flag} leaves no row of the class {before.features['label'].int2str(min(lost))!r} in train; every class "
-            "needs one."
-        )
+def refuse_lost_class(before: LabelledTexts, after: LabelledTexts, names: Sequence[str], flag: str) -> None:
+    """Raise InputError, which names the flag, if one of the classes `names` has rows before and none after."""
+    if lost := set(before.labels.tolist()) - set(after.labels.tolist()):
+        raise InputError(f"{flag} leaves no row of the class {names[min(lost)]!r} in train; every class needs one.")

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.file_kinds import refuse_other_kind
 from sentiment_hf.data.csv_files import read_csv_table
@@ -13,8 +14,11 @@ from sentiment_hf.settings.csv_settings import CsvSettings
 SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".parquet")
 
 
-def read_file(path: Path, flag: str, settings: CsvSettings | None = None) -> Table:
-    """The table in a csv, tsv, json, jsonl, parquet or arrow file; `settings` are for csv.
+def read_file(path: Path, flag: str, settings: CsvSettings | None = None, cache: Cache | None = None) -> Table:
+    """The table in a csv, tsv, json, jsonl, parquet or arrow file.
+
+    settings: for csv.
+    cache: where large files lie unpacked.
 
     Raises:
         InputError: the file is missing, of another kind, empty or damaged; the message begins with `flag` or the path.
@@ -29,7 +33,7 @@ def read_file(path: Path, flag: str, settings: CsvSettings | None = None) -> Tab
     if suffix == ".arrow":
         return read_arrow_table(path)
     if suffix == ".parquet":
-        return read_parquet_table(path)
+        return read_parquet_table(path, cache or Cache())
     refuse_other_kind(path, path.read_bytes())
     raise InputError(
         f"{flag} {path}: a file ends in {', '.join(SUFFIXES)}, or it is a folder with one folder of .txt files "

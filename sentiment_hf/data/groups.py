@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy import sparse
-from scipy.sparse.csgraph import connected_components
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 # A capital and three small letters or more, Latin, Greek or Cyrillic: names of films and people, and some other words.
 NAME = re.compile(r"\b[A-Z\u00c0-\u00de\u0391-\u03a9\u0410-\u042f][a-z\u00df-\u00ff\u03ac-\u03ce\u0430-\u045f]{3,}\b")
@@ -24,6 +26,10 @@ def text_groups(texts: Sequence[str], largest: int) -> np.ndarray:
     of N texts weighs (1 - log n / log N)^2. Groups are connected components. Those with more rows than `largest` are
     held together by common words and not by a subject; they get the number -1.
     """
+    # Imported where groups are looked for only: most runs take their rows at random.
+    from scipy import sparse
+    from scipy.sparse.csgraph import connected_components
+
     names = _names(texts)
     rows = len(texts)
     frequency = np.asarray(names.sum(0)).ravel()
@@ -34,8 +40,10 @@ def text_groups(texts: Sequence[str], largest: int) -> np.ndarray:
     return np.where(sizes[groups] > largest, -1, groups)
 
 
-def _names(texts: Sequence[str]) -> sparse.csr_array:
+def _names(texts: Sequence[str]) -> "sparse.csr_array":
     """(texts, names) 1 if the name is in the text, for the names in 2 to 30 texts."""
+    from scipy import sparse
+
     ids: dict[str, int] = {}
     found = [np.fromiter({ids.setdefault(name, len(ids)) for name in NAME.findall(text)}, int) for text in texts]
     ends = np.cumsum([0, *map(len, found)])
@@ -45,7 +53,7 @@ def _names(texts: Sequence[str]) -> sparse.csr_array:
     return matrix[:, np.flatnonzero((frequency >= 2) & (frequency <= MOST_TEXTS))].tocsr()
 
 
-def _links(names: sparse.csr_array, weight: np.ndarray) -> Iterator[sparse.csr_array]:
+def _links(names: "sparse.csr_array", weight: np.ndarray) -> Iterator["sparse.csr_array"]:
     """(block, texts) nonzero for two texts that belong together, by blocks of texts."""
     weighted = (names * weight[None, :]).tocsr().T.tocsc()
     for start in range(0, names.shape[0], BLOCK):

@@ -1,6 +1,6 @@
 """What files may hold: a few kilobytes of parquet can unpack to more than the memory."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,21 +9,26 @@ import pyarrow.parquet as pq
 
 from sentiment_hf.common.errors import InputError
 
-# Rows that are unpacked at a time while bytes are counted.
-BATCH_ROWS = 64
+# Rows that are unpacked at a time while bytes are counted; fewer where lists and structures are unpacked, too.
+BATCH_ROWS, NESTED_ROWS = 8192, 64
+# What unpacks to no more than this many times its size is no bomb. Texts become 2 to 10 times larger.
+HONEST = 50
 
 TEXT_TYPES = ("string", "large_string", "binary", "large_binary")
 
 
-def require_size(paths: Iterable[Path], limit: int) -> None:
-    """Raise InputError if the files together hold more than `limit` unpacked bytes; no content is kept in memory."""
-    left = limit
+def require_size(paths: Sequence[Path], limit: int) -> None:
+    """Raise InputError if the files unpack to more than `limit` bytes, and to more than `HONEST` times their size.
+
+    No content is kept in memory.
+    """
+    left = max(limit, HONEST * sum(path.stat().st_size for path in paths if path.is_file()))
     for path in paths:
         left -= unpacked_size(path, left)
         if left < 0:
             raise InputError(
-                f"{path}: with it the data take more than {limit:,} bytes once unpacked; raise --max_data_bytes if "
-                "they are meant to"
+                f"{path}: with it the data take more than {limit:,} bytes once unpacked, and {HONEST} times "
+                "their size; raise --max_data_bytes if they are meant to"
             )
 
 
@@ -55,7 +60,8 @@ def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
     # A file opened by Python may have a name that is not UTF-8.
     with path.open("rb") as opened:
         flat = [field.name for field in pq.read_schema(opened) if not pa.types.is_nested(field.type)]
-        yield from pq.ParquetFile(opened, read_dictionary=flat).iter_batches(BATCH_ROWS)
+        nested = len(flat) < len(pq.read_schema(opened))
+        yield from pq.ParquetFile(opened, read_dictionary=flat).iter_batches(NESTED_ROWS if nested else BATCH_ROWS)
 
 
 def arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:

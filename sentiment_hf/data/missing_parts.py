@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
-from datasets import Dataset
 
 from sentiment_hf.common.errors import InputError, listed
-from sentiment_hf.data.carve import GROUP, carve, rows_of_share
+from sentiment_hf.common.labelled_texts import LabelledTexts
+from sentiment_hf.data.carve import carve, rows_of_share
 from sentiment_hf.data.columns import require_columns
 from sentiment_hf.data.duplicates import count_duplicates, count_repeated, without_duplicates
 from sentiment_hf.data.groups import column_groups, share_with_partner, text_groups
@@ -27,8 +28,10 @@ LARGEST_ROWS = 10
 SPLIT_COLUMNS = {"split", "set", "subset", "partition", "part"}
 
 
-def take_parts(parts: dict[str, Dataset], tables: Tables, args: DataArguments) -> tuple[dict[str, Dataset], dict]:
-    """The three parts, and notes for the report: where they are from, groups, duplicates.
+def take_parts(
+    parts: dict[str, LabelledTexts], tables: Tables, names: Sequence[str], args: DataArguments
+) -> tuple[dict[str, LabelledTexts], dict]:
+    """The three parts, and notes for the report: where they are from, groups, duplicates. `names` are the classes.
 
     Duplicates of test are counted in train before validation is taken from it.
 
@@ -41,24 +44,23 @@ def take_parts(parts: dict[str, Dataset], tables: Tables, args: DataArguments) -
         say_split_column(tables["train"])
     sizes = {split: rows_of_share(getattr(args, f"{split}_size"), len(train), split) for split in missing}
     groups, how, notes = find_groups(train, tables, args, sizes)
-    if groups is not None:
-        train = train.add_column(GROUP, groups.tolist())
     notes |= {"validation": "given", "test": "given"}
     share = "train" if "test" in parts else "all rows"
     for split in missing:
         notes[split] = f"{100 * getattr(args, f'{split}_size'):g} % of {share}, {how}, seed {args.split_seed}"
+    take = partial(carve, seed=args.split_seed, groups=groups, names=names)
     if "test" in missing:
-        train, parts["test"] = carve(train, sizes["test"], args.split_seed, "test", needs_all=True)
+        train, parts["test"] = take(train, sizes["test"], split="test", needs_all=True)
     duplicates = count_duplicates({"train": train, "test": parts["test"]})
     if args.deduplicate:
-        train = without_duplicates(train, parts["test"])
+        train = without_duplicates(train, parts["test"], names)
     if "validation" in missing:
         needs_all = "test" in missing
-        train, parts["validation"] = carve(train, sizes["validation"], args.split_seed, "validation", needs_all)
+        train, parts["validation"] = take(train, sizes["validation"], split="validation", needs_all=needs_all)
     duplicates |= count_duplicates({"train": train, "validation": parts["validation"]})
     duplicates |= count_duplicates({"validation": parts["validation"], "test": parts["test"]})
     if args.deduplicate:
-        train = without_duplicates(train, parts["validation"])
+        train = without_duplicates(train, parts["validation"], names)
     parts["train"] = train
     duplicates |= {f"within_{split}": count_repeated(part) for split, part in parts.items()}
     notes["duplicates"] = duplicates | {"removed": args.deduplicate}
@@ -84,7 +86,7 @@ def say_split_column(pieces: Sequence[Table]) -> None:
 
 
 def find_groups(
-    train: Dataset, tables: Tables, args: DataArguments, sizes: dict[str, int]
+    train: LabelledTexts, tables: Tables, args: DataArguments, sizes: dict[str, int]
 ) -> tuple[np.ndarray | None, str, dict]:
     """((rows,) numbers of the groups of train, or None if rows are taken at random; how in words; notes).
 
@@ -94,7 +96,7 @@ def find_groups(
         return groups_of_column(tables, args)
     if args.validation_split in (None, "random") or not sizes:
         return None, "stratified", {}
-    groups = text_groups(train["text"][:], max(LARGEST_ROWS, int(LARGEST_SHARE * min(sizes.values()))))
+    groups = text_groups(train.texts, max(LARGEST_ROWS, int(LARGEST_SHARE * min(sizes.values()))))
     share = share_with_partner(groups)
     notes = {"groups": {"by": "rare names", "count": len(set(groups)), "rows_with_partner": share}}
     if args.validation_split == "auto" and share < GROUPED:

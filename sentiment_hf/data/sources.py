@@ -90,8 +90,8 @@ def _refuse_missing_path(name: str) -> None:
 def _from_files(args: DataArguments) -> Tables:
     named = {"train": args.train_file, "validation": args.validation_file, "test": args.test_file}
     files = {split: files_at(Path(file), f"--{split}_file") for split, file in named.items() if file is not None}
-    require_size((path for part in files.values() for path in part.paths), args.max_data_bytes)
-    return {split: part.read(f"--{split}_file", args.csv) for split, part in files.items()}
+    require_size([path for part in files.values() for path in part.paths], args.max_data_bytes)
+    return {split: part.read(f"--{split}_file", args.csv, args.cache) for split, part in files.items()}
 
 
 def _from_hub(hub_id: str, args: DataArguments) -> Source:
@@ -158,8 +158,9 @@ def _from_layout(
         classed, classes = False, card_classes(card, config)
     home = fetch([file for part in chosen.values() for file in part.files])
     files = {split: _files(home, part, classed) for split, part in chosen.items()}
-    require_size((path for part in files.values() for path in part.paths), args.max_data_bytes)
-    tables = {split: part.read(f"--dataset {source}:", _csv_settings(settings, args)) for split, part in files.items()}
+    require_size([path for part in files.values() for path in part.paths], args.max_data_bytes)
+    how = (_csv_settings(settings, args), args.cache)
+    tables = {split: part.read(f"--dataset {source}:", *how) for split, part in files.items()}
     return {
         split: [replace(piece, classes=classes | piece.classes) for piece in part] for split, part in tables.items()
     }

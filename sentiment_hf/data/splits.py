@@ -5,18 +5,19 @@ import json
 import logging
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Self
 
 import numpy as np
-from datasets import Dataset, concatenate_datasets
+import pyarrow as pa
 
 from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.labelled_texts import LabelledTexts, framed
 from sentiment_hf.data.carve import stratified
 from sentiment_hf.data.columns import (
     find_columns,
-    make_dataset,
     read_labels,
     read_texts,
     require_columns,
@@ -33,17 +34,14 @@ from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
-# The column with the row number in the source, removed when the splits are made.
-ROW = "row"
-
 
 @dataclass(frozen=True)
 class Splits:
-    """Three datasets with the columns text (string) and label, as `task` reads it; `notes` go into the report."""
+    """Three parts with labels as `task` reads them; `notes` go into the report."""
 
-    train: Dataset
-    validation: Dataset
-    test: Dataset
+    train: LabelledTexts
+    validation: LabelledTexts
+    test: LabelledTexts
     task: Task
     name: str
     notes: dict
@@ -54,25 +52,30 @@ class Splits:
         """SHA-256 over texts and labels of the three parts, in their order."""
         digest = hashlib.sha256()
         for part in (self.train, self.validation, self.test):
-            for text, label in zip(part["text"][:], part["label"][:], strict=True):
-                digest.update(f"{label}\0{text}\1".encode("utf-8", "surrogatepass"))
+            for rows in framed(part):
+                digest.update(rows)
             digest.update(b"\2")
         return digest.hexdigest()
 
     @property
     def class_weights(self) -> np.ndarray:
         """(classes,) weights by which each class of train counts as much as any other."""
-        return self.task.class_weights(np.asarray(self.train["label"][:]))
+        return self.task.class_weights(self.train.labels)
 
     def with_validation_in_train(self) -> Self:
         """The same parts, with the rows of validation behind those of train."""
-        return replace(self, train=concatenate_datasets([self.train, self.validation]))
+        return replace(self, train=LabelledTexts.joined([self.train, self.validation]))
 
     @cached_property
     def test_hash(self) -> str:
         """SHA-256 over the test texts and their labels as text: what runs on any part of train have in common."""
-        labels = self.task.as_text(self.test["label"][:])
-        return hashlib.sha256(json.dumps([self.test["text"][:], labels]).encode()).hexdigest()
+        labels = self.task.as_text(self.test.labels)
+        digest = hashlib.sha256(b"[[")
+        # As json.dumps writes both lists, some texts at a time.
+        for begin, batch in zip(chain([""], repeat(", ")), self.test.batches(), strict=False):
+            digest.update(begin.encode() + json.dumps(batch.to_pylist())[1:-1].encode())
+        digest.update(f"], {json.dumps(labels)}]".encode())
+        return digest.hexdigest()
 
 
 def load_splits(args: DataArguments) -> Splits:
@@ -81,7 +84,7 @@ def load_splits(args: DataArguments) -> Splits:
     Raises:
         InputError: the data cannot be found, read or split, or a label or text is missing.
     """
-    return _split(args, labelled_source(args))[0]
+    return _split(args, labelled_source(args))
 
 
 def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Splits, dict[str, list]]:
@@ -94,15 +97,17 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
         InputError: as `load_splits`; or `rows_file` cannot be read or has another number of rows.
     """
     source = labelled_source(args)
-    splits, numbers = _split(args, source)
+    splits = _split(args, source)
     pieces = source.tables.get("test", source.tables["train"])
     names = dict.fromkeys(name for table in pieces for name in table.columns)
     columns = {name: [cell for table in pieces for cell in _cells(table, name)] for name in names}
     if rows_file is not None:
-        table = read_one_table(Path(rows_file), "--rows_file", args.max_data_bytes, args.csv)
+        table = read_one_table(Path(rows_file), "--rows_file", args.max_data_bytes, args.csv, args.cache)
         columns |= _added(table, columns)
     used = (*splits.notes["columns"]["text"], splits.notes["columns"]["label"])
-    return splits, {name: [cells[row] for row in numbers] for name, cells in columns.items() if name not in used}
+    return splits, {
+        name: [cells[row] for row in splits.test.rows.tolist()] for name, cells in columns.items() if name not in used
+    }
 
 
 def _cells(table: Table, column: str) -> list:
@@ -130,30 +135,27 @@ def _added(table: Table, columns: dict[str, list]) -> dict[str, list]:
     return {name: _cells(table, name) for name in table.columns}
 
 
-def _split(args: DataArguments, source: Source) -> tuple[Splits, list[int]]:
-    """The splits, and the row number in the source of each test row."""
+def _split(args: DataArguments, source: Source) -> Splits:
     tables = source.tables
     texts, label = find_columns(tables["train"][0], args)
     parts, task = _read(tables, texts, label, args)
     notes = {"hub_id": source.hub_id, "commit": source.commit, "config": args.dataset_config_name}
     notes |= {"columns": {"text": texts, "label": label}, "csv": csv_formats(tables)}
-    parts, taken = take_parts(parts, tables, args)
+    parts, taken = take_parts(parts, tables, task.labels, args)
     notes |= taken | {"sampled": {}}
     flags = {"train": "max_train_samples", "validation": "max_eval_samples", "test": "max_predict_samples"}
     for split, flag in flags.items():
         largest, rows = getattr(args, flag), len(parts[split])
         if largest is not None and largest < rows:
-            parts[split] = _sample(parts[split], largest, args.split_seed, flag)
+            parts[split] = _sample(parts[split], largest, args.split_seed, flag, task)
             notes["sampled"][split] = f"{largest} of {rows} rows, stratified, seed {args.split_seed}"
     notes["rows"] = {split: len(parts[split]) for split in flags}
-    notes["empty_texts"] = {split: sum(not text.strip() for text in parts[split]["text"][:]) for split in flags}
+    notes["empty_texts"] = {split: sum(not text or text.isspace() for text in parts[split]) for split in flags}
     if any(notes["empty_texts"].values()):
         counts = ", ".join(f"{count} in {split}" for split, count in notes["empty_texts"].items())
         logger.warning("Some texts are empty (%s); they are kept and count like any other.", counts)
-    numbers = parts["test"][ROW][:]
-    parts = {split: parts[split].select_columns(["text", "label"]) for split in flags}
     reading = Reading.of(texts, args)
-    return Splits(**parts, task=task, name=source.name, notes=notes, reading=reading), numbers
+    return Splits(**parts, task=task, name=source.name, notes=notes, reading=reading)
 
 
 def csv_formats(tables: Tables) -> dict[str, str]:
@@ -164,23 +166,24 @@ def csv_formats(tables: Tables) -> dict[str, str]:
     return {split: "; ".join(found) for split, found in formats.items() if found}
 
 
-def _read(tables: Tables, texts: list[str], label: str, args: DataArguments) -> tuple[dict[str, Dataset], Task]:
-    """A dataset per split with the number of each row, and the task, whose labels are those of train."""
+def _read(tables: Tables, texts: list[str], label: str, args: DataArguments) -> tuple[dict[str, LabelledTexts], Task]:
+    """The parts that the source has, and the task, whose labels are those of train."""
     for table in (table for pieces in tables.values() for table in pieces):
         require_columns(table, texts, "--text_column_names")
         require_columns(table, [label], "--label_column_name")
     task, labels = read_labels(tables, label, parse_label_map(args.label_map))
-    datasets = {}
+    parts = {}
     for split, pieces in tables.items():
-        cells = [text for table in pieces for text in read_texts(table, texts, args.text_column_delimiter)]
-        datasets[split] = make_dataset(cells, labels[split], task).add_column(ROW, range(len(cells)))
-    return datasets, task
+        cells = [read_texts(table, texts, args.text_column_delimiter) for table in pieces]
+        column = pa.chunked_array([chunk for piece in cells for chunk in piece.chunks], pa.large_string())
+        parts[split] = LabelledTexts.of(column, labels[split])
+    return parts, task
 
 
-def _sample(dataset: Dataset, count: int, seed: int, flag: str) -> Dataset:
+def _sample(part: LabelledTexts, count: int, seed: int, flag: str, task: Task) -> LabelledTexts:
     if count < 1:
         raise InputError(f"--{flag} {count}: expected at least 1.")
-    sample = dataset.select(stratified(np.array(dataset["label"][:]), count, seed))
+    sample = part.select(stratified(part.labels, count, seed))
     if flag == "max_train_samples":
-        refuse_lost_class(dataset, sample, f"--{flag} {count}")
+        refuse_lost_class(part, sample, task.labels, f"--{flag} {count}")
     return sample

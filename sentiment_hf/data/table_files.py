@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.class_folders import has_texts, read_class_folders
 from sentiment_hf.data.files import SUFFIXES, read_file
@@ -31,8 +32,11 @@ class Files:
         """The files themselves."""
         return [self.home / name for name in self.names] or [self.home]
 
-    def read(self, flag: str, settings: CsvSettings) -> list[Table]:
-        """Their tables; of several files those without rows are left out and said. `settings` are for csv.
+    def read(self, flag: str, settings: CsvSettings, cache: Cache) -> list[Table]:
+        """Their tables; of several files those without rows are left out and said.
+
+        settings: for csv.
+        cache: where large files lie unpacked.
 
         Raises:
             InputError: a file cannot be read, or none has rows.
@@ -40,11 +44,11 @@ class Files:
         if self.classed:
             return [read_class_folders(self.home, self.names)]
         if len(self.paths) == 1:
-            return [read_file(self.paths[0], flag, settings)]
+            return [read_file(self.paths[0], flag, settings, cache)]
         tables, empty = [], []
         for name in self.names:
             try:
-                tables.append(read_file(self.home / name, flag, settings))
+                tables.append(read_file(self.home / name, flag, settings, cache))
             except NoRowsError:
                 empty.append(name)
         say_left_out(f"{flag} {self.home}", "files without rows", empty)
@@ -79,10 +83,10 @@ def files_at(path: Path, flag: str) -> Files:
     return Files(path, whole_part(Part(path.name, tuple(tables), exact=False), f"{flag} {path}").files)
 
 
-def read_one_table(path: Path, flag: str, most_bytes: int, settings: CsvSettings) -> Table:
+def read_one_table(path: Path, flag: str, most_bytes: int, settings: CsvSettings, cache: Cache) -> Table:
     """The only table at `path`, as `files_at` finds it; raises InputError if there are several, or it is too large."""
     files = files_at(path, flag)
     require_size(files.paths, most_bytes)
     if len(files.paths) > 1 and not files.classed:
         raise InputError(f"{flag} {path} is a folder of {len(files.paths)} files; expected one file")
-    return files.read(flag, settings)[0]
+    return files.read(flag, settings, cache)[0]

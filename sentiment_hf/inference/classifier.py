@@ -21,8 +21,8 @@ from sentiment_hf.text.encoded import EncodedTexts, pad
 
 def load_classifier(
     ref: ModelRef, device: str | None = None
-) -> tuple[Task, Callable[[list[str]], np.ndarray], Reading | None]:
-    """The task, the function from one batch of texts to (texts, outputs) probabilities, and the columns if known.
+) -> tuple[Task, Callable[[list[str], int], np.ndarray], Reading | None]:
+    """The task, the function from texts and batch size to (texts, outputs) probabilities, and the columns if known.
 
     The model is moved to `device`; None means the accelerator if there is one.
 
@@ -39,21 +39,36 @@ def load_classifier(
     if device is None:
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
     task = task_of_model(model.config)
-    return task, partial(score_batch, ref, model.to(device), tokenizer, task), checkpoint_reading(ref)
+    return task, partial(score_texts, ref, model.to(device), tokenizer, task), checkpoint_reading(ref)
 
 
 @torch.inference_mode()
-def score_batch(
-    ref: ModelRef, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task, texts: list[str]
+def score_texts(
+    ref: ModelRef,
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    task: Task,
+    texts: list[str],
+    batch_size: int,
 ) -> np.ndarray:
-    """(texts, outputs) probabilities of one batch; texts are cut to the `model_max_length` of the tokenizer.
+    """(texts, outputs) probabilities; texts are cut to the `model_max_length` of the tokenizer.
+
+    The longest texts come first: a batch that does not fit into memory is met at once.
 
     Raises InputError if the model, whose code may be that of a user, fails on the texts.
     """
-    inputs = pad(EncodedTexts.of(encode(texts, tokenizer)), tokenizer).to(model.device)
-    try:
-        logits = model(**inputs).logits
-    except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{ref.flag} {ref.name} fails on these texts ({type(error).__name__}): {reason}") from error
-    return task.probabilities(logits)
+    encoded = EncodedTexts.of(encode(texts, tokenizer))
+    order = np.argsort(-encoded.lengths, kind="stable")
+    probabilities = np.empty((len(texts), len(task.labels)))
+    for start in range(0, len(texts), batch_size):
+        rows = order[start : start + batch_size]
+        inputs = pad(encoded.select(rows), tokenizer).to(model.device)
+        try:
+            logits = model(**inputs).logits
+        except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:
+            reason = " ".join(str(error).split())
+            raise InputError(
+                f"{ref.flag} {ref.name} fails on these texts ({type(error).__name__}): {reason}"
+            ) from error
+        probabilities[rows] = task.probabilities(logits)
+    return probabilities

@@ -1,6 +1,6 @@
 """`Scorer`: classifies texts by a checkpoint, an adapter, a fitted baseline or an ensemble."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,37 +15,43 @@ from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Task
 
+# Texts are tokenized, and sorted by length, within pools of this many batches. The results of a pool come together.
+BATCHES_PER_POOL = 32
+
 
 @dataclass(frozen=True)
 class Scorer:
     """A model that is ready to classify.
 
     task: the task with the labels of the model.
-    score: one batch of texts -> (texts, outputs) probabilities.
+    score: texts and the number of texts in a batch -> (texts, outputs) probabilities.
     reading: the columns that the model was trained on; None if they are not known.
     """
 
     task: Task
-    score: Callable[[list[str]], np.ndarray]
+    score: Callable[[list[str], int], np.ndarray]
     reading: Reading | None
 
-    def classify(self, texts: list[str], batch_size: int) -> np.ndarray:
-        """(texts, outputs) probabilities in the order of `texts`; each batch has texts of similar length.
+    def classify(self, texts: Sequence[str], batch_size: int) -> np.ndarray:
+        """(texts, outputs) probabilities in the order of `texts`; raises what `classify_pools` raises."""
+        return np.concatenate([np.empty((0, len(self.task.labels))), *self.classify_pools(texts, batch_size)])
+
+    def classify_pools(self, texts: Sequence[str], batch_size: int) -> Iterator[np.ndarray]:
+        """Yield the (some texts, outputs) probabilities of one pool of texts after the other.
 
         Raises InputError if the model refuses a text, or a probability is not finite.
         """
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        probabilities = np.empty((len(texts), len(self.task.labels)))
-        starts = range(0, len(texts), batch_size)
-        for start in tqdm(starts, desc="Classifying", disable=len(starts) < 2):
-            rows = order[start : start + batch_size]
-            probabilities[rows] = self.score([texts[row] for row in rows])
-        if len(broken := np.flatnonzero(~np.isfinite(probabilities).all(axis=1))):
-            raise InputError(
-                f"the probabilities of {len(broken):,} of {len(texts):,} texts are not finite, the first is text "
-                f"{broken[0] + 1}: the weights of the model are damaged, or its numbers overflow on these texts"
-            )
-        return probabilities
+        pool = BATCHES_PER_POOL * batch_size
+        with tqdm(total=len(texts), desc="Classifying", disable=len(texts) <= batch_size) as bar:
+            for start in range(0, len(texts), pool):
+                probabilities = self.score(list(texts[start : start + pool]), batch_size)
+                if len(broken := np.flatnonzero(~np.isfinite(probabilities).all(axis=1))):
+                    raise InputError(
+                        f"the probabilities of text {start + broken[0] + 1:,} of {len(texts):,} are not finite: the "
+                        "weights of the model are damaged, or its numbers overflow on this text"
+                    )
+                bar.update(len(probabilities))
+                yield probabilities
 
 
 def load_scorer(ref: ModelRef, device: str | None = None) -> Scorer:
@@ -66,7 +72,8 @@ def load_scorer(ref: ModelRef, device: str | None = None) -> Scorer:
         from sentiment_hf.baselines.storage import load_baseline
 
         estimator, labels = load_baseline(ref)
-        return Scorer(SingleLabel(tuple(labels)), estimator.predict_proba, Reading.load(ref.folder / READING))
+        reading = Reading.load(ref.folder / READING)
+        return Scorer(SingleLabel(tuple(labels)), lambda texts, _: estimator.predict_proba(texts), reading)
     require_checkpoint(ref)
     from sentiment_hf.inference.classifier import load_classifier
 
@@ -82,8 +89,8 @@ def ensemble_scorer(ref: ModelRef, device: str | None) -> Scorer:
         scorer = load_scorer(member, device)
         members.append((scorer, task.places_in(scorer.task.labels)))
 
-    def score(texts: list[str]) -> np.ndarray:
-        probabilities = np.stack([scorer.score(texts)[:, order] for scorer, order in members])
+    def score(texts: list[str], batch_size: int) -> np.ndarray:
+        probabilities = np.stack([scorer.score(texts, batch_size)[:, order] for scorer, order in members])
         return ensemble.combine(probabilities, task.decide(probabilities))
 
     # Members are on the same data, so the columns of one are those of all.

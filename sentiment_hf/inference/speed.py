@@ -114,7 +114,7 @@ def speed_in_this_process(folder: Path, texts: list[str], threads: int, trust_re
         seconds = []
         for text in texts[:SINGLE]:
             start = time.perf_counter()
-            scorer.score([text])
+            scorer.score([text], 1)
             seconds.append(time.perf_counter() - start)
     p50, p95 = (1000 * np.quantile(seconds, [0.5, 0.95])).tolist()
     return {"texts_per_second": rate, "latency_p50_ms": p50, "latency_p95_ms": p95}

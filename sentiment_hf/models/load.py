@@ -1,12 +1,18 @@
 """The tokenizer and the model of a run: new ones, or those of a checkpoint, prepared for training."""
 
+import hashlib
+import json
 import logging
-from collections.abc import Iterable
+from functools import partial
+from pathlib import Path
 
+import tokenizers
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.layout import TOKENIZER_FILE
 from sentiment_hf.models.adapters import apply_tuning
 from sentiment_hf.models.checkpoint import checkpoint_config, checkpoint_tokenizer, label_names, load_checkpoint
@@ -18,6 +24,7 @@ from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import set_truncation
 from sentiment_hf.text.line_breaks import read_line_breaks_as_spaces
+from sentiment_hf.text.tokenize import MANY
 from sentiment_hf.text.tokenizers import read_tokenizer, train_tokenizer
 
 logger = logging.getLogger(__name__)
@@ -29,8 +36,10 @@ LONGEST_TEXT = 100_000
 ATTENTION_DROPOUT = {"attention_probs_dropout_prob", "attention_dropout", "attn_pdrop"}
 
 
-def load_tokenizer(spec: RunSpec, texts: Iterable[str], resumed: ModelRef | None = None) -> PreTrainedTokenizerBase:
-    """The tokenizer of the checkpoint or, for a new model, one trained on `texts`.
+def load_tokenizer(
+    spec: RunSpec, texts: LabelledTexts, resumed: ModelRef | None = None, cache: Cache | None = None
+) -> PreTrainedTokenizerBase:
+    """The tokenizer of the checkpoint or, for a new model, one trained on `texts`, which the cache may have.
 
     Training reads `<br />` as a space. A checkpoint that is only scored reads it as it was saved.
 
@@ -45,7 +54,7 @@ def load_tokenizer(spec: RunSpec, texts: Iterable[str], resumed: ModelRef | None
     if ref.is_new and resumed:
         tokenizer = read_tokenizer(resumed.folder / TOKENIZER_FILE, options.max_seq_length)
     elif ref.is_new:
-        tokenizer = new_tokenizer(options, texts)
+        tokenizer = new_tokenizer(options, texts, cache)
     else:
         tokenizer = limit_length(checkpoint_tokenizer(ref), options)
         if resumed and tokenizer.get_vocab() != checkpoint_tokenizer(resumed).get_vocab():
@@ -60,16 +69,23 @@ def load_tokenizer(spec: RunSpec, texts: Iterable[str], resumed: ModelRef | None
     return tokenizer
 
 
-def new_tokenizer(options: TokenizerArguments, texts: Iterable[str]) -> PreTrainedTokenizerBase:
-    """A tokenizer trained on `texts`."""
-    return train_tokenizer(
-        texts,
-        options.tokenizer,
-        vocab_size=options.vocab_size,
-        min_frequency=options.min_frequency,
-        lowercase=options.lowercase,
-        model_max_length=options.max_seq_length,
-    )
+def new_tokenizer(
+    options: TokenizerArguments, texts: LabelledTexts, cache: Cache | None = None
+) -> PreTrainedTokenizerBase:
+    """A tokenizer trained on `texts`, or on the same texts by an earlier run."""
+    settings = {name: getattr(options, name) for name in ("vocab_size", "min_frequency", "lowercase")}
+    train = partial(train_tokenizer, texts, options.tokenizer, **settings, model_max_length=options.max_seq_length)
+    if cache is None or len(texts) < MANY:
+        return train()
+    described = json.dumps([texts.texts_hash, tokenizers.__version__, options.tokenizer, settings], sort_keys=True)
+    key = "tokenizer-" + hashlib.sha256(described.encode()).hexdigest()
+    folder = cache.folder(key, lambda home: write_tokenizer(train(), home))
+    return read_tokenizer(folder / TOKENIZER_FILE, options.max_seq_length) if folder else train()
+
+
+def write_tokenizer(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Write tokenizer.json; raises OSError."""
+    (folder / TOKENIZER_FILE).write_text(tokenizer.backend_tokenizer.to_str(), encoding="utf-8")
 
 
 def limit_length(tokenizer: PreTrainedTokenizerBase, options: TokenizerArguments) -> PreTrainedTokenizerBase:

@@ -192,8 +192,12 @@ def require_same_data(first: Run, run: Run) -> None:
 
 
 def notes_to_compare(data: dict) -> dict:
-    """The notes on the data that must be equal in compared runs."""
+    """The notes on the data that must be equal in compared runs, where both have them.
+
+    A later version counts texts that stand twice in more pairs of parts, so each count is a note.
+    """
     notes = {name: value for name, value in data.items() if name not in NOTES_THAT_MAY_DIFFER}
+    notes |= {f"duplicates, {name}": count for name, count in notes.pop("duplicates", {}).items()}
     sampled = {f"sample of {part}": data["sampled"].get(part) for part in ("validation", "test")}
     return notes | sampled | {f"rows of {part}": data["rows"][part] for part in ("validation", "test")}
 

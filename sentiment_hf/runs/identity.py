@@ -6,8 +6,6 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-from datasets import Dataset
 from transformers import TrainingArguments
 
 from sentiment_hf.common.class_names import look
@@ -20,13 +18,12 @@ from sentiment_hf.settings.arguments import AUTO, RunSpec, TuningArguments
 from sentiment_hf.settings.checks import NEW_ADAPTER_FLAGS
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 from sentiment_hf.settings.parser import DEFAULTS, run_flags
-from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
 # Settings that change neither weights nor scores: output paths, logging, publishing, loading of batches.
 NEUTRAL_SETTINGS = {"config", "output_dir", "overwrite", "resume_from_checkpoint", "run_name"}
-NEUTRAL_SETTINGS |= {"num_cpu_threads", "local_rank", "dry_run"}
+NEUTRAL_SETTINGS |= {"num_cpu_threads", "local_rank", "dry_run", "cache_dir", "no_cache"}
 # Where the data are. Their content is in the identity: the same rows under another name are the same data.
 NEUTRAL_SETTINGS |= {"dataset_name", "dataset_config_name", "dataset_revision"}
 NEUTRAL_SETTINGS |= {"train_file", "validation_file", "test_file"}
@@ -168,8 +165,9 @@ def in_label_order(splits: Splits, ref: ModelRef, trains: bool) -> Splits:
         logger.warning("the checkpoint knows the classes %s; it is tuned to %s", order, names)
         return splits
     task, places = replace(splits.task, labels=tuple(order)), splits.task.places_in(order)
-    parts = {part: renumber_labels(getattr(splits, part), places, task) for part in ("train", "validation", "test")}
-    return replace(splits, task=task, **parts)
+    parts = {name: getattr(splits, name) for name in ("train", "validation", "test")}
+    renumbered = {name: replace(part, labels=places[part.labels]) for name, part in parts.items()}
+    return replace(splits, task=task, **renumbered)
 
 
 def same_look(names: list[str], order: list[str]) -> str:
@@ -178,12 +176,6 @@ def same_look(names: list[str], order: list[str]) -> str:
     if sorted(looks) != sorted(map(look, names)):
         return ""
     return f'add --label_map "{",".join(f"{name}={looks[look(name)]}" for name in names)}", or '
-
-
-def renumber_labels(dataset: Dataset, ids: np.ndarray, task: Task) -> Dataset:
-    """`dataset` with class id `ids[i]` of `task` in place of class id i."""
-    labels = ids[np.asarray(dataset["label"][:])]
-    return dataset.remove_columns("label").add_column("label", labels.tolist(), feature=task.feature)
 
 
 def default_folder(spec: RunSpec, dataset: str) -> Path:

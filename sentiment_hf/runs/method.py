@@ -18,6 +18,7 @@ KEYS = ("model", "tuning", "recipe", "embed_with", "max_seq_length", "truncation
 # Flags in the command of a run that say nothing about its method.
 SILENT = {field.name for field in dataclasses.fields(DataArguments)} | {"dataset", "seed", "output_dir", "overwrite"}
 SILENT |= {"force_resume", "disable_tqdm", "num_cpu_threads", "save_total_limit", "logging_steps", "report_to"}
+SILENT |= {"cache_dir", "no_cache"}
 
 SEED = re.compile(r"(^|[-_.])seed[-_]?\d+", re.IGNORECASE)
 

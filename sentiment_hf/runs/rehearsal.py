@@ -21,7 +21,7 @@ from sentiment_hf.training.callbacks import EarlyStoppingCallback
 from sentiment_hf.training.clock import Clock
 from sentiment_hf.training.device import refuse_data_parallel
 from sentiment_hf.training.processes import use_all_cores
-from sentiment_hf.training.schedule import steps_in_epoch
+from sentiment_hf.training.schedule import epochs_per_validation, steps_in_epoch
 from sentiment_hf.training.steps import require_steps
 from sentiment_hf.training.train import build_trainer, refusals_explained, train
 from sentiment_hf.training.trainer import ClassificationTrainer
@@ -67,7 +67,7 @@ def lines_of_data(splits: Splits) -> Lines:
     """Parts, their classes and how they were made, and texts that stand in two parts."""
     lines = [("dataset", splits.name)]
     for part in ("train", "validation", "test"):
-        counts = np.bincount(getattr(splits, part)["label"][:], minlength=len(splits.task.labels))
+        counts = np.bincount(getattr(splits, part).labels, minlength=len(splits.task.labels))
         most = sorted(zip(splits.task.labels, counts.tolist(), strict=True), key=lambda pair: -pair[1])
         shown = ", ".join(f"{label} {count:,}" for label, count in most[:6]) + (", ..." if len(most) > 6 else "")
         how = splits.notes.get(part, "given")
@@ -115,7 +115,8 @@ def planned_steps(trainer: ClassificationTrainer) -> tuple[int, float]:
 def estimate(trainer: ClassificationTrainer) -> Lines:
     """Minutes and memory of the whole run, by some steps and some texts of validation. Call it last: it trains."""
     steps, epochs = planned_steps(trainer)
-    times = planned_validations(trainer.args, steps, epochs)
+    every = epochs_per_validation(epochs, len(trainer.train_dataset), len(trainer.eval_dataset))
+    times = planned_validations(trainer.args, steps, epochs, every)
     tokens = epochs * int(trainer.train_dataset.lengths.sum())
     training = tokens * seconds_per_token(trainer, min(STEPS, steps))
     checking = times * seconds_of_validation(trainer)
@@ -128,12 +129,12 @@ def estimate(trainer: ClassificationTrainer) -> Lines:
     ]
 
 
-def planned_validations(args: TrainingArguments, steps: int, epochs: float) -> int:
-    """How often validation is scored if nothing stops training early."""
+def planned_validations(args: TrainingArguments, steps: int, epochs: float, every: int) -> int:
+    """How often validation is scored if nothing stops training early; `every`: as `epochs_per_validation`."""
     if args.eval_strategy == "no":
         return 0
     if args.eval_strategy == "epoch":
-        return math.ceil(epochs)
+        return math.ceil(epochs / every)
     every = args.eval_steps or args.logging_steps
     return math.ceil(steps / (every if every >= 1 else max(1, math.ceil(steps * every))))
 

@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import datasets
 import huggingface_hub
@@ -17,8 +17,6 @@ from accelerate import PartialState
 from accelerate.utils.memory import clear_device_cache
 from threadpoolctl import threadpool_limits
 
-from sentiment_hf.baselines.estimators import Baseline
-from sentiment_hf.baselines.fitting import fit_baseline, prepare_baseline, refit_baseline
 from sentiment_hf.common.layout import REFIT
 from sentiment_hf.common.stopwatch import STATIONS, Stopwatch
 from sentiment_hf.data.splits import load_splits
@@ -69,6 +67,9 @@ from sentiment_hf.training.train import (
     train,
 )
 from sentiment_hf.training.trainer import ClassificationTrainer
+
+if TYPE_CHECKING:
+    from sentiment_hf.baselines.estimators import Baseline
 
 logger = logging.getLogger(__name__)
 
@@ -154,9 +155,12 @@ def prepare_run(
         and spec.tokenizer.tokenizer == "word"
         and spec.model.name != "baseline-lexicon"
     ):
-        say_unspaced(splits.train["text"])
+        say_unspaced(splits.train)
     if spec.model.kind is Kind.BASELINE:
-        baseline = prepare_baseline(spec, splits.validation, identified.args.world_size)
+        # Imported for baselines only, because scikit-learn takes a fifth of the start of a run.
+        from sentiment_hf.baselines.fitting import prepare_baseline
+
+        baseline = prepare_baseline(spec, splits, identified.args.world_size)
         return partial(fit_and_test, baseline, identified, report)
     trainer = build_trainer(spec, identified.args, splits, resumed)
     say_unknown_tokens(trainer, spec)
@@ -182,7 +186,9 @@ def train_and_test(
     if saves:
         save_model(trainer, identified.folder, spec.tuning.merge_adapter)
     with refusals_explained(lambda: args.do_train):
-        scored |= score_model(trainer, splits, [part for part in parts_to_score(args) if part not in scored])
+        scored |= score_model(
+            trainer, splits, [part for part in parts_to_score(args) if part not in scored], spec.data.cache
+        )
     cost = training_cost(trainer) | of_first | environment(args.device)
     report = completed_report(report, identified, cost, scored)
     if identified.writes:
@@ -200,7 +206,9 @@ def train_again(
 ) -> tuple[ClassificationTrainer, Scored, dict[str, Any]]:
     """The trainer of the second fit, the scores of validation by the first, and what the report keeps of the first."""
     spec, splits = identified.spec, identified.splits
-    scored = score_model(first, splits, [part for part in parts_to_score(first.args) if part == "validation"])
+    scored = score_model(
+        first, splits, [part for part in parts_to_score(first.args) if part == "validation"], spec.data.cache
+    )
     cost = training_cost(first)
     of_first = {name: cost[name] for name in ("steps", "epochs", "best_step", "validation_unknown_tokens")}
     second = refit(first, spec, splits, identified.identity)
@@ -208,8 +216,10 @@ def train_again(
     return second, scored, of_first | {"refit": rows}
 
 
-def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, checkpoint: None) -> Report:
+def fit_and_test(baseline: "Baseline", identified: IdentifiedRun, report: Report, checkpoint: None) -> Report:
     """Fit a baseline, score it, save it, and write the report last. `checkpoint` is None: a fit has no checkpoints."""
+    from sentiment_hf.baselines.fitting import fit_baseline, refit_baseline
+
     with threadpool_limits(torch.get_num_threads()):
         spec = identified.spec
         splits, weighted = identified.splits, bool(spec.run.class_weights)

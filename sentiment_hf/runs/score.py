@@ -2,17 +2,17 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import Dataset
 from transformers import TrainingArguments
 
-from sentiment_hf.baselines.fitting import FittedBaseline
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import atomic_write
+from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.layout import PREDICTIONS
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.tasks.task import Task
@@ -24,6 +24,9 @@ from sentiment_hf.training.batches import longest_first
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.trainer import ClassificationTrainer
 
+if TYPE_CHECKING:
+    from sentiment_hf.baselines.fitting import FittedBaseline
+
 # Name of a part -> (rows, outputs) logits and (rows,) labels, in the order of the rows.
 Scored = dict[str, tuple[np.ndarray, np.ndarray]]
 
@@ -31,14 +34,14 @@ Scored = dict[str, tuple[np.ndarray, np.ndarray]]
 METRIC_PREFIXES = {"validation": "eval", "test": "test"}
 
 
-def score_model(trainer: ClassificationTrainer, splits: Splits, parts: Iterable[str]) -> Scored:
+def score_model(trainer: ClassificationTrainer, splits: Splits, parts: Iterable[str], cache: Cache) -> Scored:
     """Logits and labels of the named parts."""
     tokenizer, scored = trainer.processing_class, {}
     for part in parts:
         rows = (
             trainer.validation
             if part == "validation"
-            else tokenize(getattr(splits, part), tokenizer, tokenizer.model_max_length)
+            else tokenize(getattr(splits, part), tokenizer, tokenizer.model_max_length, cache)
         )
         scored[part] = predict_logits(trainer, rows, METRIC_PREFIXES[part])
     return scored
@@ -49,9 +52,9 @@ def parts_to_score(args: TrainingArguments) -> list[str]:
     return [part for part, wanted in (("validation", args.do_eval), ("test", args.do_predict)) if wanted]
 
 
-def score_baseline(fitted: FittedBaseline, rows: Dataset) -> tuple[np.ndarray, np.ndarray]:
+def score_baseline(fitted: "FittedBaseline", rows: LabelledTexts) -> tuple[np.ndarray, np.ndarray]:
     """(rows, outputs) logits and (rows,) labels."""
-    return fitted.logits(rows["text"][:]), np.asarray(rows["label"][:])
+    return fitted.logits(rows.texts), rows.labels
 
 
 def predict_logits(trainer: ClassificationTrainer, texts: EncodedTexts, split: str) -> tuple[np.ndarray, np.ndarray]:

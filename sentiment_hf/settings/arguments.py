@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 
@@ -126,9 +127,22 @@ class DataArguments:
     max_train_samples: int | None = flag(None, "Use a stratified sample of this many rows of train.")
     max_eval_samples: int | None = flag(None, "Use a stratified sample of this many rows of validation.")
     max_predict_samples: int | None = flag(None, "Use a stratified sample of this many rows of test.")
-    max_data_bytes: int = flag(
-        10**9, "Largest size of the data files, unpacked. Larger files are refused before they are read."
+    cache_dir: str | None = flag(
+        None,
+        "Folder, of at most 20 GB, in which later runs find large tables, tokenizers and tokens again. Default: "
+        "sentiment_hf in the cache folder of the Hub (HF_HOME).",
     )
+    no_cache: bool = flag(False, "Read and tokenize anew, and leave nothing for later runs.")
+    max_data_bytes: int = flag(
+        10**9,
+        "Most bytes to which data files may unpack that unpack to more than 50 times their size. Larger ones are "
+        "refused before they are read.",
+    )
+
+    @property
+    def cache(self) -> Cache:
+        """Where large tables, tokenizers and tokens are kept for later runs."""
+        return Cache() if self.no_cache else Cache.at(self.cache_dir)
 
     @property
     def csv(self) -> CsvSettings:

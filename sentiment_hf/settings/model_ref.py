@@ -21,7 +21,7 @@ from sentiment_hf.settings.saved_outputs import (
 # Names and descriptions, as `list` shows them. They are repeated here because the registries import torch and
 # scikit-learn. A test compares the names.
 MODELS = {
-    "custom-ngram": "A score per class for each word and each of its n-grams, num_buckets of them; hidden_size is not "
+    "custom-ngram": "A score per class for each word and each of its n-grams, at most num_buckets; hidden_size is not "
     "used.",
     "custom-fc": "num_layers fully connected layers of hidden_size over pooled embeddings.",
     "custom-rnn": "An Elman network.",

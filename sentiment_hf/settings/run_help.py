@@ -22,7 +22,8 @@ USUAL_FLAGS = {
     "training": "num_train_epochs max_steps learning_rate lr_scheduler_type warmup_steps weight_decay "
     "per_device_train_batch_size gradient_accumulation_steps auto_find_batch_size bf16 class_weights eval_strategy "
     "early_stopping_patience seed dry_run",
-    "the run": "config output_dir do_train do_eval do_predict overwrite num_cpu_threads disable_tqdm",
+    "the run": "config output_dir do_train do_eval do_predict overwrite num_cpu_threads cache_dir no_cache "
+    "disable_tqdm",
     "pushing to the Hub": "push_to_hub hub_model_id overwrite_card license",
 }
 
@@ -43,7 +44,8 @@ OWN_HELP = {
     "auto_find_batch_size": "If memory runs out, restart from the last checkpoint with half the batch size, "
     "and as many texts per step.",
     "bf16": "Mixed precision: compute mostly in bfloat16. The weights are float32, whatever they were saved in.",
-    "eval_strategy": "When validation is scored. Unless it is no, a checkpoint is saved at the same time.",
+    "eval_strategy": "When validation is scored. Unless it is no, a checkpoint is saved at the same time. With epoch, "
+    "at the end of every so many epochs that about a tenth as many rows are scored as trained.",
     "seed": "Seed of new weights, of dropout and of the order of the rows.",
     "disable_tqdm": "Show no progress bars.",
     "push_to_hub": "Push the finished run to the Hub, once.",

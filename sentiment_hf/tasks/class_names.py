@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from sentiment_hf.common.class_names import canonical, is_number, say_look_alikes, sorted_names
 from sentiment_hf.common.errors import InputError, did_you_mean
-from sentiment_hf.tasks.label_column import LabelColumn, class_name_per_row
+from sentiment_hf.tasks.label_column import LabelColumn, class_names
 
 logger = logging.getLogger(__name__)
 
@@ -14,7 +14,7 @@ MOST_DECIMALS = 20
 
 
 def read_class_names(columns: Mapping[str, Sequence[LabelColumn]]) -> tuple[list[str], dict[str, list[list[str]]]]:
-    """(names of the classes in the order of their ids, class name of each row by split and table).
+    """(names of the classes in the order of their ids; by split and table, the name of each of the `distinct` cells).
 
     The classes are those in train, in the order of its ClassLabel if it has one. Else they are sorted: by value if all
     are numbers, else by name. Two spellings of one class are said, and classes that look alike.
@@ -22,18 +22,18 @@ def read_class_names(columns: Mapping[str, Sequence[LabelColumn]]) -> tuple[list
     Raises:
         InputError: a label is missing or is no class, or the numbers in train are those of a regression.
     """
-    found = {split: [class_name_per_row(column) for column in pieces] for split, pieces in columns.items()}
-    distinct = {name for pieces in found.values() for names in pieces for name in names}
+    found = {split: [class_names(column) for column in pieces] for split, pieces in columns.items()}
+    different = {name for pieces in found.values() for names in pieces for name in names}
     first = columns["train"][0]
     declared = [canonical(name) for name in first.classes or ()]
-    renamed = one_name_each(distinct | set(declared), first)
-    rows = {split: [[renamed[name] for name in names] for names in pieces] for split, pieces in found.items()}
-    refuse_regression(first, {name for names in rows["train"] for name in names})
-    order = list(dict.fromkeys(renamed[name] for name in declared))
-    order = order or sorted_names({name for names in rows["train"] for name in names})
+    renamed = one_name_each(different | set(declared), first)
+    cells = {split: [[renamed[name] for name in names] for names in pieces] for split, pieces in found.items()}
+    of_train = {name for names in cells["train"] for name in names}
+    refuse_regression(first, of_train)
+    order = list(dict.fromkeys(renamed[name] for name in declared)) or sorted_names(of_train)
     say_spellings(columns)
     say_look_alikes(tuple(order), f"the column {first.name!r} of {first.source}")
-    return order, rows
+    return order, cells
 
 
 def one_name_each(names: set[str], first: LabelColumn) -> dict[str, str]:
@@ -68,7 +68,7 @@ def say_spellings(columns: Mapping[str, Sequence[LabelColumn]]) -> None:
     first = columns["train"][0]
     spelled: dict[str, set[str]] = {}
     for column in (column for pieces in columns.values() for column in pieces):
-        texts = column.classes or {cell for cell in column.cells if isinstance(cell, str)}
+        texts = column.classes or [cell for cell in column.distinct.cells if isinstance(cell, str)]
         for text in texts:
             spelled.setdefault(canonical(text), set()).add(text.strip())
     for name, spellings in sorted(spelled.items()):

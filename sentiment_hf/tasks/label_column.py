@@ -1,9 +1,10 @@
-"""A column of labels, as read from a file or from the Hub, and the class name in each of its cells."""
+"""A column of labels, as read from a file or from the Hub, and the class names in its cells."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from functools import cached_property
+from typing import Self
 
 import numpy as np
 
@@ -13,6 +14,36 @@ from sentiment_hf.common.errors import InputError
 
 # Types of a cell with more than one value.
 SEVERAL = (list, tuple, dict, np.ndarray)
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """The different cells of a column, in the order in which they first occur.
+
+    cells: each of them once.
+    codes: (rows,) the place in `cells` of the cell of each row.
+    first_rows: (cells,) the first row with each of them.
+    """
+
+    cells: list
+    codes: np.ndarray
+    first_rows: list[int]
+
+    @classmethod
+    def of(cls, column: Sequence) -> Self:
+        """The different cells of `column`; True, 1 and "1" are three of them."""
+        # Imported where data are read only, because it imports pyarrow.
+        from sentiment_hf.common.arrow_column import ArrowColumn
+
+        if isinstance(column, ArrowColumn) and not column.is_nested:
+            cells, codes = column.distinct()
+        else:
+            known: dict[tuple, int] = {}
+            # A cell of several values cannot be a key; only its kind matters.
+            keys = ((type(cell), None if isinstance(cell, SEVERAL) else cell) for cell in column)
+            codes = np.fromiter((known.setdefault(key, len(known)) for key in keys), np.int64, len(column))
+            cells = [cell for _, cell in known]
+        return cls(cells, codes, np.unique(codes, return_index=True)[1].tolist())
 
 
 @dataclass(frozen=True)
@@ -34,48 +65,40 @@ class LabelColumn:
     classes: list[str] | None
     label_map: Mapping[str, str] = field(default_factory=dict)
 
+    @cached_property
+    def distinct(self) -> Distinct:
+        """The different cells."""
+        return Distinct.of(self.cells)
 
-def class_name_per_row(column: LabelColumn) -> list[str]:
-    """The canonical class name of each row. Raises InputError if a label is missing or is not a class."""
+
+def class_names(column: LabelColumn) -> list[str]:
+    """The canonical class name of each of `column.distinct`. Raises InputError if a label is missing or no class."""
     if column.classes is None:
-        return _names_of_cells(column)
+        return [_class_name(column, row) for row in column.distinct.first_rows]
     names = [canonical(name) for name in column.classes]
     for name in names:
         refuse_surrogate(name, column.source, column.name)
-    for index, label in enumerate(column.cells):
+    for label, row in zip(column.distinct.cells, column.distinct.first_rows, strict=True):
         if label is None or label < 0:
             raise InputError(
-                f"{column.place(index)}: {column.name!r} is {label}, which marks a row without a label. Fill "
+                f"{column.place(row)}: {column.name!r} is {label}, which marks a row without a label. Fill "
                 "it in or remove the row; a validation or test part is left out only if no row of it has a label."
             )
         if label >= len(names):
             raise InputError(
-                f"{column.place(index)}: {column.name!r} is {label}, and there are {len(names)} classes, from 0."
+                f"{column.place(row)}: {column.name!r} is {label}, and there are {len(names)} classes, from 0."
             )
-    return [names[label] for label in column.cells]
-
-
-def _names_of_cells(column: LabelColumn) -> list[str]:
-    """As `class_name_per_row`; each different cell is read once."""
-    known: dict[tuple[type, Any], str] = {}
-    names = []
-    for index, cell in enumerate(column.cells):
-        if isinstance(cell, SEVERAL):
-            raise InputError(
-                f"{column.place(index)}: the label in {column.name!r} is a {type(cell).__name__}, as for several "
-                "labels per text; expected one class per text. Another column is chosen by --label_column_name."
-            )
-        # True == 1 == 1.0, and True is another class than 1.
-        key = (type(cell), cell)
-        if key not in known:
-            known[key] = _class_name(column, index)
-        names.append(known[key])
-    return names
+    return [names[label] for label in column.distinct.cells]
 
 
 def _class_name(column: LabelColumn, index: int) -> str:
     """The class name of one row: "1" for 1, 1.0, "1", "1.0" and Decimal("1.0"), "True" for true."""
     label = column.cells[index]
+    if isinstance(label, SEVERAL):
+        raise InputError(
+            f"{column.place(index)}: the label in {column.name!r} is a {type(label).__name__}, as for several "
+            "labels per text; expected one class per text. Another column is chosen by --label_column_name."
+        )
     if label is None or label != label or (isinstance(label, str) and not label.strip()):
         raise InputError(
             f"{column.place(index)}: the label in {column.name!r} is missing. Fill it in or remove the row; another "

@@ -21,7 +21,6 @@ from sentiment_hf.tasks.terms import (
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from datasets import ClassLabel
     from torch import Tensor
 
 # The type of the logarithms of float16 probabilities in a published run. Each probability can be computed again from a
@@ -86,7 +85,7 @@ class SingleLabel:
     score_header: ClassVar[tuple[str, ...]] = ("accuracy", "95 % interval", "macro F1", "loss", "rows")
 
     @classmethod
-    def read(cls, columns: Mapping[str, Sequence[LabelColumn]]) -> tuple[Self, dict[str, list[int]]]:
+    def read(cls, columns: Mapping[str, Sequence[LabelColumn]]) -> tuple[Self, dict[str, np.ndarray]]:
         """The task of the classes in train, and the class ids of the rows, by split.
 
         Raises:
@@ -106,15 +105,14 @@ class SingleLabel:
                 refuse_unknown_classes(column, piece, known, split)
         ids = {name: index for index, name in enumerate(order)}
         return cls(tuple(order)), {
-            split: [ids[name] for piece in pieces for name in piece] for split, pieces in names.items()
+            split: np.concatenate(
+                [
+                    np.array([ids[name] for name in piece])[column.distinct.codes]
+                    for column, piece in zip(columns[split], pieces, strict=True)
+                ]
+            )
+            for split, pieces in names.items()
         }
-
-    @property
-    def feature(self) -> "ClassLabel":
-        """The ClassLabel of the classes."""
-        from datasets import ClassLabel
-
-        return ClassLabel(names=list(self.labels))
 
     def places_in(self, order: Sequence[str]) -> np.ndarray:
         """(classes,) the id of each class if the ids follow `order`."""
@@ -122,7 +120,7 @@ class SingleLabel:
 
     def as_text(self, labels: Iterable[int]) -> list[str]:
         """The class names of class ids."""
-        return [self.labels[label] for label in labels]
+        return np.array(self.labels, object)[np.asarray(labels, np.int64)].tolist()
 
     def class_weights(self, labels: np.ndarray) -> np.ndarray:
         """(classes,): rows / (classes with rows * rows of the class), as in scikit-learn; 0 for one without rows."""
@@ -264,10 +262,10 @@ class SingleLabel:
 
 
 def refuse_unknown_classes(column: LabelColumn, names: Sequence[str], known: set[str], split: str) -> None:
-    """Raise InputError if a name is not a class of train (`known`)."""
-    for index, name in enumerate(names):
+    """Raise InputError if a name of the `distinct` cells is not a class of train (`known`)."""
+    for row, name in zip(column.distinct.first_rows, names, strict=True):
         if name not in known:
             raise InputError(
-                f"{column.place(index)}: the class {name!r} stands in {split} but in no row of train, so it cannot be "
+                f"{column.place(row)}: the class {name!r} stands in {split} but in no row of train, so it cannot be "
                 f"learned. Classes of train: {', '.join(sorted(known))}"
             )

@@ -10,7 +10,6 @@ from sentiment_hf.tasks.label_column import LabelColumn
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from datasets import ClassLabel
     from torch import Tensor
 
 
@@ -109,17 +108,12 @@ class Task(Protocol):
     score_header: ClassVar[tuple[str, ...]]
 
     @classmethod
-    def read(cls, columns: Mapping[str, Sequence[LabelColumn]]) -> tuple[Self, dict[str, list]]:
-        """The task with the labels in "train", and the label ids of the rows by split.
+    def read(cls, columns: Mapping[str, Sequence[LabelColumn]]) -> tuple[Self, dict[str, np.ndarray]]:
+        """The task with the labels in "train", and the (rows,) label ids by split.
 
         Raises:
             InputError: a label cannot be used.
         """
-        ...
-
-    @property
-    def feature(self) -> "ClassLabel":
-        """The type of the label column in a `datasets.Dataset`."""
         ...
 
     def places_in(self, order: Sequence[str]) -> np.ndarray:

@@ -1,8 +1,10 @@
 """`EncodedTexts`: the token ids of many texts in one array, from which batches are cut and padded."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import chain
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -45,6 +47,28 @@ class EncodedTexts:
         """The texts of several `EncodedTexts` without columns, each of which holds whole arrays and no selection."""
         values = {name: np.concatenate([part.values[name] for part in parts]) for name in parts[0].values}
         lengths = np.concatenate([part.lengths for part in parts])
+        return cls(values, starts_of(lengths), lengths)
+
+    @staticmethod
+    def save(parts: Iterable["EncodedTexts"], folder: Path) -> None:
+        """Write whole `EncodedTexts` without columns one behind the other, as the files NAME.DTYPE and lengths.npy."""
+        files, lengths = {}, []
+        with ExitStack() as opened:
+            for part in parts:
+                for name, values in part.values.items():
+                    file = f"{name}.{values.dtype}"
+                    if file not in files:
+                        files[file] = opened.enter_context((folder / file).open("wb"))
+                    values.tofile(files[file])
+                lengths.append(part.lengths)
+        np.save(folder / "lengths.npy", np.concatenate(lengths))
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """What `save` wrote in the folder. The values stay in files that are mapped into memory."""
+        files = [file for file in sorted(folder.iterdir()) if file.name != "lengths.npy"]
+        values = {file.stem: np.asarray(np.memmap(file, file.suffix[1:], mode="r")) for file in files}
+        lengths = np.load(folder / "lengths.npy")
         return cls(values, starts_of(lengths), lengths)
 
     def __len__(self) -> int:

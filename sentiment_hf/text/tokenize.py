@@ -1,22 +1,32 @@
 """Tokenize a whole split, for training and for scoring."""
 
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import partial
+
 import numpy as np
-from datasets import Dataset
+import tokenizers
 from datasets.utils import tqdm
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.text.encode import encode
+from sentiment_hf.common.labelled_texts import LabelledTexts
+from sentiment_hf.text.encode import encode, kept_part
 from sentiment_hf.text.encoded import EncodedTexts
+from sentiment_hf.text.line_breaks import LINE_BREAK_ENTRY
 
-# Texts that are handed to the tokenizer at a time, which shares them among all cores.
-CHUNK = 1000
+# Fewer texts are tokenized in the time in which files are written and read.
+MANY = 5000
 
 
-def tokenize(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: int) -> EncodedTexts:
-    """The columns text and label of a split as token ids and `label`.
+def tokenize(
+    part: LabelledTexts, tokenizer: PreTrainedTokenizerBase, max_length: int, cache: Cache | None = None
+) -> EncodedTexts:
+    """The texts of a part as token ids, with the column `label`.
 
-    Texts are cut to `max_length` tokens, including special tokens.
+    Texts are cut to `max_length` tokens, including special tokens. With a `cache`, many texts are tokenized once.
 
     Raises:
         InputError: `max_length` leaves no room for text.
@@ -27,11 +37,31 @@ def tokenize(dataset: Dataset, tokenizer: PreTrainedTokenizerBase, max_length: i
             f"--max_seq_length {max_length} leaves no room for text: expected at least {special + 1}, for the "
             f"tokenizer adds {special} special tokens to each."
         )
+    pieces = partial(encoded_pieces, part, tokenizer, max_length)
+    folder = None
+    # Code of another class may do more than its files say.
+    if cache and len(part) >= MANY and type(tokenizer) is PreTrainedTokenizerFast:
+        folder = cache.folder(key_of(part, tokenizer, max_length), lambda home: EncodedTexts.save(pieces(), home))
+    texts = EncodedTexts.load(folder) if folder else EncodedTexts.joined(list(pieces()))
+    return texts.with_column("label", part.labels)
+
+
+def encoded_pieces(part: LabelledTexts, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Iterator[EncodedTexts]:
+    """Yield the tokens of some texts after the other."""
     # Two bytes a token where the vocabulary allows it.
     dtype = np.uint16 if len(tokenizer) <= 2**16 else np.int32
-    parts = []
-    with tqdm(total=len(dataset), desc="Tokenizing") as bar:
-        for batch in dataset.select_columns(["text"]).iter(CHUNK):
-            parts.append(EncodedTexts.of(encode(batch["text"], tokenizer, max_length), dtype))
-            bar.update(len(batch["text"]))
-    return EncodedTexts.joined(parts).with_column("label", np.asarray(dataset["label"][:]))
+    with tqdm(total=len(part), desc="Tokenizing") as bar:
+        for batch in part.batches():
+            yield EncodedTexts.of(encode(batch.to_pylist(), tokenizer, max_length), dtype)
+            bar.update(len(batch))
+
+
+def key_of(part: LabelledTexts, tokenizer: PreTrainedTokenizerFast, max_length: int) -> str:
+    """The key of the tokens of a part in the cache: a hash of the texts and of all that `encode` depends on."""
+    backend = json.loads(tokenizer.backend_tokenizer.to_str())
+    # They are set for each text.
+    del backend["truncation"], backend["padding"]
+    settings = [tokenizers.__version__, max_length, kept_part(tokenizer), tokenizer.split_special_tokens]
+    settings += [tokenizer.model_input_names, tokenizer.eos_token, tokenizer.pad_token, tokenizer.truncation_side]
+    settings += [tokenizer.init_kwargs.get(LINE_BREAK_ENTRY), backend]
+    return "tokens-" + hashlib.sha256(part.texts_hash.encode() + json.dumps(settings).encode()).hexdigest()

@@ -61,6 +61,18 @@ class StopOnSignal(TrainerCallback):
             control.should_evaluate = control.should_save = False
 
 
+class SparseValidation(TrainerCallback):
+    """Validate, and write a checkpoint, at the end of every so many epochs and at the end of training only."""
+
+    def __init__(self, epochs: int):
+        self.epochs = epochs
+
+    def on_epoch_end(self, args, state, control, **kwargs):
+        """Leave out the validation of another epoch."""
+        if state.epoch % self.epochs and state.global_step < state.max_steps:
+            control.should_evaluate = control.should_save = False
+
+
 class StopOnBrokenLoss(TrainerCallback):
     """Stop at a logged loss that is not finite, in validation or in fp16. `Trainer` itself would continue."""
 

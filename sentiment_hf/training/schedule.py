@@ -11,6 +11,8 @@ logger = logging.getLogger(__name__)
 
 # A run outside of this range of epochs is said.
 USUAL_EPOCHS = (1, 100)
+# Training of as many rows takes about the time of the checkpoint that comes with a validation.
+CHECKPOINT_ROWS = 500
 
 
 def steps_in_epoch(args: TrainingArguments, batches: int) -> int:
@@ -18,8 +20,19 @@ def steps_in_epoch(args: TrainingArguments, batches: int) -> int:
     return max(1, math.ceil(batches / args.gradient_accumulation_steps))
 
 
-def bound_steps(args: TrainingArguments, run_args: RunArguments, rows: int) -> None:
+def epochs_per_validation(epochs: float, train_rows: int, validation_rows: int) -> int:
+    """Whole epochs between two validations with --eval_strategy epoch, in a run of so many epochs.
+
+    About a tenth as many rows are scored as trained, and a run has ten validations or more.
+    """
+    tenth = round(10 * (validation_rows + CHECKPOINT_ROWS) / train_rows)
+    return max(1, min(tenth, int(epochs / 10)))
+
+
+def bound_steps(args: TrainingArguments, run_args: RunArguments, rows: int) -> float:
     """Set `args.max_steps` if the epochs make fewer steps than `least_steps` or more than `most_steps`.
+
+    Returns the number of epochs.
 
     rows: of train. Without these two, and with --max_steps, nothing is set. Fewer than one epoch and more than 100 are
     said.
@@ -40,3 +53,4 @@ def bound_steps(args: TrainingArguments, run_args: RunArguments, rows: int) -> N
             "%d steps are %s epochs of the %d rows of train; --num_train_epochs and --max_steps change that",
             *(steps, shown, rows),
         )
+    return epochs

@@ -3,13 +3,14 @@
 import errno
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 
 import torch
 from torch.utils.data import DataLoader
 from transformers import PreTrainedModel, TrainerCallback, TrainingArguments, set_seed
 
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError, Interrupted, TrainingError
 from sentiment_hf.common.layout import HISTORY
 from sentiment_hf.common.stopwatch import Stopwatch
@@ -24,11 +25,17 @@ from sentiment_hf.text.unknown import advice_for, say_unknown, unknown_in
 from sentiment_hf.text.word_vectors import initialise_embedding
 from sentiment_hf.training.arguments import as_given
 from sentiment_hf.training.batches import FewLengthsCollator, longest_first
-from sentiment_hf.training.callbacks import EarlyStoppingCallback, MetricsFile, StopOnBrokenLoss, StopOnSignal
+from sentiment_hf.training.callbacks import (
+    EarlyStoppingCallback,
+    MetricsFile,
+    SparseValidation,
+    StopOnBrokenLoss,
+    StopOnSignal,
+)
 from sentiment_hf.training.checkpoints import pickles_refused, warn_of_other_versions
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.processes import lost_processes_explained
-from sentiment_hf.training.schedule import bound_steps
+from sentiment_hf.training.schedule import bound_steps, epochs_per_validation
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 logger = logging.getLogger(__name__)
@@ -50,14 +57,14 @@ def build_trainer(
     set_seed(args.seed)
     keep_back_chatter()
     stations = Stopwatch()
-    with stations.counting("preprocessing"):
-        tokenizer = load_tokenizer(spec, splits.train["text"], resumed)
+    with stations.counting("preprocessing"), first_process_first(args, spec.data.cache):
+        tokenizer = load_tokenizer(spec, splits.train, resumed, spec.data.cache)
     model = load_model(spec, splits.task, tokenizer, trains=args.do_train)
     collator = FewLengthsCollator(tokenizer)
     with stations.counting("preprocessing"):
-        train, validation = preprocess(spec, splits, model, collator)
-    if args.do_train:
-        bound_steps(args, spec.run, len(train))
+        train, validation = preprocess(spec, args, splits, model, collator)
+    epochs = bound_steps(args, spec.run, len(train)) if args.do_train else 0
+    every = epochs_per_validation(epochs, len(train), len(validation))
     with refusals_explained():
         trainer = ClassificationTrainer(
             model=model,
@@ -71,7 +78,7 @@ def build_trainer(
             class_weights=splits.class_weights if spec.run.class_weights else None,
             length_bucketing=spec.run.length_bucketing,
             checkpoint_verify=spec.run.checkpoint_verify,
-            callbacks=run_callbacks(spec.run, args),
+            callbacks=run_callbacks(spec.run, args, every),
         )
     trainer.validation = validation
     trainer.clock.stations = stations
@@ -94,19 +101,26 @@ def say_odd_choice(args: TrainingArguments) -> None:
 
 
 def preprocess(
-    spec: RunSpec, splits: Splits, model: PreTrainedModel, collator: FewLengthsCollator
+    spec: RunSpec, args: TrainingArguments, splits: Splits, model: PreTrainedModel, collator: FewLengthsCollator
 ) -> tuple[EncodedTexts, EncodedTexts]:
     """Train and validation as token ids; a new `model` gets what it takes from train."""
     tokenizer = collator.tokenizer
     if vectors := spec.new_model.word_vectors:
         found = initialise_embedding(model, tokenizer, vectors)
         logger.warning("%s covers %.1f %% of the vocabulary", vectors, 100 * found)
-    train, validation = (
-        tokenize(part, tokenizer, tokenizer.model_max_length) for part in (splits.train, splits.validation)
-    )
+    with first_process_first(args, spec.data.cache):
+        train, validation = (
+            tokenize(part, tokenizer, tokenizer.model_max_length, spec.data.cache)
+            for part in (splits.train, splits.validation)
+        )
     if spec.model.is_new:
-        model.prepare(labelled_batches(train, collator))
+        model.prepare(LabelledBatches(train, collator))
     return train, validation
+
+
+def first_process_first(args: TrainingArguments, cache: Cache) -> AbstractContextManager[None]:
+    """With a cache, let the first process of each machine write what the others then read."""
+    return nullcontext() if cache.home is None else args.main_process_first(desc="tokenizing")
 
 
 def say_unknown_tokens(trainer: ClassificationTrainer, spec: RunSpec) -> None:
@@ -115,17 +129,27 @@ def say_unknown_tokens(trainer: ClassificationTrainer, spec: RunSpec) -> None:
     say_unknown(unknown_in(trainer.eval_dataset, trainer.processing_class), known)
 
 
-def labelled_batches(train: EncodedTexts, collator: FewLengthsCollator) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Yield ids (batch, length), mask (batch, length) bool and labels (batch,), for all rows of `train`."""
-    for batch in DataLoader(longest_first(train)[0], batch_size=64, collate_fn=collator):
-        yield batch["input_ids"], batch["attention_mask"].bool(), batch["labels"]
+class LabelledBatches:
+    """All rows of `train`, as often as they are asked for: ids (batch, length), mask bool alike, labels (batch,)."""
+
+    def __init__(self, train: EncodedTexts, collator: FewLengthsCollator):
+        self.loader = DataLoader(longest_first(train)[0], batch_size=64, collate_fn=collator)
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, ...]]:
+        for batch in self.loader:
+            yield batch["input_ids"], batch["attention_mask"].bool(), batch["labels"]
 
 
-def run_callbacks(run_args: RunArguments, training_args: TrainingArguments) -> list[TrainerCallback]:
-    """The callbacks of every run, and early stopping if the run has a patience and is validated."""
+def run_callbacks(
+    run_args: RunArguments, training_args: TrainingArguments, epochs_per_validation: int
+) -> list[TrainerCallback]:
+    """The callbacks of every run, and those of its validations."""
     chosen = [StopOnSignal(), MetricsFile(Path(training_args.output_dir, HISTORY)), StopOnBrokenLoss()]
     if run_args.early_stopping_patience is not None and training_args.eval_strategy != "no":
         chosen.append(EarlyStoppingCallback(run_args.early_stopping_patience))
+    if training_args.eval_strategy == "epoch" and epochs_per_validation > 1:
+        logger.warning("validation is scored every %d epochs: train has few rows", epochs_per_validation)
+        chosen.append(SparseValidation(epochs_per_validation))
     return chosen
 
 

@@ -6,10 +6,10 @@ import logging
 from pathlib import Path
 from typing import Literal, get_args, get_origin
 
+import numpy as np
 import pytest
 import torch
 from conftest import LABELS, VOCABULARY, small_model
-from datasets import Dataset
 from huggingface_hub.errors import StrictDataclassError
 from safetensors.torch import load_file, save_file
 from torch.nn.functional import cross_entropy
@@ -20,7 +20,6 @@ from transformers import (
     AutoModelForSequenceClassification,
     BertConfig,
     BertForSequenceClassification,
-    DataCollatorWithPadding,
     PreTrainedConfig,
     PreTrainedModel,
     TrainingArguments,
@@ -32,6 +31,8 @@ from transformers.modeling_outputs import TokenClassifierOutput
 from custom_models import BODIES, MODEL_NAMES, MODELS
 from custom_models.recurrent import RecurrentConfig
 from sentiment_hf.tasks.single_label import SingleLabel
+from sentiment_hf.text.encoded import EncodedTexts
+from sentiment_hf.training.batches import FewLengthsCollator
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 GOLDEN = Path(__file__).with_name("golden_keys.json")
@@ -285,7 +286,7 @@ def test_a_step_of_small_batches_is_the_step_of_the_big_batch(
         parameter.detach() - gradient for parameter, gradient in zip(model.parameters(), gradients, strict=True)
     ]
 
-    rows = {"input_ids": [text.tolist() for text in texts], "attention_mask": [[1] * len(text) for text in texts]}
+    rows = EncodedTexts.of({"input_ids": [text.tolist() for text in texts]})
     arguments = {"optim": "sgd", "learning_rate": 1.0, "lr_scheduler_type": "constant", "max_grad_norm": 0.0}
     arguments |= {"max_steps": 1, "logging_steps": 1, "save_strategy": "no", "disable_tqdm": True, "use_cpu": True}
     args = TrainingArguments(
@@ -295,8 +296,8 @@ def test_a_step_of_small_batches_is_the_step_of_the_big_batch(
         model=model,
         args=args,
         given_args=args,
-        train_dataset=Dataset.from_dict(rows | {"label": labels, "length": [len(text) for text in texts]}),
-        data_collator=DataCollatorWithPadding(tokenizer),
+        train_dataset=rows.with_column("label", np.array(labels)),
+        data_collator=FewLengthsCollator(tokenizer),
         task=SingleLabel(tuple(LABELS.values())),
         class_weights=None,
         length_bucketing=True,

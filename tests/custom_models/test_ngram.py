@@ -6,16 +6,17 @@ import pytest
 import torch
 from conftest import small_model
 from helpers import flags, run_flags, write_data
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from sklearn.feature_extraction.text import CountVectorizer
 from torch.testing import assert_close
-from transformers import pipeline
+from transformers import AutoModelForSequenceClassification, pipeline
 
-from custom_models.ngram import largest_ratio
+from custom_models.ngram import LARGEST, largest_ratio
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.run_flags import parse_run
 
+ROWS = ("codes", "ngrams.weight", "ngram_scale")
 TEXTS = [[5, 6, 5, 6, 7], [8, 5, 6], [9], [6, 5, 6, 5]]
 
 
@@ -59,6 +60,66 @@ def test_of_several_classes_the_one_that_stands_out_decides_the_scale():
     against_others = math.log(10 / 12) - math.log(3 / 6)
     assert largest_ratio(counts)[0].item() == pytest.approx(against_others)
     assert largest_ratio(counts.flip(0)).tolist() == largest_ratio(counts).tolist()
+
+
+def exact_model(texts=TEXTS, **settings):
+    """A prepared model with rows of their own for n-grams; the texts are handed over in batches of two."""
+    model = small_model("custom-ngram", exact=True, initializer_range=0.5, **settings)
+    pairs = [texts[row : row + 2] for row in range(0, len(texts), 2)]
+    model.prepare([(*batch(pair), torch.arange(len(pair))) for pair in pairs])
+    return model
+
+
+def test_exact_rows_are_the_ngrams_in_two_texts_or_more():
+    model = exact_model()
+    # 5 6 in three texts, 6 5 and 5 6 5 in two; 6 5 6, too.
+    assert model.config.num_buckets == len(model.codes) == model.ngrams.num_embeddings == 4
+    assert (model.codes.diff() > 0).all()
+    counter = CountVectorizer(analyzer="word", token_pattern=r"\d+", ngram_range=(2, 3), min_df=2)
+    assert len(counter.fit([" ".join(map(str, text)) for text in TEXTS]).vocabulary_) == 4
+
+
+def test_of_too_many_ngrams_the_most_frequent_have_rows():
+    model = exact_model(num_buckets=1)
+    codes, first = list(model.distinct(*batch([[5, 6]])))[1]
+    assert model.codes.tolist() == codes[first].tolist()
+
+
+def test_an_ngram_without_a_row_has_no_say():
+    model, words = exact_model(), exact_model([[5, 6, 7, 8, 9]])
+    shared = {name: tensor for name, tensor in model.state_dict().items() if name not in ROWS}
+    words.load_state_dict(shared, strict=False)
+    stranger, known = torch.tensor([[7, 5, 8, 6, 9]]), torch.tensor([[5, 6, 7]])
+    assert_close(model(stranger).logits, words(stranger).logits)
+    assert (model(known).logits - words(known).logits).abs().max() > 1e-2
+
+
+def test_a_model_without_frequent_ngrams_is_one_of_words():
+    model = exact_model([[5, 6, 7], [8, 9]])
+    assert model.config.num_buckets == 1
+    assert model(torch.tensor([[5, 6, 7]])).logits.isfinite().all()
+
+
+def test_exact_rows_are_saved_and_loaded(tmp_path):
+    model = exact_model()
+    model.save_pretrained(tmp_path)
+    loaded = AutoModelForSequenceClassification.from_pretrained(tmp_path)
+    assert loaded.config.num_buckets == 4
+    ids = torch.tensor([[5, 6, 5, 6, 7]])
+    assert_close(loaded(ids).logits, model(ids).logits, rtol=0, atol=0)
+    tensors = load_file(tmp_path / "model.safetensors")
+    del tensors["codes"]
+    save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
+    assert (AutoModelForSequenceClassification.from_pretrained(tmp_path).codes == LARGEST).all()
+
+
+def test_counting_in_a_table_that_is_too_small_finds_the_same_rows(monkeypatch):
+    texts = [torch.randint(1, 9, (12,), generator=torch.Generator().manual_seed(row)).tolist() for row in range(40)]
+    expected = exact_model(texts).codes
+    for sketch, many in ((1, 1), (7, 50), (2**20, 1)):
+        monkeypatch.setattr("custom_models.ngram.SKETCH", sketch)
+        monkeypatch.setattr("custom_models.ngram.MANY", many)
+        assert exact_model(texts).codes.tolist() == expected.tolist()
 
 
 def test_order_has_a_say_from_two_words_on_and_repetition_has_none():

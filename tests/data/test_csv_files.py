@@ -289,7 +289,7 @@ def test_a_file_that_needs_the_flags_is_read_with_them(tmp_path):
     (tmp_path / "x.txt.csv").write_text("text^label\n" + "".join(f"'{text}'^{label}\n" for text, label in FILMS))
     flags = {"csv_delimiter": "^", "csv_quote": "single"}
     splits = load_splits(DataArguments(train_file=str(tmp_path / "x.txt.csv"), **flags))
-    assert all(re.fullmatch(r"the film , number \d+ , was (fine|dull)", text) for text in splits.train["text"])
+    assert all(re.fullmatch(r"the film , number \d+ , was (fine|dull)", text) for text in splits.train.texts)
 
 
 def test_the_names_of_the_columns_again_are_no_row(tmp_path, caplog):

@@ -5,6 +5,7 @@ import logging
 import socket
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from helpers import is_json
 from launching import python
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.data import parquet_files
 from sentiment_hf.data.carve import stratified
 from sentiment_hf.data.csv_files import read_csv_table
 from sentiment_hf.data.files import read_file
@@ -67,12 +69,12 @@ def class_dataset(rows=ROWS):
     return Dataset.from_dict(columns, features=FEATURES)
 
 
-def names(part):
-    return [part.features["label"].int2str(label) for label in part["label"]]
+def names(splits, part):
+    return splits.task.as_text(getattr(splits, part).labels)
 
 
-def pairs(part):
-    return list(zip(part["text"], names(part), strict=True))
+def pairs(splits, part):
+    return list(zip(getattr(splits, part).texts, names(splits, part), strict=True))
 
 
 # What is read
@@ -82,10 +84,9 @@ def pairs(part):
 def test_every_file_format_gives_the_same_rows_in_the_same_order(tmp_path, suffix):
     train, test = write_rows(tmp_path / f"reviews{suffix}"), write_rows(tmp_path / f"more{suffix}", ROWS[:7])
     splits = load_splits(DataArguments(train_file=train, validation_file=train, test_file=test))
-    assert pairs(splits.train) == pairs(splits.validation) == ROWS
-    assert pairs(splits.test) == ROWS[:7]
-    for part in (splits.train, splits.validation, splits.test):
-        assert part.features == FEATURES
+    assert pairs(splits, "train") == pairs(splits, "validation") == ROWS
+    assert pairs(splits, "test") == ROWS[:7]
+    assert splits.task.labels == ("neg", "pos")
     assert splits.name == "reviews"
     assert splits.notes["validation"] == splits.notes["test"] == "given"
 
@@ -125,8 +126,8 @@ def test_an_extracted_acl_imdb_is_read_by_number_with_neg_before_pos_and_without
     write(tmp_path / "aclImdb/imdb.vocab", "the")
     splits = load_splits(DataArguments(dataset_name=str(tmp_path / "aclImdb"), validation_size=0.25))
     assert splits.name == "aclImdb"
-    assert splits.test.features["label"].names == ["neg", "pos"]
-    assert splits.test["text"][:] == [f"test {c} {n}<br />second line" for c in ("neg", "pos") for n in (1, 2, 9, 10)]
+    assert list(splits.task.labels) == ["neg", "pos"]
+    assert splits.test.texts == [f"test {c} {n}<br />second line" for c in ("neg", "pos") for n in (1, 2, 9, 10)]
     assert (len(splits.train), len(splits.validation)) == (6, 2)
 
 
@@ -153,7 +154,7 @@ def test_a_parquet_folder_keeps_its_classes_and_leaves_out_other_parts(tmp_path)
     for split in ("train", "test", "unsupervised"):
         class_dataset().to_parquet(tmp_path / f"hub/data/{split}-00000-of-00001.parquet")
     splits = load_splits(DataArguments(dataset_name=str(tmp_path / "hub")))
-    assert pairs(splits.test) == ROWS
+    assert pairs(splits, "test") == ROWS
     assert splits.notes["rows"] == {"train": 54, "validation": 6, "test": 60}
 
 
@@ -165,8 +166,8 @@ def test_a_folder_of_files_named_after_splits_is_read_by_our_readers(tmp_path, s
     write_rows(tmp_path / f"folder/test{suffix}", odd[:2])
     write(tmp_path / "folder/README.md", "# A folder")
     splits = load_splits(DataArguments(dataset_name=str(tmp_path / "folder")))
-    assert (pairs(splits.validation), pairs(splits.test)) == (odd, odd[:2])
-    assert pairs(splits.train) == ROWS
+    assert (pairs(splits, "validation"), pairs(splits, "test")) == (odd, odd[:2])
+    assert pairs(splits, "train") == ROWS
 
 
 def test_a_single_file_in_a_folder_is_all_train(tmp_path):
@@ -181,7 +182,8 @@ def test_an_edited_file_is_read_anew(tmp_path):
         for rows in (ROWS, [(text.upper(), label) for text, label in ROWS]):
             write_rows(tmp_path / f"folder{suffix}/train{suffix}", rows)
             write_rows(tmp_path / f"folder{suffix}/test{suffix}", rows)
-            assert pairs(load_splits(DataArguments(dataset_name=str(tmp_path / f"folder{suffix}"))).test) == rows
+            splits = load_splits(DataArguments(dataset_name=str(tmp_path / f"folder{suffix}")))
+            assert pairs(splits, "test") == rows
 
 
 def test_the_configuration_of_a_folder_is_chosen_by_its_flag(tmp_path):
@@ -200,10 +202,10 @@ def test_the_configuration_of_a_folder_is_chosen_by_its_flag(tmp_path):
 def test_the_built_in_sample_is_complete_and_needs_no_network():
     splits = load_splits(DataArguments(dataset_name="sample"))
     assert splits.name == "sample"
-    assert splits.train.column_names == ["text", "label"]
     assert splits.notes["validation"] == splits.notes["test"] == "given"
     assert all(
-        len(set(Counter(part["label"]).values())) == 1 for part in (splits.train, splits.validation, splits.test)
+        len(set(Counter(part.labels.tolist()).values())) == 1
+        for part in (splits.train, splits.validation, splits.test)
     )
 
 
@@ -213,8 +215,8 @@ def test_imdb_loads_whole_and_its_known_duplicates_are_counted():
     assert splits.name == "imdb"
     assert splits.notes["rows"] == {"train": 22_500, "validation": 2_500, "test": 25_000}
     assert splits.notes["duplicates"].items() >= {"test_in_train": 123, "train_in_test": 123, "removed": False}.items()
-    assert splits.train.features["label"].names == ["neg", "pos"]
-    assert Counter(names(splits.validation)) == {"neg": 1_250, "pos": 1_250}
+    assert list(splits.task.labels) == ["neg", "pos"]
+    assert Counter(names(splits, "validation")) == {"neg": 1_250, "pos": 1_250}
 
 
 @pytest.mark.skipif(not WAIMAI.exists(), reason=f"{WAIMAI} is not there")
@@ -235,8 +237,8 @@ def test_the_usual_columns_are_found_by_themselves(tmp_path, header):
         for row in range(40)
     ]
     splits = load_splits(DataArguments(train_file=write(tmp_path / "x.csv", "\n".join([header, *lines]))))
-    assert all(text.startswith("text ") for text in splits.train["text"])
-    assert splits.test.features["label"].names == ["0", "1"]
+    assert all(text.startswith("text ") for text in splits.train.texts)
+    assert list(splits.task.labels) == ["0", "1"]
 
 
 def test_named_text_columns_are_joined(tmp_path):
@@ -244,7 +246,7 @@ def test_named_text_columns_are_joined(tmp_path):
     path = write(tmp_path / "x.csv", f"title,body,y\n{rows}\n")
     flags = {"text_column_names": "title, body", "text_column_delimiter": " | ", "label_column_name": "y"}
     splits = load_splits(DataArguments(train_file=path, test_file=path, **flags))
-    assert splits.test["text"][3] == "title 3 | body 3"
+    assert splits.test.texts[3] == "title 3 | body 3"
     assert splits.notes["columns"] == {"text": ["title", "body"], "label": "y"}
 
 
@@ -264,7 +266,7 @@ def test_a_label_map_gives_the_classes_of_every_part_their_names(tmp_path):
     test = write(tmp_path / "test.csv", csv_text([(f"other {row}", ["neg", "pos"][row % 2]) for row in range(40)]))
     splits = load_splits(DataArguments(train_file=train, test_file=test, label_map="NEGATIVE=neg,POSITIVE=pos"))
     assert splits.task.labels == ("neg", "pos")
-    assert splits.test["label"][:2] == splits.train["label"][:2] == [0, 1]
+    assert splits.test.labels[:2].tolist() == splits.train.labels[:2].tolist() == [0, 1]
 
 
 @pytest.mark.parametrize(
@@ -283,8 +285,7 @@ def test_a_label_map_gives_the_classes_of_every_part_their_names(tmp_path):
 def test_labels_may_be_numbers_or_names(tmp_path, labels, expected):
     rows = [(f"text {row}", labels[row % len(labels)]) for row in range(60)]
     splits = load_splits(DataArguments(train_file=write_rows(tmp_path / "x.jsonl", rows)))
-    assert splits.train.features["label"].names == expected
-    assert splits.train.features == splits.validation.features == splits.test.features
+    assert list(splits.task.labels) == expected
 
 
 def test_classes_are_matched_by_name_across_files(tmp_path):
@@ -295,7 +296,7 @@ def test_classes_are_matched_by_name_across_files(tmp_path):
     test = write_rows(tmp_path / "test.csv", [("a", "pos"), ("b", "neg")])
     train, validation = str(tmp_path / "train.parquet"), str(tmp_path / "validation.parquet")
     splits = load_splits(DataArguments(train_file=train, validation_file=validation, test_file=test))
-    assert splits.test["label"][:] == splits.validation["label"][:] == [1, 0]
+    assert splits.test.labels.tolist() == splits.validation.labels.tolist() == [1, 0]
 
 
 def test_the_class_order_that_a_dataset_brings_is_kept(tmp_path):
@@ -304,7 +305,8 @@ def test_the_class_order_that_a_dataset_brings_is_kept(tmp_path):
         tmp_path / "x.parquet"
     )
     splits = load_splits(DataArguments(train_file=str(tmp_path / "x.parquet")))
-    assert splits.train.features == splits.validation.features == splits.test.features == features
+    assert splits.task.labels == ("worst", "best", "unused")
+    assert splits.train.labels.max() == 1
 
 
 def test_empty_texts_are_kept_counted_and_warned_of_once(tmp_path, caplog):
@@ -313,7 +315,7 @@ def test_empty_texts_are_kept_counted_and_warned_of_once(tmp_path, caplog):
         train, test = write_rows(tmp_path / "train.csv", rows), write_rows(tmp_path / "test.csv")
         splits = load_splits(DataArguments(train_file=train, validation_file=test, test_file=test))
     assert splits.notes["empty_texts"] == {"train": 2, "validation": 0, "test": 0}
-    assert pairs(splits.train)[:2] == [("", "neg"), ("  ", "pos")]
+    assert pairs(splits, "train")[:2] == [("", "neg"), ("  ", "pos")]
     assert [record.name for record in caplog.records].count("sentiment_hf.data.splits") == 1
 
 
@@ -323,19 +325,21 @@ def test_empty_texts_are_kept_counted_and_warned_of_once(tmp_path, caplog):
 def test_carved_parts_are_stratified_disjoint_complete_and_in_the_order_of_the_source(tmp_path):
     rows = [(f"{row:03}", "a" if row % 10 else "b") for row in range(200)]
     splits = load_splits(DataArguments(train_file=write_rows(tmp_path / "x.csv", rows), validation_size=0.2))
-    parts = [splits.train, splits.validation, splits.test]
-    assert sorted(pair for part in parts for pair in pairs(part)) == sorted(rows)
-    assert all(part["text"][:] == sorted(part["text"]) for part in parts)
-    assert [Counter(names(part)) for part in parts] == [{"a": 126, "b": 14}, {"a": 36, "b": 4}, {"a": 18, "b": 2}]
+    parts = ["train", "validation", "test"]
+    assert sorted(pair for part in parts for pair in pairs(splits, part)) == sorted(rows)
+    assert all(pairs(splits, part) == sorted(pairs(splits, part)) for part in parts)
+    assert [Counter(names(splits, part)) for part in parts] == [
+        {"a": 126, "b": 14},
+        {"a": 36, "b": 4},
+        {"a": 18, "b": 2},
+    ]
     assert splits.notes["validation"] == "20 % of all rows, stratified, seed 42"
 
 
 def test_carving_is_what_train_test_split_gives_and_its_seed_decides(tmp_path):
     class_dataset().to_parquet(tmp_path / "x.parquet")
     flags = {"train_file": str(tmp_path / "x.parquet"), "test_file": str(tmp_path / "x.parquet")}
-    first, again, other = (
-        load_splits(DataArguments(**flags, split_seed=seed)).validation["text"][:] for seed in (1, 1, 2)
-    )
+    first, again, other = (load_splits(DataArguments(**flags, split_seed=seed)).validation.texts for seed in (1, 1, 2))
     expected = class_dataset().train_test_split(0.1, stratify_by_column="label", seed=1)["test"]
     assert first == again
     assert first != other
@@ -346,7 +350,7 @@ def test_test_is_never_used_for_validation(tmp_path):
     train = write_rows(tmp_path / "train.csv")
     test = write_rows(tmp_path / "test.csv", [(f"other {text}", label) for text, label in ROWS])
     splits = load_splits(DataArguments(train_file=train, test_file=test))
-    assert not any(text.startswith("other") for text in [*splits.train["text"], *splits.validation["text"]])
+    assert not any(text.startswith("other") for text in [*splits.train.texts, *splits.validation.texts])
     assert len(splits.test) == 60
 
 
@@ -360,9 +364,9 @@ def test_samples_are_stratified_seeded_and_said(tmp_path):
         "train": "40 of 100 rows, stratified, seed 42",
         "validation": "12 of 100 rows, stratified, seed 42",
     }
-    assert Counter(names(splits.train)) == {"a": 30, "b": 10}
-    assert Counter(names(splits.validation)) == {"a": 9, "b": 3}
-    assert splits.train["text"][:] == sorted(splits.train["text"]) == load_splits(arguments).train["text"][:]
+    assert Counter(names(splits, "train")) == {"a": 30, "b": 10}
+    assert Counter(names(splits, "validation")) == {"a": 9, "b": 3}
+    assert splits.train.texts == sorted(splits.train.texts) == load_splits(arguments).train.texts
 
 
 def test_a_smaller_sample_is_part_of_a_larger_one():
@@ -390,7 +394,7 @@ def test_duplicates_between_test_and_train_are_counted_and_leave_train_on_reques
     removed = load_splits(DataArguments(train_file=train, test_file=test, deduplicate=True))
     assert removed.notes["duplicates"].items() >= {"test_in_train": 3, "train_in_test": 3, "removed": True}.items()
     assert len(removed.train) + len(removed.validation) == 58
-    assert not set(removed.test["text"]) & {*removed.train["text"], *removed.validation["text"]}
+    assert not set(removed.test.texts) & {*removed.train.texts, *removed.validation.texts}
 
 
 def test_the_notes_go_into_a_report(tmp_path):
@@ -627,13 +631,38 @@ def test_files_that_unpack_to_more_than_is_allowed_are_refused_before_they_are_r
         assert "--max_data_bytes" in done.stderr
 
 
-def test_the_limit_counts_all_files(tmp_path):
+def test_the_limit_counts_all_files_and_no_honest_ones(tmp_path):
+    parts = ("train", "validation", "test")
     rows = "text,label\n" + "good,1\nbad,0\n" * 50
-    files = {f"{split}_file": write(tmp_path / f"{split}.csv", rows) for split in ("train", "validation", "test")}
-    size = len(rows)
-    assert len(load_splits(DataArguments(**files, max_data_bytes=3 * size)).train) == 100
-    with pytest.raises(InputError, match=r"test.csv: with it the data take more than"):
-        load_splits(DataArguments(**files, max_data_bytes=3 * size - 1))
+    files = {f"{part}_file": write(tmp_path / f"{part}.csv", rows) for part in parts}
+    assert len(load_splits(DataArguments(**files, max_data_bytes=1)).train) == 100
+    texts = [f"{word} {'so ' * 30_000}" for word in ("good", "bad")] * 30
+    table = pa.table({"text": texts, "label": [1, 0] * 30})
+    for part in parts:
+        pq.write_table(table, tmp_path / f"{part}.parquet", compression="zstd")
+    size, files = table.nbytes, {f"{part}_file": str(tmp_path / f"{part}.parquet") for part in parts}
+    assert len(load_splits(DataArguments(**files, max_data_bytes=int(3.1 * size))).train) == 60
+    with pytest.raises(InputError, match=r"test.parquet: with it the data take more than"):
+        load_splits(DataArguments(**files, max_data_bytes=int(2.9 * size)))
+
+
+def test_a_large_parquet_file_is_unpacked_once_and_mapped(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_files, "LARGE", 1)
+    class_dataset().to_parquet(tmp_path / "train.parquet")
+    given = DataArguments(train_file=str(tmp_path / "train.parquet"), cache_dir=str(tmp_path / "cache"))
+    plain = load_splits(replace(given, no_cache=True))
+    assert not (tmp_path / "cache").exists()
+    for _ in range(2):
+        splits = load_splits(given)
+        assert pairs(splits, "train") == pairs(plain, "train")
+        assert splits.task.labels == ("neg", "pos")
+        # Once it is there, nothing unpacks it again.
+        monkeypatch.setattr(parquet_files, "unpack", None)
+    class_dataset(ROWS[::-1]).to_parquet(tmp_path / "train.parquet")
+    monkeypatch.undo()
+    monkeypatch.setattr(parquet_files, "LARGE", 1)
+    assert sorted(pairs(load_splits(given), "test")) != sorted(pairs(plain, "test"))
+    assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
 def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path):

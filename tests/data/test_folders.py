@@ -196,7 +196,7 @@ def test_numbered_files_are_one_table_and_said(caplog):
     for number in range(12):
         write_csv(Path(f"parts/part-{number}.csv"), ROWS[5 * number : 5 * number + 5])
     splits = load(train_file="parts", test_file="parts")
-    assert splits.test["text"][:] == [text for text, _ in ROWS]
+    assert splits.test.texts == [text for text, _ in ROWS]
     assert "parts is read from 12 files (part-0.csv, part-1.csv, part-2.csv, ...)" in caplog.text
     Path("data").mkdir()
     Path("parts").rename("data/train")

@@ -44,7 +44,7 @@ def written(folder, rows, name="train"):
 
 
 def films_of(part):
-    return {text.split(",")[0] for text in part["text"]}
+    return {text.split(",")[0] for text in part}
 
 
 def test_texts_that_share_two_rare_names_are_a_group_in_any_of_three_scripts():
@@ -81,8 +81,7 @@ def test_no_group_is_parted_and_classes_keep_their_shares(tmp_path, flags):
     parts = (splits.train, splits.validation, splits.test)
     assert sum(len(films_of(part)) for part in parts) == 100
     assert [len(part) for part in parts] == [320, 40, 40]
-    assert all(set(Counter(part["label"]).values()) == {len(part) // 2} for part in parts)
-    assert splits.train.column_names == ["text", "label"]
+    assert all(set(Counter(part.labels.tolist()).values()) == {len(part) // 2} for part in parts)
     assert "whole groups by" in splits.notes["validation"]
     assert splits.notes["groups"]["rows_with_partner"] == 1
     assert splits.notes["groups"]["count"] == 100
@@ -156,7 +155,7 @@ def test_a_class_with_one_row_stays_in_train_and_is_said_if_test_is_given(tmp_pa
     train, test = written(tmp_path, [*rows, {"text": "so so", "label": "odd"}]), written(tmp_path, rows[:20], "test")
     with caplog.at_level(logging.WARNING):
         splits = load_splits(DataArguments(train_file=train, test_file=test))
-    assert len(set(splits.train["label"])) == 3
+    assert len(set(splits.train.labels.tolist())) == 3
     assert len(splits.validation) == 41
     assert "No row of odd is in validation" in caplog.text
 

@@ -72,5 +72,5 @@ def test_no_run_of_five_words_stands_in_more_than_two_reviews_or_in_train_and_te
 def test_the_pipeline_finds_its_parts_and_columns():
     splits = load_splits(DataArguments(dataset_name="sample"))
     assert {split: len(getattr(splits, split)) for split in ROWS} == ROWS
-    assert splits.train.features["label"].names == ["negative", "positive"]
+    assert list(splits.task.labels) == ["negative", "positive"]
     assert splits.notes["duplicates"]["test_in_train"] == 0

@@ -34,8 +34,8 @@ def our_reader(argv: list[str]) -> int:
     def work() -> None:
         files = {f"{part}_file": f"{argv[0]}/{part}.csv" for part in ("train", "validation", "test")}
         splits = load_splits(DataArguments(**files))
-        names = splits.train.features["label"].int2str
-        dump(argv, splits.train["text"][:], names(splits.train["label"][:]), splits.notes["duplicates"])
+        names = splits.task.as_text
+        dump(argv, splits.train.texts, names(splits.train.labels.tolist()), splits.notes["duplicates"])
 
     return exit_code_of(work)
 

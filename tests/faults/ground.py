@@ -123,7 +123,7 @@ def make_model(data: Path) -> None:
 
         files = [word for part in ("train", "test") for word in (f"--{part}_file", str(data / f"{part}.csv"))]
         spec = parse_run(["--model", "custom-gru", "--min_frequency", "1", "--max_seq_length", "32", *files])
-        tokenizer = load_tokenizer(spec, load_splits(spec.data).train["text"][:])
+        tokenizer = load_tokenizer(spec, load_splits(spec.data).train)
         tokenizer.save_pretrained(data / "model")
         sizes = {"embedding_size": 8, "hidden_size": 8, "dropout": 0.3, "embedding_dropout": 0.2}
         GRUConfig(vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **sizes).save_pretrained(

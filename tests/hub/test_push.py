@@ -60,7 +60,7 @@ def runs(data, tmp_path_factory) -> dict[str, Path]:
 
 def scores(model: str | Path) -> list[dict[str, float]]:
     scorer = load_scorer(ModelRef.parse(str(model)))
-    return [dict(zip(scorer.task.labels, row, strict=True)) for row in scorer.score(TEXTS).tolist()]
+    return [dict(zip(scorer.task.labels, row, strict=True)) for row in scorer.score(TEXTS, 8).tolist()]
 
 
 def push(folder: Path, repo: str, *more: str) -> int:
@@ -478,13 +478,12 @@ def test_with_a_warm_cache_all_works_offline(hub, runs, data, tmp_path, monkeypa
     assert len(hub.requests) == before
 
 
-@pytest.mark.parametrize("kind", ["csv", "parquet"])
-def test_the_limit_counts_what_comes_from_the_hub(hub, data, tmp_path, capsys, kind):
-    content = (data / "train.csv").read_bytes()
-    hub.add(f"{USER}/large-{kind}", {f"train.{kind}": parquet(content) if kind == "parquet" else content}, "dataset")
-    argv = ["--dataset", f"{USER}/large-{kind}", "--model", "custom-fc", "--output_dir", str(tmp_path / "run")]
-    assert run_command([*argv, "--max_data_bytes", "100"]) == 2
-    assert "more than 100 bytes once unpacked; raise --max_data_bytes" in capsys.readouterr().err
+def test_the_limit_counts_what_comes_from_the_hub(hub, tmp_path, capsys):
+    rows = "text,label\n" + f"{'good ' * 1000},pos\n{'bad ' * 1000},neg\n" * 500
+    hub.add(f"{USER}/large", {"train.parquet": parquet(rows.encode())}, "dataset")
+    argv = ["--dataset", f"{USER}/large", "--model", "custom-fc", "--output_dir", str(tmp_path / "run")]
+    assert run_command([*argv, "--max_data_bytes", "1000"]) == 2
+    assert "more than 1,000 bytes once unpacked, and 50 times their size; raise" in capsys.readouterr().err
     assert not (tmp_path / "run").exists()
 
 

@@ -21,6 +21,7 @@ from transformers import (
 
 from sentiment_hf.cli import predict_command
 from sentiment_hf.data.csv_files import read_csv_table
+from sentiment_hf.inference.scorer import BATCHES_PER_POOL
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 12
@@ -156,6 +157,59 @@ def test_a_file_keeps_its_rows_and_columns_and_gains_the_scores(model, tmp_path)
         assert columns["prediction"][index] == max(wanted, key=wanted.get)
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+@pytest.mark.parametrize("source", [".csv", ".jsonl", ".parquet"])
+def test_every_format_has_the_rows_of_csv(model, tmp_path, source, suffix):
+    table = pandas.DataFrame({"id": range(30), "text": TEXTS * 5, "when": pandas.Timestamp("2026-11-27")})
+    writers = {
+        ".csv": lambda path: table.to_csv(path, index=False),
+        ".jsonl": lambda path: table.to_json(path, orient="records", lines=True, date_format="iso"),
+        ".parquet": table.to_parquet,
+    }
+    writers[source](tmp_path / f"reviews{source}")
+    named = [model, "--batch_size", "3", "--file", str(tmp_path / f"reviews{source}"), "--output"]
+    for name in ("labelled.csv", f"labelled{suffix}"):
+        assert predict_command([*named, str(tmp_path / name)]) == 0
+    read = {".jsonl": lambda path: pandas.read_json(path, lines=True), ".parquet": pandas.read_parquet}[suffix]
+    found = read(tmp_path / f"labelled{suffix}")
+    expected = pandas.read_csv(tmp_path / "labelled.csv", keep_default_na=False)
+    assert list(found) == list(expected)
+    for name in ("text", "prediction"):
+        assert found[name].tolist() == expected[name].tolist()
+    assert found["id"].astype(int).tolist() == expected["id"].tolist()
+    assert found["probability_positive"].tolist() == pytest.approx(expected["probability_positive"].tolist())
+    if source == suffix == ".parquet":
+        assert found.dtypes[["id", "when"]].tolist() == table.dtypes[["id", "when"]].tolist()
+
+
+def test_a_column_of_several_kinds_is_none_of_parquet(model, tmp_path, capsys):
+    (tmp_path / "in.jsonl").write_text('{"text": "good", "note": 1}\n{"text": "bad", "note": "one"}\n')
+    named = [model, "--file", str(tmp_path / "in.jsonl"), "--output", str(tmp_path / "out.parquet")]
+    assert predict_command(named) == 2
+    assert "the column 'note' cannot be a column of parquet" in capsys.readouterr().err
+    assert {path.name for path in tmp_path.iterdir()} == {"in.jsonl"}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_rows_that_were_classified_before_an_error_are_kept(tmp_path, suffix, capsys):
+    data = write_data(tmp_path / "data")
+    bert = save_bert(tmp_path / "bert", data)
+    head = AutoModelForSequenceClassification.from_pretrained(bert)
+    tokenizer = AutoTokenizer.from_pretrained(bert)
+    head.get_input_embeddings().weight.data[tokenizer.get_vocab()["soup"]] = float("nan")
+    head.save_pretrained(bert)
+    tokenizer.save_pretrained(bert)
+    rows = [("good",)] * (BATCHES_PER_POOL + 1) + [("soup",)]
+    file, output = write_csv(tmp_path / "in.csv", rows, ("text",)), tmp_path / f"out{suffix}"
+    assert predict_command([str(bert), "--file", str(file), "--batch_size", "1", "--output", str(output)]) == 2
+    said = capsys.readouterr().err
+    assert f"the probabilities of text {len(rows)} of {len(rows)} are not finite" in said
+    assert f"the rows until here are in {output}.partial" in said
+    assert not output.exists()
+    read = {".jsonl": lambda path: pandas.read_json(path, lines=True), ".parquet": pandas.read_parquet}
+    assert read.get(suffix, pandas.read_csv)(f"{output}.partial")["text"].tolist() == ["good"] * BATCHES_PER_POOL
+
+
 def test_without_an_output_the_table_goes_to_the_screen(model, tmp_path, capsys):
     file = write_csv(tmp_path / "reviews.csv", [("good, so good", 5), ("bad", 1)], ("text", "stars"))
     assert predict_command([model, "--file", str(file)]) == 0
@@ -197,9 +251,10 @@ def test_a_formula_behind_a_separator_of_other_countries_stays_inside_its_quotes
 
 
 def test_a_file_that_unpacks_to_more_than_is_allowed_is_refused(model, tmp_path, capsys):
-    file = write_csv(tmp_path / "in.csv", [("good",)] * 100, ("text",))
+    file = tmp_path / "in.parquet"
+    pandas.DataFrame({"text": ["good " * 1000] * 1000}).to_parquet(file)
     assert predict_command([model, "--file", str(file), "--max_data_bytes", "100"]) == 2
-    assert "in.csv: with it the data take more than 100 bytes" in capsys.readouterr().err
+    assert "in.parquet: with it the data take more than 100 bytes" in capsys.readouterr().err
 
 
 def test_a_text_is_cut_to_the_length_of_the_training(model, capsys):
@@ -223,9 +278,9 @@ def test_a_text_is_cut_to_the_length_of_the_training(model, capsys):
         (["MODEL", "good", "--bach_size", "3"], "--bach_size"),
         (["MODEL", "--file", "NOWHERE/y.csv", "--text_column_names", "txt"], "'text'"),
         (["MODEL", "--file", "NOWHERE/y.csv", "--output", "NOWHERE/missing/z.csv"], "missing/z.csv"),
-        (["MODEL", "--file", "NOWHERE/y.csv", "--output", "NOWHERE"], "a .csv file"),
+        (["MODEL", "--file", "NOWHERE/y.csv", "--output", "NOWHERE"], "a .csv, .jsonl or .parquet file"),
         (["MODEL", "--file", "NOWHERE/y.csv", "--output", "NOWHERE/./y.csv"], "is --file itself"),
-        (["MODEL", "--file", "NOWHERE/y.csv", "--output", "NOWHERE/z.parquet"], "a .csv file"),
+        (["MODEL", "--file", "NOWHERE/y.csv", "--output", "NOWHERE/z.json"], "a .csv, .jsonl or .parquet file"),
         (["MODEL", "--file", "NOWHERE/labelled.csv"], "'prediction' already"),
         ([], "model"),
     ],

@@ -128,7 +128,7 @@ def test_one_checkpoint_loads_where_our_packages_are_not_installed(runs):
     assert found.keys() == {*TAKERS}
     for name in TAKERS:
         scorer = load_scorer(ModelRef.parse(str(runs / name)))
-        ours = [dict(zip(scorer.task.labels, scores, strict=True)) for scores in scorer.score(TEXTS[:3])]
+        ours = [dict(zip(scorer.task.labels, scores, strict=True)) for scores in scorer.score(TEXTS[:3], 8)]
         assert found[name][:3] == [pytest.approx(scores, abs=1e-5) for scores in ours]
         assert sum(found[name][3].values()) == pytest.approx(1)
 

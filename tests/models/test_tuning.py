@@ -261,7 +261,7 @@ def lora(bases: dict, base: str, output, *more) -> dict:
 def scores(folder, texts=("a good film", "the soup was cold and dull", "")) -> list[dict[str, float]]:
     """What `predict` says."""
     scorer = load_scorer(ModelRef.parse(str(folder)))
-    return [dict(zip(scorer.task.labels, row, strict=True)) for row in scorer.score(list(texts)).tolist()]
+    return [dict(zip(scorer.task.labels, row, strict=True)) for row in scorer.score(list(texts), 8).tolist()]
 
 
 def assert_close(found: list[dict[str, float]], expected: list[dict[str, float]]):

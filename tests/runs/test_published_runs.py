@@ -342,3 +342,16 @@ def test_committed_pages_are_those_of_the_committed_runs(name):
     shown = {key: page[key] for key in ("disagreements", "label_errors")}
     written = render_template("report.md.j2", remade | shown, {"finalize": escape_markdown})
     assert written == (ROOT / "docs" / name / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_report_of_an_older_version_counts_less_and_is_compared(copies):
+    for folder, kept in ((copies[0], {"test_in_train"}), (copies[1], None)):
+        report = read_report(folder)
+        if kept:
+            report["data"]["duplicates"] = {name: report["data"]["duplicates"][name] for name in kept}
+        (folder / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    assert len(load_runs(copies[:2])) == 2
+    report["data"]["duplicates"]["test_in_train"] += 1
+    (copies[1] / "report.json").write_text(json.dumps(report), encoding="utf-8")
+    with pytest.raises(InputError, match="duplicates, test_in_train"):
+        load_runs(copies[:2])

@@ -21,7 +21,7 @@ def column(*cells, classes: list[str] | None = None, label_map: dict[str, str] |
 
 def read(*train, test: tuple = (), **more) -> tuple[list[str], dict[str, list[int]]]:
     task, ids = SingleLabel.read({"train": [column(*train, **more)], "test": [column(*(test or train), **more)]})
-    return list(task.labels), ids
+    return list(task.labels), {split: rows.tolist() for split, rows in ids.items()}
 
 
 @pytest.mark.parametrize(

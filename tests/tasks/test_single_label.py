@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
+from sentiment_hf.common.arrow_column import ArrowColumn
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.tasks.label_column import LabelColumn
+from sentiment_hf.tasks.label_column import Distinct, LabelColumn
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Predicted
 
@@ -30,6 +31,10 @@ def rows(count: int = 211, scale: float = 1.0, dtype: type = np.float32) -> tupl
 
 def column(*cells, classes: list[str] | None = None) -> LabelColumn:
     return LabelColumn("stars", cells, "data.csv", lambda index: f"data.csv, line {index + 2}", classes)
+
+
+def as_lists(ids):
+    return {split: rows.tolist() for split, rows in ids.items()}
 
 
 def test_what_logits_and_labels_mean_is_asked_of_the_task():
@@ -52,17 +57,28 @@ def test_what_logits_and_labels_mean_is_asked_of_the_task():
 def test_classes_are_those_of_train_as_numbers_where_all_are():
     task, ids = SingleLabel.read({"train": [column("10", 9.0), column(" 10.0 ", True)], "test": [column(9)]})
     assert task == SingleLabel(("10", "9", "True"))
-    assert ids == {"train": [0, 1, 0, 2], "test": [1]}
+    assert as_lists(ids) == {"train": [0, 1, 0, 2], "test": [1]}
     task, ids = SingleLabel.read({"train": [column("10", 9.0, "-1")], "validation": [column("9", "-1.0")]})
     assert task.labels == ("-1", "9", "10")
-    assert ids == {"train": [2, 1, 0], "validation": [1, 0]}
+    assert as_lists(ids) == {"train": [2, 1, 0], "validation": [1, 0]}
 
 
 def test_a_class_label_keeps_its_order_and_the_classes_without_rows():
     task, ids = SingleLabel.read({"train": [column(2, 0, classes=["good", "none", "bad"])], "test": [column("bad")]})
-    assert task.labels == tuple(task.feature.names) == ("good", "none", "bad")
-    assert ids == {"train": [2, 0], "test": [2]}
-    assert task.as_text(ids["train"]) == task.feature.int2str(ids["train"]) == ["bad", "good"]
+    assert task.labels == ("good", "none", "bad")
+    assert as_lists(ids) == {"train": [2, 0], "test": [2]}
+    assert task.as_text(ids["train"]) == ["bad", "good"]
+
+
+@pytest.mark.parametrize(
+    "cells", [[1, 0, 1, None], [1.0, 0.5, None, 1.0], ["b", "a", None, "b"], [True, False, None, True]]
+)
+def test_a_column_of_arrow_has_the_distinct_cells_of_a_list(cells):
+    listed = Distinct.of(cells)
+    for pieces in ([cells], [cells[:1], cells[1:]]):
+        in_arrow = Distinct.of(ArrowColumn(pa.chunked_array(pieces)))
+        assert (in_arrow.cells, in_arrow.first_rows) == (listed.cells, listed.first_rows)
+        assert in_arrow.codes.tolist() == listed.codes.tolist()
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,16 @@ import sys
 
 import numpy as np
 import pytest
-from datasets import Dataset
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
 
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.text.encode import encode
+from sentiment_hf.common.labelled_texts import LabelledTexts
+from sentiment_hf.text.encode import encode, set_truncation
 from sentiment_hf.text.encoded import EncodedTexts, pad
 from sentiment_hf.text.line_breaks import read_line_breaks_as_spaces
-from sentiment_hf.text.tokenize import tokenize
+from sentiment_hf.text.tokenize import MANY, tokenize
 from sentiment_hf.text.tokenizers import KINDS, train_tokenizer
 
 TEXTS = [
@@ -164,7 +165,7 @@ def test_texts_without_tokens_are_refused(kind):
 
 
 def labelled(texts):
-    return Dataset.from_dict({"text": texts, "label": [0] * len(texts)})
+    return LabelledTexts.of(texts, [0] * len(texts))
 
 
 def test_rows_are_cut_and_keep_label_and_length():
@@ -237,3 +238,47 @@ def test_padding_is_that_of_the_library(side):
     padded = pad(EncodedTexts.of(encode(texts, bert)), bert)
     assert padded.keys() == expected.keys()
     assert all((padded[name] == expected[name]).all() for name in expected)
+
+
+@pytest.fixture
+def many() -> LabelledTexts:
+    return LabelledTexts.of([f"this film {row % 7} , {'not ' * (row % 5)}dull" for row in range(MANY)], [0] * MANY)
+
+
+def test_many_texts_are_tokenized_once(many, tmp_path):
+    cache, tokenizer = Cache(tmp_path), trained()
+    first = tokenize(many, tokenizer, 8, cache)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sentiment_hf.text.tokenize.encode", None)
+        again = tokenize(many, trained(), 8, cache)
+    without = tokenize(many, tokenizer, 8)
+    for other in (again, without):
+        assert (first.lengths == other.lengths).all()
+        assert (first.values["input_ids"] == other.values["input_ids"]).all()
+
+
+def test_another_text_or_setting_is_another_entry(many, tmp_path):
+    cache = Cache(tmp_path)
+    tokenize(many, trained(), 8, cache)
+    swapped = many.select(np.arange(MANY))
+    column = [*many.texts[1:], many.texts[0]]
+    uncased, pieces, tail = trained(lowercase=False), trained("bpe"), trained()
+    set_truncation(tail, "tail")
+    for count, given in enumerate(
+        [
+            (many, trained(), 8),
+            (swapped, trained(), 8),
+            (LabelledTexts.of(column, many.labels), trained(), 8),
+            (many, trained(), 7),
+            (many, uncased, 8),
+            (many, pieces, 8),
+            (many, tail, 8),
+        ]
+    ):
+        tokenize(*given, cache)
+        assert len(list(tmp_path.iterdir())) == max(1, count)
+
+
+def test_few_texts_are_not_cached(tmp_path):
+    tokenize(labelled(TEXTS), trained(), 8, Cache(tmp_path))
+    assert not list(tmp_path.iterdir())

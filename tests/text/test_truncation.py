@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
-from datasets import Dataset
 from helpers import flags, read_report, run_flags, save_bert, write_csv, write_data
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, BertTokenizer
 
 from sentiment_hf.cli import run_command
+from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.text.encode import encode, kept_part, set_truncation
@@ -56,7 +56,7 @@ def test_both_ends_of_a_text_of_just_the_limit_are_all_of_it():
 
 def test_the_parts_are_those_of_the_length_asked_for_and_without_a_warning(caplog):
     tokenizer = bert_tokenizer("head-tail")
-    texts = tokenize(Dataset.from_dict({"text": [LONG], "label": [0]}), tokenizer, max_length=6)
+    texts = tokenize(LabelledTexts.of([LONG], [0]), tokenizer, max_length=6)
     assert tokenizer.convert_ids_to_tokens(texts[0]["input_ids"]) == ["[CLS]", "w0", "w47", "w48", "w49", "[SEP]"]
     assert not caplog.records
 

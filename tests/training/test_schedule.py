@@ -5,12 +5,13 @@ import logging
 from pathlib import Path
 
 import pytest
+from helpers import run_flags, write_data
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training.arguments import training_arguments
-from sentiment_hf.training.schedule import bound_steps
+from sentiment_hf.training.schedule import bound_steps, epochs_per_validation
 from sentiment_hf.training.train import say_odd_choice
 
 ROOT = Path(__file__).parents[2]
@@ -49,6 +50,34 @@ def test_less_than_an_epoch_and_more_than_a_hundred_are_said(epochs, said, caplo
     with caplog.at_level(logging.WARNING):
         steps("custom-fc", 1280, "--num_train_epochs", epochs)
     assert (said in caplog.text) if said else not caplog.records
+
+
+@pytest.mark.parametrize(
+    ("epochs", "train", "validation", "every"),
+    [
+        (3.4, 22_500, 2_500, 1),
+        (8.5, 22_500, 2_500, 1),
+        (106, 600, 75, 10),
+        (106, 3_388, 300, 2),
+        (30, 600, 600, 3),
+        (3, 600, 6_000, 1),
+        (500, 40_000, 2_000, 1),
+    ],
+)
+def test_about_a_tenth_of_the_rows_is_scored_and_ten_times_at_least(epochs, train, validation, every):
+    assert epochs_per_validation(epochs, train, validation) == every
+    assert epochs / every >= min(10, epochs)
+
+
+def test_a_run_on_few_rows_is_validated_seldom_and_at_its_end(tmp_path, caplog):
+    data = write_data(tmp_path / "data")
+    more = ["--num_train_epochs", "23", "--save_total_limit", "99", "--max_steps", "-1"]
+    report = run_flags(data, tmp_path / "run", *more)
+    lines = map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+    assert [line["epoch"] for line in lines if "eval_loss" in line] == [*range(2, 23, 2), 23]
+    assert len(list((tmp_path / "run").glob("checkpoint-*"))) == 12
+    assert report["epochs"] == 23
+    assert "validation is scored every 2 epochs" in caplog.text
 
 
 def test_fewest_steps_above_most_steps_are_refused():

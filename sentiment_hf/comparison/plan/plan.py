@@ -106,5 +106,5 @@ def trust_and_report(name: str, argv: list[str], data: SplitsCache) -> tuple[boo
 def require_same_rows(first: Splits, splits: Splits) -> None:
     """Raise InputError if the flags of a model lead to other validation or test rows than those of the first model."""
     for part in ("validation", "test"):
-        if any(getattr(first, part)[column][:] != getattr(splits, part)[column][:] for column in ("text", "label")):
+        if not getattr(first, part).has_rows_of(getattr(splits, part)):
             raise InputError(f"its {part} rows are not those of the first model; name the data once, for all models")

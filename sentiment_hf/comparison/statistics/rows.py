@@ -46,9 +46,9 @@ def test_rows(args: DataArguments, rows_file: str | None) -> TestRows:
     """
     splits, further = load_test_columns(args, rows_file)
     columns = {name: [as_text(cell) for cell in cells] for name, cells in further.items()}
-    texts = splits.test["text"][:]
+    texts = splits.test.texts
     return TestRows(
-        labels=splits.task.as_text(splits.test["label"][:]),
+        labels=splits.task.as_text(splits.test.labels),
         characters=np.array([len(text) for text in texts]),
         columns={name: values for name, values in columns.items() if groups_rows(values)},
         texts=texts,

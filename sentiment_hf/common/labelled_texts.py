@@ -1,0 +1,99 @@
+"""`LabelledTexts`: the rows of a part, train, validation or test."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+# Texts that become Python objects at a time.
+CHUNK = 1000
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """Texts with their labels. Parts that are rows of one table share its column of texts.
+
+    column: (rows of the table,) large_string, in memory or in a mapped file.
+    rows: (rows,) int64, ascending: which rows of the table the part has.
+    labels: (rows,) as the task reads them.
+    digests: (rows,) uint64, equal for equal texts.
+    """
+
+    column: pa.ChunkedArray
+    rows: np.ndarray
+    labels: np.ndarray
+    digests: np.ndarray
+
+    @classmethod
+    def of(cls, texts: pa.ChunkedArray | Sequence[str], labels: Sequence) -> Self:
+        """All rows of a table."""
+        if not isinstance(texts, pa.ChunkedArray):
+            texts = pa.chunked_array([pa.array(texts, pa.large_string())])
+        part = cls(texts, np.arange(len(texts)), np.asarray(labels), np.empty(len(texts), np.uint64))
+        return replace(part, digests=digests_of(part))
+
+    @classmethod
+    def joined(cls, parts: Sequence[Self]) -> Self:
+        """The rows of several parts, one part behind the other."""
+        before = np.cumsum([0, *(len(part.column) for part in parts)])
+        return cls(
+            pa.chunked_array([chunk for part in parts for chunk in part.column.chunks], pa.large_string()),
+            np.concatenate([part.rows + start for part, start in zip(parts, before, strict=False)]),
+            np.concatenate([part.labels for part in parts]),
+            np.concatenate([part.digests for part in parts]),
+        )
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __iter__(self) -> Iterator[str]:
+        """The texts."""
+        for batch in self.batches():
+            yield from batch.to_pylist()
+
+    @property
+    def texts(self) -> list[str]:
+        """All texts; the property makes them anew each time."""
+        return [text for batch in self.batches() for text in batch.to_pylist()]
+
+    def has_rows_of(self, other: Self) -> bool:
+        """Whether the other part has the same texts with the same labels, in the same order."""
+        return np.array_equal(self.digests, other.digests) and np.array_equal(self.labels, other.labels)
+
+    @property
+    def texts_hash(self) -> str:
+        """SHA-256 over the digests of the texts, in their order."""
+        return hashlib.sha256(self.digests.tobytes()).hexdigest()
+
+    def batches(self) -> Iterator[pa.ChunkedArray]:
+        """The texts, some at a time."""
+        for start in range(0, len(self), CHUNK):
+            rows = self.rows[start : start + CHUNK]
+            # A slice is free of charge, and `take` of a whole column is not if the column is in many pieces.
+            yield self.column.slice(rows[0], rows[-1] + 1 - rows[0]).take(pa.array(rows - rows[0]))
+
+    def select(self, places: np.ndarray) -> Self:
+        """The rows of the part at these ascending places, or where these truth values are true."""
+        chosen = {name: getattr(self, name)[places] for name in ("rows", "labels", "digests")}
+        return replace(self, **chosen)
+
+
+def digests_of(part: LabelledTexts) -> np.ndarray:
+    """(rows,) SipHash of each text. Of five million texts, two share one with a chance of 1 to 1.5 million."""
+    found = [pd.util.hash_array(np.array(batch.to_pylist(), object), categorize=False) for batch in part.batches()]
+    return np.concatenate([np.empty(0, np.uint64), *found])
+
+
+def framed(part: LabelledTexts) -> Iterator[memoryview]:
+    """The bytes "LABEL, 0, TEXT, 1" of all rows, some rows at a time."""
+    zero, one, empty = (pa.scalar(text, pa.large_string()) for text in ("\0", "\1", ""))
+    for start, batch in zip(range(0, len(part), CHUNK), part.batches(), strict=True):
+        labels = pa.array(part.labels[start : start + CHUNK]).cast(pa.large_string())
+        pairs = pc.binary_join_element_wise(labels, batch.combine_chunks(), zero)
+        rows = pc.binary_join_element_wise(pairs, empty, one)
+        yield memoryview(rows.buffers()[2])[: pc.sum(pc.binary_length(rows)).as_py()]
