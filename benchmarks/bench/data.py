@@ -19,12 +19,12 @@ def data_folder(settings: Settings, train: int | None, test: int | None) -> Path
     folder = settings.work / f"data-{train}-{test}"
     if folder.is_dir():
         return folder
-    splits = load_splits(DataArguments(dataset_name=settings.dataset))
+    splits = load_splits(DataArguments(dataset_name=settings.dataset, no_cache=True))
     parts = {"train": [splits.train, splits.validation], "test": [splits.test]}
     folder.mkdir()
     for (name, sources), rows in zip(parts.items(), (train, test), strict=True):
-        texts = [text for source in sources for text in source["text"][:]]
-        labels = [label for source in sources for label in splits.task.as_text(source["label"][:])]
+        texts = [text for source in sources for text in source]
+        labels = [label for source in sources for label in splits.task.as_text(source.labels)]
         frame = pd.DataFrame({"text": texts, "label": labels})
         kept = len(frame) if rows is None else min(rows, len(frame))
         frame.sample(kept, random_state=SEED).to_parquet(folder / f"{name}.parquet", index=False)

@@ -28,7 +28,7 @@ def measure(settings: Settings) -> dict[str, Any]:
     """
     if settings.minilm is None:
         raise ValueError("--minilm is not given: name the folder of a pretrained encoder, or leave finetuning out")
-    texts = BATCH * settings.pick(8, 2)
+    texts = BATCH * settings.pick(6, 2)
     folder = data_folder(settings, texts, BATCH)
     tables = []
     for length in settings.pick((256, 512), (256,)):

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from itertools import islice
 
 import torch
@@ -15,16 +16,33 @@ SHAPES = ((1024, 1024, 1024), (4096, 384, 1536))
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
 
 
-def matrix_rate(shape: tuple[int, int, int], dtype: torch.dtype, seconds: float) -> float:
+def product_rate(shape: tuple[int, int, int], dtype: torch.dtype, seconds: float) -> float:
     """GFLOP/s of torch.mm, a multiplication and an addition being two."""
     rows, inner, columns = shape
     left, right = torch.randn(rows, inner, dtype=dtype), torch.randn(inner, columns, dtype=dtype)
     result = torch.mm(left, right)
+    return rate_of(lambda: torch.mm(left, right, out=result), 2 * math.prod(shape), seconds)
+
+
+def convolution_rate(shape: tuple[int, int, int], seconds: float) -> float:
+    """GFLOP/s of the same product in fp32 as a convolution of width 1, which oneDNN computes.
+
+    torch.mm in fp32 is MKL, which is slower than oneDNN on some processors; LSTM and convolutions are oneDNN.
+    """
+    rows, inner, columns = shape
+    source, kernel = torch.randn(1, inner, rows), torch.randn(columns, inner, 1)
+    return rate_of(lambda: torch.conv1d(source, kernel), 2 * math.prod(shape), seconds)
+
+
+@torch.no_grad()
+def rate_of(product: Callable[[], Tensor], operations: int, seconds: float) -> float:
+    """GFLOP/s of a product that takes so many operations, called again and again for some seconds."""
+    product()
     count, begin = 0, time.perf_counter()
     while (taken := time.perf_counter() - begin) < seconds:
-        torch.mm(left, right, out=result)
+        product()
         count += 1
-    return 2 * rows * inner * columns * count / taken / 1e9
+    return operations * count / taken / 1e9
 
 
 def recurrent_layer(source: list[int], *weights_and_rest, out_shape=None, **kwargs) -> int:

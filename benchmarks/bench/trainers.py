@@ -13,13 +13,16 @@ from sentiment_hf.training.processes import use_all_cores
 from sentiment_hf.training.train import build_trainer
 from sentiment_hf.training.trainer import ClassificationTrainer
 
-# Training alone, without validation and checkpoints.
-STEPS_ALONE = ("--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false")
+# Training alone, without validation and checkpoints; nothing is left in the cache of the user.
+STEPS_ALONE = (
+    *("--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false"),
+    *("--no_cache", "true", "--disable_tqdm", "true"),
+)
 
 
 def prepare(*flags: str) -> tuple[RunSpec, TrainingArguments, Splits]:
     """A run by its flags, for steps alone, and its data; torch uses all cores."""
-    spec = parse_run([*flags, *STEPS_ALONE, "--output_dir", tempfile.mkdtemp(), "--disable_tqdm", "true"])
+    spec = parse_run([*flags, *STEPS_ALONE, "--output_dir", tempfile.mkdtemp()])
     args = training_arguments(spec)
     use_all_cores(args, None)
     return spec, args, load_splits(spec.data)

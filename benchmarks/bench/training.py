@@ -1,5 +1,6 @@
 """Tokens/s of training: each model beside what the machine can multiply, and beside other ways to train the same."""
 
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -9,7 +10,7 @@ import numpy as np
 from benchmarks.bench.bare_loop import bare_loop
 from benchmarks.bench.data import data_folder
 from benchmarks.bench.figures import by_turns, table
-from benchmarks.bench.operations import DTYPES, SHAPES, matrix_rate, operations_per_token
+from benchmarks.bench.operations import DTYPES, SHAPES, convolution_rate, operations_per_token, product_rate
 from benchmarks.bench.processes import finish, peer
 from benchmarks.bench.settings import Settings
 from benchmarks.bench.trainers import TimedTrainer
@@ -40,19 +41,30 @@ def models_and_machine(settings: Settings, dataset: str, rounds: int) -> tuple[d
     seconds = settings.pick(5.0, 1.5)
     trainers = {name: TimedTrainer(seconds, "--model", name, "--dataset", dataset) for name in MODELS}
     trainers |= minilm_trainers(settings, dataset)
-    products = {f"{'x'.join(map(str, shape))} {name}": (shape, name) for shape in SHAPES for name in DTYPES}
-    ways = {
-        name: lambda shape=shape, dtype=dtype: matrix_rate(shape, DTYPES[dtype], settings.pick(1.0, 0.3))
-        for name, (shape, dtype) in products.items()
+    products = rates_of_products(settings.pick(1.0, 0.3))
+    runs = by_turns(products | {name: timed.tokens_per_second for name, timed in trainers.items()}, rounds)
+    rates = {name: runs.pop(name) for name in products}
+    medians = {name: median(values) for name, values in rates.items() if name.endswith("fp32")}
+    best = {
+        "torch.mm": max(rate for name, rate in medians.items() if name.startswith("torch.mm")),
+        "the fastest": max(medians.values()),
     }
-    runs = by_turns(ways | {name: timed.tokens_per_second for name, timed in trainers.items()}, rounds)
-    rates = {name: runs.pop(name) for name in ways}
-    best = max(median(values) for name, values in rates.items() if name.endswith("fp32"))
     facts = {name: cost(name, timed.trainer, median(runs[name]), best) for name, timed in trainers.items()}
     return (
-        table("The machine: torch.mm", "GFLOP/s", rates, "more"),
-        table("Training", "tokens/s", runs, "more", facts=facts),
+        table("The machine: products of matrices", "GFLOP/s", rates, "more"),
+        table("The models", "tokens/s", runs, "more", facts=facts),
     )
+
+
+def rates_of_products(seconds: float) -> dict[str, Callable[[], float]]:
+    """{product: function that measures its GFLOP/s for some seconds}."""
+    ways = {}
+    for shape in SHAPES:
+        size = "x".join(map(str, shape))
+        for name, dtype in DTYPES.items():
+            ways[f"torch.mm, {size} {name}"] = lambda shape=shape, dtype=dtype: product_rate(shape, dtype, seconds)
+        ways[f"convolution, {size} fp32"] = lambda shape=shape: convolution_rate(shape, seconds)
+    return ways
 
 
 def minilm_trainers(settings: Settings, dataset: str) -> dict[str, TimedTrainer]:
@@ -60,18 +72,18 @@ def minilm_trainers(settings: Settings, dataset: str) -> dict[str, TimedTrainer]
     if settings.minilm is None:
         return {}
     flags = ("--model", str(settings.minilm), "--dataset", dataset, "--max_seq_length", MINILM_LENGTH)
-    seconds = settings.pick(15.0, 4.0)
+    seconds = settings.pick(10.0, 2.0)
     return {f"MiniLM, {tuning}": TimedTrainer(seconds, *flags, "--tuning", tuning) for tuning in TUNINGS}
 
 
-def cost(name: str, trainer: ClassificationTrainer, tokens_per_second: float, best: float) -> dict[str, float]:
-    """Operations of training for a token, and the share of `best` GFLOP/s that they come to, in %."""
+def cost(
+    name: str, trainer: ClassificationTrainer, tokens_per_second: float, best: dict[str, float]
+) -> dict[str, float]:
+    """Operations of training for a token, and the shares of the `best` GFLOP/s in fp32 that they come to, in %."""
     passes = PASSES["lora" if name.endswith("lora") else "other"]
     operations = passes * operations_per_token(trainer, batches=8)
-    return {
-        "operations a token": operations,
-        "share of torch.mm in fp32 (%)": 100 * operations * tokens_per_second / (best * 1e9),
-    }
+    shares = {f"share of {of} (%)": 100 * operations * tokens_per_second / (rate * 1e9) for of, rate in best.items()}
+    return {"operations a token": operations} | shares
 
 
 def keras(settings: Settings, dataset: str, rounds: int) -> dict[str, Any]:
