@@ -208,7 +208,9 @@ class RunArguments:
         choices=("balanced",),
     )
     dry_run: bool = flag(
-        False, "Show what would be read and trained, and how long it would take, by a few real steps; write nothing."
+        False,
+        "Show what would be read and trained, and how long it would take, by a few real steps; "
+        "write nothing but the cache.",
     )
     profile: bool = flag(False, "Show where the time of the run went, station by station, and write profile.json.")
     num_cpu_threads: int | None = flag(
