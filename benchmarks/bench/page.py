@@ -19,7 +19,7 @@ ABOUT = {
         "Training",
         """The trainer of this program by the recipe of each model; padding does not count as tokens. Operations are
 those of the matrix products in forward and backward, a multiplication and an addition being two; with LoRA the frozen
-weights have no gradient. Shares are of the faster torch.mm in fp32, which is MKL, and of the fastest product in fp32,
+weights have no gradient. Shares are of the faster torch.mm in fp32, MKL on x86, and of the fastest product in fp32,
 which may be one of oneDNN. A model whose work is in look-ups, sums and sorting, such as `custom-ngram` and
 `custom-fc`, has few of them. The Keras LSTM has the sizes of `configs/keras-lstm.yaml` and reads padding as text.""",
     ),
