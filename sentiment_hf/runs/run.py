@@ -6,7 +6,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import datasets
 import huggingface_hub
@@ -17,6 +17,11 @@ from accelerate import PartialState
 from accelerate.utils.memory import clear_device_cache
 from threadpoolctl import threadpool_limits
 
+# Imported here because a library that it imports draws a random number: in the first validation of a resumed run that
+# would be one more than in an undisturbed one.
+import sentiment_hf.tasks.metrics  # noqa: F401
+from sentiment_hf.baselines.estimators import Baseline
+from sentiment_hf.baselines.fitting import fit_baseline, prepare_baseline, refit_baseline
 from sentiment_hf.common.layout import REFIT
 from sentiment_hf.common.profile import PROFILE, station
 from sentiment_hf.common.stopwatch import STATIONS, Stopwatch
@@ -68,9 +73,6 @@ from sentiment_hf.training.train import (
     train,
 )
 from sentiment_hf.training.trainer import ClassificationTrainer
-
-if TYPE_CHECKING:
-    from sentiment_hf.baselines.estimators import Baseline
 
 logger = logging.getLogger(__name__)
 
@@ -159,9 +161,6 @@ def prepare_run(
     ):
         say_unspaced(splits.train)
     if spec.model.kind is Kind.BASELINE:
-        # Imported for baselines only, because scikit-learn takes a fifth of the start of a run.
-        from sentiment_hf.baselines.fitting import prepare_baseline
-
         baseline = prepare_baseline(spec, splits, identified.args.world_size)
         return partial(fit_and_test, baseline, identified, report)
     trainer = build_trainer(spec, identified.args, splits, resumed)
@@ -219,10 +218,8 @@ def train_again(
     return second, scored, of_first | {"refit": rows}
 
 
-def fit_and_test(baseline: "Baseline", identified: IdentifiedRun, report: Report, checkpoint: None) -> Report:
+def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, checkpoint: None) -> Report:
     """Fit a baseline, score it, save it, and write the report last. `checkpoint` is None: a fit has no checkpoints."""
-    from sentiment_hf.baselines.fitting import fit_baseline, refit_baseline
-
     with threadpool_limits(torch.get_num_threads()):
         spec = identified.spec
         splits, weighted = identified.splits, bool(spec.run.class_weights)

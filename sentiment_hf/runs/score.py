@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from transformers import TrainingArguments
 
+from sentiment_hf.baselines.fitting import FittedBaseline
 from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import atomic_write
@@ -24,9 +25,6 @@ from sentiment_hf.text.unknown import unknown_in
 from sentiment_hf.training.batches import longest_first
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.trainer import ClassificationTrainer
-
-if TYPE_CHECKING:
-    from sentiment_hf.baselines.fitting import FittedBaseline
 
 # Name of a part -> (rows, outputs) logits and (rows,) labels, in the order of the rows.
 Scored = dict[str, tuple[np.ndarray, np.ndarray]]
@@ -55,7 +53,7 @@ def parts_to_score(args: TrainingArguments) -> list[str]:
 
 
 @station("scoring")
-def score_baseline(fitted: "FittedBaseline", rows: LabelledTexts) -> tuple[np.ndarray, np.ndarray]:
+def score_baseline(fitted: FittedBaseline, rows: LabelledTexts) -> tuple[np.ndarray, np.ndarray]:
     """(rows, outputs) logits and (rows,) labels."""
     return fitted.logits(rows.texts), rows.labels
 

@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 
+from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.files import read_file
 from sentiment_hf.data.table_files import read_one_table
@@ -18,7 +19,7 @@ PLAIN = FILM.replace("’", "'")
 
 def refusal(path):
     with pytest.raises(InputError) as error:
-        read_one_table(path, "--train_file", 10**9, CsvSettings())
+        read_one_table(path, "--train_file", 10**9, CsvSettings(), Cache())
     assert len(str(error.value)) <= 500
     return str(error.value)
 

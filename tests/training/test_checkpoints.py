@@ -508,3 +508,21 @@ def stopped_copy(stopped: tuple[list[str], Path], target: Path) -> tuple[list[st
     shutil.copytree(stopped[1], folder)
     argv[argv.index("--output_dir") + 1] = str(folder)
     return argv, folder
+
+
+def test_nothing_that_a_run_imports_later_draws_random_numbers(tmp_path):
+    """As a library does at its import: a resumed run, which imports it anew, would have drawn one more."""
+    data = write_data(tmp_path / "data")
+    argv = list(map(str, flags(data, tmp_path / "run")))
+    program = (
+        "import random, sys, sentiment_hf.runs.run; from sentiment_hf.cli import run_command\n"
+        "import importlib._bootstrap as b; load, state, bad = b._load_unlocked, random.getstate, []\n"
+        "def watched(spec):\n"
+        "    before = state(); module = load(spec)\n"
+        "    if state() != before: bad.append(spec.name)\n"
+        "    return module\n"
+        "b._load_unlocked = watched\n"
+        f"code = run_command({argv!r}); print(bad, file=sys.stderr); sys.exit(code or bool(bad))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-500:]
