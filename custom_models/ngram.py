@@ -136,7 +136,7 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
             new, new_counts = many.unique(return_counts=True)
             found, place = torch.cat([found, new]).unique(return_inverse=True)
             counts = torch.zeros_like(found).index_add_(0, place, torch.cat([counts, new_counts]))
-        often = counts.masked_fill(counts < 2, 0).argsort(descending=True, stable=True)[: self.config.num_buckets]
+        often = counts.argsort(descending=True, stable=True)[: self.config.num_buckets]
         self.resize_ngrams(found[often[counts[often] >= 2]].sort().values)
 
     def ngrams_of(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]) -> Iterator[Tensor]:

@@ -122,7 +122,7 @@ def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:
         csv=CsvSettings.parse(args.csv_delimiter, args.csv_quote),
         csv_raw=args.csv_raw,
         max_data_bytes=args.max_data_bytes,
-        cache=Cache() if args.no_cache else Cache.at(args.cache_dir),
+        cache=Cache.of_flags(args.cache_dir, args.no_cache),
         text_column_names=args.text_column_names,
         text_column_delimiter=args.text_column_delimiter,
         batch_size=args.batch_size,

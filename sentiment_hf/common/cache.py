@@ -27,12 +27,14 @@ class Cache:
     home: Path | None = None
 
     @classmethod
-    def at(cls, folder: str | None) -> Self:
-        """The cache in `folder`; None means below the cache folder of the Hub."""
+    def of_flags(cls, cache_dir: str | None, no_cache: bool) -> Self:
+        """The cache that the flags --cache_dir and --no_cache name; by default below the cache folder of the Hub."""
+        if no_cache:
+            return cls()
         # Imported late, because the flags are read without it.
         from huggingface_hub import constants
 
-        return cls(Path(folder) if folder else Path(constants.HF_HOME, "sentiment_hf"))
+        return cls(Path(cache_dir) if cache_dir else Path(constants.HF_HOME, "sentiment_hf"))
 
     def folder(self, key: str, make: Callable[[Path], None]) -> Path | None:
         """The folder of the entry `key`, which `make` fills if it is not there; None without a cache.

@@ -61,7 +61,7 @@ class LabelledTexts:
     @property
     def texts(self) -> list[str]:
         """All texts; the property makes them anew each time."""
-        return [text for batch in self.batches() for text in batch.to_pylist()]
+        return list(self)
 
     def has_rows_of(self, other: Self) -> bool:
         """Whether the other part has the same texts with the same labels, in the same order."""

@@ -59,9 +59,10 @@ def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
     """Batches of a parquet file; columns are read as dictionaries, so that a text of many rows is unpacked once."""
     # A file opened by Python may have a name that is not UTF-8.
     with path.open("rb") as opened:
-        flat = [field.name for field in pq.read_schema(opened) if not pa.types.is_nested(field.type)]
-        nested = len(flat) < len(pq.read_schema(opened))
-        yield from pq.ParquetFile(opened, read_dictionary=flat).iter_batches(NESTED_ROWS if nested else BATCH_ROWS)
+        schema = pq.read_schema(opened)
+        flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
+        rows = BATCH_ROWS if len(flat) == len(schema) else NESTED_ROWS
+        yield from pq.ParquetFile(opened, read_dictionary=flat).iter_batches(rows)
 
 
 def arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:

@@ -142,7 +142,7 @@ class DataArguments:
     @property
     def cache(self) -> Cache:
         """Where large tables, tokenizers and tokens are kept for later runs."""
-        return Cache() if self.no_cache else Cache.at(self.cache_dir)
+        return Cache.of_flags(self.cache_dir, self.no_cache)
 
     @property
     def csv(self) -> CsvSettings:
