@@ -1,5 +1,6 @@
 """Files that were made once and are read again by later runs, such as the token ids of a part."""
 
+import errno
 import logging
 import os
 import shutil
@@ -36,17 +37,18 @@ class Cache:
 
         return cls(Path(cache_dir) if cache_dir else Path(constants.HF_HOME, "sentiment_hf"))
 
-    def folder(self, key: str, make: Callable[[Path], None]) -> Path | None:
+    def folder(self, key: str, make: Callable[[Path], None], needs: int = 0) -> Path | None:
         """The folder of the entry `key`, which `make` fills if it is not there; None without a cache.
 
-        It is None too, and said, if the entry cannot be written: the disk may be full.
+        It is None too, and said, if the entry cannot be written: the disk may be full. `needs`: the bytes that the
+        entry takes at least, for which there has to be room before it is begun.
         """
         if self.home is None:
             return None
         entry = self.home / key
         try:
             if not entry.is_dir():
-                self._add(entry, make)
+                self._add(entry, make, needs)
             # What was used last is kept.
             os.utime(entry)
         except OSError as error:
@@ -54,12 +56,14 @@ class Cache:
             return None
         return entry
 
-    def _add(self, entry: Path, make: Callable[[Path], None]) -> None:
+    def _add(self, entry: Path, make: Callable[[Path], None], needs: int) -> None:
         """Fill a folder beside `entry`, then give it that name; raises OSError."""
         unfinished = entry.with_name(f"unfinished-{uuid.uuid4().hex}")
         try:
             unfinished.mkdir(parents=True)
             self._make_room()
+            if shutil.disk_usage(unfinished).free < needs:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             make(unfinished)
             for file in unfinished.iterdir():
                 flush_to_disk(file)

@@ -82,6 +82,21 @@ def choose_quote(source: CsvLines, delimiter: str, quote: str | None) -> Choice:
     return Choice(plain, [EACH_LINE])
 
 
+def read_on(source: CsvLines, format: CsvFormat, quote: str | None) -> Choice:
+    """The reading of further lines of a file in the format that its first lines were found to have.
+
+    `quote` is the one of the settings; None means that the file decides, and that rows of several lines are said.
+    """
+    one_column = header_width(source, format.delimiter, format.quote) == 1
+    if not format.quote:
+        return Choice(plain_reading(source, format.delimiter, one_column=one_column))
+    quoted = quoted_reading(source, format)
+    if quote is not None or format.blanks or not any(format.quote in line for line in source.lines):
+        return Choice(quoted)
+    marks = QuoteMarks(source, quoted, plain_reading(source, format.delimiter, one_column=one_column))
+    return Choice(quoted, marks.said_of(marks.like_rows if marks.plain.problem else marks.merged))
+
+
 def choose_escapes(source: CsvLines, format: CsvFormat) -> Reading:
     r"""The reading by RFC 4180, or the one in which \" is a quote if it alone fits or keeps more rows."""
     quoted = quoted_reading(source, format)

@@ -50,14 +50,17 @@ class CsvLines:
     first: int
 
     @classmethod
-    def of(cls, text: str) -> tuple[Self, str | None]:
-        """(the lines, the delimiter that a first line `sep=;` of a spreadsheet names, or None)."""
+    def of(cls, text: str, first: int = 1) -> tuple[Self, str | None]:
+        """(the lines, the delimiter that a first line `sep=;` of a spreadsheet names, or None).
+
+        `first` is the number of the first line of the text.
+        """
         lines = split_lines(text)
         named = SEPARATOR_LINE.fullmatch(lines[0]) if lines else None
         if named:
             lines[0] = "\n"
         above = next((number for number, line in enumerate(lines) if line.rstrip("\r\n")), len(lines))
-        return cls(lines[above:], above + 1), named and named["delimiter"]
+        return cls(lines[above:], above + first), named and named["delimiter"]
 
 
 def split_lines(text: str) -> list[str]:

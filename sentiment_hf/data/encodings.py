@@ -35,13 +35,23 @@ def read_utf8(path: Path) -> str:
         InputError: the file is of another kind, or a line is not UTF-8; the message names the encoding.
     """
     data = path.read_bytes()
+    refuse_other_text(path, data)
+    return decoded(path, data)
+
+
+def refuse_other_text(path: Path, data: bytes) -> None:
+    """Raise InputError if a file that begins with `data` is of another kind, or has two or four bytes for a letter."""
     refuse_other_kind(path, data)
     if wide := wide_encoding(data):
         raise InputError(f"{path}, line 1: not UTF-8, but {wide}. {conversion(path, wide.split()[0])}")
+
+
+def decoded(path: Path, data: bytes, first: int = 1) -> str:
+    """The text in `data`, a piece of a file from line `first` on; raises InputError if it is not UTF-8."""
     try:
-        return data.decode("utf-8-sig")
+        return data.decode("utf-8-sig" if first == 1 else "utf-8")
     except UnicodeDecodeError as error:
-        line = len((data[: error.start] + b".").splitlines())
+        line = first - 1 + len((data[: error.start] + b".").splitlines())
         found = f"{path}, line {line}: not UTF-8 (byte 0x{data[error.start]:02x}; {error.reason})."
         raise InputError(f"{found} {remedy(path, data)}") from error
 

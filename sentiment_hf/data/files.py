@@ -18,7 +18,7 @@ def read_file(path: Path, flag: str, settings: CsvSettings | None = None, cache:
     """The table in a csv, tsv, json, jsonl, parquet or arrow file.
 
     settings: for csv.
-    cache: where large files lie unpacked.
+    cache: where the rows of large files are kept.
 
     Raises:
         InputError: the file is missing, of another kind, empty or damaged; the message begins with `flag` or the path.
@@ -27,9 +27,9 @@ def read_file(path: Path, flag: str, settings: CsvSettings | None = None, cache:
         raise InputError(f"{flag} {path}: there is no such file.")
     suffix = path.suffix.lower()
     if suffix in (".csv", ".tsv"):
-        return read_csv_table(path, "\t" if suffix == ".tsv" else ",", settings)
+        return read_csv_table(path, "\t" if suffix == ".tsv" else ",", settings, cache)
     if suffix in (".json", ".jsonl"):
-        return read_json_table(path)
+        return read_json_table(path, cache)
     if suffix == ".arrow":
         return read_arrow_table(path)
     if suffix == ".parquet":

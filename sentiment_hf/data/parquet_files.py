@@ -12,10 +12,9 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.file_kinds import refuse_other_kind
 from sentiment_hf.common.files import size_and_hash
 from sentiment_hf.data.limits import BATCH_ROWS, arrow_batches
+from sentiment_hf.data.row_pieces import LARGE
 from sentiment_hf.data.table import NoRowsError, Table
 
-# From this size in bytes on, a parquet file is unpacked to the disk and not into memory.
-LARGE = 2**25
 TABLE = "table.arrow"
 
 

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sentiment_hf.common.arrow_column import ArrowColumn
+from sentiment_hf.common.arrow_column import ArrowColumn, CodedColumn
 from sentiment_hf.common.characters import printable
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import atomic_write
@@ -76,10 +76,10 @@ class ParquetRows:
 def arrow_type(table: Table, name: str) -> pa.DataType:
     """The type of a column in Arrow; raises InputError if its cells are of several kinds."""
     column = table.columns[name]
-    if isinstance(column, ArrowColumn):
+    if isinstance(column, ArrowColumn) and not isinstance(column, CodedColumn):
         return column.cells.type
     try:
-        return pa.array(column).type
+        return pa.array(column[:]).type
     except (pa.ArrowException, UnicodeEncodeError, OverflowError) as error:
         reason = " ".join(str(error).split())
         raise InputError(

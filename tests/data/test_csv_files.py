@@ -174,7 +174,7 @@ def test_escaped_quotes_are_quotes(tmp_path, backslash):
     escape = str.maketrans({'"': '\\"', "\\": "\\\\"} if backslash == "itself too" else {'"': '\\"'})
     lines = [f'"{text.translate(escape)}",{row % 2}' for row, text in enumerate(texts)]
     found = table(tmp_path, "\n".join(["text,label", *lines]))
-    assert found.columns["text"] == tuple(texts)
+    assert list(found.columns["text"]) == texts
     assert found.format.escapes
 
 
