@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 from sentiment_hf.common.errors import InputError
@@ -17,6 +18,17 @@ def size_and_hash(path: Path, verify: str = "sha256") -> dict:
         return size
     with path.open("rb") as file:
         return size | {"sha256": hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def content_hash(path: Path) -> str:
+    """SHA-256 of the content of a file, which is not read again as long as its size and its time are the same."""
+    state = path.stat()
+    return _hash_of(path, state.st_size, state.st_mtime_ns)
+
+
+@cache
+def _hash_of(path: Path, size: int, time: int) -> str:
+    return size_and_hash(path)["sha256"]
 
 
 def flush_to_disk(path: Path) -> None:

@@ -20,7 +20,7 @@ CHUNK = 1000
 class LabelledTexts:
     """Texts with their labels. Parts that are rows of one table share its column of texts.
 
-    column: (rows of the table,) large_string, in memory or in a mapped file.
+    column: (rows of the table,) string or large_string, in memory or in a mapped file.
     rows: (rows,) int64, ascending: which rows of the table the part has.
     labels: (rows,) as the task reads them.
     digests: (rows,) uint64, equal for equal texts.
@@ -44,7 +44,7 @@ class LabelledTexts:
         """The rows of several parts, one part behind the other."""
         before = np.cumsum([0, *(len(part.column) for part in parts)])
         return cls(
-            pa.chunked_array([chunk for part in parts for chunk in part.column.chunks], pa.large_string()),
+            joined_columns([part.column for part in parts]),
             np.concatenate([part.rows + start for part, start in zip(parts, before, strict=False)]),
             np.concatenate([part.labels for part in parts]),
             np.concatenate([part.digests for part in parts]),
@@ -73,16 +73,24 @@ class LabelledTexts:
         return hashlib.sha256(self.digests.tobytes()).hexdigest()
 
     def batches(self) -> Iterator[pa.ChunkedArray]:
-        """The texts, some at a time."""
+        """The texts as large_string, some at a time."""
         for start in range(0, len(self), CHUNK):
             rows = self.rows[start : start + CHUNK]
             # A slice is free of charge, and `take` of a whole column is not if the column is in many pieces.
-            yield self.column.slice(rows[0], rows[-1] + 1 - rows[0]).take(pa.array(rows - rows[0]))
+            batch = self.column.slice(rows[0], rows[-1] + 1 - rows[0]).take(pa.array(rows - rows[0]))
+            yield batch.cast(pa.large_string())
 
     def select(self, places: np.ndarray) -> Self:
         """The rows of the part at these ascending places, or where these truth values are true."""
         chosen = {name: getattr(self, name)[places] for name in ("rows", "labels", "digests")}
         return replace(self, **chosen)
+
+
+def joined_columns(columns: Sequence[pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Columns of texts one behind the other. They stay where they are, in mapped files perhaps, if of one type."""
+    kinds = {column.type for column in columns}
+    kind = kinds.pop() if len(kinds) == 1 else pa.large_string()
+    return pa.chunked_array([chunk.cast(kind) for column in columns for chunk in column.chunks], kind)
 
 
 @station("hashing")

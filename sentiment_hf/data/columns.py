@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sentiment_hf.common.arrow_column import ArrowColumn
 from sentiment_hf.common.characters import refuse_surrogate
@@ -83,12 +84,16 @@ def _usual(table: Table, usual: set[str], what: str, flag: str) -> str:
 
 
 def read_texts(table: Table, names: Sequence[str], delimiter: str) -> pa.ChunkedArray:
-    """(rows,) large_string: a text per row, several columns joined by the delimiter.
+    """(rows,) string or large_string: a text per row, several columns joined by the delimiter.
 
     Raises InputError if a cell is null or no text.
     """
-    if len(names) == 1 and (texts := texts_in_arrow(table.columns[names[0]])) is not None:
-        return texts
+    in_arrow = [texts_in_arrow(table.columns[name]) for name in names]
+    if all(texts is not None for texts in in_arrow):
+        if len(names) == 1:
+            return in_arrow[0]
+        kind = pa.large_string()
+        return pc.binary_join_element_wise(*(texts.cast(kind) for texts in in_arrow), pa.scalar(delimiter, kind))
     columns = [table.columns[name][:] for name in names]
     for name, column in zip(names, columns, strict=True):
         for index, cell in enumerate(column):
@@ -108,6 +113,8 @@ def texts_in_arrow(column: Sequence) -> pa.ChunkedArray | None:
     if not isinstance(column, ArrowColumn) or column.cells.null_count:
         return None
     kind = column.cells.type
+    if str(kind) in ("string", "large_string"):
+        return column.cells
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return column.cells.cast(pa.large_string()) if str(kind) in ("string", "large_string", "string_view") else None
 

@@ -12,10 +12,8 @@ import pyarrow as pa
 from sentiment_hf import __version__
 from sentiment_hf.common.arrow_column import CODED, ArrowColumn, CodedColumn, as_coded, coded
 from sentiment_hf.common.cache import Cache
-from sentiment_hf.common.files import size_and_hash, write_json
-
-# From this size in bytes on, a file is unpacked to the disk and not into memory.
-LARGE = 2**25
+from sentiment_hf.common.files import content_hash, write_json
+from sentiment_hf.data.unpacking import LARGE
 
 FACTS = "facts.json"
 
@@ -67,7 +65,7 @@ def keep_rows(path: Path, key: str, reader: Callable[[], Reader], cache: Cache) 
         InputError: as the reader.
     """
     if path.stat().st_size >= LARGE and cache.home:
-        name = f"rows-{__version__}-{key}-{size_and_hash(path)['sha256']}"
+        name = f"rows-{__version__}-{key}-{content_hash(path)}"
         folder = cache.folder(name, lambda home: write_rows(reader(), home), path.stat().st_size)
         if folder:
             files = sorted(folder.glob("*.arrow"))

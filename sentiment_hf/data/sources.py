@@ -19,7 +19,7 @@ from sentiment_hf.data.files import SUFFIXES, read_file
 from sentiment_hf.data.folders import files_in, first_of, say_left_out
 from sentiment_hf.data.hub_files import download, hub_files
 from sentiment_hf.data.limits import require_size
-from sentiment_hf.data.parquet_files import dataset_table
+from sentiment_hf.data.parquet_files import arrow_table
 from sentiment_hf.data.parts import SPLIT_FLAGS, SPLIT_NAMES, Part, choose_parts, split_of, table_names, whole_part
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import Files, files_at
@@ -90,7 +90,7 @@ def _refuse_missing_path(name: str) -> None:
 def _from_files(args: DataArguments) -> Tables:
     named = {"train": args.train_file, "validation": args.validation_file, "test": args.test_file}
     files = {split: files_at(Path(file), f"--{split}_file") for split, file in named.items() if file is not None}
-    require_size([path for part in files.values() for path in part.paths], args.max_data_bytes)
+    require_size([path for part in files.values() for path in part.paths], args.max_data_bytes, args.cache)
     return {split: part.read(f"--{split}_file", args.csv, args.cache) for split, part in files.items()}
 
 
@@ -108,7 +108,7 @@ def _from_folder(folder: Path, args: DataArguments) -> Tables:
     names = files_in(folder)
     if not {"dataset_dict.json", "state.json"}.intersection(names):
         return _from_layout(names, lambda _: folder, str(folder), args)
-    require_size([folder / name for name in table_names(names)], args.max_data_bytes)
+    require_size([folder / name for name in table_names(names)], args.max_data_bytes, args.cache)
     try:
         require_inside(_saved_files(folder), folder)
         saved = load_from_disk(str(folder))
@@ -131,7 +131,10 @@ def _saved_files(folder: Path) -> list[Path]:
 def _from_dataset(dataset: Dataset | DatasetDict, args: DataArguments, source: str) -> Tables:
     saved = dataset if isinstance(dataset, DatasetDict) else {"train": dataset}
     chosen = choose_parts([Part(str(name)) for name in saved], args, source)
-    return {split: [dataset_table(saved[part.name], f"{source}, {split}")] for split, part in chosen.items()}
+    tables = {split: saved[part.name] for split, part in chosen.items()}
+    return {
+        split: [arrow_table(table.data.table, table.features, f"{source}, {split}")] for split, table in tables.items()
+    }
 
 
 def _from_layout(
@@ -158,7 +161,7 @@ def _from_layout(
         classed, classes = False, card_classes(card, config)
     home = fetch([file for part in chosen.values() for file in part.files])
     files = {split: _files(home, part, classed) for split, part in chosen.items()}
-    require_size([path for part in files.values() for path in part.paths], args.max_data_bytes)
+    require_size([path for part in files.values() for path in part.paths], args.max_data_bytes, args.cache)
     how = (_csv_settings(settings, args), args.cache)
     tables = {split: part.read(f"--dataset {source}:", *how) for split, part in files.items()}
     return {

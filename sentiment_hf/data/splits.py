@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-import pyarrow as pa
 
 from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.common.labelled_texts import LabelledTexts, framed
+from sentiment_hf.common.labelled_texts import LabelledTexts, framed, joined_columns
 from sentiment_hf.common.profile import station
 from sentiment_hf.data.carve import stratified
 from sentiment_hf.data.columns import (
@@ -179,8 +178,7 @@ def _read(tables: Tables, texts: list[str], label: str, args: DataArguments) -> 
     parts = {}
     for split, pieces in tables.items():
         cells = [read_texts(table, texts, args.text_column_delimiter) for table in pieces]
-        column = pa.chunked_array([chunk for piece in cells for chunk in piece.chunks], pa.large_string())
-        parts[split] = LabelledTexts.of(column, labels[split])
+        parts[split] = LabelledTexts.of(joined_columns(cells), labels[split])
     return parts, task
 
 

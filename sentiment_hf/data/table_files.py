@@ -86,7 +86,7 @@ def files_at(path: Path, flag: str) -> Files:
 def read_one_table(path: Path, flag: str, most_bytes: int, settings: CsvSettings, cache: Cache) -> Table:
     """The only table at `path`, as `files_at` finds it; raises InputError if there are several, or it is too large."""
     files = files_at(path, flag)
-    require_size(files.paths, most_bytes)
+    require_size(files.paths, most_bytes, cache)
     if len(files.paths) > 1 and not files.classed:
         raise InputError(f"{flag} {path} is a folder of {len(files.paths)} files; expected one file")
     return files.read(flag, settings, cache)[0]

@@ -20,7 +20,7 @@ from helpers import is_json
 from launching import python
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.data import parquet_files
+from sentiment_hf.data import unpacking
 from sentiment_hf.data.carve import stratified
 from sentiment_hf.data.csv_files import read_csv_table
 from sentiment_hf.data.files import read_file
@@ -647,7 +647,7 @@ def test_the_limit_counts_all_files_and_no_honest_ones(tmp_path):
 
 
 def test_a_large_parquet_file_is_unpacked_once_and_mapped(tmp_path, monkeypatch):
-    monkeypatch.setattr(parquet_files, "LARGE", 1)
+    monkeypatch.setattr(unpacking, "LARGE", 1)
     class_dataset().to_parquet(tmp_path / "train.parquet")
     given = DataArguments(train_file=str(tmp_path / "train.parquet"), cache_dir=str(tmp_path / "cache"))
     plain = load_splits(replace(given, no_cache=True))
@@ -657,10 +657,10 @@ def test_a_large_parquet_file_is_unpacked_once_and_mapped(tmp_path, monkeypatch)
         assert pairs(splits, "train") == pairs(plain, "train")
         assert splits.task.labels == ("neg", "pos")
         # Once it is there, nothing unpacks it again.
-        monkeypatch.setattr(parquet_files, "unpack", None)
+        monkeypatch.setattr(unpacking, "unpack", None)
     class_dataset(ROWS[::-1]).to_parquet(tmp_path / "train.parquet")
     monkeypatch.undo()
-    monkeypatch.setattr(parquet_files, "LARGE", 1)
+    monkeypatch.setattr(unpacking, "LARGE", 1)
     assert sorted(pairs(load_splits(given), "test")) != sorted(pairs(plain, "test"))
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
@@ -755,7 +755,7 @@ def hostile_tables() -> dict[str, pa.Table]:
     return {
         "UTF8": pa.table({"text": pa.StringArray.from_buffers(len(ROWS), *latin.buffers()[1:]), "label": labels}),
         "no table": good.replace_schema_metadata({b"huggingface": b"no json"}),
-        "2 times": pa.Table.from_arrays([texts, texts, labels], ["text", "text", "label"]),
+        "'text' stands there more than once": pa.Table.from_arrays([texts, texts, labels], ["text", "text", "label"]),
         "row 2: 'label' is 9": numbered.replace_schema_metadata({b"huggingface": classes}),
     }
 

@@ -11,7 +11,7 @@ import pytest
 
 from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.data import parquet_files, row_pieces, text_pieces
+from sentiment_hf.data import row_pieces, text_pieces, unpacking
 from sentiment_hf.data.files import read_file
 from sentiment_hf.data.table import Table
 from sentiment_hf.settings.csv_settings import CsvSettings
@@ -51,7 +51,7 @@ def content(table: Table) -> dict:
 
 def in_pieces(monkeypatch, path, cache, size, **settings) -> Iterator[dict]:
     """Yield the table in pieces of `size` bytes: without a cache, into it, and from it."""
-    for module in (row_pieces, parquet_files):
+    for module in (row_pieces, unpacking):
         monkeypatch.setattr(module, "LARGE", 1)
     monkeypatch.setattr(text_pieces, "PIECE", size)
     settings = CsvSettings(**settings)
