@@ -7,9 +7,9 @@ from transformers.utils import is_torch_bf16_gpu_available
 
 from sentiment_hf.common.processor import cpuinfo, instruction_sets
 
-# {instructions: {model type: how many times as long steps in float32 took}}. A device uses the first that it has. The
-# sizes are those of the recipe of a model type, and for bert those of MiniLM: larger layers gain more, smaller ones
-# less. A type without a figure was not measured.
+# {instructions: {model type: how many times as long steps in float32 took}}, the faster instructions first: if a
+# processor has several, the first figure counts. The sizes are those of the recipe of a model type, and for bert those
+# of MiniLM: larger layers gain more, smaller ones less. A type without a figure was not measured.
 #
 # amx_bf16 is from a study of recipes for IMDB, with torch 2.13: seconds of one thread in forward and backward of the
 # layers alone, an LSTM and a GRU 128 -> 128 on 32 x 256 tokens, and a block of MiniLM on 16 x 256. What is measured by
@@ -39,7 +39,8 @@ def auto_bf16(model_type: str | None, sets: Sequence[str]) -> tuple[bool, str]:
     """
     if not sets:
         return False, "no instructions for bfloat16"
-    gain = GAINS[sets[0]].get(model_type)
-    if gain is None:
+    measured = [name for name in sets if model_type in GAINS[name]]
+    if not measured:
         return False, f"{sets[0]}, {model_type} not measured"
-    return gain >= LEAST_GAIN, f"{sets[0]}, {model_type} {gain:.1f} times as fast"
+    gain = GAINS[measured[0]][model_type]
+    return gain >= LEAST_GAIN, f"{measured[0]}, {model_type} {gain:.1f} times as fast"

@@ -36,6 +36,12 @@ def test_an_lstm_gains_by_amx_and_a_gru_does_not():
     assert auto_bf16("custom-gru", ["amx_bf16", "avx512_bf16"]) == (False, "amx_bf16, custom-gru 0.9 times as fast")
 
 
+@pytest.mark.parametrize("model_type", dict.fromkeys(model_type for _, model_type, _ in MEASURED))
+def test_of_several_instructions_the_first_with_a_figure_counts(model_type):
+    first = next(name for name in GAINS if model_type in GAINS[name])
+    assert auto_bf16(model_type, [*GAINS]) == auto_bf16(model_type, [first])
+
+
 @pytest.mark.parametrize("name", GAINS)
 def test_a_model_type_that_was_not_measured_is_no(name):
     assert auto_bf16("xlnet", [name]) == (False, f"{name}, xlnet not measured")
