@@ -254,6 +254,7 @@ def report_before_training(identified: IdentifiedRun) -> Report:
         recipe=spec.recipe,
         command=spec.command,
         flags=flags_of_method(spec),
+        bf16_chosen=identified.bf16_chosen,
         task=splits.task.name,
         labels=list(splits.task.labels),
         duplicates=splits.notes["duplicates"],
