@@ -47,7 +47,7 @@ def label_errors(models: list[Model], rows: TestRows | None) -> list[dict]:
 
 
 def row_on_page(models: list[Model], row: int, rows: TestRows | None) -> dict:
-    """Number and label of the row; its text, or None if it is unknown or not to be shown."""
+    """Number and label of the row; its text, or None if it is unknown."""
     first = models[0].median
-    text = rows.texts[row] if rows is not None and rows.texts is not None else None
+    text = None if rows is None else rows.part[row]
     return {"row": row, "label": first.task.labels[first.labels[row]], "text": text}
