@@ -1,10 +1,14 @@
 """Training on millions of made-up rows, and `predict` over them: seconds, memory, and how it grows."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow.parquet as pq
+
 from benchmarks.bench.figures import table
-from benchmarks.bench.made_up import write_parts, write_rows
+from benchmarks.bench.made_up import write_rows
 from benchmarks.bench.processes import PROGRAM, RUN, Finished, finish
 from benchmarks.bench.settings import Settings
 
@@ -16,7 +20,7 @@ FILES = 10
 SMALLER = 10
 MODELS = ("custom-fc", "custom-ngram")
 FLAGS = (
-    *("--num_train_epochs", "1", "--max_data_bytes", str(10**12)),
+    *("--num_train_epochs", "1", "--per_device_train_batch_size", "1024", "--max_data_bytes", str(10**12)),
     *("--eval_strategy", "epoch", "--save_strategy", "epoch"),
 )
 
@@ -45,8 +49,8 @@ def measure(settings: Settings) -> dict[str, Any]:
 def finished(settings: Settings, rows: int) -> dict[str, Finished]:
     """Runs and predictions with each model on so many rows."""
     folder, file = settings.work / f"{rows}", settings.work / f"{rows}.parquet"
-    write_parts(folder, rows, LENGTH, files=FILES)
     write_rows(file, rows, LENGTH, seed=0)
+    write_parts(folder, LENGTH, file)
     found = {}
     for model in MODELS:
         run, output = settings.work / f"{model}-{rows}", settings.work / f"{model}-{rows}.csv"
@@ -59,6 +63,20 @@ def finished(settings: Settings, rows: int) -> dict[str, Finished]:
             found[f"{model}, {name}"] = finish(command, watch=True)
             print(f"  {rows:,} rows, {model}, {name}", flush=True)
     return found
+
+
+def write_parts(folder: Path, length: int, file: Path) -> None:
+    """Train, the rows of `file` in several files; validation and test with 1000 rows each."""
+    folder.mkdir()
+    source = pq.ParquetFile(file)
+    groups = np.array_split(range(source.num_row_groups), FILES)
+    for number, of_file in enumerate(groups):
+        part = folder / f"train-{number:05d}-of-{FILES:05d}.parquet"
+        with pq.ParquetWriter(part, source.schema_arrow) as writer:
+            for group in of_file.tolist():
+                writer.write_table(source.read_row_group(group))
+    for number, name in enumerate(("validation", "test"), 1):
+        write_rows(folder / f"{name}.parquet", 1000, length, seed=number)
 
 
 def of_imports(modules: str) -> Finished:
