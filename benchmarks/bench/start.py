@@ -1,21 +1,18 @@
 """Seconds to the first step when the same data was trained on before, beside the shortest script with `Trainer`."""
 
-import json
+import sys
 from pathlib import Path
 from typing import Any
 
 from benchmarks.bench.figures import by_turns, table
-from benchmarks.bench.processes import RUN, finish, peer
+from benchmarks.bench.processes import finish, peer
 from benchmarks.bench.settings import Settings
 
 OURS = "this program"
 ONE_STEP = (
     *("--max_steps", "1", "--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false"),
-    *("--do_train", "true", "--profile"),
+    *("--do_train", "true", "--disable_tqdm", "true"),
 )
-
-# Those of a run before its first step; `steps` begins with it.
-BEFORE = ("start-up", "reading", "splitting", "hashing", "tokenizer", "tokenizing", "preparing", "other")
 
 
 def measure(settings: Settings) -> dict[str, Any]:
@@ -30,9 +27,9 @@ def measure(settings: Settings) -> dict[str, Any]:
     stations: dict[str, float] = {}
 
     def of_ours() -> float:
-        seconds, found = first_step_of_ours(settings, homes["ours"])
-        stations.update(found)
-        return seconds
+        found = first_step_of_ours(settings, homes["ours"])
+        stations.update(found["stations"])
+        return found["seconds"]
 
     ways = {OURS: of_ours, "a script with Trainer": lambda: first_step_of_peer(settings, homes["theirs"])}
     by_turns(ways, 1)
@@ -42,13 +39,11 @@ def measure(settings: Settings) -> dict[str, Any]:
     return {"tables": [table("MiniLM, at most 256 tokens, second start", "s", runs, "less", OURS, facts)]}
 
 
-def first_step_of_ours(settings: Settings, home: Path) -> tuple[float, dict[str, float]]:
-    """Seconds of the process without those from its first step on, and of each station before it."""
+def first_step_of_ours(settings: Settings, home: Path) -> dict[str, Any]:
+    """What benchmarks/bench/one_step.py prints."""
     words = ("--model", str(settings.minilm), "--dataset", settings.dataset, "--max_seq_length", "256")
-    done = finish([*RUN, *words, *ONE_STEP, "--output_dir", str(home / "run"), "--overwrite"], home=home)
-    seconds = json.loads((home / "run" / "profile.json").read_text())["seconds"]
-    later = sum(spent for name, spent in seconds.items() if name not in BEFORE)
-    return done.seconds - later, {name: seconds[name] for name in BEFORE}
+    command = [sys.executable, "-m", "benchmarks.bench.one_step", *words, *ONE_STEP, "--overwrite"]
+    return finish([*command, "--output_dir", str(home / "run")], home=home).printed
 
 
 def first_step_of_peer(settings: Settings, home: Path) -> float:
