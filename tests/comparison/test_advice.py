@@ -39,6 +39,7 @@ def comparison(*models: dict, alike: tuple[str, ...] = (), curves: tuple = ()) -
         "models": list(models),
         "candidates": len(models),
         "grid": None,
+        "settings": [],
         "alike_on_validation": list(alike) or [models[0]["name"]],
         "pairs": pairs,
         "groups": groups,
