@@ -22,29 +22,42 @@ def execute(planned: list[PlannedRun], jobs: int) -> list[dict]:
     at_a_time = min(jobs, len(missing))
     several = f", {at_a_time} at a time" if at_a_time > 1 else ""
     print(f"{len(planned)} runs, {len(planned) - len(missing)} of them finished already{several}", flush=True)
-    failed, seconds, left = [], {}, list(missing)
-
-    def opening(run: PlannedRun) -> str:
-        return f"[{len(missing) - len(left) + 1}/{len(missing)}] {run.name} ..."
-
-    def begin(run: PlannedRun) -> None:
-        # The lines of runs that are made side by side would run into each other.
-        if at_a_time == 1:
-            print(opening(run), end=" ", flush=True)
-
-    with closing(ended_children(missing, at_a_time, begin)) as children:
+    failed, progress = [], Progress(missing, at_a_time)
+    with closing(ended_children(missing, at_a_time, progress.begin)) as children:
         for child in children:
-            run, took = child.run, time.monotonic() - child.start
-            before = f"{opening(run)} " if at_a_time > 1 else ""
-            left.remove(run)
-            if child.failure:
-                failed.append({"name": run.name, "reason": child.failure})
-                print(f"{before}failed: {child.failure} ({log_path(run)})", flush=True)
-                continue
-            seconds.setdefault((run.model, run.train_rows), []).append(took)
-            ending = f"{validation_score(run)} in {format_duration(took)}; {time_left(left, seconds, at_a_time)}"
-            print(before + ending, flush=True)
+            if reason := child.failure:
+                failed.append({"name": child.run.name, "reason": reason})
+            progress.end(child.run, time.monotonic() - child.start, reason)
     return failed
+
+
+class Progress:
+    """Prints the line of each run: in two parts, as it begins and ends, or of several runs at a time when it ends."""
+
+    def __init__(self, runs: list[PlannedRun], at_a_time: int):
+        self.total, self.left, self.at_a_time = len(runs), list(runs), at_a_time
+        # The seconds of finished runs, by model and rows.
+        self.seconds: dict[tuple, list[float]] = {}
+
+    def opening(self, run: PlannedRun) -> str:
+        """The first part: [2/4] custom-lstm-seed0 ..."""
+        return f"[{self.total - len(self.left) + 1}/{self.total}] {run.name} ..."
+
+    def begin(self, run: PlannedRun) -> None:
+        """Print the first part, unless other runs may end before this one."""
+        if self.at_a_time == 1:
+            print(self.opening(run), end=" ", flush=True)
+
+    def end(self, run: PlannedRun, seconds: float, reason: str | None) -> None:
+        """Print how a run ended, `reason` of a failure or None, and the time that those left may take."""
+        opening = f"{self.opening(run)} " if self.at_a_time > 1 else ""
+        self.left.remove(run)
+        if reason:
+            print(f"{opening}failed: {reason} ({log_path(run)})", flush=True)
+            return
+        self.seconds.setdefault((run.model, run.train_rows), []).append(seconds)
+        took = f"{validation_score(run)} in {format_duration(seconds)}"
+        print(f"{opening}{took}; {time_left(self.left, self.seconds, self.at_a_time)}", flush=True)
 
 
 def validation_score(run: PlannedRun) -> str:
@@ -60,9 +73,8 @@ def time_left(runs: list[PlannedRun], seconds: dict[tuple, list[float]], at_a_ti
         return "all done"
     overall = mean(value for values in seconds.values() for value in values)
     guess = sum(mean(seconds.get((run.model, run.train_rows), [overall])) for run in runs)
-    guess /= min(at_a_time, len(runs))
     unknown = sum((run.model, run.train_rows) not in seconds for run in runs)
-    return f"about {format_duration(guess)} left" + (
+    return f"about {format_duration(guess / min(at_a_time, len(runs)))} left" + (
         f", a rough guess for {unknown} of {len(runs)} runs" if unknown else ""
     )
 
