@@ -20,7 +20,7 @@ LARGEST = torch.iinfo(torch.int64).max
 # Places of the table in which n-grams are counted, of four bytes.
 SKETCH = 2**25
 # Codes that are sorted together.
-MANY = 2**24
+MANY = 2**22
 
 
 @strict

@@ -2,18 +2,14 @@
 
 import os
 import platform
-import re
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 import psutil
 
-from sentiment_hf.common.processor import processor_name
+from sentiment_hf.common.processor import cpuinfo, instruction_sets, processor_name
 
-CPUINFO = Path("/proc/cpuinfo")
-INSTRUCTION_SETS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16")
 PACKAGES = ("torch", "transformers", "tokenizers", "numpy", "scikit-learn", "keras", "fasttext-wheel")
 
 
@@ -22,19 +18,12 @@ def machine() -> dict[str, Any]:
     return {
         "processor": processor_name(),
         "cores": len(os.sched_getaffinity(0)),
-        "instruction_sets": instruction_sets(CPUINFO.read_text(errors="replace") if CPUINFO.is_file() else ""),
+        "instruction_sets": instruction_sets(cpuinfo()),
         "memory_bytes": psutil.virtual_memory().total,
         "load": os.getloadavg()[0],
         "versions": {"Python": platform.python_version()} | versions(),
         "date": datetime.now(UTC).isoformat(timespec="minutes"),
     }
-
-
-def instruction_sets(cpuinfo: str) -> list[str]:
-    """Those of `INSTRUCTION_SETS` that the text of /proc/cpuinfo names."""
-    found = re.search(r"^flags\s*:(.*)$", cpuinfo, re.M)
-    flags = found[1].split() if found else []
-    return [name for name in INSTRUCTION_SETS if name in flags]
 
 
 def versions() -> dict[str, str]:

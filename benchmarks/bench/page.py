@@ -40,6 +40,12 @@ core is one thread that is bound to it.""",
         """MiniLM, all weights, fp32, 16 texts at a time. The peer is `Trainer` with the settings of the example
 run_classification.py of transformers, which pads every text to the limit.""",
     ),
+    "start": (
+        "Second start",
+        """Whole processes, from their start to the first step on all of train, when the same data was trained on
+before. The peer is a script of twenty lines that reads the files by `datasets`, tokenizes by `map` and hands both to
+`Trainer`. This program also splits, counts duplicates and hashes the data.""",
+    ),
     "growth": (
         "Growth",
         """`run --model custom-fc` for a fixed number of epochs on made-up texts, whole processes. Memory is the
@@ -47,8 +53,9 @@ largest anonymous memory of all processes together, with that of the imports."""
     ),
     "rows": (
         "Many rows",
-        """Made-up texts of about 200 characters in ten parquet files, one epoch, and `predict` over all of them.
-Memory is that above the bare imports: the largest anonymous and shared memory of all processes together.""",
+        """Made-up texts of about 200 characters in ten parquet files, one epoch in batches of 1024, and `predict` over
+all of them in one file. Memory is that above the bare imports: the largest anonymous and shared memory of all
+processes together. A further row is one of those beyond the first tenth.""",
     ),
 }
 

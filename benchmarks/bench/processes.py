@@ -46,15 +46,17 @@ def peer(name: str, *words: object) -> list[str]:
     return [sys.executable, "-m", f"benchmarks.peers.{name}", *map(str, words)]
 
 
-def finish(command: list[str], one_core: bool = False, watch: bool = False) -> Finished:
-    """Run `command` to its end with an empty cache of its own and without network; `watch` measures its memory.
+def finish(command: list[str], one_core: bool = False, watch: bool = False, home: Path | None = None) -> Finished:
+    """Run `command` to its end without network; `watch` measures its memory.
+
+    home: the folder of its cache; by default an empty one.
 
     Raises:
         RuntimeError: the process failed; the message has the end of what it said.
     """
     bound = ["taskset", "-c", str(min(os.sched_getaffinity(0)))] if one_core else []
-    with tempfile.TemporaryDirectory() as home, tempfile.TemporaryFile("w+") as errors:
-        ours = {"PYTHONPATH": str(ROOT), "HF_HOME": home, "HF_HUB_OFFLINE": "1"}
+    with tempfile.TemporaryDirectory() as empty, tempfile.TemporaryFile("w+") as errors:
+        ours = {"PYTHONPATH": str(ROOT), "HF_HOME": str(home or empty), "HF_HUB_OFFLINE": "1"}
         environment = os.environ | ours | (ONE_THREAD if one_core else {})
         begin = time.perf_counter()
         process = subprocess.Popen(

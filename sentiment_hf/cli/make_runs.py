@@ -1,9 +1,11 @@
 """Makes the missing runs, ensembles and speed measurements of a comparison."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sentiment_hf.cli.compare import require_unchanged_members
 from sentiment_hf.common.errors import InputError, TrainingError
+from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.layout import ENSEMBLE_FILE, REPORT
 from sentiment_hf.comparison.plan.execute import execute
 from sentiment_hf.comparison.plan.flags import CompareArguments
@@ -46,11 +48,13 @@ def make_missing_runs(
     full = max(run.train_rows for run in planned)
     first = [run.folder for run in planned if run.seed == 0 and run.train_rows == full and run.folder in folders]
     trusted = {run.folder.resolve() for run in planned if run.trust_remote_code}
-    not_measured = measure_missing_speeds([*first, *ensembles], splits.test.texts, trusted)
+    not_measured = measure_missing_speeds([*first, *ensembles], splits.test, trusted)
     return [*folders, *ensembles], [*failed, *not_combined, *not_measured]
 
 
-def measure_missing_speeds(folders: list[Path], texts: list[str], trusted: set[Path]) -> list[dict]:
+def measure_missing_speeds(
+    folders: list[Path], texts: Sequence[str] | LabelledTexts, trusted: set[Path]
+) -> list[dict]:
     """Measure the speed of each run that was not measured on this machine; returns the failures.
 
     The code that comes with the models in `trusted` may be run, and with an ensemble that has one of them as a member.

@@ -48,7 +48,7 @@ def make_parser() -> FlagParser:
         default=DataArguments.max_data_bytes,
         help="what --file may unpack to, if that is more than 50 times its size",
     )
-    parser.add_argument("--cache_dir", help="as in run: where large parquet files lie unpacked")
+    parser.add_argument("--cache_dir", help="as in run: where the rows of large files lie")
     parser.add_argument("--no_cache", action="store_true", help="read a large file into memory, and leave nothing")
     parser.add_argument("--csv_delimiter", help="as in run: a character, or tab, comma, semicolon or pipe")
     parser.add_argument("--csv_quote", help="as in run: a character, or none if quotes belong to the texts")

@@ -53,6 +53,10 @@ class LabelledTexts:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def __getitem__(self, place: int) -> str:
+        """The text at a place of the part."""
+        return self.column[int(self.rows[place])].as_py()
+
     def __iter__(self) -> Iterator[str]:
         """The texts."""
         for batch in self.batches():
@@ -62,6 +66,12 @@ class LabelledTexts:
     def texts(self) -> list[str]:
         """All texts; the property makes them anew each time."""
         return list(self)
+
+    @property
+    def characters(self) -> np.ndarray:
+        """(rows,) int64 lengths of the texts."""
+        lengths = [pc.utf8_length(batch).to_numpy() for batch in self.batches()]
+        return np.concatenate([np.empty(0, np.int64), *lengths])
 
     def has_rows_of(self, other: Self) -> bool:
         """Whether the other part has the same texts with the same labels, in the same order."""

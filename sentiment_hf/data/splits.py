@@ -3,9 +3,10 @@
 import hashlib
 import json
 import logging
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, repeat
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from typing import Self
 
@@ -13,7 +14,7 @@ import numpy as np
 
 from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.common.labelled_texts import LabelledTexts, framed, joined_columns
+from sentiment_hf.common.labelled_texts import CHUNK, LabelledTexts, framed, joined_columns
 from sentiment_hf.common.profile import station
 from sentiment_hf.data.carve import stratified
 from sentiment_hf.data.columns import (
@@ -89,8 +90,8 @@ def load_splits(args: DataArguments) -> Splits:
     return _split(args, labelled_source(args))
 
 
-def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Splits, dict[str, list]]:
-    """The splits, and the further columns of the test rows: a value per row by name of the column.
+def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Splits, dict[str, Iterator]]:
+    """The splits, and the further columns of the test rows: by name of the column its values, read when asked for.
 
     `rows_file` is a table with more columns. It has a line per row of the test part of the source, or of train if the
     test rows are taken from train. A column that some files of the source lack is None in their rows.
@@ -101,40 +102,53 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
     source = labelled_source(args)
     splits = _split(args, source)
     pieces = source.tables.get("test", source.tables["train"])
-    names = dict.fromkeys(name for table in pieces for name in table.columns)
-    columns = {name: [cell for table in pieces for cell in _cells(table, name)] for name in names}
+    tables = {name: pieces for table in pieces for name in table.columns}
     if rows_file is not None:
         table = read_one_table(Path(rows_file), "--rows_file", args.max_data_bytes, args.csv, args.cache)
-        columns |= _added(table, columns)
+        _refuse_unfit(table, _num_rows(pieces), tables)
+        tables |= {name: [table] for name in table.columns}
     used = (*splits.notes["columns"]["text"], splits.notes["columns"]["label"])
-    return splits, {
-        name: [cells[row] for row in splits.test.rows.tolist()] for name, cells in columns.items() if name not in used
-    }
+    rows = splits.test.rows
+    return splits, {name: _cells(found, name, rows) for name, found in tables.items() if name not in used}
 
 
-def _cells(table: Table, column: str) -> list:
-    """The values of a column, a class id as its name; None in every row if the table lacks the column."""
-    if column not in table.columns:
-        return [None] * len(next(iter(table.columns.values())))
-    names, cells = table.classes.get(column), table.columns[column][:]
-    return (
-        list(cells)
-        if names is None
-        else [None if cell is None or not 0 <= cell < len(names) else names[cell] for cell in cells]
-    )
-
-
-def _added(table: Table, columns: dict[str, list]) -> dict[str, list]:
-    """The columns of --rows_file; raises InputError if their rows or names do not fit `columns`."""
-    rows, expected = (len(next(iter(cells.values()))) for cells in (table.columns, columns))
-    if rows != expected:
+def _refuse_unfit(table: Table, expected: int, names: Collection[str]) -> None:
+    """Raise InputError unless the table of --rows_file has the expected number of rows and none of these columns."""
+    if (rows := _num_rows([table])) != expected:
         raise InputError(
             f"--rows_file {table.source} has {rows} rows, and the part that test is from has {expected}; expected a "
             "line for each, in the same order."
         )
-    if twice := [name for name in table.columns if name in columns]:
+    if twice := [name for name in table.columns if name in names]:
         raise InputError(f"--rows_file {table.source}: the data has a column {twice[0]!r} already; rename this one.")
-    return {name: _cells(table, name) for name in table.columns}
+
+
+def _num_rows(tables: Sequence[Table]) -> int:
+    """The number of rows of some tables together."""
+    return sum(len(next(iter(table.columns.values()))) for table in tables)
+
+
+def _cells(tables: Sequence[Table], column: str, rows: np.ndarray) -> Iterator:
+    """Yield the values of a column in some rows, which are ascending and count on from one table to the next."""
+    before = 0
+    for table in tables:
+        count = _num_rows([table])
+        for start, end in pairwise([*range(0, count, CHUNK), count]):
+            first, last = np.searchsorted(rows, (before + start, before + end))
+            if first < last:
+                cells = _cells_between(table, column, start, end)
+                yield from (cells[row] for row in (rows[first:last] - before - start).tolist())
+        before += count
+
+
+def _cells_between(table: Table, column: str, start: int, end: int) -> Sequence:
+    """The values of a column in the rows from `start` to `end`, a class id as its name; None if the table lacks it."""
+    if column not in table.columns:
+        return [None] * (end - start)
+    names, cells = table.classes.get(column), table.columns[column][start:end]
+    if names is None:
+        return cells
+    return [None if cell is None or not 0 <= cell < len(names) else names[cell] for cell in cells]
 
 
 @station("splitting")

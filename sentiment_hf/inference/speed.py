@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import read_json, write_json
+from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.layout import INFERENCE
 from sentiment_hf.common.processor import processor_name
 from sentiment_hf.runs.finished import model_bytes
@@ -32,7 +33,7 @@ TEXTS, SINGLE, BATCH = 256, 50, 32
 THREAD_VARIABLES = ("RAYON_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
-def measure_speed(folder: Path, texts: list[str], trust_remote_code: bool = False) -> dict:
+def measure_speed(folder: Path, texts: Sequence[str] | LabelledTexts, trust_remote_code: bool = False) -> dict:
     """Measure a run on a sample of `texts` and write inference.json: once on one core, once on all of them.
 
     Each is a new process with as many threads, because libraries fix their threads when they start. No accelerator is

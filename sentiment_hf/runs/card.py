@@ -291,6 +291,8 @@ def training_section(report: Report, curve: list[dict]) -> str:
         lines.append(f"- {time_in_words(report)} from the data files to the saved model; {speed}.")
     memory = f"at most {memory_in_words(report)}"
     precision = "" if report.mixed_precision == "no" else f", mixed precision {report.mixed_precision}"
+    if report.bf16_chosen:
+        precision += f" (bf16: {escape_markdown(report.bf16_chosen)})"
     cores = f"{report.processes} x {report.threads} threads"
     lines.append(f"- {escape_markdown(report.device)}, {cores}{precision}, {memory}.")
     lines.append(

@@ -10,14 +10,18 @@ from transformers import TrainingArguments
 
 from sentiment_hf.common.class_names import look
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.common.files import files_hash
+from sentiment_hf.common.files import files_hash, read_json
+from sentiment_hf.common.layout import IDENTITY, REPORT
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.models.checkpoint import resolve_on_hub
 from sentiment_hf.models.safety import require_checkpoint
+from sentiment_hf.runs.report import REPLACE_REMEDY
 from sentiment_hf.settings.arguments import AUTO, RunSpec, TuningArguments
 from sentiment_hf.settings.checks import NEW_ADAPTER_FLAGS
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 from sentiment_hf.settings.parser import DEFAULTS, run_flags
+from sentiment_hf.training.arguments import training_arguments
+from sentiment_hf.training.bf16_gains import auto_bf16, device_sets
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +60,7 @@ class IdentifiedRun:
     identity: all settings that shape the result, and hashes of data and weights.
     data_seconds: the time in which the data was read and split.
     memory_at_start: the resident bytes of this process before the data was read: Python and what it has imported.
+    bf16_chosen: what --bf16 auto chose, and why; None if it was not given. `spec` and `args` have what it chose.
     """
 
     spec: RunSpec
@@ -64,6 +69,7 @@ class IdentifiedRun:
     identity: dict
     data_seconds: float = 0.0
     memory_at_start: int = 0
+    bf16_chosen: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -86,7 +92,7 @@ def require_checkpoints(spec: RunSpec) -> None:
 def identify_run(spec: RunSpec, args: TrainingArguments, splits: Splits) -> IdentifiedRun:
     """Pin the model to a commit, order the class ids, and compute the identity. Call `require_checkpoints` before.
 
-    Sets `args.output_dir` to `default_folder` if it is "auto".
+    Sets `args.output_dir` to `default_folder` if it is "auto". With --bf16 auto the result has other `args`.
 
     Raises:
         InputError: the checkpoint cannot be downloaded, or is not trained and has other classes than the data or
@@ -100,7 +106,32 @@ def identify_run(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Iden
     splits = in_label_order(splits, spec.model, args.do_train)
     if args.output_dir == AUTO:
         args.output_dir = str(default_folder(spec, splits.name))
-    return IdentifiedRun(spec, args, splits, run_identity(spec, args, splits))
+    chosen = None
+    if spec.training["bf16"] == AUTO:
+        spec, args, chosen = with_bf16_chosen(spec, args)
+    return IdentifiedRun(spec, args, splits, run_identity(spec, args, splits), bf16_chosen=chosen)
+
+
+def with_bf16_chosen(spec: RunSpec, args: TrainingArguments) -> tuple[RunSpec, TrainingArguments, str]:
+    """The settings with what --bf16 auto chooses, and that in words: "true, by auto: ..."."""
+    bf16, reason = bf16_of_run(spec, args)
+    spec = replace(spec, training=spec.training | {"bf16": bf16})
+    chosen = training_arguments(spec)
+    chosen.output_dir = args.output_dir
+    return spec, chosen, f"{str(bf16).lower()}, by auto: {reason}"
+
+
+def bf16_of_run(spec: RunSpec, args: TrainingArguments) -> tuple[bool, str]:
+    """What --bf16 auto chooses, and why. A run in the output folder keeps its value, on another processor too."""
+    folder = Path(args.output_dir)
+    if has_results(folder) and not spec.run.overwrite and (folder / IDENTITY).is_file():
+        return read_json(folder / IDENTITY, REPLACE_REMEDY).get("bf16") is True, "as the run was begun"
+    return auto_bf16(spec.model.model_type, device_sets(args.device))
+
+
+def has_results(folder: Path) -> bool:
+    """True if the folder has a report or a checkpoint. A run that failed before its first checkpoint has neither."""
+    return (folder / REPORT).is_file() or any(folder.glob("checkpoint-*"))
 
 
 def refuse_adapter_shape(spec: RunSpec) -> None:

@@ -49,7 +49,7 @@ def rehearse(spec: RunSpec) -> str:
     require_checkpoints(spec)
     splits = load_splits(spec.data)
     identified = identify_run(spec, args, splits)
-    spec, splits = identified.spec, identified.splits
+    spec, splits, args = identified.spec, identified.splits, identified.args
     lines, output = lines_of_data(splits), ("output", f"{args.output_dir}; nothing was written")
     if spec.model.kind is Kind.BASELINE:
         return as_table([*lines, ("model", f"{spec.model.name}, fitted in seconds to minutes; not tried"), output])
@@ -60,6 +60,8 @@ def rehearse(spec: RunSpec) -> str:
         with refusals_explained():
             require_steps(trainer)
         lines += lines_of_model(trainer, spec.run.early_stopping_patience)
+        if identified.bf16_chosen:
+            lines.append(("bf16", identified.bf16_chosen))
         return as_table([*lines, *estimate(trainer), output])
 
 

@@ -22,7 +22,7 @@ REPLACE_REMEDY = "choose another folder, or give --overwrite"
 DEFAULT_TASK = "single_label"
 
 # Keys that are omitted from report.json if they are None.
-OPTIONAL_KEYS = ("members", "chosen", "search", "refit", "validation", "test")
+OPTIONAL_KEYS = ("members", "chosen", "search", "refit", "bf16_chosen", "validation", "test")
 
 
 # Keys that every report has, with their types.
@@ -49,6 +49,7 @@ class Report:
     epochs, steps, best_step: passes over train, optimizer steps, and the step of the checkpoint that was kept.
     side_by_side: the most runs that its machine made at a time, this one included, which makes its times longer.
     processes, mixed_precision, threads: how it was computed.
+    bf16_chosen: what --bf16 auto chose, and why; None if it was not given.
     max_seq_length, vocabulary: in tokens.
     truncation: the part that is kept of a longer text.
     train_texts_at_max_seq_length: fraction of the training texts.
@@ -101,6 +102,7 @@ class Report:
     side_by_side: int = 1
     processes: int | None = None
     mixed_precision: str | None = None
+    bf16_chosen: str | None = None
     max_seq_length: int | None = None
     truncation: str | None = None
     train_texts_at_max_seq_length: float | None = None
@@ -177,6 +179,8 @@ def result_table(report: Report) -> str:
     if report.train_seconds:
         speed = f"{report.train_tokens_per_second:,.0f} tokens/s"
         lines.append(("training", f"{time_in_words(report)}, {speed}"))
+    if report.bf16_chosen:
+        lines.append(("bf16", report.bf16_chosen))
     lines.append(("peak memory", memory_in_words(report)))
     for split in ("validation", "test"):
         if scores := getattr(report, split):

@@ -256,6 +256,7 @@ def report_before_training(identified: IdentifiedRun) -> Report:
         command=spec.command,
         flags=flags_of_method(spec),
         side_by_side=spec.run.side_by_side,
+        bf16_chosen=identified.bf16_chosen,
         task=splits.task.name,
         labels=list(splits.task.labels),
         duplicates=splits.notes["duplicates"],

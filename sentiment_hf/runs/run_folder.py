@@ -19,7 +19,7 @@ from sentiment_hf.common.layout import (
     RESULTS,
 )
 from sentiment_hf.runs.changes import changed_settings
-from sentiment_hf.runs.identity import IdentifiedRun
+from sentiment_hf.runs.identity import IdentifiedRun, has_results
 from sentiment_hf.runs.lock import refuse_locked
 from sentiment_hf.runs.report import REPLACE_REMEDY, Report
 from sentiment_hf.settings.arguments import RunSpec
@@ -54,11 +54,6 @@ def report_of_finished_run(identified: IdentifiedRun) -> Report | None:
         return Report.load(folder, REPLACE_REMEDY)
     refuse_locked(folder)
     return None
-
-
-def has_results(folder: Path) -> bool:
-    """True if the folder has a report or a checkpoint. A run that failed before its first checkpoint has neither."""
-    return (folder / REPORT).is_file() or any(folder.glob("checkpoint-*"))
 
 
 def refuse_own_model(folder: Path, spec: RunSpec) -> None:

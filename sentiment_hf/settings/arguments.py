@@ -15,7 +15,8 @@ VALIDATION_SPLITS = ("auto", "random", "group")
 TUNINGS = ("full", "head", "lora")
 VERIFY = ("sha256", "size")
 
-# The value of --output_dir until the data and the model are known, which give the folder its default name.
+# The value of --output_dir until the data and the model are known, which give the folder its default name; and of
+# --bf16 until the device and the model are known.
 AUTO = "auto"
 
 

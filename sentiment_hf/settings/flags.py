@@ -20,8 +20,9 @@ NO = {"no", "false", "f", "n", "0"}
 class Flag(NamedTuple):
     """One flag.
 
-    type: str, int, float, bool, "json" (an object), "json-or-str" (an object, or the path of a file), "str-or-list"
-        (a word on the command line; a recipe may have a list), or "object" (for Python code only, without a flag).
+    type: str, int, float, bool, "bool-or-auto" (the word auto too), "json" (an object), "json-or-str" (an object, or
+        the path of a file), "str-or-list" (a word on the command line; a recipe may have a list), or "object" (for
+        Python code only, without a flag).
     nargs: "?" if the value may be left out, which means true; "+" for one or more values; else None.
     aliases: other names, with their dashes.
     extends: whether the values of a repeated flag are appended, instead of replacing the earlier ones.
@@ -77,6 +78,15 @@ def yes_or_no(text: str) -> bool:
     return text.lower() in YES
 
 
+def yes_no_or_auto(text: str) -> bool | str:
+    """The word auto, or what `yes_or_no` reads."""
+    if text.lower() == "auto":
+        return "auto"
+    if text.lower() not in YES | NO:
+        raise argparse.ArgumentTypeError(f"expected yes, no or auto (or true or false, 1 or 0), found {text!r}")
+    return yes_or_no(text)
+
+
 def json_object(text: str) -> dict:
     """The dict in the text of a JSON object."""
     try:
@@ -100,6 +110,7 @@ READERS = {
     "int": whole_number,
     "float": number,
     "bool": yes_or_no,
+    "bool-or-auto": yes_no_or_auto,
     "json": json_object,
     "json-or-str": json_or_path,
     "str-or-list": str,

@@ -37,8 +37,12 @@ DEFAULTS = {
 
 
 def run_flags() -> list[Flag]:
-    """All flags of `run`: those of `GROUPS`, then those of TrainingArguments with the defaults of the library."""
-    return [flag for group in GROUPS for flag in flags_of(group)] + training_flags()
+    """All flags of `run`: those of `GROUPS`, then those of TrainingArguments with the defaults of the library.
+
+    --bf16 can be AUTO, too, which TrainingArguments does not know.
+    """
+    library = [flag._replace(type="bool-or-auto") if flag.name == "bf16" else flag for flag in training_flags()]
+    return [flag for group in GROUPS for flag in flags_of(group)] + library
 
 
 def flags_by_name(flags: Sequence[Flag]) -> dict[str, Flag]:

@@ -97,7 +97,7 @@ def refuse_other_kind(where: str, value: Any, flag: Flag) -> None:
     """Raise InputError if the value is empty, a yes or no, a list or a mapping, and the flag does not take that."""
     if value is None and flag.default is not None:
         raise InputError(f"{where} has no value; leave the line out for its default")
-    if isinstance(value, bool) and flag.type != "bool":
+    if isinstance(value, bool) and flag.type not in ("bool", "bool-or-auto"):
         raise InputError(f"{where} is not a yes/no setting; put a word such as 'no' in quotes")
     if flag.nargs == "+" and not is_list_of_words(value):
         example = "[hidden_size=256, num_layers=2]" if flag.name == "model_config" else "[first, second]"

@@ -43,7 +43,8 @@ OWN_HELP = {
     "gradient_accumulation_steps": "Batches in an optimizer step.",
     "auto_find_batch_size": "If memory runs out, restart from the last checkpoint with half the batch size, "
     "and as many texts per step.",
-    "bf16": "Mixed precision: compute mostly in bfloat16. The weights are float32, whatever they were saved in.",
+    "bf16": "Mixed precision: compute mostly in bfloat16. The weights are float32, whatever they were saved in. auto: "
+    "yes if this was measured to be faster for the model type on such a processor; a resumed run keeps its value.",
     "eval_strategy": "When validation is scored. Unless it is no, a checkpoint is saved at the same time. With epoch, "
     "at the end of every so many epochs that about a tenth as many rows are scored as trained.",
     "seed": "Seed of new weights, of dropout and of the order of the rows.",
@@ -113,5 +114,7 @@ def value_of(flag: Flag, default: Any) -> str:
     """The text after the name of a flag. It is empty for a switch that is off by default."""
     if flag.type == "bool":
         return " [yes|no]" if default is True else ""
+    if flag.type == "bool-or-auto":
+        return " [yes|no|auto]"
     name = {"int": "N", "float": "NUMBER", "json": "JSON", "json-or-str": "JSON|FILE"}.get(flag.type, "VALUE")
     return f" {name} ..." if flag.nargs == "+" else f" [{name}]" if flag.nargs == "?" else f" {name}"

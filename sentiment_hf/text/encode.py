@@ -24,6 +24,18 @@ def kept_part(tokenizer: PreTrainedTokenizerBase) -> str:
     return tokenizer.init_kwargs.get(TRUNCATION_ENTRY, "tail" if tokenizer.truncation_side == "left" else "head")
 
 
+def is_its_backend(tokenizer: PreTrainedTokenizerBase) -> bool:
+    """Whether the backend of the tokenizer, which its files describe, does all that there is to do with a text.
+
+    LayoutLM, LUKE and others have classes that do more.
+    """
+    own = type(tokenizer)
+    return isinstance(tokenizer, PreTrainedTokenizerFast) and all(
+        getattr(own, name) is getattr(PreTrainedTokenizerFast, name)
+        for name in ("__call__", "_encode_plus", "set_truncation_and_padding")
+    )
+
+
 def encode(
     texts: list[str], tokenizer: PreTrainedTokenizerBase, max_length: int | None = None
 ) -> dict[str, list[list[int]]]:
@@ -39,8 +51,7 @@ def encode(
     if LINE_BREAK_ENTRY in tokenizer.init_kwargs:
         texts = spaces_for_line_breaks(texts)
     both_ends = limit is not None and kept_part(tokenizer) == "head-tail"
-    # Other classes may do more than their backend.
-    convert = _by_backend if type(tokenizer) is PreTrainedTokenizerFast else _by_tokenizer
+    convert = _by_backend if is_its_backend(tokenizer) else _by_tokenizer
     encoded = convert(texts, tokenizer, None if both_ends else limit, both_ends)
     if both_ends:
         cut_middle(encoded, limit)

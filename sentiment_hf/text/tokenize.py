@@ -14,7 +14,7 @@ from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.profile import station
-from sentiment_hf.text.encode import encode, kept_part
+from sentiment_hf.text.encode import encode, is_its_backend, kept_part
 from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.text.line_breaks import LINE_BREAK_ENTRY
 
@@ -41,8 +41,7 @@ def tokenize(
         )
     pieces = partial(encoded_pieces, part, tokenizer, max_length)
     folder = None
-    # Code of another class may do more than its files say.
-    if cache and len(part) >= MANY and type(tokenizer) is PreTrainedTokenizerFast:
+    if cache and len(part) >= MANY and is_its_backend(tokenizer):
         folder = cache.folder(key_of(part, tokenizer, max_length), lambda home: EncodedTexts.save(pieces(), home))
     texts = EncodedTexts.load(folder) if folder else EncodedTexts.joined(list(pieces()))
     return texts.with_column("label", part.labels)

@@ -6,7 +6,7 @@ import torch
 from transformers import TrainingArguments
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.settings.arguments import RunSpec
+from sentiment_hf.settings.arguments import AUTO, RunSpec
 
 # Two flags that this package handles itself and hides from `Trainer`. With push_to_hub, `Trainer` would create the
 # repository before training and push unfinished models; with auto_find_batch_size, it would make smaller steps.
@@ -16,6 +16,8 @@ HIDDEN_FROM_TRAINER = {"push_to_hub": False, "auto_find_batch_size": False}
 def training_arguments(spec: RunSpec) -> TrainingArguments:
     """`TrainingArguments` with the values of `spec.training`; the device is the CPU if there is no accelerator.
 
+    --bf16 auto is no until `identify_run` has chosen.
+
     Raises:
         InputError: the library refuses a value, such as a precision that this machine does not support, or
             --auto_find_batch_size is used with several processes.
@@ -23,6 +25,8 @@ def training_arguments(spec: RunSpec) -> TrainingArguments:
     values = spec.training | HIDDEN_FROM_TRAINER
     if values["use_cpu"] is None:
         values["use_cpu"] = not torch.accelerator.is_available()
+    if values["bf16"] == AUTO:
+        values["bf16"] = False
     try:
         args = TrainingArguments(**values)
     except (ValueError, TypeError, ImportError) as error:

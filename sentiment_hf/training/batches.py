@@ -32,6 +32,10 @@ class LengthBucketSampler(Sampler[int]):
     a whole optimizer step, so that a step consists of the same texts for any number of processes and accumulated
     batches. The last batch may be smaller. If the processes cannot share it evenly, accelerate adds the first texts of
     the epoch to it, so that the epoch contains these twice (--dataloader_drop_last leaves the last batch out instead).
+
+    The batches of a step go to one process after the other. So the last process has the longest texts: padded, 0.1 to
+    1.5 % more tokens than the mean process on IMDB. If the sorted texts were dealt out singly, the other processes
+    would pad as far as the last one, and no step would be shorter.
     """
 
     def __init__(self, lengths: Sequence[int], batch_size: int, seed: int):

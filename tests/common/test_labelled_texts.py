@@ -25,6 +25,14 @@ def test_a_selection_has_its_rows_in_their_order(size):
     assert odd.texts == [TEXTS[1], TEXTS[7], TEXTS[2001]]
     assert part.select(np.array([0, 2000])).texts == [TEXTS[0], TEXTS[2000]]
     assert part.select(np.array([], int)).texts == []
+    assert [odd[place] for place in range(3)] == odd.texts
+
+
+@pytest.mark.parametrize("size", [1, 700, 10**6])
+def test_the_characters_of_a_text_are_its_length_in_python(size):
+    part = in_pieces(size).select(np.arange(len(TEXTS)) % 5 != 0)
+    assert part.characters.tolist() == [len(text) for text in part]
+    assert part.select(np.array([], int)).characters.tolist() == []
 
 
 def test_joined_parts_are_one_behind_the_other():

@@ -4,17 +4,22 @@ import csv
 import json
 import shutil
 import statistics
+import tracemalloc
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from datasets import ClassLabel, Dataset, Features, Value
 from helpers import flags, is_json, read_report, run_baseline, run_flags, write_csv, write_data
 
 from sentiment_hf.common.class_names import sorted_names
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.statistics import rows as test_part
 from sentiment_hf.comparison.statistics.results import compare
+from sentiment_hf.data.splits import load_splits
 from sentiment_hf.inference.make_ensemble import make_ensemble
 from sentiment_hf.runs.finished import load_runs
 from sentiment_hf.settings.arguments import DataArguments
@@ -364,6 +369,9 @@ def test_rows_of_other_data_are_refused(folders, rows, data, tmp_path):
     other = test_part.test_rows(parse_run(flags(tmp_path, tmp_path / "unused")).data, None)
     with pytest.raises(InputError, match="24 test rows, not 22"):
         compare(load_runs(folders), other)
+    swapped = replace(rows.part, labels=np.where(np.arange(22) == 3, 0, rows.part.labels))
+    with pytest.raises(InputError, match="test row 3 is 'negative', not 'positive'"):
+        compare(load_runs(folders), replace(rows, part=swapped))
 
 
 # The further columns of the test rows
@@ -374,7 +382,13 @@ def table_of(count: int, offset: int = 0) -> list[tuple[str, str, str]]:
 
 
 def kinds(rows) -> list[str]:
-    return [f"kind {int(text.split()[1]) % 5}" for text in rows.texts]
+    return [f"kind {int(text.split()[1]) % 5}" for text in rows.part]
+
+
+def values(rows, column: str) -> list[str]:
+    """The value of each row in a column."""
+    groups = rows.columns[column]
+    return [groups.values[code] for code in groups.codes]
 
 
 HEADER = ("text", "label", "kind")
@@ -383,11 +397,58 @@ HEADER = ("text", "label", "kind")
 def test_columns_follow_their_rows_through_carving_and_sampling(tmp_path):
     train = write_csv(tmp_path / "train.csv", table_of(200), HEADER)
     carved = test_part.test_rows(DataArguments(train_file=str(train), test_size=0.2, max_predict_samples=20), None)
-    assert len(carved.texts) == 20
-    assert carved.columns == {"kind": kinds(carved)}
+    assert len(carved.part) == 20
+    assert (list(carved.columns), values(carved, "kind")) == (["kind"], kinds(carved))
     test = write_csv(tmp_path / "test.csv", table_of(60, offset=1000), HEADER)
     given = DataArguments(train_file=str(train), test_file=str(test), max_predict_samples=30)
-    assert test_part.test_rows(given, None).columns["kind"] == kinds(test_part.test_rows(given, None))
+    rows = test_part.test_rows(given, None)
+    assert values(rows, "kind") == kinds(rows)
+
+
+def test_columns_follow_their_rows_through_files_some_of_which_lack_them(tmp_path):
+    """More rows than are read at a time, of classes with names in the one file."""
+    train = write_csv(tmp_path / "train.csv", table_of(40), HEADER)
+    (tmp_path / "test").mkdir()
+    for part, kind in enumerate([ClassLabel(names=[f"kind {i}" for i in range(5)]), Value("string"), None]):
+        rows = [row[: 3 if kind else 2] for row in table_of(1500, offset=1500 * part)]
+        columns = dict(zip(HEADER, zip(*rows, strict=True), strict=False))
+        features = Features({name: Value("string") for name in columns} | ({"kind": kind} if kind else {}))
+        Dataset.from_dict(columns, features).to_parquet(tmp_path / "test" / f"{part}.parquet")
+    args = DataArguments(train_file=str(train), test_file=str(tmp_path / "test"), max_predict_samples=4000)
+    rows = test_part.test_rows(args, None)
+    assert values(rows, "kind") == [
+        kind if int(text.split()[1]) < 3000 else "" for text, kind in zip(rows.part, kinds(rows), strict=True)
+    ]
+
+
+def test_a_column_that_groups_no_rows_is_read_no_further():
+    cells = iter(range(100))
+    assert test_part.groups_of(cells) is None
+    assert next(cells) == 21
+    assert test_part.groups_of(["a", None, "a "]) is None
+    assert test_part.groups_of([2, float("nan"), " 1", "2"]).values == ["", "2", "1"]
+    assert len(test_part.groups_of(range(20)).values) == 21
+
+
+def test_test_rows_take_few_bytes_beside_their_texts(tmp_path):
+    count = 50_000
+    train = write_csv(tmp_path / "train.csv", table_of(40), HEADER)
+    columns = {name: pa.array(cells) for name, cells in zip(HEADER, zip(*table_of(count), strict=True), strict=True)}
+    table = pa.table(columns | {"serial": pa.array(map(str, range(count)))})
+    pq.write_table(table, tmp_path / "test.parquet")
+    args = DataArguments(train_file=str(train), test_file=str(tmp_path / "test.parquet"))
+    load_splits(args)
+    tracemalloc.start()
+    load_splits(args)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.reset_peak()
+    rows = test_part.test_rows(args, None)
+    held, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(rows.part) == count
+    # Four numbers of 8 bytes, and 1 byte for the kind.
+    assert held < 40 * count
+    assert peak < 1.1 * most
 
 
 def test_a_rows_file_adds_columns_line_by_line(tmp_path):
@@ -396,7 +457,8 @@ def test_a_rows_file_adds_columns_line_by_line(tmp_path):
     stars = write_csv(tmp_path / "stars.csv", [(i % 11, i) for i in range(30)], ("stars", "number"))
     arguments = {"train_file": str(train), "test_file": str(test)}
     rows = test_part.test_rows(DataArguments(**arguments, max_predict_samples=24), str(stars))
-    assert rows.columns == {"stars": [str(int(text.split()[1]) % 11) for text in rows.texts]}
+    assert list(rows.columns) == ["stars"]
+    assert values(rows, "stars") == [str(int(text.split()[1]) % 11) for text in rows.part]
     assert sorted_names({"10", "9", "0"}) == ["0", "9", "10"]
     short = write_csv(tmp_path / "short.csv", [(1,)] * 29, ("stars",))
     with pytest.raises(InputError, match=r"short\.csv has 29 rows.* has 30"):
@@ -409,8 +471,8 @@ def test_a_rows_file_adds_columns_line_by_line(tmp_path):
 def test_the_sample_has_its_phenomena():
     rows = test_part.test_rows(DataArguments(dataset_name="sample"), None)
     assert list(rows.columns) == ["phenomenon"]
-    assert (len(rows.columns["phenomenon"]), len(set(rows.columns["phenomenon"]))) == (200, 7)
-    assert rows.characters.tolist() == [len(text) for text in rows.texts]
+    assert (len(values(rows, "phenomenon")), len(set(values(rows, "phenomenon")))) == (200, 7)
+    assert rows.characters.tolist() == [len(text) for text in rows.part]
 
 
 # The committed runs

@@ -16,10 +16,12 @@ from sentiment_hf.comparison.statistics.measures import (
     holm,
     interval,
     mcnemar,
+    mean_of,
     most_disputed,
     pareto,
     quintiles,
     reliability,
+    variance_of,
 )
 from sentiment_hf.comparison.statistics.methods import methods_test, shared_spread, shared_test
 from sentiment_hf.tasks.terms import calibration_terms, macro_f1_terms
@@ -180,6 +182,12 @@ def test_contradicted_rows_are_those_where_all_are_sure_of_the_same_other_class(
     assert (rows.tolist(), means.tolist()) == ([0], [pytest.approx(0.95)])
     rows, _ = contradicted(labels, predictions, probabilities, 0.5, 10)
     assert rows.tolist() == [0, 4]
+
+
+def test_mean_and_variance_are_those_of_one_array_to_the_last_bit():
+    arrays = np.random.default_rng(0).random((7, 100, 3))
+    assert (mean_of([*arrays]) == arrays.mean(0)).all()
+    assert (variance_of([*arrays]) == arrays.var(0)).all()
 
 
 # Methods over seeds and rows

@@ -62,6 +62,11 @@ def test_a_recipe_that_breaks_its_reader_is_refused(tmp_path, content):
     assert "is not YAML" in refusal([*recipe(tmp_path, content), "--model", "custom-fc"])
 
 
+@pytest.mark.parametrize(("written", "value"), [("auto", "auto"), ("yes", True), ("false", False), ("1", True)])
+def test_a_recipe_takes_the_values_of_the_flag_bf16(tmp_path, written, value):
+    assert values(*recipe(tmp_path, f"bf16: {written}\n"), "--model", "custom-fc")["bf16"] is value
+
+
 def test_an_unknown_key_of_a_recipe_is_refused_with_a_suggestion(tmp_path):
     assert "learning_rate" in refusal([*recipe(tmp_path, "lerning_rate: 1\n"), "--model", "custom-fc"])
 
@@ -94,6 +99,8 @@ def test_a_word_that_no_flag_takes_is_refused():
         ("do_train: [yes]\n", "one value"),
         ("run_name: {a: 1}\n", "one value"),
         ("debug: [everything]\n", "underflow_overflow"),
+        ("bf16: perhaps\n", "bf16: expected yes, no or auto"),
+        ("fp16: auto\n", "fp16: expected yes or no"),
     ],
 )
 def test_a_recipe_with_a_wrong_value_is_explained(tmp_path, text, said):
@@ -124,6 +131,9 @@ def test_a_recipe_with_a_wrong_value_is_explained(tmp_path, text, said):
         (["--resume_from_checkpoint", "/nowhere"], "by itself"),
         (["--train_sampling_strategy", "group_by_length"], "--length_bucketing false"),
         (["--lowercase", "perhaps"], "expected yes or no"),
+        (["--bf16", "perhaps"], "--bf16: expected yes, no or auto"),
+        (["--fp16", "auto"], "--fp16: expected yes or no"),
+        (["--fp16", "--bf16", "auto"], "--fp16 and --bf16"),
         (["--learning_rate", "fast"], "--learning_rate: expected a number, found 'fast'"),
         (["--lr_scheduler_kwargs", '{"a": '], "expected a JSON object"),
         (["--liger_kernel_config", "[1]"], "expected a JSON object"),

@@ -95,6 +95,8 @@ TABLE = [
         {"report_to": "trackio", "run_name": "mine", "project": "other"},
     ),
     ("--model custom-fc --bf16 --use_cpu", {"bf16": True, "use_cpu": True}),
+    ("--model custom-fc --bf16 auto", {"bf16": "auto"}),
+    ("--model custom-fc --bf16 Auto --bf16 no", {}),
     ("--model custom-fc --use_cpu false --tf32 f", {"tf32": False, "use_cpu": False}),
     ("--model custom-fc --activation_checkpointing", {"activation_checkpointing": True}),
     ("--model custom-fc --lr_scheduler_kwargs '{\"num_cycles\":2}'", {"lr_scheduler_kwargs": '{"num_cycles":2}'}),

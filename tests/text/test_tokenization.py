@@ -220,6 +220,26 @@ def test_ids_are_those_of_the_tokenizer_when_it_is_called(kind, limit, special_a
     assert tokenizer(texts)["input_ids"][0] == encode(texts[:1], tokenizer)["input_ids"][0]
 
 
+class WithPrompt(BertTokenizer):
+    """Does more than its backend, as LayoutLM does."""
+
+    def _encode_plus(self, text, *args, **kwargs):
+        return super()._encode_plus([f"film {one}" for one in text], *args, **kwargs)
+
+
+@pytest.mark.parametrize("of", [BertTokenizer, WithPrompt])
+def test_a_class_of_the_library_is_cached_if_its_backend_does_all(tmp_path, of):
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "film", "book", "dull", "not"]
+    bert = of(vocab={word: index for index, word in enumerate(words)})
+    many = LabelledTexts.of([f"{'not ' * (row % 5)}dull book" for row in range(MANY)], [0] * MANY)
+    expected = bert(many.texts, truncation=True, max_length=6)
+    for _ in range(2):
+        found = tokenize(many, bert, 6, Cache(tmp_path))
+        assert [ids.tolist() for ids in found.texts()] == expected["input_ids"]
+        assert [ids.tolist() for ids in found.texts("token_type_ids")] == expected["token_type_ids"]
+    assert len(list(tmp_path.iterdir())) == (of is BertTokenizer)
+
+
 def test_a_selection_keeps_texts_and_columns_in_its_order():
     texts = tokenize(labelled(["this film", "", "a dull film , this"]), trained(), max_length=8)
     texts = texts.with_column("row", np.arange(3))

@@ -79,6 +79,24 @@ def test_a_step_holds_the_same_texts_in_one_batch_two_processes_and_accumulated(
     assert together[:whole] == steps[:whole]
 
 
+@pytest.mark.parametrize(("processes", "accumulated"), [(2, 1), (4, 1), (2, 2), (4, 2)])
+def test_no_process_waits_long_for_another_and_texts_dealt_out_singly_would_shorten_no_step(processes, accumulated):
+    def padded(texts):
+        """(steps, accumulated, processes, 4) lengths -> (steps, processes) tokens."""
+        return (texts.max(-1) * 4).sum(1)
+
+    whole = len(LENGTHS) // (4 * processes * accumulated) * 4 * processes * accumulated
+    batches = BatchSampler(order(batch_size=4 * processes * accumulated)[:whole], 4, drop_last=False)
+    shards = [list(BatchSamplerShard(batches, processes, rank)) for rank in range(processes)]
+    lengths = np.array(LENGTHS)[np.array(shards)].reshape(processes, -1, accumulated, 4).transpose(1, 2, 0, 3)
+    slowest = padded(lengths).max(1)
+    assert slowest.sum() < 1.03 * padded(lengths).mean(1).sum()
+    together = np.sort(lengths.reshape(len(lengths), accumulated, -1))
+    dealt = together.reshape(len(lengths), accumulated, 4, processes).swapaxes(2, 3)
+    assert (padded(dealt).max(1) == slowest).all()
+    assert padded(dealt).sum() > padded(lengths).sum()
+
+
 def test_an_epoch_that_is_entered_in_the_middle_goes_on_where_it_was_left():
     sampler = LengthBucketSampler(LENGTHS, 8, 1)
     loader = DataLoader(range(len(LENGTHS)), batch_size=8, sampler=sampler)

@@ -11,15 +11,13 @@ SHOWN = 20
 CONFIDENT = 0.9
 
 
-def median_predictions(models: list[Model]) -> tuple[np.ndarray, np.ndarray]:
-    """(models, rows) predictions and (models, rows, classes) probabilities of the median seeds.
+def median_predictions(models: list[Model]) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Predictions, (rows,), and probabilities, (rows, classes), of the median seed of each model.
 
     A model that predicts the same class for every row is left out: it says nothing about a single row.
     """
     runs = [model.median for model in models if len(np.unique(model.median.predictions)) > 1]
-    rows, classes = models[0].median.probabilities.shape
-    predictions = np.array([run.predictions for run in runs], dtype=int).reshape(-1, rows)
-    return predictions, np.array([run.probabilities for run in runs]).reshape(-1, rows, classes)
+    return [run.predictions for run in runs], [run.probabilities for run in runs]
 
 
 def disagreements(models: list[Model], rows: TestRows | None) -> list[dict]:
@@ -43,13 +41,13 @@ def label_errors(models: list[Model], rows: TestRows | None) -> list[dict]:
     confident = CONFIDENT if len(models) > 1 else 0
     found = contradicted(models[0].median.labels, predictions, probabilities, confident, SHOWN)
     return [
-        row_on_page(models, row, rows) | {"predicted": classes[predictions[0, row]], "probability": probability}
+        row_on_page(models, row, rows) | {"predicted": classes[predictions[0][row]], "probability": probability}
         for row, probability in zip(*(array.tolist() for array in found), strict=True)
     ]
 
 
 def row_on_page(models: list[Model], row: int, rows: TestRows | None) -> dict:
-    """Number and label of the row; its text, or None if it is unknown or not to be shown."""
+    """Number and label of the row; its text, or None if it is unknown."""
     first = models[0].median
-    text = rows.texts[row] if rows is not None and rows.texts is not None else None
+    text = None if rows is None else rows.part[row]
     return {"row": row, "label": first.task.labels[first.labels[row]], "text": text}

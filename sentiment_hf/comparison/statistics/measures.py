@@ -4,6 +4,7 @@ Everywhere `labels` is (rows,) class ids, `predictions` (rows,) or (models, rows
 """
 
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
@@ -146,31 +147,50 @@ def quintiles(lengths: np.ndarray) -> np.ndarray:
     return np.searchsorted(np.quantile(lengths, [0.2, 0.4, 0.6, 0.8]), lengths, side="left")
 
 
-def most_disputed(predictions: np.ndarray, probabilities: np.ndarray, count: int) -> np.ndarray:
+def most_disputed(predictions: Sequence[np.ndarray], probabilities: Sequence[np.ndarray], count: int) -> np.ndarray:
     """Indices of the rows on which the models disagree most, at most `count`; rows on which all agree are left out.
 
-    predictions: (models, rows). Their entropy over the models orders the rows, largest first.
-    probabilities: (models, rows, classes). Their variance over the models, summed over classes, orders equal rows.
+    predictions: (rows,) of each model. Their entropy over the models orders the rows, largest first.
+    probabilities: (rows, classes) of each model. Their variance over the models, summed over classes, orders equal
+        rows.
     """
-    votes = (predictions[..., None] == np.arange(probabilities.shape[-1])).mean(0)
+    classes = np.arange(probabilities[0].shape[1])
+    votes = sum(of_model[:, None] == classes for of_model in predictions) / len(predictions)
     # Rounded: the same split of votes over other classes gives another sum in floating point.
     entropy = entr(votes).sum(-1).round(9)
-    order = np.lexsort((-probabilities.var(0).sum(-1), -entropy))
+    order = np.lexsort((-variance_of(probabilities).sum(-1), -entropy))
     return order[entropy[order] > 0][:count]
 
 
 def contradicted(
-    labels: np.ndarray, predictions: np.ndarray, probabilities: np.ndarray, confident: float, count: int
+    labels: np.ndarray,
+    predictions: Sequence[np.ndarray],
+    probabilities: Sequence[np.ndarray],
+    confident: float,
+    count: int,
 ) -> tuple[np.ndarray, np.ndarray]:
     """(indices of rows, mean probability of the predicted class), most confident first, at most `count`.
 
     These are the rows for which all models predict the same wrong class with a mean probability of at least
-    `confident`, as in confident learning (Northcutt et al. 2021). predictions: (models, rows), probabilities:
-    (models, rows, classes).
+    `confident`, as in confident learning (Northcutt et al. 2021). predictions: (rows,) of each model, probabilities:
+    (rows, classes) of each model.
     """
     first = predictions[0]
-    mean = probabilities.mean(0)[np.arange(len(labels)), first]
-    wrong = (predictions == first).all(0) & (first != labels) & (mean >= confident)
+    mean = mean_of(probabilities)[np.arange(len(labels)), first]
+    wrong = (first != labels) & (mean >= confident)
+    for others in predictions[1:]:
+        wrong &= others == first
     rows = np.flatnonzero(wrong)
     rows = rows[np.argsort(-mean[rows], kind="stable")][:count]
     return rows, mean[rows]
+
+
+def mean_of(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """As `np.mean(arrays, 0)`, which would copy all of them into one array."""
+    return sum(arrays) / len(arrays)
+
+
+def variance_of(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """As `np.var(arrays, 0)`, without the copy."""
+    mean = mean_of(arrays)
+    return sum((array - mean) ** 2 for array in arrays) / len(arrays)

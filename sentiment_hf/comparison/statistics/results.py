@@ -71,7 +71,6 @@ def data_entry(models: list[Model]) -> dict:
     runs = [run for model in models for run in model.runs]
     first = runs[0]
     hashes = [run.report.data_hash for run in runs if run.report.data_hash]
-    of_labels = hashlib.sha256("\n".join(first.task.as_text(first.labels)).encode()).hexdigest()
     versions = defaultdict(set)
     for run in runs:
         for name, version in run.report.versions.items():
@@ -82,10 +81,15 @@ def data_entry(models: list[Model]) -> dict:
         "rows": first.report.data["rows"],
         # As `data/splits.py` writes it: "given", or how validation was split off from train.
         "validation_part": first.report.data["validation"],
-        "data_hash": hashes[0] if hashes else of_labels,
+        "data_hash": hashes[0] if hashes else hash_of_labels(first),
         "devices": sorted({machine(run.report) for run in runs}),
         "versions": {name: ", ".join(sorted(found)) for name, found in versions.items()},
     }
+
+
+def hash_of_labels(run: Run) -> str:
+    """SHA-256 of the labels of the test rows, by which data are known if no report has their hash."""
+    return hashlib.sha256("\n".join(run.task.as_text(run.labels)).encode()).hexdigest()
 
 
 def machine(report: Report) -> str:
@@ -222,10 +226,10 @@ def by_column(model: Model, rows: TestRows | None) -> dict[str, list[dict]]:
         return {}
     return {
         name: [
-            {"value": value, **score_of_part(model, np.array(values) == value)}
-            for value in sorted_names({*values} - {""})
+            {"value": value, **score_of_part(model, groups.rows_with(value))}
+            for value in sorted_names({*groups.values} - {""})
         ]
-        for name, values in rows.columns.items()
+        for name, groups in rows.columns.items()
     }
 
 

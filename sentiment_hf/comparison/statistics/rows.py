@@ -1,11 +1,12 @@
 """The test rows that the runs were scored on: texts, lengths and further columns of the data set."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.data.splits import load_test_columns
 from sentiment_hf.runs.finished import Run
 from sentiment_hf.settings.arguments import DataArguments
@@ -15,22 +16,36 @@ LARGEST_GROUPING = 20
 
 
 @dataclass(frozen=True, eq=False)
+class Groups:
+    """The groups of rows with the same value in a column.
+
+    values: the different values as text. The first one is "", which stands for a missing value.
+    codes: (rows,) uint8, the place in `values` of the value of each row.
+    """
+
+    values: list[str]
+    codes: np.ndarray
+
+    def rows_with(self, value: str) -> np.ndarray:
+        """(rows,) bool, true where a row has this value."""
+        return self.codes == self.values.index(value)
+
+
+@dataclass(frozen=True, eq=False)
 class TestRows:
     """The test rows in the order of the test part.
 
-    labels: the label of each row as text.
+    part: texts and labels, which are class ids of `task`.
     characters: (rows,) lengths of the texts.
-    columns: a value per row by name of the column, "" for a missing one; only columns that group the rows.
-    texts: None if they are not to be shown.
+    columns: by name, the further columns that group the rows.
     data_hash: SHA-256 over train, validation and test.
     task: has the labels in the order of their ids, which `data_hash` is over.
     train_rows: the number of training rows that `data_hash` is over.
     """
 
-    labels: list[str]
+    part: LabelledTexts
     characters: np.ndarray
-    columns: dict[str, list[str]]
-    texts: list[str] | None
+    columns: dict[str, Groups]
     data_hash: str
     task: Task
     train_rows: int
@@ -45,13 +60,11 @@ def test_rows(args: DataArguments, rows_file: str | None) -> TestRows:
         InputError: the data or the file cannot be read, or the file has another number of rows.
     """
     splits, further = load_test_columns(args, rows_file)
-    columns = {name: [as_text(cell) for cell in cells] for name, cells in further.items()}
-    texts = splits.test.texts
+    columns = {name: groups_of(cells) for name, cells in further.items()}
     return TestRows(
-        labels=splits.task.as_text(splits.test.labels),
-        characters=np.array([len(text) for text in texts]),
-        columns={name: values for name, values in columns.items() if groups_rows(values)},
-        texts=texts,
+        part=splits.test,
+        characters=splits.test.characters,
+        columns={name: groups for name, groups in columns.items() if groups},
         data_hash=splits.data_hash,
         task=splits.task,
         train_rows=len(splits.train),
@@ -63,24 +76,31 @@ def as_text(cell: object) -> str:
     return "" if cell is None or cell != cell else str(cell).strip()
 
 
-def groups_rows(values: Sequence[str]) -> bool:
-    """True if a column has 2 to 20 different values, so that it groups the rows."""
-    return 2 <= len(set(values) - {""}) <= LARGEST_GROUPING
+def groups_of(cells: Iterable) -> Groups | None:
+    """The groups of a column with 2 to 20 different values; None for another one, of which no more cells are read."""
+    places, codes = {"": 0}, bytearray()
+    for cell in cells:
+        codes.append(places.setdefault(as_text(cell), len(places)))
+        if len(places) - 1 > LARGEST_GROUPING:
+            return None
+    return Groups(list(places), np.frombuffer(codes, np.uint8)) if len(places) - 1 >= 2 else None
 
 
 def require_rows_of(run: Run, rows: TestRows) -> None:
     """Raise InputError unless the run was scored on these rows."""
-    labels = run.task.as_text(run.labels)
-    if labels == rows.labels:
+    # The classes of the run may have another order, and other names.
+    names = list(dict.fromkeys((*rows.task.labels, *run.task.labels)))
+    labels, expected = np.array([names.index(name) for name in run.task.labels])[run.labels], rows.part.labels
+    if np.array_equal(labels, expected):
         same_data = run.train_rows == rows.train_rows and run.report.as_task() == rows.task
         if not same_data or run.report.data_hash in (None, rows.data_hash):
             return
         reason = "texts or labels are not the same (data_hash)"
-    elif len(labels) != len(rows.labels):
-        reason = f"{len(rows.labels)} test rows, not {len(labels)}"
+    elif len(labels) != len(expected):
+        reason = f"{len(expected)} test rows, not {len(labels)}"
     else:
-        row = next(row for row, (a, b) in enumerate(zip(labels, rows.labels, strict=True)) if a != b)
-        reason = f"test row {row} is {rows.labels[row]!r}, not {labels[row]!r}"
+        row = int(np.flatnonzero(labels != expected)[0])
+        reason = f"test row {row} is {names[expected[row]]!r}, not {names[labels[row]]!r}"
     raise InputError(
         f"the data flags name other data than {run.folder} was scored on: {reason}; give the flags of its command"
     )

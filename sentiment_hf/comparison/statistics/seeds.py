@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from statistics import fmean
 
 import numpy as np
@@ -25,7 +26,7 @@ class Model:
         """The task of the runs."""
         return self.runs[0].task
 
-    @property
+    @cached_property
     def median(self) -> Run:
         """The run with the median validation score; of an even number of runs the worse of the middle two.
 
