@@ -7,7 +7,7 @@ from pathlib import Path
 from sentiment_hf.cli import exit_code_of
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.page.figures import pictures
-from sentiment_hf.comparison.page.formatting import amount, decimals, percent, with_interval
+from sentiment_hf.comparison.page.formatting import amount, decimals, marked, percent, with_interval
 from sentiment_hf.comparison.plan.flags import parse_compare
 from sentiment_hf.comparison.plan.grid import as_word
 from sentiment_hf.comparison.statistics.results import compare
@@ -59,7 +59,8 @@ def experiment_table(comparison: dict) -> str:
         cells = [as_word(value) for value in model["settings"].values()] or [model["name"]]
         cells += [with_interval(model["validation"], percent)]
         cells += [with_interval(model["accuracy"], percent), with_interval(model["log_loss"], decimals)]
-        lines.append(f"| {' | '.join([*cells, amount(model['train_minutes'])])} |")
+        cells += [marked(amount(model["train_minutes"]), model)]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment_hf.comparison.page.formatting import amount, count, percent
+from sentiment_hf.comparison.page.formatting import amount, count, marked, percent
 from sentiment_hf.comparison.statistics.results import model_entry
 from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds
 from sentiment_hf.runs.finished import load_runs_in
@@ -33,8 +33,8 @@ def model_line(model: Model) -> str:
         percent(known["f1_macro"]["value"]),
         count(known["parameters"]),
         count(known["trained_parameters"]),
-        amount(known["train_minutes"]),
-        amount(known["train_tokens_per_second"]),
+        marked(amount(known["train_minutes"]), known),
+        marked(amount(known["train_tokens_per_second"]), known),
         amount(speed.get("texts_per_second_one_core")),
         f"{known['peak_memory_bytes'] / 2**20:,.0f}",
         str(max(report.threads for report in reports)),

@@ -91,8 +91,11 @@ def result_lines(comparison: dict, ranking: "Score") -> list[str]:
 
     Settings of a grid whose test score is not shown follow, with their validation scores.
     """
+    from sentiment_hf.comparison.page.formatting import marked
+
     tested = {model["name"] for model in comparison["models"]}
     hidden = [model for model in comparison["settings"] if model["name"] not in tested]
+    any_marked = any("side_by_side" in model for model in comparison["models"])
     width = max(len(model["name"]) for model in [*comparison["models"], *hidden])
     lines = []
     for model in comparison["models"]:
@@ -100,7 +103,8 @@ def result_lines(comparison: dict, ranking: "Score") -> list[str]:
         cells = [f"{model['name']:<{width}}  {on_validation(model, ranking)}"]
         cells += [f"test {ranking.shown(score['value']):>7} ({ranking.between(score)})"]
         cells += [f"{len(model['seeds'])} seed{'s' if len(model['seeds']) > 1 else ' '}"]
-        cells += [f"{model['train_minutes']:7.1f} min" if model["train_minutes"] is not None else " " * 11]
+        minutes = f"{model['train_minutes']:7.1f} min" if model["train_minutes"] is not None else ""
+        cells += [f"{marked(minutes, model):<{13 if any_marked else 11}}"]
         cells += [f"{speed['texts_per_second_one_core']:8,.0f} texts/s"] if speed else []
         lines.append("  ".join(cells).rstrip())
     return lines + [f"{model['name']:<{width}}  {on_validation(model, ranking)}" for model in hidden]

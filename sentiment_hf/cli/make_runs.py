@@ -40,7 +40,7 @@ def make_missing_runs(
     args: CompareArguments, planned: list[PlannedRun], splits: Splits
 ) -> tuple[list[Path], list[dict]]:
     """Make missing runs and ensembles and measure their speed; returns the finished folders and the failures."""
-    failed = execute(planned)
+    failed = execute(planned, args.jobs)
     folders = [run.folder for run in planned if (run.folder / REPORT).is_file()]
     if not folders:
         raise TrainingError(f"all runs failed; the first error: {failed[0]['reason']}")

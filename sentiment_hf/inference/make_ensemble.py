@@ -150,6 +150,7 @@ def report_of_members(members: list[Run], method: str) -> Report:
         train_tokens_per_second=added["train_tokens"] / seconds if seconds else None,
         # The size of a member is 0 if only its report is kept.
         bytes_on_disk=sum(sizes) if all(sizes) else None,
+        side_by_side=max(report.side_by_side for report in reports),
         processes=1,
         **{name: getattr(reports[0], name) for name in SHARED_KEYS},
         **added,

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 # Settings that change neither weights nor scores: output paths, logging, publishing, loading of batches.
 NEUTRAL_SETTINGS = {"config", "output_dir", "overwrite", "resume_from_checkpoint", "run_name"}
-NEUTRAL_SETTINGS |= {"num_cpu_threads", "local_rank", "dry_run", "cache_dir", "no_cache", "profile"}
+NEUTRAL_SETTINGS |= {"num_cpu_threads", "side_by_side", "local_rank", "dry_run", "cache_dir", "no_cache", "profile"}
 # Where the data are. Their content is in the identity: the same rows under another name are the same data.
 NEUTRAL_SETTINGS |= {"dataset_name", "dataset_config_name", "dataset_revision"}
 NEUTRAL_SETTINGS |= {"train_file", "validation_file", "test_file"}

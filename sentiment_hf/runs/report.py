@@ -47,6 +47,7 @@ class Report:
     train_seconds, train_tokens, train_tokens_per_second, train_texts_per_second: training steps only; for a baseline,
         features and fits.
     epochs, steps, best_step: passes over train, optimizer steps, and the step of the checkpoint that was kept.
+    side_by_side: the most runs that its machine made at a time, this one included, which makes its times longer.
     processes, mixed_precision, threads: how it was computed.
     bf16_chosen: what --bf16 auto chose, and why; None if it was not given.
     max_seq_length, vocabulary: in tokens.
@@ -98,6 +99,7 @@ class Report:
     epochs: float | None = None
     steps: int | None = None
     best_step: int | None = None
+    side_by_side: int = 1
     processes: int | None = None
     mixed_precision: str | None = None
     bf16_chosen: str | None = None
@@ -213,8 +215,9 @@ def time_in_words(report: Report) -> str:
     """The minutes from the data files to the saved model, with the seconds of each station."""
     if report.total_seconds is None:
         return f"{report.train_seconds / 60:.1f} min of steps"
-    parts = ", ".join(f"{station} {seconds:.1f} s" for station, seconds in (report.seconds or {}).items())
-    return f"{report.total_seconds / 60:.1f} min{f' ({parts})' if parts else ''}"
+    parts = [f"{station} {seconds:.1f} s" for station, seconds in (report.seconds or {}).items()]
+    parts += [f"{report.side_by_side} runs side by side"] if report.side_by_side > 1 else []
+    return f"{report.total_seconds / 60:.1f} min" + (f" ({', '.join(parts)})" if parts else "")
 
 
 def memory_in_words(report: Report) -> str:

@@ -164,6 +164,7 @@ def prepare_run(
         baseline = prepare_baseline(spec, splits, identified.args.world_size)
         return partial(fit_and_test, baseline, identified, report)
     trainer = build_trainer(spec, identified.args, splits, resumed)
+    trainer.clock.side_by_side = spec.run.side_by_side
     say_unknown_tokens(trainer, spec)
     say_odd_choice(trainer.args)
     require_steps(trainer)
@@ -254,6 +255,7 @@ def report_before_training(identified: IdentifiedRun) -> Report:
         recipe=spec.recipe,
         command=spec.command,
         flags=flags_of_method(spec),
+        side_by_side=spec.run.side_by_side,
         bf16_chosen=identified.bf16_chosen,
         task=splits.task.name,
         labels=list(splits.task.labels),

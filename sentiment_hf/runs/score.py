@@ -102,6 +102,7 @@ def training_cost(trainer: ClassificationTrainer) -> dict[str, Any]:
         "parameters": trainer.num_parameters,
         "trainable_parameters": trainer.num_trained,
         "seconds": clock["stations"] | {"training": clock["seconds"]} if args.do_train else {},
+        "side_by_side": clock["side_by_side"],
         "train_seconds": clock["seconds"],
         "train_tokens": clock["tokens"],
         "train_tokens_per_second": clock["tokens"] / clock["seconds"] if clock["seconds"] else None,

@@ -217,6 +217,11 @@ class RunArguments:
     num_cpu_threads: int | None = flag(
         None, "Threads of each process. Default: all cores, divided among the processes."
     )
+    side_by_side: int = flag(
+        1,
+        "How many runs this machine makes at a time, this one included. The report says so, for they slow each other "
+        "down. Set by compare --jobs.",
+    )
     overwrite: bool = flag(False, "Replace another run in the output folder.")
     force_resume: bool = flag(
         False, "Continue from the checkpoint in the output folder even if data, model or flags have changed."

@@ -43,7 +43,7 @@ NEW_ADAPTER_FLAGS += ("use_dora", "use_rslora")
 
 # Flags of a baseline. All other flags are for neural models and their training.
 BASELINE_FLAGS = {"model_name_or_path", "config", "output_dir", "overwrite", "seed", "num_cpu_threads", "disable_tqdm"}
-BASELINE_FLAGS |= {"metric_for_best_model", "class_weights", "refit", "dry_run", "profile"}
+BASELINE_FLAGS |= {"metric_for_best_model", "class_weights", "refit", "dry_run", "profile", "side_by_side"}
 BASELINE_FLAGS |= {"tokenizer", "lowercase", *(field.name for field in dataclasses.fields(DataArguments))}
 
 NO_ADAPTER = "--merge_adapter wants an adapter: one trained by --tuning lora, or a finished one as --model"

@@ -31,6 +31,8 @@ LIMIT = Range(0, 2**31 - 1)
 SEED = Range(0, 2**32 - 1)
 # More processes or threads than a machine has cores for.
 PROCESSES = Range(0, 1024)
+# Runs at a time.
+RUNS = Range(1, 1024)
 # Numbers of steps or epochs, or shares of all steps. No run makes so many.
 STEPS = Range(0, 10**9)
 PROBABILITY = Range(0, 1)
@@ -49,6 +51,7 @@ RANGES = {
     "vocab_size": Range(10, 2**31 - 1),
     "max_data_bytes": Range(1, 2**63 - 1),
     "num_cpu_threads": Range(1, 1024),
+    "side_by_side": RUNS,
     "dataloader_num_workers": PROCESSES,
     "save_total_limit": LIMIT,
     "local_rank": LIMIT,
@@ -74,9 +77,13 @@ def check_ranges(values: dict[str, Any]) -> None:
     """Raise InputError that names the first flag whose number is out of its range."""
     for name, allowed in RANGES.items():
         value = values[name]
-        if value is None or value == UNSET.get(name):
-            continue
-        if math.isnan(value) or (math.isinf(value) and not math.isinf(allowed.most)):
-            raise InputError(f"--{name} {value}: expected a finite number, {allowed}")
-        if value not in allowed:
-            raise InputError(f"--{name} {value} is out of range: expected {allowed}")
+        if value is not None and value != UNSET.get(name):
+            check_range(name, value, allowed)
+
+
+def check_range(name: str, value: float, allowed: Range) -> None:
+    """Raise InputError if the number of the flag `name` is out of its range."""
+    if math.isnan(value) or (math.isinf(value) and not math.isinf(allowed.most)):
+        raise InputError(f"--{name} {value}: expected a finite number, {allowed}")
+    if value not in allowed:
+        raise InputError(f"--{name} {value} is out of range: expected {allowed}")

@@ -1,6 +1,7 @@
 """The command line of `run` to a `RunSpec`. A recipe (YAML) sets defaults, and the command line overrides them."""
 
 import dataclasses
+import re
 from collections.abc import Sequence, Set
 from copy import copy
 from pathlib import Path
@@ -51,7 +52,8 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
         )
     named = recipe.keys() | given.keys()
     spec = make_spec(values, model)
-    spec.command = command_line("run", argv)
+    # Whoever repeats the run may make it alone.
+    spec.command = re.sub(r" --side[_-]by[_-]side[ =]\d+", "", command_line("run", argv))
     if model.is_new and model.kind is Kind.BASELINE:
         check_baseline(spec, named)
     choose_parts(spec.training, named)

@@ -18,7 +18,7 @@ from sentiment_hf.common.stopwatch import Stopwatch
 class Clock(TrainerCallback):
     """Count the time in which batches are fetched and steps are made, without logging, validating and saving.
 
-    `stations` counts the other stations of the run.
+    `stations` counts the other stations of the run. `side_by_side` is the most runs that the machine made at a time.
 
     `on_step_begin` starts the clock at the first step of a session, so that the time in which a resumed run skips
     batches does not count. `on_step_end` stops it. The trainer calls `resume` before it fetches the batches of the
@@ -28,6 +28,7 @@ class Clock(TrainerCallback):
     def __init__(self):
         self.seconds, self.tokens, self.texts = 0.0, 0, 0
         self.stations = Stopwatch()
+        self.side_by_side = 1
         # True from the begin, and from the end, of the first step of this session on.
         self.begun = self.stepped = False
 
@@ -56,6 +57,7 @@ class Clock(TrainerCallback):
         """Add the totals of an earlier fit of the run."""
         self.seconds += earlier.seconds
         self.tokens, self.texts = self.tokens + earlier.tokens, self.texts + earlier.texts
+        self.side_by_side = max(self.side_by_side, earlier.side_by_side)
         for station, seconds in earlier.stations.seconds.items():
             self.stations.add(station, seconds)
 
@@ -69,6 +71,8 @@ class Clock(TrainerCallback):
             totals = json.loads((checkpoint / CLOCK).read_text())
             self.seconds, self.tokens, self.texts = totals["seconds"], totals["tokens"], totals["texts"]
             self.stations.seconds |= totals.get("stations", {})
+            # The seconds of a run that was once made beside others stay those of such a run.
+            self.side_by_side = max(self.side_by_side, totals.get("side_by_side", 1))
 
     def totals(self) -> dict[str, Any]:
         """Seconds of this process, tokens and texts of all processes together. Every process must call it.
@@ -77,4 +81,5 @@ class Clock(TrainerCallback):
         """
         counts = torch.tensor([int(self.tokens), self.texts], device=PartialState().device)
         tokens, texts = reduce(counts, "sum").tolist()
-        return {"seconds": self.seconds, "tokens": tokens, "texts": texts, "stations": dict(self.stations.seconds)}
+        counted = {"seconds": self.seconds, "tokens": tokens, "texts": texts}
+        return counted | {"stations": dict(self.stations.seconds), "side_by_side": self.side_by_side}

@@ -39,6 +39,7 @@ def comparison(*models: dict, alike: tuple[str, ...] = (), curves: tuple = ()) -
         "models": list(models),
         "candidates": len(models),
         "grid": None,
+        "settings": [],
         "alike_on_validation": list(alike) or [models[0]["name"]],
         "pairs": pairs,
         "groups": groups,
@@ -90,6 +91,19 @@ def test_what_is_taken_for_its_cost_is_cheaper_than_the_best(speeds):
 def test_training_time_decides_where_one_speed_is_missing():
     big, small = model("big", 0.9, minutes=75, speed=1000), model("small", 0.9, minutes=5)
     assert "Take small: it trains 15 times faster" in advice(comparison(big, small, alike=("big", "small")))[0]
+
+
+def test_training_time_decides_nothing_where_a_run_was_made_beside_others():
+    big, small = model("big", 0.9, minutes=75), model("small", 0.9, minutes=5, side_by_side=2)
+    said = advice(comparison(big, small, alike=("big", "small")))
+    assert said[0] == "Take big: not all costs are known, so only accuracy speaks."
+    assert not any("faster" in sentence for sentence in said)
+    assert said[-1] == (
+        "Runs with the mark ‡ were made side by side, which slows each of them down, so their training times are not "
+        "compared."
+    )
+    alone = comparison(big) | {"settings": [big, small], "candidates": 2, "grid": {"size": [1, 2]}}
+    assert advice(alone)[-1] == said[-1]
 
 
 def test_without_any_cost_only_accuracy_speaks():

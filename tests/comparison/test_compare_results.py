@@ -20,6 +20,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.statistics import rows as test_part
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.data.splits import load_splits
+from sentiment_hf.inference.make_ensemble import make_ensemble
 from sentiment_hf.runs.finished import load_runs
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.run_flags import parse_run
@@ -116,6 +117,17 @@ def test_the_numbers_are_those_of_the_reports(compared, folders):
         assert model["bytes_on_disk"] > (folders[0] / "model.safetensors").stat().st_size / 10
     assert compared["rows"] == {"train": 40, "validation": 14, "test": 22}
     assert compared["labels"] == ["negative", "positive"]
+
+
+def test_a_seed_that_was_made_beside_others_marks_its_model_and_its_ensemble(copies, tmp_path):
+    beside = next(folder for folder in copies if folder.name == "custom-fc-seed0")
+    change_report(beside, side_by_side=3)
+    found = compare(load_runs(copies), None)
+    marks = {model["name"]: model.get("side_by_side") for model in found["models"]}
+    assert marks == {"custom-fc": 3, "custom-gru": None}
+    assert found["pareto"]["train_minutes"] == ["custom-gru"]
+    members = [beside, beside.with_name("custom-gru-seed0")]
+    assert make_ensemble(members, str(tmp_path / "both"), "mean", overwrite=False).side_by_side == 3
 
 
 def test_every_interval_holds_its_value_and_all_is_json(compared):

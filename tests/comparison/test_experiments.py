@@ -203,6 +203,13 @@ def test_the_picture_of_a_grid_names_its_axis_values_and_lines(grid, label, tmp_
         assert {"mask", "no-mask"} <= set(texts)
 
 
+def test_the_picture_of_a_grid_has_no_times_of_runs_side_by_side(tmp_path):
+    content = with_grid({"batch": [16, 32, 128]})
+    assert "training (minutes)" in grid_pictures(content)[0].svg
+    content["settings"] = [model | {"side_by_side": 2} for model in content["settings"]]
+    assert "training (minutes)" not in grid_pictures(content)[0].svg
+
+
 def words(path: Path) -> list[str]:
     """What stands behind compare.py in the first line of a recipe."""
     found = re.match(r"# python scripts/compare\.py (.*)\n", path.read_text(encoding="utf-8"))

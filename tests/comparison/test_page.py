@@ -387,6 +387,16 @@ def test_what_was_not_measured_is_left_out_or_said(tmp_path):
     assert "None" not in (tmp_path / "report.html").read_text() + (tmp_path / "report.md").read_text()
 
 
+def test_times_of_runs_side_by_side_are_marked_and_in_no_picture(tmp_path):
+    content = comparison(NAMES)
+    content["models"][0] |= {"side_by_side": 2}
+    (picture,) = figures.training_cost_pictures(content)
+    assert f"that compares: {NAMES[0]}" in picture.note
+    assert f">{NAMES[0]}<" not in picture.svg
+    write_page(content, tmp_path, texts=True)
+    assert len(re.findall("[\\d.]+ ‡", (tmp_path / "report.md").read_text(encoding="utf-8"))) == 2
+
+
 def test_numbers_stand_right_aligned(folder):
     source = (folder / "report.html").read_text(encoding="utf-8")
     assert re.search(r"\.number \{ text-align: right;", source)

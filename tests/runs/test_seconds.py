@@ -77,6 +77,21 @@ def test_a_resumed_run_adds_up_and_counts_what_it_makes_twice_once(data, tmp_pat
     assert 100 < seconds["training"] < 200
 
 
+def test_a_run_that_was_once_made_beside_others_says_so_and_its_command_does_not(data, tmp_path):
+    argv = flags(data, tmp_path / "run", "--refit", settings=TINY)
+    run_until(Stop(5), [*argv, "--side_by_side", "3"])
+    report = run(parse_run(argv))
+    assert report.side_by_side == 3
+    assert "3 runs side by side" in result_table(report)
+    # Neither threads nor neighbours make another run of it.
+    again = run(parse_run([*argv, "--num_cpu_threads", "2", "--side_by_side", "2"]))
+    assert again.as_json() == report.as_json()
+    words = data, tmp_path / "baseline", "baseline-majority"
+    beside = run_baseline(*words, "--side-by-side=2")
+    assert (beside["side_by_side"], "side" in beside["command"]) == (2, False)
+    assert run_baseline(*words, "--overwrite")["side_by_side"] == 1
+
+
 def test_minutes_of_older_runs_stand_beside_new_ones_as_what_they_are(bert, data, tmp_path):
     for name in ("baseline-naive-bayes-bow", "baseline-nb-svm"):
         run_baseline(data, tmp_path / name, name)

@@ -122,6 +122,7 @@ def test_a_recipe_with_a_wrong_value_is_explained(tmp_path, text, said):
         (["--per_device_train_batch_size", "0"], "at least 1"),
         (["--gradient_accumulation_steps", "0"], "at least 1"),
         (["--num_cpu_threads", "-1"], "at least 1"),
+        (["--side_by_side", "0"], "at least 1"),
         (["--learning_rate", "-1"], "at least 0"),
         (["--prediction_loss_only", "true"], "not supported"),
         (["--batch_eval_metrics", "true"], "not supported"),

@@ -121,7 +121,7 @@ def left_out(below: list[dict], without_cost: list[dict]) -> str:
     notes = [f"Far below the others and not in the picture: {', '.join(named)}."] if below else []
     if without_cost:
         names = ", ".join(model["name"] for model in without_cost)
-        notes.append(f"Not in the picture, for want of a cost above nothing: {names}.")
+        notes.append(f"Not in the picture, for want of a cost above nothing that compares: {names}.")
     return " ".join(notes)
 
 

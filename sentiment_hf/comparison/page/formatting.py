@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from sentiment_hf.comparison.statistics.advice import SIDE_BY_SIDE
 from sentiment_hf.tasks.task import Score
 
 MISSING = "–"
@@ -30,6 +31,11 @@ def amount(value: float | None) -> str:
     if 0 < value < 0.005:
         return "< 0.01"
     return f"{value:,.{2 if value < 10 else 1 if value < 100 else 0}f}"
+
+
+def marked(text: str, model: dict) -> str:
+    """The training time or speed of a model, as text, with a mark if it was made beside others."""
+    return f"{text} {SIDE_BY_SIDE}" if "side_by_side" in model else text
 
 
 def megabytes(size: int | None) -> str:

@@ -21,6 +21,7 @@ from sentiment_hf.comparison.page.drawing import (
     text_size,
 )
 from sentiment_hf.comparison.plan.grid import as_word, setting_text
+from sentiment_hf.comparison.statistics.ranking import comparable_minutes
 from sentiment_hf.settings.recipes import Value
 
 # Colours of Okabe & Ito, Color Universal Design (2008). Their yellow is left out: it is too pale for a line.
@@ -67,7 +68,12 @@ def grid_pictures(comparison: dict) -> list[Picture]:
 
 
 def part_shown(settings: list[dict]) -> tuple[str, list[dict]]:
-    """(the part whose scores are drawn, the entries with these scores as `accuracy` and `log_loss`)."""
+    """(the part whose scores are drawn, the entries with these scores as `accuracy` and `log_loss`).
+
+    Minutes that compare with none are None.
+    """
+    minutes = comparable_minutes(settings)
+    settings = [model | {"train_minutes": minutes[model["name"]]} for model in settings]
     if all(model["test"] for model in settings):
         return "test", [model | model["test"] for model in settings]
     return "validation", [model | {"accuracy": model["validation"], "log_loss": None} for model in settings]

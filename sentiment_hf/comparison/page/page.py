@@ -33,6 +33,7 @@ FILTERS = (
     formatting.signed_points,
     formatting.p_value,
     formatting.excerpt,
+    formatting.marked,
     formatting.megabytes,
     formatting.with_interval,
     formatting.plural,
@@ -91,8 +92,11 @@ def without_texts(comparison: dict) -> dict:
 
 
 def csv_table(models: list[dict]) -> str:
-    """results.csv: a header, then a line for each model."""
+    """results.csv: a header and a line for each model, with a column `side_by_side` if one was made beside others."""
     lines = [csv_line(model) for model in models]
+    if any("side_by_side" in model for model in models):
+        numbers = [model.get("side_by_side", 1) for model in models]
+        lines = [line | {"side_by_side": number} for line, number in zip(lines, numbers, strict=True)]
     file = io.StringIO()
     # All text is quoted: a spreadsheet could split it at another separator and take the rest for a formula.
     writer = csv.DictWriter(file, list(lines[0]), quoting=csv.QUOTE_NONNUMERIC, lineterminator="\n")

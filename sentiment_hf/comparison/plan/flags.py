@@ -11,7 +11,9 @@ from sentiment_hf.common.characters import require_utf8_name
 from sentiment_hf.common.errors import FlagParser, InputError
 from sentiment_hf.comparison.plan.grid import expand, name_with_settings, settings_not_in_name
 from sentiment_hf.settings.arguments import TUNINGS
+from sentiment_hf.settings.flags import whole_number
 from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.settings.ranges import RUNS, check_range
 from sentiment_hf.settings.recipes import Settings, Value, read_yaml
 
 USAGE = """sentiment-hf compare FOLDER ... [FLAGS]
@@ -27,6 +29,7 @@ DECIDED = {
     "--tuning",
     "--seed",
     "--output_dir",
+    "--side_by_side",
     "--push_to_hub",
     "--hub_model_id",
     "--dry_run",
@@ -47,7 +50,8 @@ class CompareArguments:
     """`folders` of finished runs, or `models` by name.
 
     A run gets the flags `common`, then those of its model, then `last`; of two values of a flag the later one counts.
-    `grid` has the values of each setting, or is None; its first key is the axis of the picture.
+    `grid` has the values of each setting, or is None; its first key is the axis of the picture. `jobs` is the most
+    runs at a time.
     """
 
     folders: list[Path]
@@ -55,6 +59,7 @@ class CompareArguments:
     grid: dict[str, list[Value]] | None
     learning_curve: list[float]
     ensembles: dict[str, list[str]]
+    jobs: int
     output_dir: Path | None
     name: str | None
     rows_file: str | None
@@ -93,6 +98,7 @@ def parse_compare(argv: Sequence[str]) -> CompareArguments:
         grid=given.grid,
         learning_curve=sorted(set(given.learning_curve)),
         ensembles=read_ensembles(given.ensembles, models),
+        jobs=given.jobs or 1,
         output_dir=Path(given.output_dir) if given.output_dir else None,
         name=Path(path).stem if path else None,
         rows_file=given.rows_file,
@@ -107,8 +113,11 @@ def refuse_contradictions(given: argparse.Namespace, folders: Sequence[str], com
     """Raise InputError if flags contradict each other, or if compare itself sets one of them."""
     if bool(folders) == bool(given.models):
         raise InputError("name folders of finished runs, or models by --models or --config: one of the two")
-    if folders and (given.seeds or given.learning_curve or given.ensembles):
-        raise InputError("--seeds, --learning_curve and --ensembles are for runs to be made; the folders are finished")
+    if folders and (given.seeds or given.learning_curve or given.ensembles or given.jobs is not None):
+        flags = "--seeds, --learning_curve, --ensembles and --jobs"
+        raise InputError(f"{flags} are for runs to be made; the folders are finished")
+    if given.jobs is not None:
+        check_range("jobs", given.jobs, RUNS)
     if given.show_all_test and not given.grid:
         raise InputError("--show_all_test is for the settings of a grid; without one, test is shown for all models")
     if given.grid and not given.models:
@@ -147,6 +156,12 @@ def make_parser() -> FlagParser:
     )
     parser.add_argument(
         "--ensembles", nargs="+", default=[], help="of models of each seed: best=custom-gru,custom-textcnn"
+    )
+    parser.add_argument(
+        "--jobs",
+        type=whole_number,
+        help="make so many runs at a time, each with its share of the cores; they would share a GPU. They slow each "
+        "other down, so their training times are not compared (default: 1)",
     )
     parser.add_argument(
         "--output_dir",

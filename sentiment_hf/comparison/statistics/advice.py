@@ -8,6 +8,9 @@ from sentiment_hf.tasks.task import Score
 # Costs count as equal if they differ by less than this factor: another load of the machine alone can do that.
 SAME_COST = 1.5
 
+# Stands beside the training times of runs that were made beside others.
+SIDE_BY_SIDE = "‡"
+
 # A cheaper model is named only if its accuracy is at most this far below.
 NEAR = 0.05
 
@@ -21,7 +24,8 @@ def advice(comparison: dict, ranking: Score) -> list[str]:
     """
     best, *others = [model for model in comparison["models"] if model["validation"]] or [None]
     if best is None:
-        return ["No run was scored on validation, so nothing is chosen here.", *uncertainty(comparison)]
+        nothing = "No run was scored on validation, so nothing is chosen here."
+        return [nothing, *uncertainty(comparison), *minutes_side_by_side(comparison)]
     if others:
         alike = [model for model in comparison["models"] if model["name"] in comparison["alike_on_validation"]]
         # On few rows the test may not tell even a random guess apart from the best model.
@@ -36,7 +40,7 @@ def advice(comparison: dict, ranking: Score) -> list[str]:
     else:
         sentences = [first_place(best, comparison, ranking)]
     sentences += [*crossing_curves(comparison["learning_curve"], ranking), *uncertainty(comparison)]
-    return [*sentences, *other_minutes(comparison["models"])]
+    return [*sentences, *other_minutes(comparison["models"]), *minutes_side_by_side(comparison)]
 
 
 def first_place(best: dict, comparison: dict, ranking: Score) -> str:
@@ -112,7 +116,8 @@ def cost_of(model: dict, kind: str) -> float | None:
 
 def known_cost(models: list[dict]) -> str | None:
     """The kind of cost that is known and counted alike for all models, or None; inference first: each text has it."""
-    kinds = ("inference", "train_minutes") if not steps_only(models) else ("inference",)
+    unlike = steps_only(models) or any("side_by_side" in model for model in models)
+    kinds = ("inference",) if unlike else ("inference", "train_minutes")
     return next((kind for kind in kinds if all(cost_of(model, kind) is not None for model in models)), None)
 
 
@@ -129,6 +134,16 @@ def other_minutes(models: list[dict]) -> list[str]:
     return [
         f"The runs of {listed(older, 'and')} are of an older version: their minutes are those of training steps only, "
         "their memory that of the whole process, so neither compares with the others'."
+    ]
+
+
+def minutes_side_by_side(comparison: dict) -> list[str]:
+    """The sentence on the mark of models and settings that were made beside others."""
+    if not any("side_by_side" in model for model in (*comparison["models"], *comparison["settings"])):
+        return []
+    return [
+        f"Runs with the mark {SIDE_BY_SIDE} were made side by side, which slows each of them down, so their training "
+        "times are not compared."
     ]
 
 

@@ -121,10 +121,16 @@ def pareto_fronts(described: list[dict], ranking: Score) -> dict[str, list[str]]
 
 
 def comparable_minutes(described: list[dict]) -> dict[str, float | None]:
-    """Minutes of training by name. If some models have those of the whole run, those of steps only are None."""
-    whole = {model["name"] for model in described if "seconds_by_station" in model}
+    """Minutes of training by name; None of a model that was made beside others.
+
+    If some models have those of the whole run, those of steps only are None.
+    """
+    some_whole = any("seconds_by_station" in model for model in described)
     return {
-        model["name"]: model["train_minutes"] if not whole or model["name"] in whole else None for model in described
+        model["name"]: model["train_minutes"]
+        if "side_by_side" not in model and ("seconds_by_station" in model or not some_whole)
+        else None
+        for model in described
     }
 
 

@@ -135,13 +135,13 @@ def validation_entry(model: Model) -> dict | None:
 
 def setting_entry(model: Model, shows_test: bool) -> dict:
     """A model of a grid: settings, validation scores, minutes of training, and test scores or None."""
+    costs = model_costs(model)
     return {
         "name": model.name,
         "settings": model.runs[0].settings,
         "validation": validation_entry(model),
         "test": model_scores(model) if shows_test else None,
-        "train_minutes": model_costs(model)["train_minutes"],
-    }
+    } | {name: costs[name] for name in ("train_minutes", "side_by_side") if name in costs}
 
 
 def model_costs(model: Model) -> dict:
@@ -149,6 +149,8 @@ def model_costs(model: Model) -> dict:
 
     Minutes count from the data files to the saved model, and memory what a run added to its imports. Of reports of
     older versions they are those of training steps and of the whole process, and there is no `seconds_by_station`.
+    `side_by_side` is there if a seed was made beside other runs, and is how many they were; its minutes, stations and
+    tokens per second compare with none.
     """
     report, reports = model.median.report, [run.report for run in model.runs]
     whole = all(one.total_seconds is not None for one in reports)
@@ -156,15 +158,20 @@ def model_costs(model: Model) -> dict:
     memory = known_median(one.run_memory_bytes if whole else one.peak_memory_bytes for one in reports)
     # One seed is enough to measure the speed of a model.
     measured = [run.inference for run in (model.median, *model.runs) if run.inference]
-    return {
-        "parameters": report.parameters,
-        "trained_parameters": report.trainable_parameters,
-        "bytes_on_disk": report.bytes_on_disk or known_size(model, measured),
-        "train_minutes": None if seconds is None else seconds / 60,
-        "train_tokens_per_second": known_median(run.report.train_tokens_per_second for run in model.runs),
-        "peak_memory_bytes": memory,
-        "inference": measured[0] if measured else None,
-    } | ({"seconds_by_station": seconds_by_station(reports)} if whole else {})
+    side_by_side = max(one.side_by_side for one in reports)
+    return (
+        {
+            "parameters": report.parameters,
+            "trained_parameters": report.trainable_parameters,
+            "bytes_on_disk": report.bytes_on_disk or known_size(model, measured),
+            "train_minutes": None if seconds is None else seconds / 60,
+            "train_tokens_per_second": known_median(run.report.train_tokens_per_second for run in model.runs),
+            "peak_memory_bytes": memory,
+            "inference": measured[0] if measured else None,
+        }
+        | ({"seconds_by_station": seconds_by_station(reports)} if whole else {})
+        | ({"side_by_side": side_by_side} if side_by_side > 1 else {})
+    )
 
 
 def seconds_by_station(reports: Sequence[Report]) -> dict[str, float]:
