@@ -19,7 +19,7 @@ from benchmarks.bench.machine import machine
 from benchmarks.bench.page import write_page
 from benchmarks.bench.settings import Settings
 
-MEASUREMENTS = ("training", "time_to_accuracy", "inference", "finetuning", "start", "growth")
+MEASUREMENTS = ("training", "time_to_accuracy", "inference", "finetuning", "start", "stations", "growth")
 
 # Takes an hour or more with the rows that it is meant for, so it is made on its own.
 ALONE = "rows"

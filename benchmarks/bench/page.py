@@ -46,6 +46,10 @@ run_classification.py of transformers, which pads every text to the limit.""",
 before. The peer is a script of twenty lines that reads the files by `datasets`, tokenizes by `map` and hands both to
 `Trainer`. This program also splits, counts duplicates and hashes the data.""",
     ),
+    "stations": (
+        "Where the time of a run goes",
+        """`run --profile` by the recipe, with an empty cache. A station in another one counts for itself alone.""",
+    ),
     "growth": (
         "Growth",
         """`run --model custom-fc` for a fixed number of epochs on made-up texts, whole processes. Memory is the
