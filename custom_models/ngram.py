@@ -19,6 +19,8 @@ MULTIPLIER = 0x4F1BBCDCBFA53E0B
 LARGEST = torch.iinfo(torch.int64).max
 # Places of the table in which n-grams are counted, of four bytes.
 SKETCH = 2**25
+# Numbers in the vectors of exact n-grams. With their gradients and the two moments of Adam they take 512 MiB.
+LARGEST_TABLE = 2**25
 # Codes that are sorted together.
 MANY = 2**22
 
@@ -28,8 +30,8 @@ class NGramConfig(TextClassifierConfig):
     """A score per class for each word and each of its n-grams, at most `num_buckets`; `hidden_size` is not used.
 
     With `exact`, each n-gram that is in two training texts or more has a row of its own, and others have none. If
-    there are more than `num_buckets`, the most frequent ones have one. `prepare` finds them and sets `num_buckets` to
-    their number. Without `exact`, each n-gram has one of `num_buckets` rows by its hash and shares it with others.
+    there are more than `num_buckets`, or than 2^25 numbers have room for (many classes), the most frequent ones have
+    one. `prepare` finds them and sets `num_buckets` to their number. Without `exact`, each n-gram has one of `num_buckets` rows by its hash and shares it with others.
     """
 
     model_type = "custom-ngram"
@@ -53,6 +55,8 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
 
     def __init__(self, config: NGramConfig):
         config.embedding_size = config.embedding_size or config.num_labels
+        if config.exact:
+            config.num_buckets = min(config.num_buckets, LARGEST_TABLE // config.embedding_size)
         super().__init__(config)
 
     def build(self, config: NGramConfig):

@@ -26,6 +26,5 @@ def stations_of(settings: Settings, model: str, flags: tuple[str, ...], data: st
     total = sum(seconds.values())
     facts = {name: {"share (%)": 100 * spent / total} for name, spent in seconds.items()}
     title = f"{model}, one epoch" if flags else model
-    return table(
-        title, "s", {name: [spent] for name, spent in seconds.items()} | {"total": [total]}, "less", facts=facts
-    )
+    runs = {name: [spent] for name, spent in seconds.items()} | {"total": [total]}
+    return table(title, "s", runs, "less", facts=facts)

@@ -85,6 +85,13 @@ def test_of_too_many_ngrams_the_most_frequent_have_rows():
     assert model.codes.tolist() == codes[first].tolist()
 
 
+def test_of_many_classes_the_table_has_no_more_numbers(monkeypatch):
+    monkeypatch.setattr("custom_models.ngram.LARGEST_TABLE", 6)
+    model = exact_model(num_labels=3)
+    assert model.ngrams.weight.shape == (2, 3)
+    assert exact_model(num_labels=3, embedding_size=1).ngrams.weight.shape == (4, 1)
+
+
 def test_an_ngram_without_a_row_has_no_say():
     model, words = exact_model(), exact_model([[5, 6, 7, 8, 9]])
     shared = {name: tensor for name, tensor in model.state_dict().items() if name not in ROWS}
