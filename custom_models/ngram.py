@@ -127,7 +127,8 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
         """Set `codes` to the n-grams in two texts or more, the `num_buckets` most frequent ones if there are more.
 
         They are counted in a table with fewer places than n-grams, to bound the memory; those that share a place with
-        others are counted again one by one.
+        others are counted again one by one. If these become too many, the ones that were rarest until there are
+        forgotten.
         """
         places = torch.zeros(SKETCH, dtype=torch.int32)
         for codes in self.ngrams_of(batches):
@@ -140,6 +141,9 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
             new, new_counts = many.unique(return_counts=True)
             found, place = torch.cat([found, new]).unique(return_inverse=True)
             counts = torch.zeros_like(found).index_add_(0, place, torch.cat([counts, new_counts]))
+            if len(found) > 2 * self.config.num_buckets:
+                kept = counts.topk(self.config.num_buckets, sorted=False).indices.sort().values
+                found, counts = found[kept], counts[kept]
         often = counts.argsort(descending=True, stable=True)[: self.config.num_buckets]
         self.resize_ngrams(found[often[counts[often] >= 2]].sort().values)
 

@@ -68,7 +68,8 @@ def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
         schema = pq.read_schema(opened)
         flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
         rows = BATCH_ROWS if len(flat) == len(schema) else NESTED_ROWS
-        yield from pq.ParquetFile(opened, read_dictionary=flat).iter_batches(rows)
+        # Buffered ahead, the whole file would stay in memory.
+        yield from pq.ParquetFile(opened, read_dictionary=flat, pre_buffer=False).iter_batches(rows)
 
 
 def arrow_batches(path: Path) -> Iterator[pa.RecordBatch]:

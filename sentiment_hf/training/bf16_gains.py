@@ -12,11 +12,21 @@ from sentiment_hf.common.processor import cpuinfo, instruction_sets
 # of MiniLM: larger layers gain more, smaller ones less. A type without a figure was not measured.
 #
 # amx_bf16 is from a study of recipes for IMDB, with torch 2.13: seconds of one thread in forward and backward of the
-# layers alone, an LSTM and a GRU 128 -> 128 on 32 x 256 tokens, and a block of MiniLM on 16 x 256. What is measured by
-# benchmarks/bf16_gains.py are whole steps.
+# layers alone, an LSTM and a GRU 128 -> 128 on 32 x 256 tokens, and a block of MiniLM on 16 x 256. The others are of
+# whole steps, by benchmarks/bf16_gains.py: avx512_bf16 on two cores of an AMD EPYC, torch 2.13.
 GAINS: dict[str, dict[str, float]] = {
     "amx_bf16": {"custom-gru": 0.86, "custom-lstm": 2.09, "bert": 1.68},
-    "avx512_bf16": {},
+    "avx512_bf16": {
+        "custom-ngram": 0.99,
+        "custom-fc": 0.99,
+        "custom-rnn": 0.9,
+        "custom-gru": 0.9,
+        "custom-lstm": 1.63,
+        "custom-attention": 0.7,
+        "custom-transformer": 0.82,
+        "custom-textcnn": 1.51,
+        "bert": 1.51,
+    },
     "cuda": {},
 }
 
