@@ -42,7 +42,10 @@ def tokenize(
     pieces = partial(encoded_pieces, part, tokenizer, max_length)
     folder = None
     if cache and len(part) >= MANY and is_its_backend(tokenizer):
-        folder = cache.folder(key_of(part, tokenizer, max_length), lambda home: EncodedTexts.save(pieces(), home))
+        # Of two bytes a token, and one token for eight bytes of text: an estimate on the low side.
+        tokens = min(max_length, part.column.nbytes // (8 * len(part.column)))
+        key = key_of(part, tokenizer, max_length)
+        folder = cache.folder(key, lambda home: EncodedTexts.save(pieces(), home), 2 * len(part) * tokens)
     texts = EncodedTexts.load(folder) if folder else EncodedTexts.joined(list(pieces()))
     return texts.with_column("label", part.labels)
 
