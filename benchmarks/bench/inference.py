@@ -23,7 +23,7 @@ FEW_STEPS = (
 CORES = {"all cores": False, "one core": True}
 
 # By what the slowest way takes: `pipeline` with one text at a time on one core.
-TEXTS = {"custom-ngram": 10_000, "custom-lstm": 2000, "MiniLM": 400}
+TEXTS = {"custom-ngram": 5000, "MiniLM": 150}
 QUICK_TEXTS = {"custom-ngram": 2000, "MiniLM": 100}
 
 
