@@ -31,7 +31,8 @@ class NGramConfig(TextClassifierConfig):
 
     With `exact`, each n-gram that is in two training texts or more has a row of its own, and others have none. If
     there are more than `num_buckets`, or than 2^25 numbers have room for (many classes), the most frequent ones have
-    one. `prepare` finds them and sets `num_buckets` to their number. Without `exact`, each n-gram has one of `num_buckets` rows by its hash and shares it with others.
+    one. `prepare` finds them and sets `num_buckets` to their number. Without `exact`, each n-gram has one of
+    `num_buckets` rows by its hash and shares it with others.
     """
 
     model_type = "custom-ngram"
