@@ -87,8 +87,7 @@ def test_of_too_many_ngrams_the_most_frequent_have_rows():
 
 def test_of_many_classes_the_table_has_no_more_numbers(monkeypatch):
     monkeypatch.setattr("custom_models.ngram.LARGEST_TABLE", 6)
-    model = exact_model(num_labels=3)
-    assert model.ngrams.weight.shape == (2, 3)
+    assert exact_model(num_labels=3, embedding_size=3).ngrams.weight.shape == (2, 3)
     assert exact_model(num_labels=3, embedding_size=1).ngrams.weight.shape == (4, 1)
 
 
