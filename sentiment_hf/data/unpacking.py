@@ -68,7 +68,7 @@ def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
         schema = pq.read_schema(opened)
         flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
         rows = BATCH_ROWS if len(flat) == len(schema) else NESTED_ROWS
-        # Buffered ahead, the whole file would stay in memory.
+        # Nothing is read ahead: a row group is wanted only when the one before it is written.
         yield from pq.ParquetFile(opened, read_dictionary=flat, pre_buffer=False).iter_batches(rows)
 
 
