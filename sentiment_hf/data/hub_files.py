@@ -1,8 +1,10 @@
 """Data sets of the Hub: their files at one commit, and the download of those that are read."""
 
 import glob
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 
 from huggingface_hub import (
@@ -87,17 +89,25 @@ def download_into(folder: Path, hub_id: str, commit: str, name: str) -> Path:
 
 
 @contextmanager
-def taking_turns(hub_id: str, commit: str) -> Iterator[None]:
-    """Let one process at a time into the block, so that the others find in the cache what it has fetched.
+def taking_turns(hub_id: str, commit: str) -> Iterator[Path]:
+    """Yield an empty folder for files that are not to stay, to one process at a time. Raises InputError.
 
-    Offline nothing is fetched, and nobody waits. Raises InputError.
+    The other processes then find in the cache what it has made of them. Offline nobody has to wait.
     """
-    folder = Path(constants.HF_HUB_CACHE, ".locks", f"datasets--{hub_id.replace('/', '--')}")
+    if is_offline_mode():
+        yield Path(tempfile.gettempdir())
+        return
+    home = Path(constants.HF_HUB_CACHE, ".locks", f"datasets--{hub_id.replace('/', '--')}")
     with _explained(hub_id, commit):
-        if not is_offline_mode():
-            folder.mkdir(parents=True, exist_ok=True)
-        with nullcontext() if is_offline_mode() else WeakFileLock(folder / "streaming.lock"):
-            yield
+        home.mkdir(parents=True, exist_ok=True)
+        with WeakFileLock(home / "streaming.lock"):
+            # A killed process has left its files.
+            shutil.rmtree(home / "streaming", ignore_errors=True)
+            (home / "streaming").mkdir()
+            try:
+                yield home / "streaming"
+            finally:
+                shutil.rmtree(home / "streaming")
 
 
 @contextmanager

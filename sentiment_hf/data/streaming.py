@@ -6,7 +6,7 @@ import logging
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import accumulate, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,6 +57,12 @@ class Stream:
     csv: CsvSettings
     most_bytes: int
 
+    @cached_property
+    def sizes(self) -> list[int]:
+        """Bytes of each file."""
+        sizes = file_sizes(self.hub_id, self.commit)
+        return [sizes[name] for name in self.names]
+
     def draw(self, cache: Cache) -> tuple[list[Table], str]:
         """(the drawn rows of each file, in the order of the file; how they were drawn in words).
 
@@ -65,12 +71,11 @@ class Stream:
         Raises:
             InputError: a file cannot be downloaded or read, or there is no room for it; or no file has rows.
         """
-        sizes = file_sizes(self.hub_id, self.commit)
-        shares = shares_of(self.rows, [sizes[name] for name in self.names])
+        shares = shares_of(self.rows, self.sizes)
         wanted = [number for number, share in enumerate(shares) if share]
-        with taking_turns(self.hub_id, self.commit):
+        with taking_turns(self.hub_id, self.commit) as passing:
             bar = tqdm(wanted, desc=f"Drawing rows of {self.hub_id}", unit="file")
-            found = {self.names[number]: self.kept(number, shares[number], sizes, cache) for number in bar}
+            found = {self.names[number]: self.kept(number, shares[number], cache, passing) for number in bar}
         say_left_out(self.hub_id, "files without rows", [name for name, table in found.items() if table is None])
         tables = [table for table in found.values() if table]
         if not tables:
@@ -85,29 +90,28 @@ class Stream:
             )
         return tables, f"{rows} rows, drawn from {len(tables)} of {len(self.names)} files, seed {self.seed}"
 
-    def kept(self, number: int, share: int, sizes: dict[str, int], cache: Cache) -> Table | None:
+    def kept(self, number: int, share: int, cache: Cache, passing: Path) -> Table | None:
         """The drawn rows of a file, from the `cache` if they are there; None if the file has no rows."""
-        name = self.names[number]
-        depends = (__version__, self.hub_id, self.commit, name, number, share, self.seed, self.csv)
+        depends = (__version__, self.hub_id, self.commit, self.names[number], number, share, self.seed, self.csv)
         key = f"drawn-{hashlib.sha256(repr(depends).encode()).hexdigest()}"
-        make = partial(self.fetch, number, share, sizes[name])
+        make = partial(self.fetch, number, share, passing)
         if folder := cache.folder(key, make):
             file = folder / DRAWN
             return drawn_table(pa.memory_map(str(file))) if file.exists() else None
-        with TemporaryDirectory() as home:
+        with TemporaryDirectory(dir=passing) as home:
             make(Path(home))
             file = Path(home, DRAWN)
             return drawn_table(file.read_bytes()) if file.exists() else None
 
-    def fetch(self, number: int, share: int, size: int, folder: Path) -> None:
-        """Write rows of a file into `folder`; the file itself is there only meanwhile. Nothing is written of no rows.
+    def fetch(self, number: int, share: int, passing: Path, folder: Path) -> None:
+        """Write rows of a file into `folder`, and nothing of no rows. The file itself is meanwhile in `passing`.
 
         Raises InputError.
         """
         name = self.names[number]
         source = f"{self.hub_id}/{name}"
-        require_room(source, size, folder.parent)
-        with TemporaryDirectory(dir=folder) as home:
+        require_room(source, self.sizes[number], passing)
+        with TemporaryDirectory(dir=passing) as home:
             path = download_into(Path(home), self.hub_id, self.commit, name)
             if table := self.read(path, source, Cache(Path(home, "unpacked"))):
                 order = np.random.default_rng([self.seed, number]).permutation(rows_of(table))
@@ -136,8 +140,8 @@ def require_room(source: str, size: int, folder: Path) -> None:
     """Raise InputError if a file of `size` bytes does not fit into `folder`."""
     if (free := shutil.disk_usage(folder).free) < size:
         raise InputError(
-            f"--streaming: {source} has {size:,} bytes, and {folder} has room for {free:,}; one file at a time has to "
-            "fit. Make room, or name a folder on another disk: by --cache_dir, or with --no_cache by TMPDIR."
+            f"--streaming: {source} has {size:,} bytes, and the disk of {folder} has room for {free:,}; one file at a "
+            "time has to fit. Make room, or set HF_HOME to a folder on another disk."
         )
 
 
