@@ -174,7 +174,7 @@ def test_what_a_killed_process_left_is_deleted(hub, cache):
     assert not left.exists()
 
 
-def test_two_processes_do_not_fetch_a_file_twice(hub, cache):
+def test_two_that_draw_at_once_do_not_fetch_a_file_twice(hub, cache):
     push(hub, "both")
     since = len(hub.requests)
     with ThreadPoolExecutor(2) as pool:
@@ -302,9 +302,7 @@ def test_without_room_for_a_file_it_is_not_fetched(hub, cache, monkeypatch):
     push(hub, "room")
     monkeypatch.setattr("shutil.disk_usage", lambda folder: type("Usage", (), {"free": 3}))
     since = len(hub.requests)
-    with pytest.raises(
-        InputError, match=rf"--streaming: {USER}/room/data/train-0.* bytes, and {cache} has room for 3;"
-    ):
+    with pytest.raises(InputError, match=rf"--streaming: {USER}/room/data/train-0.* has room for 3; .* HF_HOME"):
         load_splits(flags("room", cache_dir=cache))
     assert not asked_for_train(hub, since)
 
