@@ -63,7 +63,13 @@ def plan(args: CompareArguments) -> tuple[list[PlannedRun], Splits]:
     """
     data = SplitsCache()
     first = next(iter(args.models.values()))
-    splits = data.splits(parse_run(args.words(first.flags)).data)
+    flags = parse_run(args.words(first.flags)).data
+    if flags.streaming and any(share < 1 for share in args.learning_curve):
+        raise InputError(
+            "--learning_curve takes parts of the same rows of train by --max_train_samples, which with --streaming is "
+            "how many rows are fetched; leave out one of them"
+        )
+    splits = data.splits(flags)
     folder = args.output_dir or Path("out", "compare", args.name or splits.name)
     planned = []
     for seed in range(max(candidate.seeds for candidate in args.models.values())):
