@@ -78,17 +78,25 @@ def class_names(column: LabelColumn) -> list[str]:
     names = [canonical(name) for name in column.classes]
     for name in names:
         refuse_surrogate(name, column.source, column.name)
-    for label, row in zip(column.distinct.cells, column.distinct.first_rows, strict=True):
-        if label is None or label < 0:
-            raise InputError(
-                f"{column.place(row)}: {column.name!r} is {label}, which marks a row without a label. Fill "
-                "it in or remove the row; a validation or test part is left out only if no row of it has a label."
-            )
-        if label >= len(names):
-            raise InputError(
-                f"{column.place(row)}: {column.name!r} is {label}, and there are {len(names)} classes, from 0."
-            )
-    return [names[label] for label in column.distinct.cells]
+    return [_name_of_class(column, row, names) for row in column.distinct.first_rows]
+
+
+def _name_of_class(column: LabelColumn, index: int, names: list[str]) -> str:
+    """The name of the class that one row has by its id or, in csv and JSON with a card, by its name."""
+    label = _class_name(column, index)
+    if isinstance(column.cells[index], str) and label in names:
+        return label
+    if label == "-1":
+        raise InputError(
+            f"{column.place(index)}: {column.name!r} is {label}, which marks a row without a label. Fill "
+            "it in or remove the row; a validation or test part is left out only if no row of it has a label."
+        )
+    if not label.isdecimal() or int(label) >= len(names):
+        raise InputError(
+            f"{column.place(index)}: {column.name!r} is {label!r}, and the {len(names)} classes are "
+            f"{', '.join(names[:10])}{', ...' * (len(names) > 10)}, or their numbers from 0."
+        )
+    return names[int(label)]
 
 
 def _class_name(column: LabelColumn, index: int) -> str:

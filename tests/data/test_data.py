@@ -793,7 +793,7 @@ def hostile_tables() -> dict[str, pa.Table]:
         "UTF8": pa.table({"text": pa.StringArray.from_buffers(len(ROWS), *latin.buffers()[1:]), "label": labels}),
         "no table": good.replace_schema_metadata({b"huggingface": b"no json"}),
         "'text' stands there more than once": pa.Table.from_arrays([texts, texts, labels], ["text", "text", "label"]),
-        "row 2: 'label' is 9": numbered.replace_schema_metadata({b"huggingface": classes}),
+        "row 2: 'label' is '9'": numbered.replace_schema_metadata({b"huggingface": classes}),
     }
 
 

@@ -304,6 +304,18 @@ def test_the_classes_and_files_of_a_card_are_those_of_the_folder():
     assert (splits.task.labels, count(splits)) == (("bad", "good"), 60)
 
 
+@pytest.mark.parametrize("cells", [("0", "1"), ("bad", "good"), ("0", "good")])
+def test_texts_in_a_csv_file_are_numbers_or_names_of_the_classes_in_its_card(cells):
+    info = {"features": [{"name": "label", "dtype": {"class_label": {"names": {"0": "bad", "1": "good"}}}}]}
+    write("data/README.md", f"---\n{json.dumps({'dataset_info': info})}\n---\n")
+    write_csv(Path("data/train.csv"), [(text, cells[row % 2]) for row, (text, _) in enumerate(ROWS)])
+    splits = load(dataset_name="data")
+    assert (splits.task.labels, count(splits)) == (("bad", "good"), 60)
+    write_csv(Path("data/train.csv"), [("a text", "2"), *ROWS])
+    with pytest.raises(InputError, match=r"line 2: 'label' is '2', and the 2 classes are bad, good, or"):
+        load(dataset_name="data")
+
+
 @pytest.mark.parametrize("names", ["nothing.csv", "/etc/*.csv", "https://example.org/a.csv", "../*.csv"])
 def test_a_card_that_names_other_files_is_refused(names):
     write_csv(Path("data/train.csv"), ROWS)

@@ -91,7 +91,7 @@ def test_a_column_of_arrow_has_the_distinct_cells_of_a_list(cells):
         (column("a", float("inf")), column("a"), r"line 3: the label in 'stars' is 'inf'; a class is a name or a num"),
         (column("a", b"b"), column("a"), r"line 3: .* a class is a name or a number"),
         (column(0, 1, classes=["a", "b"]), column(0, -1, classes=["a", "b"]), r"line 3: 'stars' is -1, which marks"),
-        (column(0, 2, classes=["a", "b"]), column(0), r"line 3: 'stars' is 2, and there are 2 classes"),
+        (column(0, 2, classes=["a", "b"]), column(0), r"line 3: 'stars' is '2', and the 2 classes are a, b, or"),
         (column("a", "\ud83d"), column("a"), r"line 3: 'stars' holds half of a surrogate pair"),
     ],
 )
