@@ -320,7 +320,8 @@ def test_a_recipe_of_the_project_opens_with_its_command_and_is_understood(path, 
     for candidate in args.models.values():
         parse_run(args.words(candidate.flags))
     # Shares of a few dozen rows would be no row at all.
-    planned, *_ = plan(dataclasses.replace(args, models=here, learning_curve=[], common=without_data, last=files(data)))
+    args = dataclasses.replace(args, models=here, learning_curve=[], common=without_data, last=files(data))
+    planned, *_ = plan(args)
     assert len({run.model for run in planned}) == len(here) > 5
 
 

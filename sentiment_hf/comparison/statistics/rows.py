@@ -51,7 +51,7 @@ class TestRows:
 
 
 def test_rows(splits: Splits, further: Mapping[str, Iterable]) -> TestRows:
-    """The test part of the splits, with the groups that its further columns make, as `load_test_columns` finds them."""
+    """The test part of the splits and the groups that its further columns make: both as of `load_test_columns`."""
     columns = {name: groups_of(cells) for name, cells in further.items()}
     return TestRows(
         part=splits.test,
