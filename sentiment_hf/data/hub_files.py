@@ -1,11 +1,20 @@
 """Data sets of the Hub: their files at one commit, and the download of those that are read."""
 
 import glob
+import shutil
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from huggingface_hub import HfApi, get_cached_repo_tree, is_offline_mode, snapshot_download
+from huggingface_hub import (
+    HfApi,
+    constants,
+    get_cached_repo_tree,
+    hf_hub_download,
+    is_offline_mode,
+    snapshot_download,
+)
 from huggingface_hub.errors import (
     CachedRepoTreeNotFoundError,
     HFValidationError,
@@ -14,6 +23,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
+from huggingface_hub.utils import WeakFileLock
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.hub_access import require_hub
@@ -66,6 +76,40 @@ def download(hub_id: str, revision: str, commit: str, names: Sequence[str]) -> P
     return Path(folder)
 
 
+def file_sizes(hub_id: str, commit: str) -> dict[str, int]:
+    """{path: bytes} of all files of a data set, from the list of them that `download` leaves in the cache."""
+    with _explained(hub_id, commit):
+        return {file.path: file.size for file in get_cached_repo_tree(hub_id, repo_type="dataset", revision=commit)}
+
+
+def download_into(folder: Path, hub_id: str, commit: str, name: str) -> Path:
+    """The file `name` of a data set, below `folder`. The cache of the Hub does not get it. Raises InputError."""
+    with _explained(hub_id, commit):
+        return Path(hf_hub_download(hub_id, name, repo_type="dataset", revision=commit, local_dir=folder / hub_id))
+
+
+@contextmanager
+def taking_turns(hub_id: str, commit: str) -> Iterator[Path]:
+    """Yield an empty folder for files that are not to stay, to one process at a time. Raises InputError.
+
+    The other processes then find in the cache what it has made of them. Offline nobody has to wait.
+    """
+    if is_offline_mode():
+        yield Path(tempfile.gettempdir())
+        return
+    home = Path(constants.HF_HUB_CACHE, ".locks", f"datasets--{hub_id.replace('/', '--')}")
+    with _explained(hub_id, commit):
+        home.mkdir(parents=True, exist_ok=True)
+        with WeakFileLock(home / "streaming.lock"):
+            # A killed process has left its files.
+            shutil.rmtree(home / "streaming", ignore_errors=True)
+            (home / "streaming").mkdir()
+            try:
+                yield home / "streaming"
+            finally:
+                shutil.rmtree(home / "streaming")
+
+
 @contextmanager
 def _explained(hub_id: str, revision: str) -> Iterator[None]:
     """Turn the errors of the Hub into an InputError that says what to do."""
@@ -81,7 +125,7 @@ def _explained(hub_id: str, revision: str) -> Iterator[None]:
             f"--dataset {hub_id}: neither a folder here nor a data set on the Hub that may be read without permission "
             f"({reason}). One's own or a gated one needs `hf auth login`."
         ) from error
-    except (LocalEntryNotFoundError, OfflineModeIsEnabled) as error:
+    except (LocalEntryNotFoundError, CachedRepoTreeNotFoundError, OfflineModeIsEnabled) as error:
         raise InputError(
             f"--dataset {hub_id}: no copy of it is in the cache, or not all of it, and the Hub was not asked or did "
             "not answer. Unset "

@@ -21,6 +21,7 @@ from sentiment_hf.data.hub_files import download, hub_files
 from sentiment_hf.data.limits import require_size
 from sentiment_hf.data.parquet_files import arrow_table
 from sentiment_hf.data.parts import SPLIT_FLAGS, SPLIT_NAMES, Part, choose_parts, split_of, table_names, whole_part
+from sentiment_hf.data.streaming import Stream
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import Files, files_at
 from sentiment_hf.settings.arguments import DataArguments
@@ -38,17 +39,37 @@ class Source:
     name: a short name, for folders and pages.
     hub_id, commit: those of a data set of the Hub; None for another.
     tables: the tables of each split, in their order; only train is always there.
+    drawn: how the rows of train were drawn, with --streaming.
     """
 
     name: str
     tables: Tables
     hub_id: str | None = None
     commit: str | None = None
+    drawn: str | None = None
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Which files of a folder or of a data set of the Hub are read, and how.
+
+    parts: the part of each split.
+    classed: whether they are texts in folders of their classes.
+    classes: {column: class names} by the card.
+    csv: for csv files.
+    """
+
+    parts: dict[str, Part]
+    classed: bool
+    classes: dict[str, list[str]]
+    csv: CsvSettings
 
 
 def find_tables(args: DataArguments) -> Source:
     """The tables of the data set that the flags name; raises InputError if it does not exist or cannot be read."""
     _refuse_unused(args)
+    if args.streaming:
+        _refuse_unstreamable(args)
     if args.train_file is not None:
         return Source(without_surrogates(Path(args.train_file).resolve().stem), _from_files(args))
     name = args.dataset_name
@@ -81,6 +102,15 @@ def _refuse_unused(args: DataArguments) -> None:
         raise InputError(f"--{named[0]} is for a folder or a data set of the Hub, named by --dataset; leave it out.")
 
 
+def _refuse_unstreamable(args: DataArguments) -> None:
+    """Raise InputError if the data are not on the Hub, or the number of rows is open."""
+    name = args.train_file or args.dataset_name
+    if args.train_file or name == "sample" or (name != "imdb" and Path(name).exists()):
+        raise InputError(f"--streaming is for a data set of the Hub, and {name} is on the disk already; leave it out.")
+    if args.max_train_samples is None:
+        raise InputError("--streaming keeps some rows of train and wants to know how many: add --max_train_samples N.")
+
+
 def _refuse_missing_path(name: str) -> None:
     """Raise InputError for a name that is a path and not a Hub id; the Hub is not asked for it."""
     if name.startswith((".", "/", "~")) or "\\" in name or Path(name).suffix.lower() in (*SUFFIXES, ".txt"):
@@ -97,8 +127,23 @@ def _from_files(args: DataArguments) -> Tables:
 def _from_hub(hub_id: str, args: DataArguments) -> Source:
     revision = args.dataset_revision or "main"
     commit, names = hub_files(hub_id, revision)
-    tables = _from_layout(names, partial(download, hub_id, revision, commit), hub_id, args)
-    return Source(hub_id.rpartition("/")[2], tables, hub_id, commit)
+    fetch = partial(download, hub_id, revision, commit)
+    layout = _find_layout(names, fetch, hub_id, args)
+    name = hub_id.rpartition("/")[2]
+    if not args.streaming:
+        return Source(name, _read(layout, fetch, hub_id, args), hub_id, commit)
+    train = layout.parts.pop("train")
+    if layout.classed:
+        raise InputError(
+            f"--streaming reads tables ({', '.join(SUFFIXES)}), and the train part of {hub_id} is {len(train.files)} "
+            "files in folders of their classes; leave it out."
+        )
+    # Each data set has a file of this name: with it the cache has a list of all files, even if no part is fetched.
+    others = _read(layout, lambda names: fetch([".gitattributes", *names]), hub_id, args)
+    counts = (args.max_train_samples, args.split_seed)
+    stream = Stream(hub_id, commit, train.files, *counts, layout.csv, args.max_data_bytes)
+    tables, drawn = stream.draw(args.cache)
+    return Source(name, {"train": _with_classes(tables, layout)} | others, hub_id, commit, drawn)
 
 
 def _from_folder(folder: Path, args: DataArguments) -> Tables:
@@ -107,7 +152,8 @@ def _from_folder(folder: Path, args: DataArguments) -> Tables:
         raise InputError(f"--dataset_revision {args.dataset_revision}: {folder} is a folder here, and not on the Hub.")
     names = files_in(folder)
     if not {"dataset_dict.json", "state.json"}.intersection(names):
-        return _from_layout(names, lambda _: folder, str(folder), args)
+        layout = _find_layout(names, lambda _: folder, str(folder), args)
+        return _read(layout, lambda _: folder, str(folder), args)
     require_size([folder / name for name in table_names(names)], args.max_data_bytes, args.cache)
     try:
         require_inside(_saved_files(folder), folder)
@@ -137,36 +183,40 @@ def _from_dataset(dataset: Dataset | DatasetDict, args: DataArguments, source: s
     }
 
 
-def _from_layout(
+def _find_layout(
     names: Sequence[str], fetch: Callable[[Sequence[str]], Path], source: str, args: DataArguments
-) -> Tables:
-    """The tables in a folder with these files, or on the Hub; `fetch` returns a folder that has those that are read.
+) -> Layout:
+    """The layout of a folder, or of a data set of the Hub, with these files; `fetch` returns a folder that has some.
 
     Raises:
-        InputError: there is no part for train, or a file cannot be read.
+        InputError: there is no part for train, or the card cannot be read.
     """
     if parts := _class_parts(names, args):
         _say_not_read(parts, names, source)
-        chosen = choose_parts(parts, args, source)
-        classed, classes, settings = True, {}, {}
-    else:
-        card = read_card(fetch(["README.md"]) / "README.md") if "README.md" in names else DatasetCardData()
-        config, settings = choose_config(card, args.dataset_config_name, source)
-        parts = config_parts(settings, names, source)
-        _refuse_no_parts(parts, names, source)
-        _say_not_read(parts, names, source)
-        chosen = choose_parts(parts, args, source)
-        if "data_files" not in settings:
-            chosen = {split: whole_part(part, source) for split, part in chosen.items()}
-        classed, classes = False, card_classes(card, config)
-    home = fetch([file for part in chosen.values() for file in part.files])
-    files = {split: _files(home, part, classed) for split, part in chosen.items()}
+        return Layout(choose_parts(parts, args, source), True, {}, args.csv)
+    card = read_card(fetch(["README.md"]) / "README.md") if "README.md" in names else DatasetCardData()
+    config, settings = choose_config(card, args.dataset_config_name, source)
+    parts = config_parts(settings, names, source)
+    _refuse_no_parts(parts, names, source)
+    _say_not_read(parts, names, source)
+    chosen = choose_parts(parts, args, source)
+    if "data_files" not in settings:
+        chosen = {split: whole_part(part, source) for split, part in chosen.items()}
+    return Layout(chosen, False, card_classes(card, config), _csv_settings(settings, args))
+
+
+def _read(layout: Layout, fetch: Callable[[Sequence[str]], Path], source: str, args: DataArguments) -> Tables:
+    """The tables of the parts, whose files are in the folder that `fetch` returns; raises InputError."""
+    home = fetch([file for part in layout.parts.values() for file in part.files])
+    files = {split: _files(home, part, layout.classed) for split, part in layout.parts.items()}
     require_size([path for part in files.values() for path in part.paths], args.max_data_bytes, args.cache)
-    how = (_csv_settings(settings, args), args.cache)
-    tables = {split: part.read(f"--dataset {source}:", *how) for split, part in files.items()}
-    return {
-        split: [replace(piece, classes=classes | piece.classes) for piece in part] for split, part in tables.items()
-    }
+    tables = {split: part.read(f"--dataset {source}:", layout.csv, args.cache) for split, part in files.items()}
+    return {split: _with_classes(pieces, layout) for split, pieces in tables.items()}
+
+
+def _with_classes(tables: Sequence[Table], layout: Layout) -> list[Table]:
+    """The tables with the class names of the card, where they have none themselves."""
+    return [replace(table, classes=layout.classes | table.classes) for table in tables]
 
 
 def _say_not_read(parts: Sequence[Part], names: Sequence[str], source: str) -> None:

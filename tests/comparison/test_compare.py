@@ -176,6 +176,10 @@ def test_a_comparison_stopped_before_its_run_has_begun_starts_no_other(data, tmp
         (["--models", "custom-fc", "--dataset", "sample", "--lerning_rate", "1"], "learning_rate"),
         (["--models", "custom-fc", "baseline-svm-bow", "--dataset", "sample", "--learning_rate", "1"], "baseline"),
         (["--models", "custom-fc", "--dataset", "sample", "--learning_curve", "2"], "--learning_curve"),
+        (
+            ["--models", "custom-fc --streaming --max_train_samples 9", "--dataset", "x/y", "--learning_curve", "0.5"],
+            "--learning_curve takes parts of the same rows",
+        ),
         (["--models", "no/such/folder/here:lora", "--dataset", "sample"], "no such folder"),
         (["--models", "custom-fc", "--dataset", "sample", "--ensembles", "a=custom-fc,b"], "NAME=MODEL,MODEL"),
         (["--models", "custom-fc", "--dataset", "sample", "--model", "custom-rnn"], "--model is set by compare"),

@@ -665,6 +665,43 @@ def test_a_large_parquet_file_is_unpacked_once_and_mapped(tmp_path, monkeypatch)
     assert len(list((tmp_path / "cache").iterdir())) == 2
 
 
+# Prints how much larger its anonymous memory became while it unpacked a file.
+UNPACKING = """
+import sys, threading
+from pathlib import Path
+from sentiment_hf.data.unpacking import unpack
+
+def anonymous():
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+
+def look():
+    while not done.wait(0.01):
+        sizes.append(anonymous())
+
+done, sizes = threading.Event(), [anonymous()]
+looking = threading.Thread(target=look)
+looking.start()
+unpack(Path(sys.argv[1]), Path(sys.argv[2]), None)
+done.set()
+looking.join()
+print(max(sizes) - sizes[0])
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="/proc/PID/status is read, which Linux has")
+def test_a_parquet_file_is_unpacked_without_keeping_it_in_memory(tmp_path):
+    chance, file = np.random.default_rng(0), tmp_path / "large.parquet"
+    schema = pa.schema({"text": pa.string()})
+    with pq.ParquetWriter(file, schema) as writer:
+        for _ in range(60):
+            writer.write_table(pa.table({"text": [chance.bytes(500).hex() for _ in range(2000)]}, schema=schema))
+    command = [python(), "-c", UNPACKING, file, tmp_path / "large.arrow"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < file.stat().st_size
+    assert pa.ipc.open_file(tmp_path / "large.arrow").read_all().equals(pq.read_table(file))
+
+
 def test_a_link_that_leads_out_of_the_folder_is_refused(tmp_path):
     for name in ("train/neg/0.txt", "train/pos/0.txt"):
         (tmp_path / "data" / name).parent.mkdir(parents=True)

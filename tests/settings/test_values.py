@@ -143,6 +143,10 @@ TABLE = [
         {"dataset_name": "sample", "max_train_samples": 10, "max_eval_samples": 11, "max_predict_samples": 12},
     ),
     (
+        "--model custom-fc --dataset me/data --streaming --max_train_samples 10",
+        {"dataset_name": "me/data", "streaming": True, "max_train_samples": 10},
+    ),
+    (
         "--model custom-fc --dataset_name me/data --dataset_config_name plain --split_seed 3 --deduplicate",
         {"dataset_name": "me/data", "dataset_config_name": "plain", "split_seed": 3, "deduplicate": True},
     ),

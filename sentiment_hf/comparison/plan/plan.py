@@ -59,6 +59,11 @@ def plan(args: CompareArguments) -> tuple[list[PlannedRun], Splits, dict[str, It
         InputError: data or --rows_file cannot be read, or a folder holds another run.
     """
     first = parse_run(args.words(next(iter(args.models.values())).flags)).data
+    if first.streaming and any(share < 1 for share in args.learning_curve):
+        raise InputError(
+            "--learning_curve takes parts of the same rows of train by --max_train_samples, which with --streaming is "
+            "how many rows are fetched; leave out one of them"
+        )
     splits, columns = load_test_columns(first, args.rows_file)
     data = SplitsCache(first, splits)
     folder = args.output_dir or Path("out", "compare", args.name or splits.name)
