@@ -1,26 +1,24 @@
-"""Fine-tuning by this pipeline and with the settings of the transformers example:
+"""Why fine-tuning by this pipeline is faster than by the transformers example, which `make bench` measures as a whole:
 
-    python benchmarks/finetuning_speed.py --model path/to/all-MiniLM-L6-v2 --dataset path/to/imdb --max_seq_length 512
+    python -m benchmarks.finetuning_speed --model path/to/all-MiniLM-L6-v2 --dataset path/to/imdb --max_seq_length 512
 
 The example, run_classification.py, pads every text to --max_seq_length, takes texts in random order and keeps the
-attention dropout of the checkpoint. Each way runs in a process of its own, by turns, on the same texts with the same
-learning rate. Prints tokens/s (padding not counted), the largest resident size, and the mean training loss in each
+attention dropout of the checkpoint. Here one `Trainer` trains both ways, on the same texts with the same learning
+rate, so that the dropout can be switched off in the example alone, and losses compared. Each way runs in a process of
+its own, by turns. Prints tokens/s (padding not counted), the largest resident size, and the mean training loss in each
 quarter of the steps. Needs an idle machine.
 """
 
 import argparse
 import json
-import subprocess
 import sys
-import tempfile
 from statistics import median
 
-from sentiment_hf.data.splits import load_splits
+from benchmarks.bench.figures import by_turns
+from benchmarks.bench.processes import finish
+from benchmarks.bench.trainers import prepare
 from sentiment_hf.runs.environment import environment
-from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.text.encoded import pad
-from sentiment_hf.training.arguments import training_arguments
-from sentiment_hf.training.processes import use_all_cores
 from sentiment_hf.training.train import build_trainer
 
 WAYS = ("pipeline", "example", "example without attention dropout")
@@ -28,24 +26,17 @@ WAYS = ("pipeline", "example", "example without attention dropout")
 
 def measure(way: str, flags: argparse.Namespace) -> dict:
     """Tokens/s, largest resident size in bytes, and the loss of each step of one way."""
-    spec = parse_run(
-        [
-            *("--model", flags.model, "--dataset", flags.dataset, "--max_seq_length", str(flags.max_seq_length)),
-            *("--max_train_samples", str(flags.steps * 16), "--num_train_epochs", "1", "--logging_steps", "1"),
-            *("--eval_strategy", "no", "--save_strategy", "no", "--load_best_model_at_end", "false"),
-            *("--learning_rate", str(flags.learning_rate), "--length_bucketing", str(way == "pipeline")),
-            *("--output_dir", tempfile.mkdtemp(), "--disable_tqdm", "true"),
-        ]
+    spec, args, splits = prepare(
+        *("--model", flags.model, "--dataset", flags.dataset, "--max_seq_length", str(flags.max_seq_length)),
+        *("--max_train_samples", str(flags.steps * 16), "--num_train_epochs", "1", "--logging_steps", "1"),
+        *("--learning_rate", str(flags.learning_rate), "--length_bucketing", str(way == "pipeline")),
     )
     if way == "example":
         spec.tuning.attention_dropout = None
-    args = training_arguments(spec)
-    use_all_cores(args, None)
-    trainer = build_trainer(spec, args, load_splits(spec.data))
+    trainer = build_trainer(spec, args, splits)
     if way != "pipeline":
         tokenizer = trainer.processing_class
-        length = tokenizer.model_max_length
-        trainer.data_collator = lambda batch: pad(batch[0], tokenizer, length)
+        trainer.data_collator = lambda batch: pad(batch[0], tokenizer, tokenizer.model_max_length)
         # Without a function of its own `Trainer` takes the loss of the model, as in the example.
         trainer.compute_loss_func = None
     trainer.train()
@@ -55,11 +46,9 @@ def measure(way: str, flags: argparse.Namespace) -> dict:
     return {"tokens_per_second": speed, "peak_memory_bytes": environment()["peak_memory_bytes"], "losses": losses}
 
 
-def measured_apart(way: str, argv: list[str]) -> dict:
+def measured_apart(way: str) -> dict:
     """The result of `measure` in a new process, since the largest resident size is that of a process."""
-    command = [sys.executable, __file__, *argv, "--way", way]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    return finish([sys.executable, "-m", "benchmarks.finetuning_speed", *sys.argv[1:], "--way", way]).printed
 
 
 def quarters(losses: list[float]) -> str:
@@ -68,8 +57,8 @@ def quarters(losses: list[float]) -> str:
     return ", ".join(f"{sum(losses[start : start + size]) / size:.3f}" for start in range(0, 4 * size, size))
 
 
-def main() -> None:
-    """Measure the ways by turns, print medians and ratios."""
+def parse() -> argparse.Namespace:
+    """The flags."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", required=True, help="a pretrained checkpoint, as in scripts/run.py")
     parser.add_argument("--dataset", default="sample", help="as in scripts/run.py")
@@ -78,14 +67,16 @@ def main() -> None:
     parser.add_argument("--learning_rate", type=float, default=2e-4, help="high, so that few steps show a loss curve")
     parser.add_argument("--rounds", type=int, default=2, help="how often the ways take turns")
     parser.add_argument("--way", choices=WAYS, help="measure this way only, and print JSON")
-    flags = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure the ways by turns, print medians and ratios."""
+    flags = parse()
     if flags.way:
         print(json.dumps(measure(flags.way, flags)))
         return
-    found: dict[str, list[dict]] = {way: [] for way in WAYS}
-    for _ in range(flags.rounds):
-        for way in WAYS:
-            found[way].append(measured_apart(way, sys.argv[1:]))
+    found = by_turns({way: lambda way=way: measured_apart(way) for way in WAYS}, flags.rounds)
     speeds = {way: median(one["tokens_per_second"] for one in measured) for way, measured in found.items()}
     for way, measured in found.items():
         memory = max(one["peak_memory_bytes"] for one in measured) / 2**20

@@ -13,7 +13,7 @@ import pytest
 import torch
 from scipy.sparse import csr_matrix
 
-from benchmarks.bench import figures, inference, made_up, operations, page, processes, time_to_accuracy
+from benchmarks.bench import figures, inference, made_up, operations, page, processes, rows, time_to_accuracy
 from benchmarks.bench.machine import instruction_sets, machine
 from benchmarks.peers import nblr, program
 
@@ -84,19 +84,27 @@ def test_made_up_words_differ_and_tell_the_class():
     words = made_up.vocabulary()
     assert len(set(words)) == len(words)
     own = [set(words[made_up.WORDS :][::1][start : start + made_up.CLASS_WORDS]) for start in (0, made_up.CLASS_WORDS)]
-    rows = next(made_up.rows(300, 60, seed=0)).to_pylist()
-    seen = [[len(of_class & set(row["text"].split())) for of_class in own] for row in rows]
-    right = [made_up.CLASSES[np.argmax(counts)] == row["label"] for counts, row in zip(seen, rows, strict=True)]
+    texts = next(made_up.rows(300, 60, seed=0)).to_pylist()
+    seen = [[len(of_class & set(row["text"].split())) for of_class in own] for row in texts]
+    right = [made_up.CLASSES[np.argmax(counts)] == row["label"] for counts, row in zip(seen, texts, strict=True)]
     assert np.mean(right) > 0.9
 
 
-def test_parts_are_files_that_have_all_rows_together(tmp_path):
-    made_up.write_parts(tmp_path / "data", 103, 5, files=10, small=7)
-    files = sorted((tmp_path / "data").glob("train-*-of-00010.parquet"))
-    assert len(files) == 10
-    assert sum(pq.read_metadata(file).num_rows for file in files) == 103
-    assert pq.read_metadata(tmp_path / "data" / "test.parquet").num_rows == 7
-    assert len({text for file in files for text in pq.read_table(file)["text"].to_pylist()}) > 90
+@pytest.mark.parametrize(("suffix", "read"), [(".parquet", pd.read_parquet), (".csv", pd.read_csv)])
+def test_parts_are_files_that_have_all_rows_together(suffix, read, tmp_path):
+    made_up.write_parts(tmp_path / "data", 103, 5, files=10, small=7, suffix=suffix)
+    files = sorted((tmp_path / "data").glob(f"train-*-of-00010{suffix}"))
+    train = pd.concat(map(read, files))
+    assert (len(files), len(train), list(train)) == (10, 103, ["text", "label"])
+    assert train["text"].nunique() > 90
+    assert len(read(tmp_path / "data" / f"test{suffix}")) == 7
+
+
+def test_many_rows_are_trained_on_and_predicted_in_csv_too(tmp_path):
+    done = rows.finished_on(".csv", tmp_path, 200)
+    assert list(done) == ["custom-fc on csv, run", "custom-fc on csv, predict"]
+    assert all(one.memory > 100e6 for one in done.values())
+    assert len(pd.read_csv(tmp_path / "custom-fc-200.csv-predicted.csv")) == 200
 
 
 def test_the_log_count_ratio_is_that_of_smoothed_shares():

@@ -6,8 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
+from pyarrow.csv import CSVWriter
+from pyarrow.parquet import ParquetWriter
 
+WRITERS = {".parquet": ParquetWriter, ".csv": CSVWriter}
 CLASSES = ("neg", "pos")
 WORDS, CLASS_WORDS = 50_000, 200
 
@@ -46,19 +48,21 @@ def rows(count: int, length: int, seed: int) -> Iterator[pa.Table]:
 
 
 def write_rows(file: Path, count: int, length: int, seed: int) -> None:
-    """A parquet file with `rows`, which are never all in memory."""
+    """A parquet or csv file with `rows`, which are never all in memory."""
     tables = rows(count, length, seed)
     first = next(tables)
-    with pq.ParquetWriter(file, first.schema) as writer:
+    with WRITERS[file.suffix](file, first.schema) as writer:
         for part in chain([first], tables):
             writer.write_table(part)
 
 
-def write_parts(folder: Path, train: int, length: int, files: int = 1, small: int = 1000) -> None:
+def write_parts(
+    folder: Path, train: int, length: int, files: int = 1, small: int = 1000, suffix: str = ".parquet"
+) -> None:
     """Train in `files` files, validation and test of `small` rows each."""
     folder.mkdir()
     sizes = [train * (number + 1) // files - train * number // files for number in range(files)]
     for number, size in enumerate(sizes):
-        write_rows(folder / f"train-{number:05d}-of-{files:05d}.parquet", size, length, seed=number)
+        write_rows(folder / f"train-{number:05d}-of-{files:05d}{suffix}", size, length, seed=number)
     for number, part in enumerate(("validation", "test"), files):
-        write_rows(folder / f"{part}.parquet", small, length, seed=number)
+        write_rows(folder / f"{part}{suffix}", small, length, seed=number)

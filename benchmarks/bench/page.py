@@ -58,9 +58,9 @@ largest anonymous memory of all processes together, with that of the imports."""
     ),
     "rows": (
         "Many rows",
-        """Made-up texts of about 200 characters in ten parquet files, one epoch in batches of 1024, and `predict` over
-all of them in one file. Memory is that above the bare imports: the largest anonymous and shared memory of all
-processes together. A further row is one of those beyond the first tenth.""",
+        """Made-up texts of about 200 characters in ten parquet files or in one csv file, one epoch in batches of 1024,
+and `predict` over as many in one file. Memory is that above the bare imports: the largest anonymous and shared memory
+of all processes together. A further row is one of those beyond the first tenth.""",
     ),
 }
 

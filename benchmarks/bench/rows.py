@@ -4,25 +4,27 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
-
 from benchmarks.bench.figures import table
-from benchmarks.bench.made_up import write_rows
+from benchmarks.bench.made_up import write_parts, write_rows
 from benchmarks.bench.processes import PROGRAM, RUN, Finished, finish
 from benchmarks.bench.settings import Settings
 
 # Words, which are about 200 characters.
 LENGTH = 55
-FILES = 10
 
 # Memory is measured on a tenth of the rows, too.
 SMALLER = 10
-MODELS = ("custom-fc", "custom-ngram")
 FLAGS = (
     *("--num_train_epochs", "1", "--per_device_train_batch_size", "1024", "--max_data_bytes", str(10**12)),
     *("--eval_strategy", "epoch", "--save_strategy", "epoch"),
 )
+
+# By format: the files of train, and the models with the names of their lines. Csv is one file, so that a tenth of the
+# rows is read in pieces, too, as a csv file is from 32 MB on.
+FORMATS = {
+    ".parquet": (10, {"custom-fc": "custom-fc", "custom-ngram": "custom-ngram"}),
+    ".csv": (1, {"custom-fc": "custom-fc on csv"}),
+}
 
 # What a run and a prediction import.
 IMPORTS = {
@@ -47,36 +49,32 @@ def measure(settings: Settings) -> dict[str, Any]:
 
 
 def finished(settings: Settings, rows: int) -> dict[str, Finished]:
-    """Runs and predictions with each model on so many rows."""
-    folder, file = settings.work / f"{rows}", settings.work / f"{rows}.parquet"
+    """Runs and predictions on so many rows, in all formats."""
+    return {line: done for suffix in FORMATS for line, done in finished_on(suffix, settings.work, rows).items()}
+
+
+def finished_on(suffix: str, work: Path, rows: int) -> dict[str, Finished]:
+    """Runs and predictions with each model on so many rows, in files of one format."""
+    files, models = FORMATS[suffix]
+    folder, file = work / f"{rows}-{suffix[1:]}", work / f"{rows}{suffix}"
+    write_parts(folder, rows, LENGTH, files, suffix=suffix)
     write_rows(file, rows, LENGTH, seed=0)
-    write_parts(folder, LENGTH, file)
     found = {}
-    for model in MODELS:
-        run, output = settings.work / f"{model}-{rows}", settings.work / f"{model}-{rows}.csv"
-        data = ("--dataset", str(folder), "--output_dir", str(run))
-        words = ("--file", str(file), "--output", str(output), "--max_data_bytes", str(10**12))
-        for name, command in (
-            ("run", [*RUN, "--model", model, *data, *FLAGS]),
-            ("predict", [*PROGRAM, "predict", str(run), *words]),
-        ):
-            found[f"{model}, {name}"] = finish(command, watch=True)
-            print(f"  {rows:,} rows, {model}, {name}", flush=True)
+    for model, line in models.items():
+        for step, command in commands(model, folder, file).items():
+            found[f"{line}, {step}"] = finish(command, watch=True)
+            print(f"  {rows:,} rows, {line}, {step}", flush=True)
     return found
 
 
-def write_parts(folder: Path, length: int, file: Path) -> None:
-    """Train, the rows of `file` in several files; validation and test with 1000 rows each."""
-    folder.mkdir()
-    source = pq.ParquetFile(file)
-    groups = np.array_split(range(source.num_row_groups), FILES)
-    for number, of_file in enumerate(groups):
-        part = folder / f"train-{number:05d}-of-{FILES:05d}.parquet"
-        with pq.ParquetWriter(part, source.schema_arrow) as writer:
-            for group in of_file.tolist():
-                writer.write_table(source.read_row_group(group))
-    for number, name in enumerate(("validation", "test"), 1):
-        write_rows(folder / f"{name}.parquet", 1000, length, seed=number)
+def commands(model: str, folder: Path, file: Path) -> dict[str, list[str]]:
+    """The command lines that train on the data in `folder` and predict the rows of `file`."""
+    run, output = (str(file.with_name(f"{model}-{file.name}{end}")) for end in ("-run", "-predicted.csv"))
+    words = ("--file", str(file), "--output", output, "--max_data_bytes", str(10**12))
+    return {
+        "run": [*RUN, "--model", model, "--dataset", str(folder), "--output_dir", run, *FLAGS],
+        "predict": [*PROGRAM, "predict", run, *words],
+    }
 
 
 def of_imports(modules: str) -> Finished:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.layout import ENSEMBLE_FILE, PAGE_HTML
 from sentiment_hf.comparison.plan.flags import parse_compare
-from sentiment_hf.comparison.plan.refusals import accepted_data
+from sentiment_hf.comparison.plan.refusals import data_of_folders, refuse_runs
 
 if TYPE_CHECKING:
     from sentiment_hf.runs.finished import Run
@@ -33,30 +33,32 @@ def make_comparison(argv: Sequence[str]) -> tuple[dict, Path, "Score"]:
     """Make missing runs, compare all finished runs, and write the page. Returns results.json, the page and its score.
 
     Raises:
-        InputError: as `parse_compare`, `accepted_data` and `plan`; or the runs cannot be compared.
+        InputError: as `parse_compare`, `refuse_runs` and `plan`; or the runs cannot be compared.
         TrainingError: all runs failed.
         Interrupted: a signal stopped a run.
     """
     args = parse_compare(argv)
-    data = accepted_data(args)
     if args.folders:
+        data = data_of_folders(args)
         runs, failed, output = finished_runs(args.folders), [], args.output_dir or Path()
     else:
+        refuse_runs(args)
         # Raises InputError on Windows, where no run can be made.
         import sentiment_hf.runs.lock  # noqa: F401
     # Imported after the folders are accepted, because these import scikit-learn and `datasets`.
     from sentiment_hf.comparison.page.page import check_installed, write_page
     from sentiment_hf.comparison.statistics.results import compare
     from sentiment_hf.comparison.statistics.rows import test_rows
+    from sentiment_hf.data.splits import load_test_columns
 
     check_installed()
     if args.folders:
-        rows = test_rows(data, args.rows_file) if data else None
+        rows = test_rows(*load_test_columns(data, args.rows_file)) if data else None
     else:
         # Imported late, because it imports torch.
         from sentiment_hf.cli.make_runs import make_runs
 
-        runs, failed, output, rows = make_runs(args, data)
+        runs, failed, output, rows = make_runs(args)
     comparison = compare(runs, rows, args.grid, args.show_all_test) | {"failed": failed}
     write_page(comparison, output / PAGE, args.texts)
     return comparison, output / PAGE / PAGE_HTML, runs[0].task.ranking

@@ -16,21 +16,20 @@ from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.inference.make_ensemble import make_ensemble
 from sentiment_hf.inference.speed import is_measured_here, measure_speed
 from sentiment_hf.runs.finished import Run, load_runs
-from sentiment_hf.settings.arguments import DataArguments
 
 
-def make_runs(args: CompareArguments, data: DataArguments) -> tuple[list[Run], list[dict], Path, TestRows]:
+def make_runs(args: CompareArguments) -> tuple[list[Run], list[dict], Path, TestRows]:
     """Make the planned runs. Returns the finished runs, the failures, their common folder, and the test rows.
 
     A failure is {"name": ..., "reason": ...}.
 
     Raises:
-        InputError: as `plan` and `test_rows`, before anything is trained.
+        InputError: as `plan`, before anything is trained.
         TrainingError: all runs failed.
         Interrupted: a signal stopped a run.
     """
-    planned, splits = plan(args)
-    rows = test_rows(data, args.rows_file)
+    planned, splits, columns = plan(args)
+    rows = test_rows(splits, columns)
     folders, failed = make_missing_runs(args, planned, splits)
     runs = load_runs(folders, {run.name: args.models[run.model].settings for run in planned})
     return runs, failed, planned[0].folder.parent, rows

@@ -103,6 +103,16 @@ def test_what_is_there_stays_what_fails_is_said_and_the_rest_is_made(made, data,
     ]
 
 
+def test_the_data_is_read_once_so_what_is_odd_about_it_is_said_once(data, tmp_path, caplog):
+    odd = Path(shutil.copytree(data, tmp_path / "data"))
+    with (odd / "test.csv").open("a") as file:
+        file.write(" ,positive\n")
+    words = ["--models", "baseline-majority", SMALL, "--seeds", "1", "--output_dir", str(tmp_path / "out")]
+    assert compare_command([*words, *files(odd)]) == 0
+    assert results(tmp_path / "out")["models"][0]["by_length"]
+    assert caplog.text.count("Some texts are empty (0 in train, 0 in validation, 1 in test)") == 1
+
+
 def test_finished_folders_are_compared_without_training(made, data, tmp_path, capsys):
     folders = [str(made / name) for name in ("custom-fc-seed0", "custom-fc-seed1", "baseline-majority-seed0")]
     assert compare_command([*folders, "--output_dir", str(tmp_path), "--no_texts", *files(data)]) == 0
@@ -234,13 +244,13 @@ def test_a_recipe_names_models_and_the_command_line_overrides_it(data, tmp_path)
     }
     assert all(candidate.seeds == 1 for candidate in args.models.values())
     assert args.common[:2] == ["--deduplicate", "true"]
-    planned, _ = plan(args)
+    planned, *_ = plan(args)
     assert [run.folder for run in planned] == [Path(f"out/compare/mine/{name}-seed0") for name in ("short", "long")]
 
 
 def test_of_two_flags_the_one_of_the_model_counts_and_a_command_line_before_a_recipe(data, tmp_path):
     def rows(words):
-        planned, _ = plan(parse_compare([*words, *files(data)]))
+        planned, *_ = plan(parse_compare([*words, *files(data)]))
         return {run.model: parse_run(run.argv).tokenizer.max_seq_length for run in planned}
 
     one = ["--models", "custom-lstm --max_seq_length 8", "custom-gru", "--seeds", "1"]
@@ -277,7 +287,7 @@ def test_a_run_that_is_made_again_is_measured_again(tmp_path):
 
 
 def test_the_first_seed_of_all_models_comes_before_the_second_of_any(data):
-    planned, _ = plan(parse_compare(["--models", "custom-fc", "custom-rnn --seeds 1", "--seeds", "2", *files(data)]))
+    planned, *_ = plan(parse_compare(["--models", "custom-fc", "custom-rnn --seeds 1", "--seeds", "2", *files(data)]))
     assert [run.name for run in planned] == ["custom-fc-seed0", "custom-rnn-seed0", "custom-fc-seed1"]
 
 
@@ -314,7 +324,8 @@ def test_a_recipe_of_the_project_opens_with_its_command_and_is_understood(path, 
     for candidate in args.models.values():
         parse_run(args.words(candidate.flags))
     # Shares of a few dozen rows would be no row at all.
-    planned, _ = plan(dataclasses.replace(args, models=here, learning_curve=[], common=without_data, last=files(data)))
+    args = dataclasses.replace(args, models=here, learning_curve=[], common=without_data, last=files(data))
+    planned, *_ = plan(args)
     assert len({run.model for run in planned}) == len(here) > 5
 
 

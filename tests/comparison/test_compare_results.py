@@ -19,7 +19,7 @@ from sentiment_hf.common.class_names import sorted_names
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.statistics import rows as test_part
 from sentiment_hf.comparison.statistics.results import compare
-from sentiment_hf.data.splits import load_splits
+from sentiment_hf.data.splits import load_splits, load_test_columns
 from sentiment_hf.inference.make_ensemble import make_ensemble
 from sentiment_hf.runs.finished import load_runs
 from sentiment_hf.settings.arguments import DataArguments
@@ -61,10 +61,14 @@ def folders(data, tmp_path_factory):
     return sorted(folder.iterdir())
 
 
+def rows_of(args: DataArguments, rows_file: str | None) -> test_part.TestRows:
+    return test_part.test_rows(*load_test_columns(args, rows_file))
+
+
 @pytest.fixture(scope="module")
 def rows(data):
     """The test part as the flags of the runs name it."""
-    return test_part.test_rows(parse_run(flags(data, data / "unused")).data, None)
+    return rows_of(parse_run(flags(data, data / "unused")).data, None)
 
 
 @pytest.fixture(scope="module")
@@ -366,7 +370,7 @@ def test_nothing_to_compare_is_said():
 
 def test_rows_of_other_data_are_refused(folders, rows, data, tmp_path):
     write_data(tmp_path, test=24)
-    other = test_part.test_rows(parse_run(flags(tmp_path, tmp_path / "unused")).data, None)
+    other = rows_of(parse_run(flags(tmp_path, tmp_path / "unused")).data, None)
     with pytest.raises(InputError, match="24 test rows, not 22"):
         compare(load_runs(folders), other)
     swapped = replace(rows.part, labels=np.where(np.arange(22) == 3, 0, rows.part.labels))
@@ -396,12 +400,12 @@ HEADER = ("text", "label", "kind")
 
 def test_columns_follow_their_rows_through_carving_and_sampling(tmp_path):
     train = write_csv(tmp_path / "train.csv", table_of(200), HEADER)
-    carved = test_part.test_rows(DataArguments(train_file=str(train), test_size=0.2, max_predict_samples=20), None)
+    carved = rows_of(DataArguments(train_file=str(train), test_size=0.2, max_predict_samples=20), None)
     assert len(carved.part) == 20
     assert (list(carved.columns), values(carved, "kind")) == (["kind"], kinds(carved))
     test = write_csv(tmp_path / "test.csv", table_of(60, offset=1000), HEADER)
     given = DataArguments(train_file=str(train), test_file=str(test), max_predict_samples=30)
-    rows = test_part.test_rows(given, None)
+    rows = rows_of(given, None)
     assert values(rows, "kind") == kinds(rows)
 
 
@@ -415,7 +419,7 @@ def test_columns_follow_their_rows_through_files_some_of_which_lack_them(tmp_pat
         features = Features({name: Value("string") for name in columns} | ({"kind": kind} if kind else {}))
         Dataset.from_dict(columns, features).to_parquet(tmp_path / "test" / f"{part}.parquet")
     args = DataArguments(train_file=str(train), test_file=str(tmp_path / "test"), max_predict_samples=4000)
-    rows = test_part.test_rows(args, None)
+    rows = rows_of(args, None)
     assert values(rows, "kind") == [
         kind if int(text.split()[1]) < 3000 else "" for text, kind in zip(rows.part, kinds(rows), strict=True)
     ]
@@ -442,7 +446,7 @@ def test_test_rows_take_few_bytes_beside_their_texts(tmp_path):
     load_splits(args)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.reset_peak()
-    rows = test_part.test_rows(args, None)
+    rows = rows_of(args, None)
     held, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert len(rows.part) == count
@@ -456,20 +460,20 @@ def test_a_rows_file_adds_columns_line_by_line(tmp_path):
     test = write_csv(tmp_path / "test.csv", [row[:2] for row in table_of(30)])
     stars = write_csv(tmp_path / "stars.csv", [(i % 11, i) for i in range(30)], ("stars", "number"))
     arguments = {"train_file": str(train), "test_file": str(test)}
-    rows = test_part.test_rows(DataArguments(**arguments, max_predict_samples=24), str(stars))
+    rows = rows_of(DataArguments(**arguments, max_predict_samples=24), str(stars))
     assert list(rows.columns) == ["stars"]
     assert values(rows, "stars") == [str(int(text.split()[1]) % 11) for text in rows.part]
     assert sorted_names({"10", "9", "0"}) == ["0", "9", "10"]
     short = write_csv(tmp_path / "short.csv", [(1,)] * 29, ("stars",))
     with pytest.raises(InputError, match=r"short\.csv has 29 rows.* has 30"):
-        test_part.test_rows(DataArguments(**arguments), str(short))
+        rows_of(DataArguments(**arguments), str(short))
     taken = write_csv(tmp_path / "taken.csv", [("x",)] * 30, ("label",))
     with pytest.raises(InputError, match="has a column 'label' already"):
-        test_part.test_rows(DataArguments(**arguments), str(taken))
+        rows_of(DataArguments(**arguments), str(taken))
 
 
 def test_the_sample_has_its_phenomena():
-    rows = test_part.test_rows(DataArguments(dataset_name="sample"), None)
+    rows = rows_of(DataArguments(dataset_name="sample"), None)
     assert list(rows.columns) == ["phenomenon"]
     assert (len(values(rows, "phenomenon")), len(set(values(rows, "phenomenon")))) == (200, 7)
     assert rows.characters.tolist() == [len(text) for text in rows.part]

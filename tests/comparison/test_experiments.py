@@ -235,7 +235,7 @@ def test_every_run_of_a_recipe_is_understood(path, tmp_path):
     for candidate in args.models.values():
         parse_run(args.words(candidate.flags))
     if all(ModelRef.parse(candidate.flags[1]).is_new for candidate in args.models.values()):
-        planned, _ = plan(args)
+        planned, *_ = plan(args)
         assert {run.model for run in planned} == set(args.models)
     else:
         with pytest.raises(InputError, match="google/bert_uncased"):

@@ -92,7 +92,7 @@ def test_their_times_are_marked_and_compared_with_none(made):
 def test_a_last_run_is_made_alone_and_so_it_is_not_marked(made, data, tmp_path):
     output = shutil.copytree(made[0], tmp_path / "out")
     shutil.rmtree(output / MADE[0])
-    planned, _ = plan(parse_compare(command(data, output, SMALL, GRU)))
+    planned, *_ = plan(parse_compare(command(data, output, SMALL, GRU)))
     assert execute(planned, jobs=2) == []
     assert [read_report(output / name)["side_by_side"] for name in MADE] == [1, 2]
 
@@ -100,7 +100,7 @@ def test_a_last_run_is_made_alone_and_so_it_is_not_marked(made, data, tmp_path):
 def test_each_gets_its_share_of_the_cores_unless_its_flags_name_threads(data, monkeypatch):
     monkeypatch.setattr(side_by_side, "available_cores", lambda: 8)
     own = "custom-fc --num_cpu_threads 3"
-    planned, _ = plan(parse_compare(["--models", "custom-gru", own, "--seeds", "1", *files(data)]))
+    planned, *_ = plan(parse_compare(["--models", "custom-gru", own, "--seeds", "1", *files(data)]))
     told = [[side_by_side.flags_beside_others(run, jobs) for run in planned] for jobs in (1, 3, 9)]
     assert told == [
         [[], []],
@@ -128,6 +128,6 @@ def test_a_signal_reaches_both_and_the_same_command_goes_on(data, tmp_path):
     assert {path.parent.name for path in output.glob("*/checkpoint-*")} == {*names}
     assert not list(output.glob("*/report.json"))
     assert {path.stem for path in (output / "logs").iterdir()} == {*names}, "no other run is begun"
-    planned, _ = plan(parse_compare(argv))
+    planned, *_ = plan(parse_compare(argv))
     assert execute(planned, jobs=2) == []
     assert all("going on from" in (output / "logs" / f"{name}.log").read_text() for name in names)

@@ -99,7 +99,8 @@ def test_compare_runs_the_code_of_a_checkpoint_that_the_user_allowed_and_no_othe
     files = [word for part in ("train", "validation", "test") for word in (f"--{part}_file", f"{data}/{part}.csv")]
     argv = ["--models", f"{start} --trust_remote_code --max_steps 2", "--seeds", "1"]
     args = parse_compare([*argv, "--output_dir", str(tmp_path / "out"), *files])
-    (made,), failed = make_missing_runs(args, *plan(args))
+    planned, splits, _ = plan(args)
+    (made,), failed = make_missing_runs(args, planned, splits)
     assert failed == []
     assert (made / "theirs.py").is_file()
     assert is_measured_here(made)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.plan.flags import CompareArguments
-from sentiment_hf.data.splits import Splits, load_splits
+from sentiment_hf.data.splits import Splits, load_splits, load_test_columns
 from sentiment_hf.runs.identity import identify_run, require_checkpoints
 from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run_folder import report_of_finished_run
@@ -39,8 +39,8 @@ class PlannedRun:
 class SplitsCache:
     """The splits of all runs; the same data flags are read once."""
 
-    def __init__(self):
-        self.known: dict[str, Splits] = {}
+    def __init__(self, args: DataArguments, first: Splits):
+        self.first, self.known = first, {repr(args): first}
 
     def splits(self, args: DataArguments) -> Splits:
         """The splits that these flags name; raises InputError as `load_splits`."""
@@ -49,34 +49,30 @@ class SplitsCache:
             self.known[key] = load_splits(args)
         return self.known[key]
 
-    @property
-    def first(self) -> Splits:
-        """The splits that were read first."""
-        return next(iter(self.known.values()))
 
+def plan(args: CompareArguments) -> tuple[list[PlannedRun], Splits, dict[str, Iterator]]:
+    """All runs, the splits with all training rows, and the further columns of their test rows.
 
-def plan(args: CompareArguments) -> tuple[list[PlannedRun], Splits]:
-    """All runs, and the splits with all training rows. The first seed of every model comes before the second of any.
+    The first seed of every model comes before the second of any.
 
     Raises:
-        InputError: data cannot be read, or a folder holds another run.
+        InputError: data or --rows_file cannot be read, or a folder holds another run.
     """
-    data = SplitsCache()
-    first = next(iter(args.models.values()))
-    flags = parse_run(args.words(first.flags)).data
-    if flags.streaming and any(share < 1 for share in args.learning_curve):
+    first = parse_run(args.words(next(iter(args.models.values())).flags)).data
+    if first.streaming and any(share < 1 for share in args.learning_curve):
         raise InputError(
             "--learning_curve takes parts of the same rows of train by --max_train_samples, which with --streaming is "
             "how many rows are fetched; leave out one of them"
         )
-    splits = data.splits(flags)
+    splits, columns = load_test_columns(first, args.rows_file)
+    data = SplitsCache(first, splits)
     folder = args.output_dir or Path("out", "compare", args.name or splits.name)
     planned = []
     for seed in range(max(candidate.seeds for candidate in args.models.values())):
         for model, candidate in args.models.items():
             if seed < candidate.seeds:
                 planned += plan_sizes(args, data, len(splits.train), folder, model, seed)
-    return planned, splits
+    return planned, splits, columns
 
 
 def plan_sizes(

@@ -6,21 +6,15 @@ from sentiment_hf.settings.arguments import DataArguments, RunSpec
 from sentiment_hf.settings.run_flags import parse_run
 
 
-def accepted_data(args: CompareArguments) -> DataArguments | None:
-    """The data flags of the test rows; None for finished folders without data flags and --rows_file.
-
-    Raises:
-        InputError: `sentiment-hf run` would refuse the flags of a model, or the runs would not score test.
-    """
-    if args.models:
-        return accepted_runs(args)[0].data
+def data_of_folders(args: CompareArguments) -> DataArguments | None:
+    """The data flags that go with finished folders, None without any; raises InputError for wrong ones."""
     if args.words([]) or args.rows_file:
         return parse_run(args.words(["--model", "baseline-majority"])).data
     return None
 
 
-def accepted_runs(args: CompareArguments) -> list[RunSpec]:
-    """The `RunSpec` of each model, without seed and folder; raises InputError as `accepted_data`."""
+def refuse_runs(args: CompareArguments) -> None:
+    """Raise InputError if `sentiment-hf run` would refuse the flags of a model, or the runs would not score test."""
     first, *others = args.models
     # A flag that the first model refuses is mostly wrong for all models, so the error for the first has no hint.
     specs = {first: parse_run(args.words(args.models[first].flags))}
@@ -30,7 +24,6 @@ def accepted_runs(args: CompareArguments) -> list[RunSpec]:
             raise InputError(
                 f"{model}-seed0: models are compared on test: leave out --do_train and --do_eval, or add --do_predict"
             )
-    return [*specs.values()]
 
 
 def accepted_run(args: CompareArguments, model: str) -> RunSpec:

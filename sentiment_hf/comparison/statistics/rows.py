@@ -1,15 +1,14 @@
 """The test rows that the runs were scored on: texts, lengths and further columns of the data set."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts
-from sentiment_hf.data.splits import load_test_columns
+from sentiment_hf.data.splits import Splits
 from sentiment_hf.runs.finished import Run
-from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.tasks.task import Task
 
 LARGEST_GROUPING = 20
@@ -51,15 +50,8 @@ class TestRows:
     train_rows: int
 
 
-def test_rows(args: DataArguments, rows_file: str | None) -> TestRows:
-    """The test part that the data flags name, read by the same code as in a run.
-
-    The columns of `rows_file`, a table with a line per row of the test part, are added.
-
-    Raises:
-        InputError: the data or the file cannot be read, or the file has another number of rows.
-    """
-    splits, further = load_test_columns(args, rows_file)
+def test_rows(splits: Splits, further: Mapping[str, Iterable]) -> TestRows:
+    """The test part of the splits and the groups that its further columns make: both as of `load_test_columns`."""
     columns = {name: groups_of(cells) for name, cells in further.items()}
     return TestRows(
         part=splits.test,
