@@ -14,6 +14,8 @@ HUB = LoopbackHub()
 os.environ.update(HUB.environment(Path(tempfile.mkdtemp(prefix="hf-home-"))), HF_HUB_OFFLINE="1")
 # Two processes of tests with a thread for each core wait for each other: three times the time for tiny models.
 os.environ["OMP_NUM_THREADS"] = "1"
+# As for the commands: tests that start runs of two threads do so beside each other.
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import dataclasses
 

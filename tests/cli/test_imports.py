@@ -239,3 +239,17 @@ def test_the_package_and_the_scripts_are_the_installed_command(tmp_path):
         )
         assert done.returncode == 2
         assert done.stderr.startswith("error: MODEL a/b/c: no such folder")
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [({}, "1000"), ({"GOMP_SPINCOUNT": "7"}, "7"), ({"OMP_WAIT_POLICY": "active"}, "")],
+)
+def test_how_threads_wait_is_said_before_torch_is_there_and_what_the_user_says_counts(given, found):
+    code = (
+        "import os, sys; from sentiment_hf.cli import exit_code_of; "
+        "exit_code_of(lambda: print('torch' in sys.modules, os.environ.get('GOMP_SPINCOUNT', '')))"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "GOMP_SPINCOUNT"} | given
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.strip() == f"False {found}".strip()
