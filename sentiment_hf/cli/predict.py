@@ -58,7 +58,7 @@ def make_parser() -> FlagParser:
         "--batch_size",
         type=int,
         default=64,
-        help="texts at a time; 1 answers each line of a pipe as it comes",
+        help="texts at a time, on a CPU fewer if they are long; 1 answers each line of a pipe as it comes",
     )
     parser.add_argument("--model_revision", default="main", help="branch, tag or commit of a model of the Hub")
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code that comes with the model")

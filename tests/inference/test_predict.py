@@ -21,7 +21,9 @@ from transformers import (
 
 from sentiment_hf.cli import predict_command
 from sentiment_hf.data.csv_files import read_csv_table
-from sentiment_hf.inference.scorer import BATCHES_PER_POOL
+from sentiment_hf.inference import classifier
+from sentiment_hf.inference.scorer import BATCHES_PER_POOL, load_scorer
+from sentiment_hf.settings.model_ref import ModelRef
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 12
@@ -131,6 +133,20 @@ def test_a_model_that_was_saved_without_padding_takes_a_batch(tmp_path, capsys):
     lines = [printed(line) for line in capsys.readouterr().out.splitlines()]
     for (_, together, _), (_, single, _) in zip(lines[:3], lines[3:], strict=True):
         assert together == pytest.approx(single, abs=2e-4)
+
+
+def test_on_a_cpu_long_texts_are_classified_fewer_at_a_time_and_as_before(model, monkeypatch):
+    scorer = load_scorer(ModelRef.parse(model, flag="MODEL"), "cpu")
+    network, texts, sizes = scorer.score.args[1], ["bad", *TEXTS * 3], []
+    network.register_forward_pre_hook(lambda _, __, inputs: sizes.append(len(inputs["input_ids"])), with_kwargs=True)
+    together = scorer.classify(texts, 8)
+    assert sizes == [8, 8, 3]
+    sizes.clear()
+    # Room for two texts of the limit, or for more of the shorter ones.
+    monkeypatch.setattr(classifier, "STATES_AT_A_TIME", 2 * LIMIT * network.config.hidden_size)
+    assert scorer.classify(texts, 8) == pytest.approx(together, abs=1e-6)
+    assert sizes[0] == 2 < max(sizes) <= 8
+    assert sum(sizes) == len(texts)
 
 
 def test_a_model_without_a_trained_head_is_refused(tmp_path, capsys):
