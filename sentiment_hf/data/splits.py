@@ -125,7 +125,7 @@ def _refuse_unfit(table: Table, expected: int, names: Collection[str]) -> None:
 
 def _num_rows(tables: Sequence[Table]) -> int:
     """The number of rows of some tables together."""
-    return sum(len(next(iter(table.columns.values()))) for table in tables)
+    return sum(table.num_rows for table in tables)
 
 
 def _cells(tables: Sequence[Table], column: str, rows: np.ndarray) -> Iterator:

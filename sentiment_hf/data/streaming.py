@@ -80,7 +80,7 @@ class Stream:
         tables = [table for table in found.values() if table]
         if not tables:
             raise InputError(f"--dataset {self.hub_id}: none of the {len(self.names)} files of train has rows")
-        rows = sum(map(rows_of, tables))
+        rows = sum(table.num_rows for table in tables)
         if rows < self.rows:
             logger.warning(
                 "--max_train_samples %d: %d rows came from %s; a file with fewer rows than its share gave all of them",
@@ -114,7 +114,7 @@ class Stream:
         with TemporaryDirectory(dir=passing) as home:
             path = download_into(Path(home), self.hub_id, self.commit, name)
             if table := self.read(path, source, Cache(Path(home, "unpacked"))):
-                order = np.random.default_rng([self.seed, number]).permutation(rows_of(table))
+                order = np.random.default_rng([self.seed, number]).permutation(table.num_rows)
                 write_drawn(table, np.sort(order[:share]), source, folder / DRAWN)
 
     def read(self, path: Path, source: str, cache: Cache) -> Table | None:
@@ -143,11 +143,6 @@ def require_room(source: str, size: int, folder: Path) -> None:
             f"--streaming: {source} has {size:,} bytes, and the disk of {folder} has room for {free:,}; one file at a "
             "time has to fit. Make room, or set HF_HOME to a folder on another disk."
         )
-
-
-def rows_of(table: Table) -> int:
-    """The number of rows."""
-    return len(next(iter(table.columns.values())))
 
 
 def write_drawn(table: Table, rows: np.ndarray, source: str, file: Path) -> None:

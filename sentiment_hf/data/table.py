@@ -37,6 +37,11 @@ class Table:
         """The names of the columns as they stand in the file, one more than once perhaps."""
         return [self.doubled.get(name, name) for name in self.columns]
 
+    @property
+    def num_rows(self) -> int:
+        """The number of rows."""
+        return len(next(iter(self.columns.values())))
+
 
 def unique_names(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:
     """(a name of its own for each column, the name in the file of each column that shares it with another one)."""
