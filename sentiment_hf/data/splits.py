@@ -114,7 +114,7 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
 
 def _refuse_unfit(table: Table, expected: int, names: Collection[str]) -> None:
     """Raise InputError unless the table of --rows_file has the expected number of rows and none of these columns."""
-    if (rows := _num_rows([table])) != expected:
+    if (rows := table.num_rows) != expected:
         raise InputError(
             f"--rows_file {table.source} has {rows} rows, and the part that test is from has {expected}; expected a "
             "line for each, in the same order."
@@ -132,7 +132,7 @@ def _cells(tables: Sequence[Table], column: str, rows: np.ndarray) -> Iterator:
     """Yield the values of a column in some rows, which are ascending and count on from one table to the next."""
     before = 0
     for table in tables:
-        count = _num_rows([table])
+        count = table.num_rows
         for start, end in pairwise([*range(0, count, CHUNK), count]):
             first, last = np.searchsorted(rows, (before + start, before + end))
             if first < last:
