@@ -10,8 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment_hf.inference.evaluate_ensemble import PRIOR_ROWS, fit_weights, likelihoods
 from sentiment_hf.runs.finished import load_runs_in
+from sentiment_hf.tasks.pooling import PRIOR_ROWS, likelihood_weights
+from sentiment_hf.tasks.single_label import probability_of
+from sentiment_hf.tasks.task import Predicted
+from sentiment_hf.tasks.terms import SMALLEST
 
 # Seeds of one recipe, members that are about as good, and members of different quality.
 ENSEMBLES = {
@@ -35,15 +38,20 @@ def main() -> None:
     runs = {run.name: run for run in load_runs_in(args.folder)}
     for name, members in ENSEMBLES.items():
         parts = ([getattr(runs[member], part) for member in members] for part in ("validation", "test"))
-        validation, test = (likelihoods(part, runs[members[0]].task) for part in parts)
+        validation, test = map(likelihoods, parts)
         print(f"{name:<33}", *(shown(validation, test, args, prior) for prior in (PRIOR_ROWS, 1e-6)), flush=True)
+
+
+def likelihoods(members: list[Predicted]) -> np.ndarray:
+    """(rows, members) the probability that each member gives to the label of the row."""
+    return np.stack([probability_of(one.labels, one.probabilities) for one in members], axis=1).clip(SMALLEST)
 
 
 def shown(validation: np.ndarray, test: np.ndarray, args: argparse.Namespace, prior: float) -> str:
     """The mean difference over the samples, as text; both arrays are (rows, members) likelihoods."""
     chance, equal = np.random.default_rng(0), np.log(test.mean(axis=1)).mean()
     samples = [chance.choice(len(validation), args.rows, replace=False) for _ in range(args.samples)]
-    found = [equal - np.log(test @ fit_weights(validation[rows], prior)).mean() for rows in samples]
+    found = [equal - np.log(test @ likelihood_weights(validation[rows], prior)).mean() for rows in samples]
     return f"{np.mean(found):+.4f} +- {np.std(found) / np.sqrt(args.samples):.4f}   "
 
 

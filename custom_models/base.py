@@ -18,6 +18,7 @@ from collections.abc import Iterable
 import torch
 from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedModel
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, SequenceClassifierOutput
@@ -37,7 +38,9 @@ class TextClassifierConfig(PreTrainedConfig):
     `embedding_dropout` is the share of word types that are removed, `dropout` the share of features that are removed
     before the classifier. `use_mask: false` treats padding as text, as naive implementations do; it is for the
     experiment that shows the effect. `encoder` is the config of a pretrained model, whose token vectors then replace
-    the embeddings.
+    the embeddings. With `ordinal` the classes have the order of their ids, and the logits are those of
+    `class_log_probabilities`.
+    `task_settings` is for programs that read the outputs, such as the thresholds of labels.
     """
 
     vocab_size: int = 30_000
@@ -50,6 +53,8 @@ class TextClassifierConfig(PreTrainedConfig):
     initializer_range: float | int = 0.1
     pad_token_id: int | None = 0
     encoder: dict | None = None
+    ordinal: bool = False
+    task_settings: dict | None = None
 
     def validate_ranges(self):
         """Sizes and counts are at least 1, rates lie in [0, 1), `initializer_range` is finite and not negative."""
@@ -269,15 +274,18 @@ class TextClassifier:
             input_ids: (batch, length) token ids.
             attention_mask: (batch, length), 1 for a token and 0 for padding on either side. Without it, positions
                 with the padding id in `input_ids` are padding.
-            labels: (batch,) class ids. The loss is the mean cross-entropy of the batch. If `num_items_in_batch` is
-                given (gradient accumulation, several processes), it is the sum divided by this number.
+            labels: (batch,) class ids or numbers, or (batch, num_labels) float of 0 and 1, as `problem_type` says. The
+                loss of class ids is the mean cross-entropy of the batch. If `num_items_in_batch` is given (gradient
+                accumulation, several processes), it is the sum divided by this number.
             inputs_embeds: (batch, length, embedding_size) instead of `input_ids`.
 
         Returns:
-            `logits` (batch, num_labels) and, with labels, `loss`.
+            `logits` (batch, num_labels), which are log-probabilities with `config.ordinal`; with labels, `loss`.
         """
         ids, mask, vectors, _ = self.in_reading_order(input_ids, attention_mask, inputs_embeds)
         logits = self.classifier(self.dropout(self.features(ids, mask, vectors)))
+        if self.config.ordinal:
+            logits = class_log_probabilities(logits)
         loss = None
         if labels is not None:
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **kwargs)
@@ -286,8 +294,26 @@ class TextClassifier:
     def prepare(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]):
         """Compute statistics of the training texts before the first step of a new model. Most models have none.
 
-        `batches` are (batch, length) ids, (batch, length) bool mask, (batch,) labels.
+        `batches` are (batch, length) ids, (batch, length) bool mask, and (batch,) labels from 0 or (batch, num_labels)
+        bool.
         """
+
+
+def num_scores(config: TextClassifierConfig) -> int:
+    """The number of scores from which the logits are made: with `ordinal` none for the lowest class."""
+    return config.num_labels - config.ordinal
+
+
+def class_log_probabilities(scores: Tensor) -> Tensor:
+    """(batch, classes - 1) scores -> (batch, classes) log-probabilities of classes in their order.
+
+    The sigmoid of score k is the probability that a text is above class k if it is not below it, as in CORN (Shi et
+    al. 2023). A text is of class k if it is above all lower ones and not above k, so the cross-entropy of these
+    log-probabilities is the loss of CORN: that of all its yes-or-no questions that arise for a text.
+    """
+    above = functional.pad(functional.logsigmoid(scores).cumsum(-1), (1, 0))
+    not_above = functional.pad(functional.logsigmoid(-scores), (0, 1))
+    return above + not_above
 
 
 class PooledClassifier(TextClassifier):
@@ -297,7 +323,7 @@ class PooledClassifier(TextClassifier):
         """Create the layers of the body, then `pooling` and `classifier`."""
         super().build(config)
         self.pooling = Pooling(config.pooling, self.state_size, self.reads_both_ways)
-        self.classifier = nn.Linear(self.pooling.num_features, config.num_labels)
+        self.classifier = nn.Linear(self.pooling.num_features, num_scores(config))
 
     def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
         """(batch, num_features) pooled states; the arguments are those in `TextClassifier`."""

@@ -11,7 +11,7 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from transformers import initialization as init
 
-from .base import TextClassifier, TextClassifierConfig, TextModel
+from .base import TextClassifier, TextClassifierConfig, TextModel, num_scores
 
 # The odd number next to 2^63 / golden ratio. It spreads neighbouring ids over the high bits (Knuth, TAOCP 3, 6.4).
 MULTIPLIER = 0x4F1BBCDCBFA53E0B
@@ -55,7 +55,7 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
     config_class = NGramConfig
 
     def __init__(self, config: NGramConfig):
-        config.embedding_size = config.embedding_size or config.num_labels
+        config.embedding_size = config.embedding_size or num_scores(config)
         if config.exact:
             config.num_buckets = min(config.num_buckets, LARGEST_TABLE // config.embedding_size)
         super().__init__(config)
@@ -68,7 +68,7 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
         if config.exact:
             # The hashes of the n-grams, sorted; the vector of an n-gram is in the row of its hash.
             self.register_buffer("codes", torch.full((config.num_buckets,), LARGEST))
-        self.classifier = nn.Linear(config.embedding_size, config.num_labels)
+        self.classifier = nn.Linear(config.embedding_size, num_scores(config))
 
     def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
         """(batch, length), (batch, length) -> (batch, embedding_size)."""
@@ -107,22 +107,26 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
     def prepare(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]):
         """Set the scale of each n-gram to its largest |log-count ratio| over the classes.
 
-        `batches` are (batch, length) ids, (batch, length) mask, (batch,) labels. The ratio of a class is log p - log q
+        `batches` are (batch, length) ids, (batch, length) mask, and labels. The ratio of a class is log p - log q
         (Wang & Manning 2012, section 2.3): p is 1 + the number of texts of the class with the n-gram, divided by the
-        sum of these numbers over all n-grams; q is the same for the other classes. An n-gram that is in no text has
-        the scale 0.
+        sum of these numbers over all n-grams; q is the same for the other texts. An n-gram that is in no text has the
+        scale 0. Labels are (batch,) ids from 0, or (batch, num_labels) bool if a text can have several. The ids of a
+        regression, which has one output, are 0 and 1.
         """
         if self.config.exact:
             self.find_ngrams(batches)
-        counts = [torch.zeros(self.config.num_labels, len(scale)) for scale in (self.word_scale, self.ngram_scale)]
+        groups = max(self.config.num_labels, 2)
+        counts = [torch.zeros(groups + 1, len(scale)) for scale in (self.word_scale, self.ngram_scale)]
         for ids, mask, labels in batches:
+            texts, classes = members(labels, groups)
             for size, (codes, first) in enumerate(self.distinct(ids, mask)):
                 rows, known = self.rows_of(codes) if size else (codes, True)
-                first = first & known
-                classes = labels.unsqueeze(1).expand_as(rows)[first]
-                counts[min(size, 1)].index_put_((classes, rows[first]), torch.ones(()), accumulate=True)
-        self.word_scale.copy_(largest_ratio(counts[0]))
-        self.ngram_scale.copy_(largest_ratio(counts[1]))
+                rows, first = rows[texts], (first & known)[texts]
+                places = classes.unsqueeze(1).expand_as(rows)[first]
+                counts[min(size, 1)].index_put_((places, rows[first]), torch.ones(()), accumulate=True)
+        for scale, found in zip((self.word_scale, self.ngram_scale), counts, strict=True):
+            of_all = found[groups] if labels.dim() > 1 else found.sum(0)
+            scale.copy_(largest_ratio(found[:groups], of_all))
 
     def find_ngrams(self, batches: Iterable[tuple[Tensor, Tensor, Tensor]]):
         """Set `codes` to the n-grams in two texts or more, the `num_buckets` most frequent ones if there are more.
@@ -210,8 +214,23 @@ def weighed_sum(vectors: Tensor, weights: Tensor) -> Tensor:
     return (vectors * weights.unsqueeze(-1)).sum(1)
 
 
-def largest_ratio(counts: Tensor) -> Tensor:
-    """(classes, codes) numbers of texts -> (codes,) largest |log-count ratio| over the classes; 0 for no texts."""
-    others = counts.sum(0) - counts
+def members(labels: Tensor, groups: int) -> tuple[Tensor | slice, Tensor]:
+    """(places of texts in the batch, the class of each): a place for each label of a text, and one of class `groups`.
+
+    labels: (batch, labels) bool. Of (batch,) ids each text has its class only.
+    """
+    if labels.dim() == 1:
+        return slice(None), labels
+    texts, classes = labels.nonzero(as_tuple=True)
+    every = torch.arange(len(labels))
+    return torch.cat([texts, every]), torch.cat([classes, torch.full_like(every, groups)])
+
+
+def largest_ratio(counts: Tensor, of_all: Tensor) -> Tensor:
+    """(codes,) largest |log-count ratio| over the classes; 0 for no texts.
+
+    counts: (classes, codes) numbers of texts. of_all: (codes,) the same without regard to classes.
+    """
+    others = of_all - counts
     shares = [(1 + part).log() - (1 + part).sum(1, keepdim=True).log() for part in (counts, others)]
-    return (shares[0] - shares[1]).abs().amax(0) * counts.any(0)
+    return (shares[0] - shares[1]).abs().amax(0) * of_all.bool()

@@ -105,6 +105,9 @@ def load(folder: str | Path, *, model_revision: str = "main", trust_remote_code:
 def predict(model: Scorer | str | Path, texts: Sequence[str], batch_size: int = 64) -> list[dict[str, Any]]:
     """{"label": name, "score": its probability, "scores": {name: probability}} for each text, in their order.
 
+    A model of several labels gives {"labels": names, "scores": {name: probability}}, a regression {"value": number}.
+    Of ordered classes that are numbers there is "expected_value", too.
+
     `model` is what `load` returns, or what it takes.
 
     Raises InputError: the model cannot be loaded, or fails on a text; `texts` is one string, or holds another type.
@@ -114,10 +117,7 @@ def predict(model: Scorer | str | Path, texts: Sequence[str], batch_size: int = 
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise InputError("texts: expected a list of strings, as in predict(model, ['A fine film.'])")
     scorer = load(model) if isinstance(model, str | Path) else model
-    scored = scorer.classify(list(texts), batch_size)
-    labels = scorer.task.as_text(scorer.task.decide(scored))
-    rows = [dict(zip(scorer.task.labels, row, strict=True)) for row in scored.tolist()]
-    return [{"label": label, "score": row[label], "scores": row} for label, row in zip(labels, rows, strict=True)]
+    return scorer.task.as_objects(scorer.classify(list(texts), batch_size))
 
 
 def push(folder: str | Path, hub_model_id: str, **flags: Any) -> str:

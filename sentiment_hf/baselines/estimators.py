@@ -6,14 +6,16 @@ docstring is the description in `settings.model_ref.BASELINES`.
 
 from typing import NamedTuple
 
-from sklearn.base import ClassifierMixin
+from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyClassifier
 from sklearn.feature_extraction.text import TfidfTransformer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.svm import LinearSVC
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC, LinearSVR
 
 from sentiment_hf.baselines.features import LexiconScores, LogCountRatio, NGrams, Tokens
 
@@ -22,12 +24,20 @@ class Baseline(NamedTuple):
     """An untrained baseline.
 
     features: from texts to the input of the classifier.
+    classifier: a classifier or, for numbers, a regressor.
     grid: the name of a parameter of the classifier -> its values to try, the strongest regularisation first.
     """
 
     features: Pipeline
-    classifier: ClassifierMixin
+    classifier: BaseEstimator
     grid: dict[str, tuple[float, ...]]
+
+    def one_vs_rest(self) -> "Baseline":
+        """The baseline with a classifier of its own for each label, for texts with several labels."""
+        if isinstance(self.classifier, OneVsRestClassifier):
+            return self
+        grid = {f"estimator__{name}": values for name, values in self.grid.items()}
+        return self._replace(classifier=OneVsRestClassifier(self.classifier), grid=grid)
 
 
 def majority(tokens: Tokens, seed: int) -> Baseline:
@@ -82,6 +92,17 @@ def nb_svm(tokens: Tokens, seed: int) -> Baseline:
     return Baseline(make_pipeline(tokens, NGrams(3, binary=True)), OneVsRestClassifier(one_class), grid)
 
 
+def ridge_tfidf(tokens: Tokens, seed: int) -> Baseline:
+    """For numbers: ridge regression on TF-IDF of words and pairs of words."""
+    return Baseline(tfidf(tokens), standardised(Ridge()), {"regressor__alpha": (30, 10, 3, 1, 0.3, 0.1)})
+
+
+def svr_tfidf(tokens: Tokens, seed: int) -> Baseline:
+    """For numbers: linear support vector regression on TF-IDF of words and pairs of words."""
+    regressor = LinearSVR(max_iter=10_000, random_state=seed)
+    return Baseline(tfidf(tokens), standardised(regressor), {"regressor__C": (0.03, 0.1, 0.3, 1, 3)})
+
+
 BASELINES = {
     "baseline-majority": majority,
     "baseline-lexicon": lexicon,
@@ -92,6 +113,8 @@ BASELINES = {
     "baseline-svm-bow": svm_bow,
     "baseline-svm-tfidf": svm_tfidf,
     "baseline-nb-svm": nb_svm,
+    "baseline-ridge-tfidf": ridge_tfidf,
+    "baseline-svr-tfidf": svr_tfidf,
 }
 
 
@@ -103,6 +126,11 @@ def bag_of_words(tokens: Tokens) -> Pipeline:
 def tfidf(tokens: Tokens) -> Pipeline:
     """TF-IDF of unigrams and bigrams in at least two texts, with 1 + log(count) and rows of L2 norm 1."""
     return make_pipeline(tokens, NGrams(2, min_texts=2), TfidfTransformer(sublinear_tf=True))
+
+
+def standardised(regressor: RegressorMixin) -> TransformedTargetRegressor:
+    """The regressor on numbers with mean 0 and variance 1, so that one grid serves all units."""
+    return TransformedTargetRegressor(regressor, transformer=StandardScaler())
 
 
 def linear_svm(seed: int) -> LinearSVC:

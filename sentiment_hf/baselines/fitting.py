@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
-from sklearn.base import ClassifierMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_regressor
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import ParameterGrid
@@ -25,6 +26,8 @@ from sentiment_hf.common.profile import station
 from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.settings.arguments import RunSpec
+from sentiment_hf.tasks.multi_label import MultiLabel
+from sentiment_hf.tasks.regression import Regression
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.unknown import advice_for, say_unknown
 
@@ -55,12 +58,12 @@ class FittedBaseline:
 
     def logits(self, texts: list[str]) -> np.ndarray:
         """(texts, outputs) logits, as `logits_of` makes them."""
-        return logits_of(self.task, self.estimator.predict_proba(texts))
+        return logits_of(self.task, outputs_of(self.estimator, texts))
 
     def save(self, folder: Path) -> None:
         """Write model.skops and labels.json."""
         with self.stations.counting("saving"):
-            save_baseline(folder, self.estimator, list(self.task.labels))
+            save_baseline(folder, self.estimator, self.task)
 
     def training_cost(self) -> dict[str, Any]:
         """The fields of a report about size and training."""
@@ -102,19 +105,21 @@ def prepare_baseline(spec: RunSpec, splits: Splits, processes: int) -> Baseline:
     if name == "baseline-lexicon":
         vader_analyzer()
     baseline = BASELINES[name](Tokens(spec.tokenizer.tokenizer, spec.tokenizer.lowercase), spec.training["seed"])
+    if is_regressor(baseline.classifier) != (splits.task.name == Regression.name):
+        fit = [known for known, make in BASELINES.items() if is_regressor(make(Tokens(), 0).classifier)]
+        wanted = "is for numbers (--task regression)" if name in fit else f"is for classes; for numbers take {fit[0]}"
+        raise InputError(f"--model {name} {wanted}, and the task is {splits.task.name}")
     if isinstance(baseline.classifier, LinearSVC):
         refuse_lacking_class(splits, name)
-    return baseline
+    return baseline.one_vs_rest() if splits.task.name == MultiLabel.name else baseline
 
 
 def refuse_lacking_class(splits: Splits, name: str) -> None:
     """Raise InputError if validation has no row of a class: calibration needs rows of every class."""
-    classes = splits.task.labels
-    lacking = set(range(len(classes))) - set(splits.validation.labels.tolist())
-    if lacking:
+    if lacking := splits.task.absent(splits.validation.labels):
         raise InputError(
             f"--model {name} learns its probabilities on validation, which has no row of the class "
-            f"{classes[min(lacking)]!r}; add one, or take a baseline that is no support vector machine"
+            f"{lacking[0]!r}; add one, or take a baseline that is no support vector machine"
         )
 
 
@@ -130,7 +135,7 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
     """
     train, validation = splits.train, splits.validation
     labels, truth = train.labels, validation.labels
-    weights = splits.class_weights if weighted else None
+    weights = splits.task.class_weights(labels) if weighted else None
     stations = Stopwatch()
     with stations.counting("preprocessing"), station("preparing"):
         features = baseline.features.fit_transform(train.texts, labels)
@@ -146,11 +151,11 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
         chosen = {name.split("__")[-1]: value for name, value in setting.items()}
         fit = stations.seconds["training"] - before
         search.append({"chosen": chosen, f"validation_{metric}": score, "fit_seconds": fit})
-    choose = min if metric == "loss" else max
+    choose = min if metric in splits.task.falling else max
     best = choose(range(len(search)), key=lambda index: search[index][f"validation_{metric}"])
     return FittedBaseline(
         estimator=Pipeline([*baseline.features.steps, ("classifier", classifiers[best])]),
-        task=splits.task,
+        task=splits.task.tuned(logits_of(splits.task, outputs_of(classifiers[best], held_out)), truth),
         chosen=search[best]["chosen"],
         search=search,
         stations=stations,
@@ -168,20 +173,31 @@ def refit_baseline(fitted: FittedBaseline, splits: Splits, weighted: bool) -> Fi
     """
     both = splits.with_validation_in_train()
     rows, labels = both.train, both.train.labels
-    weights = both.class_weights if weighted else None
+    weights = both.task.class_weights(labels) if weighted else None
     chosen = fitted.estimator[-1]
     with fitted.stations.counting("preprocessing"):
         steps = Pipeline([(name, clone(step)) for name, step in fitted.estimator.steps[:-1]])
         features = steps.fit_transform(rows.texts, labels)
     with fitted.stations.counting("training"):
-        if isinstance(chosen, CalibratedClassifierCV):
-            (only,) = chosen.calibrated_classifiers_
-            only.estimator = FrozenEstimator(fit_weighted(clone(only.estimator.estimator), features, labels, weights))
-        else:
-            chosen = fit_weighted(clone(chosen), features, labels, weights)
+        chosen = fitted_again(chosen, features, labels, weights)
     estimator = Pipeline([*steps.steps, ("classifier", chosen)])
     texts, tokens = fitted.texts + len(rows), fitted.tokens + estimator[0].num_tokens_
     return replace(fitted, estimator=estimator, texts=texts, tokens=tokens, refit_rows=len(rows))
+
+
+def fitted_again(
+    chosen: BaseEstimator, features: csr_array, labels: np.ndarray, weights: np.ndarray | None
+) -> BaseEstimator:
+    """The classifier fitted on other rows; sigmoids stay as they are."""
+    if isinstance(chosen, CalibratedClassifierCV):
+        (only,) = chosen.calibrated_classifiers_
+        only.estimator = FrozenEstimator(fit_weighted(clone(only.estimator.estimator), features, labels, weights))
+        return chosen
+    if isinstance(chosen, OneVsRestClassifier) and isinstance(chosen.estimator, LinearSVC):
+        of_labels = zip(chosen.estimators_, labels.T, strict=True)
+        chosen.estimators_ = [fitted_again(one, features, label, None) for one, label in of_labels]
+        return chosen
+    return fit_weighted(clone(chosen), features, labels, weights)
 
 
 def unknown_tokens(features: Tokens | LexiconScores, texts: list[str]) -> float | None:
@@ -209,8 +225,15 @@ def validation_score(
     task: Task, classifier: ClassifierMixin, held_out: csr_array, labels: np.ndarray, metric: str
 ) -> float:
     """The `metric` of a fitted classifier on (rows, features) and (rows,) class ids."""
-    logits = logits_of(task, classifier.predict_proba(held_out))
+    logits = logits_of(task, outputs_of(classifier, held_out))
     return task.evaluation_loss(logits, labels) if metric == "loss" else task.logged(logits, labels)[metric]
+
+
+def outputs_of(estimator: BaseEstimator, inputs: list[str] | csr_array) -> np.ndarray:
+    """(rows, outputs) probabilities, or (rows, 1) numbers."""
+    if hasattr(estimator, "predict_proba"):
+        return estimator.predict_proba(inputs)
+    return estimator.predict(inputs)[:, None]
 
 
 def logits_of(task: Task, probabilities: np.ndarray) -> np.ndarray:
@@ -228,6 +251,10 @@ def calibrate(
     The sigmoids are fitted on validation, where the regularisation is chosen too: the log-loss on validation is too
     good for this reason. Other classifiers are returned unchanged.
     """
+    if isinstance(classifier, OneVsRestClassifier) and isinstance(classifier.estimator, LinearSVC):
+        of_labels = zip(classifier.estimators_, labels.T, strict=True)
+        classifier.estimators_ = [calibrate(one, held_out, label, None) for one, label in of_labels]
+        return classifier
     if not isinstance(classifier, LinearSVC):
         return classifier
     # One split with all rows, because the classifier is fitted already. The default needs five rows of each class.
@@ -248,10 +275,15 @@ def num_coefficients(classifier: ClassifierMixin) -> int:
             return classifier.class_prior_.size
         case MultinomialNB():
             return classifier.feature_log_prob_.size + classifier.class_log_prior_.size
+        case Pipeline():
+            return num_coefficients(classifier[-1])
+        case TransformedTargetRegressor():
+            return num_coefficients(classifier.regressor_)
         case OneVsRestClassifier():
-            return sum(num_coefficients(pipeline[-1]) for pipeline in classifier.estimators_)
+            return sum(map(num_coefficients, classifier.estimators_))
         case CalibratedClassifierCV():
             (only,) = classifier.calibrated_classifiers_
             return num_coefficients(only.estimator.estimator) + 2 * len(only.calibrators)
         case _:
-            return classifier.coef_.size + classifier.intercept_.size
+            # scikit-learn learns nothing of a label that every row has.
+            return classifier.coef_.size + np.size(classifier.intercept_) if hasattr(classifier, "coef_") else 1

@@ -104,11 +104,9 @@ def predict_main(argv: Sequence[str]) -> None:
         return
     for texts in [args.texts] if args.texts else read_standard_input(args.batch_size):
         scored = scorer.classify(texts, args.batch_size)
-        predictions = scorer.task.as_text(scorer.task.decide(scored))
-        for text, prediction, probabilities in zip(texts, predictions, scored, strict=True):
-            shown = "  ".join(f"{label} {p:.4f}" for label, p in zip(scorer.task.labels, probabilities, strict=True))
+        for text, cells in zip(texts, scorer.task.shown(scored), strict=True):
             # Nothing in a text or in the name of a class may break the line or move the cursor of the terminal.
-            print("\t".join(map(printable, (prediction, shown, text))), flush=True)
+            print("\t".join(map(printable, (*cells, text))), flush=True)
 
 
 def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:

@@ -22,7 +22,7 @@ class LabelledTexts:
 
     column: (rows of the table,) string or large_string, in memory or in a mapped file.
     rows: (rows,) int64, ascending: which rows of the table the part has.
-    labels: (rows,) as the task reads them.
+    labels: (rows,) or (rows, labels), as the task reads them.
     digests: (rows,) uint64, equal for equal texts.
     """
 
@@ -110,11 +110,19 @@ def digests_of(part: LabelledTexts) -> np.ndarray:
     return np.concatenate([np.empty(0, np.uint64), *found])
 
 
+def labels_as_text(labels: np.ndarray) -> pa.Array:
+    """(rows,) large_string: each class id or number; of (rows, labels) truth values a 0 or 1 for each."""
+    if labels.ndim == 1:
+        return pa.array(labels).cast(pa.large_string())
+    digits = (labels.astype(np.uint8) + ord("0")).view(f"S{labels.shape[1]}").ravel()
+    return pa.array(digits.astype(str), pa.large_string())
+
+
 def framed(part: LabelledTexts) -> Iterator[memoryview]:
     """The bytes "LABEL, 0, TEXT, 1" of all rows, some rows at a time."""
     zero, one, empty = (pa.scalar(text, pa.large_string()) for text in ("\0", "\1", ""))
     for start, batch in zip(range(0, len(part), CHUNK), part.batches(), strict=True):
-        labels = pa.array(part.labels[start : start + CHUNK]).cast(pa.large_string())
+        labels = labels_as_text(part.labels[start : start + CHUNK])
         pairs = pc.binary_join_element_wise(labels, batch.combine_chunks(), zero)
         rows = pc.binary_join_element_wise(pairs, empty, one)
         yield memoryview(rows.buffers()[2])[: pc.sum(pc.binary_length(rows)).as_py()]

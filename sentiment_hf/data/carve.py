@@ -2,7 +2,6 @@
 
 import logging
 import math
-from collections.abc import Sequence
 
 import numpy as np
 from datasets.utils.stratify import stratified_shuffle_split_generate_indices
@@ -10,6 +9,7 @@ from datasets.utils.stratify import stratified_shuffle_split_generate_indices
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.data.groups import choose_groups
+from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -29,42 +29,43 @@ def carve(
     *,
     needs_all: bool,
     groups: np.ndarray | None,
-    names: Sequence[str],
+    task: Task,
 ) -> tuple[LabelledTexts, LabelledTexts]:
     """(rest, part): `count` rows become the part, about so many if groups of rows stay whole.
 
-    Without groups the rows are those of `train_test_split(count, stratify_by_column="label", seed=seed)` of datasets,
-    in the order of train.
+    Without groups the rows of classes are those of `train_test_split(count, stratify_by_column="label", seed=seed)` of
+    datasets, in the order of train.
 
     needs_all: the part needs rows of every class. Otherwise rare classes stay in train, which is said.
     groups: (rows of the table,) the number of the group of each row.
-    names: the classes.
 
     Raises:
         InputError: train, or a part that `needs_all`, would lack a class; the message names `split`.
     """
-    labels = train.labels
-    if count >= len(labels):
-        raise InputError(
-            f"--{split}_size: {count} rows were to become {split}, and train has {len(labels)}; lower it."
-        )
+    strata = task.strata(train.labels)
+    if count >= len(train):
+        raise InputError(f"--{split}_size: {count} rows were to become {split}, and train has {len(train)}; lower it.")
     if groups is not None:
-        chosen = choose_groups(labels, groups[train.rows], count / len(labels), seed)
+        chosen = choose_groups(strata, groups[train.rows], count / len(train), seed)
         _refuse_large_groups(chosen, count, split)
     else:
-        chosen = _random_rows(labels, count, seed)
-    rest, part = (set(side.tolist()) for side in (labels[~chosen], labels[chosen]))
-    if missing := sorted(set(labels.tolist()) - (rest & part if needs_all else rest)):
-        counts = np.bincount(labels)
-        rarest = min(missing, key=counts.__getitem__)
+        chosen = _random_rows(strata, count, seed)
+    rest, part = train.select(~chosen), train.select(chosen)
+    never, from_rest, from_part = (task.absent(side.labels) for side in (train, rest, part))
+    missing = [
+        name for name in (*from_rest, *(from_part if needs_all and task.needs_all else ())) if name not in never
+    ]
+    if missing:
+        counts = task.counted(train.labels)
+        rarest = min(missing, key=lambda name: (counts[name], task.labels.index(name)))
         raise InputError(
-            f"No {split} part is given, and {count} of {len(labels)} rows cannot be set aside with rows of every "
-            f"class: the class {names[rarest]!r} has a count of {counts[rarest]}. "
+            f"No {split} part is given, and {count} of {len(train)} rows cannot be set aside with rows of every "
+            f"class: the class {rarest!r} has a count of {counts[rarest]}. "
             f"Add rows, merge classes, name a --{split}_file or raise --{split}_size."
         )
-    if missing := sorted(set(labels.tolist()) - part):
-        logger.warning("No row of %s is in %s: too rare.", ", ".join(names[label] for label in missing), split)
-    return train.select(~chosen), train.select(chosen)
+    if missing := [name for name in from_part if name not in never]:
+        logger.warning("No row of %s is in %s: too rare.", ", ".join(missing), split)
+    return rest, part
 
 
 def _random_rows(labels: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -8,12 +8,13 @@ import pyarrow.compute as pc
 
 from sentiment_hf.common.arrow_column import ArrowColumn
 from sentiment_hf.common.characters import refuse_surrogate
+from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError, did_you_mean, excerpt, listed
 from sentiment_hf.data.sources import Tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.tasks.label_column import LabelColumn
-from sentiment_hf.tasks.single_label import SingleLabel
+from sentiment_hf.tasks.read_task import read_task
 from sentiment_hf.tasks.task import Task
 
 TEXT_NAMES = {
@@ -26,18 +27,28 @@ LABEL_NAMES = {
 }
 
 
-def find_columns(table: Table, args: DataArguments) -> tuple[list[str], str]:
-    """(text columns, label column) of train: named by the flags, or with usual names; raises InputError."""
+def find_columns(table: Table, args: DataArguments) -> tuple[list[str], list[str]]:
+    """(text columns, label columns) of train: named by the flags, or with usual names; raises InputError."""
     texts = find_text_columns(table, args.text_column_names)
+    labels = find_label_columns(table, args)
+    if both := [label for label in labels if label in texts]:
+        raise InputError(
+            f"{table.source}: the column {both[0]!r} cannot be both text and label; see --text_column_names."
+        )
+    return texts, labels
+
+
+def find_label_columns(table: Table, args: DataArguments) -> list[str]:
+    """The columns of --label_column_names, or the one of --label_column_name or with a usual name."""
+    if args.label_column_names is not None:
+        labels = list(names_in(args.label_column_names, table.columns))
+        require_columns(table, labels, "--label_column_names")
+        return labels
     label = args.label_column_name
     if label is None:
         label = _usual(table, LABEL_NAMES, "label", "--label_column_name")
     require_columns(table, [label], "--label_column_name")
-    if label in texts:
-        raise InputError(
-            f"{table.source}: the column {label!r} cannot be both text and label; see --text_column_names."
-        )
-    return texts, label
+    return [label]
 
 
 def find_text_columns(table: Table, names: str | None) -> list[str]:
@@ -119,10 +130,14 @@ def texts_in_arrow(column: Sequence) -> pa.ChunkedArray | None:
     return column.cells.cast(pa.large_string()) if str(kind) in ("string", "large_string", "string_view") else None
 
 
-def read_labels(tables: Tables, name: str, label_map: Mapping[str, str]) -> tuple[Task, dict[str, np.ndarray]]:
-    """The task that the column of this name is for, and the label of each row by split; raises InputError."""
-    columns = {split: [label_column(table, name, label_map) for table in pieces] for split, pieces in tables.items()}
-    return SingleLabel.read(columns)
+def read_labels(tables: Tables, names: Sequence[str], args: DataArguments) -> tuple[Task, dict[str, np.ndarray]]:
+    """The task that the columns of these names are for, and the labels of the rows by split; raises InputError."""
+    label_map = parse_label_map(args.label_map)
+    columns = {
+        split: [[label_column(table, name, label_map) for name in names] for table in pieces]
+        for split, pieces in tables.items()
+    }
+    return read_task(columns, args)
 
 
 def label_column(table: Table, name: str, label_map: Mapping[str, str]) -> LabelColumn:

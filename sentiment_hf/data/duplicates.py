@@ -1,12 +1,12 @@
 """Rows whose text stands twice, word for word: in two parts, or in one."""
 
-from collections.abc import Sequence
 from itertools import permutations
 
 import numpy as np
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts
+from sentiment_hf.tasks.task import Task
 
 
 def count_duplicates(parts: dict[str, LabelledTexts]) -> dict[str, int]:
@@ -20,17 +20,18 @@ def count_repeated(part: LabelledTexts) -> int:
     return len(part) - len(np.unique(part.digests))
 
 
-def without_duplicates(train: LabelledTexts, other: LabelledTexts, names: Sequence[str]) -> LabelledTexts:
+def without_duplicates(train: LabelledTexts, other: LabelledTexts, task: Task) -> LabelledTexts:
     """Train without the rows whose text is in the other part.
 
-    Raises InputError if one of the classes `names` loses its last row.
+    Raises InputError if a class loses its last row.
     """
     kept = train.select(~np.isin(train.digests, other.digests))
-    refuse_lost_class(train, kept, names, "--deduplicate")
+    refuse_lost_class(train, kept, task, "--deduplicate")
     return kept
 
 
-def refuse_lost_class(before: LabelledTexts, after: LabelledTexts, names: Sequence[str], flag: str) -> None:
-    """Raise InputError, which names the flag, if one of the classes `names` has rows before and none after."""
-    if lost := set(before.labels.tolist()) - set(after.labels.tolist()):
-        raise InputError(f"{flag} leaves no row of the class {names[min(lost)]!r} in train; every class needs one.")
+def refuse_lost_class(before: LabelledTexts, after: LabelledTexts, task: Task, flag: str) -> None:
+    """Raise InputError, which names the flag, if a class has rows before and none after."""
+    known = task.absent(before.labels)
+    if lost := [name for name in task.absent(after.labels) if name not in known]:
+        raise InputError(f"{flag} leaves no row of the class {lost[0]!r} in train; every class needs one.")

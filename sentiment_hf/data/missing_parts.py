@@ -16,6 +16,7 @@ from sentiment_hf.data.parts import split_of
 from sentiment_hf.data.sources import Tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
@@ -29,9 +30,9 @@ SPLIT_COLUMNS = {"split", "set", "subset", "partition", "part"}
 
 
 def take_parts(
-    parts: dict[str, LabelledTexts], tables: Tables, names: Sequence[str], args: DataArguments
+    parts: dict[str, LabelledTexts], tables: Tables, task: Task, args: DataArguments
 ) -> tuple[dict[str, LabelledTexts], dict]:
-    """The three parts, and notes for the report: where they are from, groups, duplicates. `names` are the classes.
+    """The three parts, and notes for the report: where they are from, groups, duplicates.
 
     Duplicates of test are counted in train before validation is taken from it.
 
@@ -48,19 +49,19 @@ def take_parts(
     share = "train" if "test" in parts else "all rows"
     for split in missing:
         notes[split] = f"{100 * getattr(args, f'{split}_size'):g} % of {share}, {how}, seed {args.split_seed}"
-    take = partial(carve, seed=args.split_seed, groups=groups, names=names)
+    take = partial(carve, seed=args.split_seed, groups=groups, task=task)
     if "test" in missing:
         train, parts["test"] = take(train, sizes["test"], split="test", needs_all=True)
     duplicates = count_duplicates({"train": train, "test": parts["test"]})
     if args.deduplicate:
-        train = without_duplicates(train, parts["test"], names)
+        train = without_duplicates(train, parts["test"], task)
     if "validation" in missing:
         needs_all = "test" in missing
         train, parts["validation"] = take(train, sizes["validation"], split="validation", needs_all=needs_all)
     duplicates |= count_duplicates({"train": train, "validation": parts["validation"]})
     duplicates |= count_duplicates({"validation": parts["validation"], "test": parts["test"]})
     if args.deduplicate:
-        train = without_duplicates(train, parts["validation"], names)
+        train = without_duplicates(train, parts["validation"], task)
     parts["train"] = train
     duplicates |= {f"within_{split}": count_repeated(part) for split, part in parts.items()}
     notes["duplicates"] = duplicates | {"removed": args.deduplicate}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from datasets import ClassLabel, Features
+from datasets import ClassLabel, Features, LargeList, List
 
 from sentiment_hf.common.arrow_column import ArrowColumn
 from sentiment_hf.common.cache import Cache
@@ -62,7 +62,8 @@ def arrow_table(table: pa.Table, features: Features, source: str) -> Table:
         table.validate(full=True)
     except pa.ArrowInvalid as error:
         raise InputError(f"{source} is damaged ({error}).") from error
-    classes = {name: kind.names for name, kind in features.items() if isinstance(kind, ClassLabel)}
+    kinds = {name: kind.feature if isinstance(kind, List | LargeList) else kind for name, kind in features.items()}
+    classes = {name: kind.names for name, kind in kinds.items() if isinstance(kind, ClassLabel)}
     names, doubled = unique_names(table.column_names)
     columns = dict(zip(names, map(ArrowColumn, table.columns), strict=True))
     return Table(source, columns, lambda index: f"{source}, row {index + 1}", classes, doubled)

@@ -12,7 +12,6 @@ from typing import Self
 
 import numpy as np
 
-from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import CHUNK, LabelledTexts, framed, joined_columns
 from sentiment_hf.common.profile import station
@@ -59,11 +58,6 @@ class Splits:
             digest.update(b"\2")
         return digest.hexdigest()
 
-    @property
-    def class_weights(self) -> np.ndarray:
-        """(classes,) weights by which each class of train counts as much as any other."""
-        return self.task.class_weights(self.train.labels)
-
     def with_validation_in_train(self) -> Self:
         """The same parts, with the rows of validation behind those of train."""
         return replace(self, train=LabelledTexts.joined([self.train, self.validation]))
@@ -107,7 +101,8 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
         table = read_one_table(Path(rows_file), "--rows_file", args.max_data_bytes, args.csv, args.cache)
         _refuse_unfit(table, _num_rows(pieces), tables)
         tables |= {name: [table] for name in table.columns}
-    used = (*splits.notes["columns"]["text"], splits.notes["columns"]["label"])
+    label = splits.notes["columns"]["label"]
+    used = (*splits.notes["columns"]["text"], *([label] if isinstance(label, str) else label))
     rows = splits.test.rows
     return splits, {name: _cells(found, name, rows) for name, found in tables.items() if name not in used}
 
@@ -148,17 +143,25 @@ def _cells_between(table: Table, column: str, start: int, end: int) -> Sequence:
     names, cells = table.classes.get(column), table.columns[column][start:end]
     if names is None:
         return cells
-    return [None if cell is None or not 0 <= cell < len(names) else names[cell] for cell in cells]
+    return [class_name(cell, names) for cell in cells]
+
+
+def class_name(cell: int | list[int] | None, names: Sequence[str]) -> str | None:
+    """The name of a class by its id, or the names of a list of ids; None for the id of no class."""
+    if isinstance(cell, list):
+        return ", ".join(str(class_name(one, names)) for one in cell)
+    return None if cell is None or not 0 <= cell < len(names) else names[cell]
 
 
 @station("splitting")
 def _split(args: DataArguments, source: Source) -> Splits:
     tables = source.tables
-    texts, label = find_columns(tables["train"][0], args)
-    parts, task = _read(tables, texts, label, args)
+    texts, labels = find_columns(tables["train"][0], args)
+    parts, task = _read(tables, texts, labels, args)
     notes = {"hub_id": source.hub_id, "commit": source.commit, "config": args.dataset_config_name}
+    label = labels if args.label_column_names else labels[0]
     notes |= {"columns": {"text": texts, "label": label}, "csv": csv_formats(tables)}
-    parts, taken = take_parts(parts, tables, task.labels, args)
+    parts, taken = take_parts(parts, tables, task, args)
     notes |= taken | {"sampled": {"train": source.drawn} if source.drawn else {}}
     flags = {"train": "max_train_samples", "validation": "max_eval_samples", "test": "max_predict_samples"}
     for split, flag in flags.items():
@@ -172,6 +175,7 @@ def _split(args: DataArguments, source: Source) -> Splits:
         counts = ", ".join(f"{count} in {split}" for split, count in notes["empty_texts"].items())
         logger.warning("Some texts are empty (%s); they are kept and count like any other.", counts)
     reading = Reading.of(texts, args)
+    task = task.fitted(parts["train"].labels)
     return Splits(**parts, task=task, name=source.name, notes=notes, reading=reading)
 
 
@@ -183,12 +187,14 @@ def csv_formats(tables: Tables) -> dict[str, str]:
     return {split: "; ".join(found) for split, found in formats.items() if found}
 
 
-def _read(tables: Tables, texts: list[str], label: str, args: DataArguments) -> tuple[dict[str, LabelledTexts], Task]:
+def _read(
+    tables: Tables, texts: list[str], names: list[str], args: DataArguments
+) -> tuple[dict[str, LabelledTexts], Task]:
     """The parts that the source has, and the task, whose labels are those of train."""
     for table in (table for pieces in tables.values() for table in pieces):
         require_columns(table, texts, "--text_column_names")
-        require_columns(table, [label], "--label_column_name")
-    task, labels = read_labels(tables, label, parse_label_map(args.label_map))
+        require_columns(table, names, "--label_column_names" if args.label_column_names else "--label_column_name")
+    task, labels = read_labels(tables, names, args)
     parts = {}
     for split, pieces in tables.items():
         cells = [read_texts(table, texts, args.text_column_delimiter) for table in pieces]
@@ -199,7 +205,7 @@ def _read(tables: Tables, texts: list[str], label: str, args: DataArguments) -> 
 def _sample(part: LabelledTexts, count: int, seed: int, flag: str, task: Task) -> LabelledTexts:
     if count < 1:
         raise InputError(f"--{flag} {count}: expected at least 1.")
-    sample = part.select(stratified(part.labels, count, seed))
+    sample = part.select(stratified(task.strata(part.labels), count, seed))
     if flag == "max_train_samples":
-        refuse_lost_class(part, sample, task.labels, f"--{flag} {count}")
+        refuse_lost_class(part, sample, task, f"--{flag} {count}")
     return sample

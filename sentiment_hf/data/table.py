@@ -18,7 +18,7 @@ class Table:
     source: the name of the file or part for messages.
     columns: a value per row by name of the column, unaltered.
     place: index of a row, from 0 -> the name of that row for messages.
-    classes: class names of each ClassLabel column.
+    classes: class names of each column of ClassLabels, or of lists of them.
     doubled: the name in the file of each column that shares it with another one.
     header: the place of the column names for messages, if it is not the whole source.
     format: how a csv file is written.

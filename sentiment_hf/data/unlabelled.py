@@ -26,7 +26,7 @@ def labelled_source(args: DataArguments) -> Source:
     """
     source = find_tables(args)
     train = source.tables["train"]
-    _, label = find_columns(train[0], args)
+    _, (label, *_) = find_columns(train[0], args)
     # Where some texts of train are of the class -1, it is a class in the other parts too.
     is_class = any(cell in NO_CLASS for table in train if label not in table.classes for cell in _cells(table, label))
     missing = () if is_class else NO_CLASS

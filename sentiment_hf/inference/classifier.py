@@ -40,7 +40,7 @@ def load_classifier(
     logging.disable_progress_bar()
     keep_back_chatter()
     ref = resolve_on_hub(ref)
-    ref.require_one_class_per_text()
+    ref.require_task()
     tokenizer = checkpoint_tokenizer(ref)
     model = load_checkpoint(ref, tokenizer, trains=False).eval()
     if device is None:

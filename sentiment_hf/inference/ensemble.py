@@ -1,6 +1,6 @@
 """A saved ensemble: its members, their weights, and how their probabilities are combined."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json, size_and_hash
 from sentiment_hf.common.layout import ENSEMBLE_FILE, REPORT
 from sentiment_hf.runs.report import Report
+from sentiment_hf.tasks.saved import task_named
 from sentiment_hf.tasks.task import Task
 
 
@@ -68,5 +69,6 @@ def load_ensemble(folder: Path) -> Ensemble:
                 f"{member} was run again since the ensemble {folder} was made of it; make the ensemble again, by "
                 "`sentiment-hf ensemble` with --overwrite"
             )
-    task = replace(Report.load(next(iter(members))).as_task(), labels=tuple(saved["labels"]))
+    first = Report.load(next(iter(members)))
+    task = task_named(first.task, saved["labels"], saved.get("task_settings"), home / ENSEMBLE_FILE)
     return Ensemble(saved["method"], task, [*members], np.array(saved["weights"]))

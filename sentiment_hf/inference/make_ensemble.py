@@ -48,20 +48,24 @@ def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method:
         logger.warning("%s holds this ensemble already; its result:", folder)
         return report
     validation, task = validation_predictions(members), members[0].task
+    if method == "vote" and not task.votes:
+        raise InputError(f"--method vote counts classes, and the task is {task.name}; give --method mean or weights")
     # Imported late: both import torch, which the checks and the existing report above do not need.
-    from sentiment_hf.inference.evaluate_ensemble import learned_weights, score_ensemble
+    from sentiment_hf.inference.evaluate_ensemble import learned_weights, score_ensemble, tuned
     from sentiment_hf.runs.identity import fingerprint_of
 
     weights = learned_weights(validation, task) if method == "weights" else np.full(len(members), 1 / len(members))
-    ensemble = Ensemble(method, task, [member.folder for member in members], weights)
+    ensemble = tuned(Ensemble(method, task.as_saved({}), [member.folder for member in members], weights), validation)
     listed = [
         {"folder": path, "name": member.name, "weight": weight}
         for path, member, weight in zip(paths, members, weights.tolist(), strict=True)
     ]
     report = replace(report_of_members(members, method), fingerprint=fingerprint_of(identity), members=listed)
     remove_ensemble(folder)
-    write_json(folder / ENSEMBLE_FILE, {"labels": list(ensemble.task.labels), **identity, "weights": weights.tolist()})
-    return score_ensemble(ensemble, members, folder, report)
+    settings = {"task_settings": ensemble.task.settings} if ensemble.task.settings else {}
+    labels = list(ensemble.task.labels)
+    write_json(folder / ENSEMBLE_FILE, {"labels": labels, **settings, **identity, "weights": weights.tolist()})
+    return score_ensemble(ensemble, members, folder, replace(report, **settings))
 
 
 def refuse_members(members: list[Run], folder: Path) -> None:

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from sentiment_hf.common.arrow_column import ArrowColumn
 from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError, did_you_mean
@@ -55,7 +53,7 @@ def texts_of(table: Table, args: TableArguments, reading: Reading | None) -> Seq
 
 
 def predict_file(args: TableArguments, scorer: Scorer) -> None:
-    """Write the rows of --file, with the added columns `prediction` and `probability_LABEL`, as they are classified.
+    """Write the rows of --file, with the columns that the task adds, as they are classified.
 
     Raises:
         InputError: the file is too large or cannot be read, has no text column, or has an added column already.
@@ -63,7 +61,7 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
     settings = scorer.reading.fill_csv(args.csv) if scorer.reading else args.csv
     table = read_one_table(args.file, "--file", args.max_data_bytes, settings, args.cache)
     task = scorer.task
-    added = ["prediction", *(f"probability_{label}" for label in task.labels)]
+    added = task.answers
     if taken := [name for name in added if name in table.columns]:
         raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")
     texts = texts_of(table, args, scorer.reading)
@@ -73,8 +71,7 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
     with row_writer(args.output, table, added, table.format.delimiter if same else ",", args.csv_raw) as writer:
         for probabilities in scorer.classify_pools(texts, args.batch_size):
             rows = slice(written, written + len(probabilities))
-            new = [task.as_text(task.decide(probabilities)), *np.round(probabilities, 6).T.tolist()]
-            writer.write(columns_of(table, rows, dict(zip(added, new, strict=True))))
+            writer.write(columns_of(table, rows, task.answer_columns(probabilities)))
             written += len(probabilities)
     if args.output:
         print(f"{written} rows written to {args.output}", file=sys.stderr)

@@ -60,10 +60,10 @@ class JsonRows:
 class ParquetRows:
     """Rows of parquet. The columns of a parquet file keep their types."""
 
-    def __init__(self, path: Path, table: Table, added: Sequence[str]):
-        """`added`: the names of the columns behind those of `table`: one of texts, the others of numbers."""
+    def __init__(self, path: Path, table: Table, added: Mapping[str, type]):
+        """`added`: the columns behind those of `table`, of texts (str) or numbers (float)."""
         fields = [(name, arrow_type(table, name)) for name in table.columns]
-        fields += [(name, pa.float64() if place else pa.string()) for place, name in enumerate(added)]
+        fields += [(name, pa.string() if kind is str else pa.float64()) for name, kind in added.items()]
         self.schema = pa.schema(fields)
         self.writer = pq.ParquetWriter(path, self.schema)
 
@@ -90,7 +90,7 @@ def arrow_type(table: Table, name: str) -> pa.DataType:
 
 @contextmanager
 def row_writer(
-    output: Path | None, table: Table, added: Sequence[str], delimiter: str, raw: bool
+    output: Path | None, table: Table, added: Mapping[str, type], delimiter: str, raw: bool
 ) -> Iterator[CsvRows | JsonRows | ParquetRows]:
     """Yield what writes the rows of `table` with the `added` columns to `output`; None is the standard output, as csv.
 

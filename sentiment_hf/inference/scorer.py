@@ -12,7 +12,6 @@ from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 from sentiment_hf.settings.reading import Reading
-from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Task
 
 # Texts are tokenized, and sorted by length, within pools of this many batches. The results of a pool come together.
@@ -69,11 +68,11 @@ def load_scorer(ref: ModelRef, device: str | None = None) -> Scorer:
         return ensemble_scorer(ref, device)
     # Each kind needs other packages. They are imported only for that kind, and after the checks that do without them.
     if ref.kind is Kind.BASELINE:
+        from sentiment_hf.baselines.fitting import outputs_of
         from sentiment_hf.baselines.storage import load_baseline
 
-        estimator, labels = load_baseline(ref)
-        reading = Reading.load(ref.folder / READING)
-        return Scorer(SingleLabel(tuple(labels)), lambda texts, _: estimator.predict_proba(texts), reading)
+        estimator, task = load_baseline(ref)
+        return Scorer(task, lambda texts, _: outputs_of(estimator, texts), Reading.load(ref.folder / READING))
     require_checkpoint(ref)
     from sentiment_hf.inference.classifier import load_classifier
 
@@ -87,11 +86,14 @@ def ensemble_scorer(ref: ModelRef, device: str | None) -> Scorer:
     for folder in ensemble.folders:
         member = ModelRef.in_folder(folder, trust_remote_code=ref.trust_remote_code, flag=ref.flag)
         scorer = load_scorer(member, device)
-        members.append((scorer, task.places_in(scorer.task.labels)))
+        order = [scorer.task.labels.index(label) for label in task.labels]
+        members.append((scorer, scorer.task.in_order(task.labels), order))
 
     def score(texts: list[str], batch_size: int) -> np.ndarray:
-        probabilities = np.stack([scorer.score(texts, batch_size)[:, order] for scorer, order in members])
-        return ensemble.combine(probabilities, task.decide(probabilities))
+        probabilities = np.stack([scorer.score(texts, batch_size)[:, order] for scorer, _, order in members])
+        # Each member has thresholds of its own.
+        chosen = [own.decide(found) for (_, own, _), found in zip(members, probabilities, strict=True)]
+        return ensemble.combine(probabilities, np.stack(chosen))
 
     # Members are on the same data, so the columns of one are those of all.
     return Scorer(task, score, members[0][0].reading)

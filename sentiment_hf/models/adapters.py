@@ -190,5 +190,6 @@ def adapter_weight_names(ref: ModelRef) -> set[str]:
 
 def write_labels(model: PeftModel, folder: Path) -> None:
     """Write the names of the classes to labels.json, because the files of an adapter do not hold them."""
-    names = model.config.id2label
-    write_json(folder / LABELS, {"labels": [names[index] for index in sorted(names)]})
+    names, settings = model.config.id2label, dict(getattr(model.config, "task_settings", None) or {})
+    task = {"task": settings.pop("task"), "task_settings": settings} if settings else {}
+    write_json(folder / LABELS, {"labels": [names[index] for index in sorted(names)]} | task)

@@ -20,13 +20,17 @@ from transformers.utils import CONFIG_NAME, cached_file
 from transformers.utils.hub import extract_commit_hash
 from transformers.utils.peft_utils import find_adapter_config_file
 
+from custom_models import MODEL_NAMES
 from sentiment_hf.common.errors import InputError, failure_explained
 from sentiment_hf.common.layout import READING
 from sentiment_hf.models.inputs import keep_accepted_inputs
 from sentiment_hf.models.positions import limit_to_positions
 from sentiment_hf.models.quiet import quiet_loading
-from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.settings.model_ref import Kind, ModelRef, outputs_of
 from sentiment_hf.settings.reading import Reading
+from sentiment_hf.tasks.saved import task_named
+from sentiment_hf.tasks.single_label import SingleLabel
+from sentiment_hf.tasks.task import Task
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -60,7 +64,7 @@ def resolve_on_hub(ref: ModelRef) -> ModelRef:
 
 def with_base(adapter: ModelRef, base: ModelRef) -> ModelRef:
     """The adapter with this base. An adapter without class names of its own has those of the base, and its task."""
-    known = {} if adapter.labels else {"labels": base.labels, "other_task": base.other_task}
+    known = {} if adapter.labels else outputs_of(base)
     return replace(adapter, base=base, model_type=base.model_type, **known)
 
 
@@ -112,6 +116,26 @@ def label_names(labels: Sequence[str]) -> dict[str, dict]:
     return {"id2label": dict(enumerate(labels)), "label2id": {label: index for index, label in enumerate(labels)}}
 
 
+def head_settings(task: Task, model_type: str | None) -> dict[str, Any]:
+    """The fields of a config that shape the head; a custom model has one for the head of ordered classes."""
+    settings = label_names(task.labels) | {"num_labels": len(task.labels)}
+    return settings | ({"ordinal": has_corn_head(task)} if model_type in MODEL_NAMES else {})
+
+
+def has_corn_head(task: Task) -> bool:
+    """Whether the model learns of each class but the highest whether a text is above it."""
+    return task.settings.get("head") == "corn"
+
+
+def describe_task(config: PreTrainedConfig, task: Task) -> None:
+    """Say in the config what the outputs are. Of one class per text the library's own fields say it all."""
+    config.problem_type = task.problem_type
+    if task.name != SingleLabel.name:
+        config.task_settings = {"task": task.name} | task.settings
+    elif getattr(config, "task_settings", None):
+        config.task_settings = None
+
+
 def load_checkpoint(
     ref: ModelRef, tokenizer: PreTrainedTokenizerBase, trains: bool, **settings: Any
 ) -> "PreTrainedModel | PeftModel":
@@ -125,9 +149,13 @@ def load_checkpoint(
             `trains`.
     """
     is_adapter = ref.kind is Kind.ADAPTER
+    task = None
     if not settings and is_adapter and ref.labels:
-        settings = label_names(ref.labels) | {"num_labels": len(ref.labels)}
+        task = task_named(ref.task or SingleLabel.name, ref.labels, ref.task_settings, ref.folder)
+        settings = head_settings(task, ref.model_type)
     model, untrained = load_in_float32(ref.root, settings)
+    if task:
+        describe_task(model.config, task)
     if is_adapter:
         # Importing peft takes longer than classifying a text, so it is imported only for an adapter.
         from sentiment_hf.models.adapters import adapter_weight_names, load_adapter

@@ -10,18 +10,29 @@ import tokenizers
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from custom_models import MODEL_NAMES
 from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.layout import TOKENIZER_FILE
 from sentiment_hf.common.profile import station
 from sentiment_hf.models.adapters import apply_tuning
-from sentiment_hf.models.checkpoint import checkpoint_config, checkpoint_tokenizer, label_names, load_checkpoint
+from sentiment_hf.models.checkpoint import (
+    checkpoint_config,
+    checkpoint_tokenizer,
+    describe_task,
+    has_corn_head,
+    head_settings,
+    load_checkpoint,
+)
 from sentiment_hf.models.fresh import new_model
 from sentiment_hf.models.head import renew_classifier
+from sentiment_hf.models.target_scale import standardise_output
 from sentiment_hf.settings.arguments import RunSpec, TokenizerArguments
 from sentiment_hf.settings.checks import NO_ADAPTER
 from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.settings.saved_outputs import IN_WORDS
+from sentiment_hf.tasks.regression import Regression
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import set_truncation
 from sentiment_hf.text.line_breaks import read_line_breaks_as_spaces
@@ -104,34 +115,52 @@ def load_model(spec: RunSpec, task: Task, tokenizer: PreTrainedTokenizerBase, tr
         InputError: a setting does not exist or does not fit, the checkpoint cannot be loaded, or the model has random
             weights and nothing `trains` them.
     """
-    ref, names = spec.model, label_names(task.labels)
+    ref, head = spec.model, head_settings(task, spec.model.model_type)
     if ref.is_new:
         if not trains:
             raise InputError(
                 f"--model {ref.name} is a new model, and without --do_train it stays untrained: "
                 "add --do_train, or name the folder of a trained one"
             )
-        model = new_model(spec, names, tokenizer)
+        model, is_new_head = new_model(spec, head, tokenizer), True
     else:
         if spec.new_model.model_config or spec.new_model.word_vectors:
             raise InputError(
                 "--model_config and --word_vectors shape a new custom model; this --model is a checkpoint"
             )
-        settings = names | {"num_labels": len(task.labels)} | attention_dropout(ref, spec.tuning.attention_dropout)
-        model = load_checkpoint(ref, tokenizer, trains, **settings)
-        if ref.other_task:
-            logger.warning("%s was trained for %s; its head is made new", ref.name, ref.other_task)
-        if trains and (ref.other_task or ref.labels not in (None, task.labels)):
+        refuse_stock_corn(ref, task)
+        model = load_checkpoint(ref, tokenizer, trains, **head | attention_dropout(ref, spec.tuning.attention_dropout))
+        is_new_head = trains and (other_head(ref, task) or ref.labels not in (None, task.labels))
+        if is_new_head:
             renew_classifier(model)
     longest, limit = spec.tokenizer.max_seq_length, tokenizer.model_max_length
     if longest and longest > limit:
         logger.warning("--max_seq_length %d: this checkpoint was saved for %d tokens", longest, limit)
-    model.config.problem_type = task.problem_type
+    describe_task(model.config, task)
+    if task.name == Regression.name and trains:
+        standardise_output(model, task, is_trained=not is_new_head and ref.task == Regression.name)
     if trains:
         model = apply_tuning(model, spec)
     if spec.tuning.merge_adapter and not isinstance(model, PeftModel):
         raise InputError(NO_ADAPTER)
     return model
+
+
+def other_head(ref: ModelRef, task: Task) -> bool:
+    """Whether the head of the checkpoint is for another task, which is said: it is made new."""
+    same = ref.task in (None, task.name)
+    if not same:
+        logger.warning("%s was trained for %s; its head is made new", ref.name, IN_WORDS[ref.task])
+    return not same or (ref.task_settings or {}).get("head") != task.settings.get("head")
+
+
+def refuse_stock_corn(ref: ModelRef, task: Task) -> None:
+    """Raise InputError for a head of ordered classes on a model that has no such head."""
+    if has_corn_head(task) and ref.model_type not in MODEL_NAMES:
+        raise InputError(
+            f"--ordinal_head corn: {ref.name} has a head for classes without an order; give --ordinal_head classes, or "
+            "take a custom model"
+        )
 
 
 def attention_dropout(ref: ModelRef, rate: float | None) -> dict[str, float]:

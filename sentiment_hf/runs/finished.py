@@ -127,7 +127,8 @@ def run_of_kept(folder: Path, kept: KeptRun) -> Run:
         raise InputError(f"{folder}: this run did not score test; run it again with --do_predict to compare it")
     if "test" not in kept.parts:
         raise InputError(f"{folder} has a report and no {PREDICTIONS['test']}; run that run again, or leave it out")
-    parts = {part: scored.rescaled() for part, scored in kept.parts.items()}
+    task = report.as_task()
+    parts = {part: task.rescaled(scored) for part, scored in kept.parts.items()}
     rows = len(parts["test"].labels)
     if rows != report.test["rows"]:
         raise InputError(
@@ -141,7 +142,7 @@ def run_of_kept(folder: Path, kept: KeptRun) -> Run:
         tuning=report.tuning,
         seed=report.seed,
         report=report,
-        task=report.as_task(),
+        task=task,
         test=parts["test"],
         validation=parts.get("validation"),
         curve=kept.history,
@@ -165,14 +166,19 @@ def with_class_order_of(run: Run, first: Run) -> Run:
     Runs can differ in this order, because a run on a checkpoint keeps the order of the checkpoint.
     """
     names, order = run.task.labels, first.task.labels
-    if sorted(names) != sorted(order):
+    if run.task.name != first.task.name:
+        raise InputError(
+            f"{run.folder} is of the task {run.task.name}, {first.folder} of {first.task.name}; compare runs of one task"
+        )
+    if not run.task.has_labels(order):
         raise InputError(
             f"{run.folder} has the classes {', '.join(names)}, {first.folder} has {', '.join(order)}; compare runs on "
             "the same classes"
         )
-    ids = run.task.places_in(order)
-    validation = run.validation and run.validation.renumbered(ids)
-    return replace(run, task=first.task, test=run.test.renumbered(ids), validation=validation)
+    validation = run.validation and run.task.predicted_in(order, run.validation)
+    return replace(
+        run, task=run.task.in_order(order), test=run.task.predicted_in(order, run.test), validation=validation
+    )
 
 
 def require_same_data(first: Run, run: Run) -> None:

@@ -5,11 +5,12 @@ import json
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from transformers import TrainingArguments
 
 from sentiment_hf.common.class_names import look
-from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.common.files import files_hash, read_json
 from sentiment_hf.common.layout import IDENTITY, REPORT
 from sentiment_hf.data.splits import Splits
@@ -20,6 +21,7 @@ from sentiment_hf.settings.arguments import AUTO, RunSpec, TuningArguments
 from sentiment_hf.settings.checks import NEW_ADAPTER_FLAGS
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 from sentiment_hf.settings.parser import DEFAULTS, run_flags
+from sentiment_hf.tasks.task import Task
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.bf16_gains import auto_bf16, device_sets
 
@@ -76,6 +78,10 @@ class IdentifiedRun:
         """The output folder."""
         return Path(self.args.output_dir)
 
+    def with_task(self, task: Task) -> Self:
+        """The run with another form of its task."""
+        return replace(self, splits=replace(self.splits, task=task))
+
     @property
     def writes(self) -> bool:
         """True in the only process that writes files."""
@@ -102,14 +108,36 @@ def identify_run(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Iden
     spec = replace(spec, model=resolve_on_hub(spec.model), embed_with=encoder)
     refuse_adapter_shape(spec)
     if not args.do_train:
-        spec.model.require_one_class_per_text()
+        spec.model.require_task(splits.task.name)
+    splits = replace(splits, task=splits.task.shaped_by(spec.run))
     splits = in_label_order(splits, spec.model, args.do_train)
+    if not args.do_train:
+        splits = replace(splits, task=splits.task.as_saved(spec.model.task_settings or {}))
+    spec, args = with_metric(spec, args, splits.task)
     if args.output_dir == AUTO:
         args.output_dir = str(default_folder(spec, splits.name))
     chosen = None
     if spec.training["bf16"] == AUTO:
         spec, args, chosen = with_bf16_chosen(spec, args)
     return IdentifiedRun(spec, args, splits, run_identity(spec, args, splits), bf16_chosen=chosen)
+
+
+def with_metric(spec: RunSpec, args: TrainingArguments, task: Task) -> tuple[RunSpec, TrainingArguments]:
+    """The settings with the score that chooses the checkpoint, and whether more of it is better.
+
+    Raises InputError if --metric_for_best_model is no score of the task.
+    """
+    metric = task.chosen_by if spec.training["metric_for_best_model"] is None else spec.metric
+    if metric not in task.metrics:
+        raise InputError(
+            f"--metric_for_best_model {metric} is not logged for the task {task.name}"
+            f"{did_you_mean(metric, task.metrics)}; its scores are {', '.join(task.metrics)}"
+        )
+    greater = spec.training["greater_is_better"]
+    chosen = {"metric_for_best_model": spec.training["metric_for_best_model"] or metric}
+    chosen["greater_is_better"] = metric not in task.falling if greater is None else greater
+    vars(args).update(chosen)
+    return replace(spec, training=spec.training | chosen), args
 
 
 def with_bf16_chosen(spec: RunSpec, args: TrainingArguments) -> tuple[RunSpec, TrainingArguments, str]:
@@ -160,12 +188,13 @@ def run_identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict
     return json.loads(json.dumps(settings, default=str))
 
 
-def flags_of_method(spec: RunSpec) -> dict:
+def flags_of_method(spec: RunSpec, task: Task) -> dict:
     """The flags that differ from their defaults and shape the run, without the seed and those of the data.
 
     They are those that two seeds of a method share, on any machine and with any version.
     """
     defaults = {flag.name: flag.default for flag in run_flags()} | DEFAULTS
+    defaults |= {"metric_for_best_model": task.chosen_by, "greater_is_better": spec.metric not in task.falling}
     silent = NEUTRAL_SETTINGS | {"seed"} | vars(spec.data).keys()
     told = {name: value for name, value in spec.values().items() if name not in silent}
     return json.loads(
@@ -184,10 +213,10 @@ def in_label_order(splits: Splits, ref: ModelRef, trains: bool) -> Splits:
     Raises InputError if the checkpoint has other classes and is not trained.
     """
     names = list(splits.task.labels)
-    if ref.labels is None or list(ref.labels) == names:
+    if ref.labels is None or list(ref.labels) == names or (trains and ref.task != splits.task.name):
         return splits
     order = list(ref.labels)
-    if sorted(order) != sorted(names):
+    if not splits.task.has_labels(order):
         if not trains:
             raise InputError(
                 f"--model knows the classes {order}, the data has {names}; {same_look(names, order)}train it on them "
@@ -195,10 +224,9 @@ def in_label_order(splits: Splits, ref: ModelRef, trains: bool) -> Splits:
             )
         logger.warning("the checkpoint knows the classes %s; it is tuned to %s", order, names)
         return splits
-    task, places = replace(splits.task, labels=tuple(order)), splits.task.places_in(order)
     parts = {name: getattr(splits, name) for name in ("train", "validation", "test")}
-    renumbered = {name: replace(part, labels=places[part.labels]) for name, part in parts.items()}
-    return replace(splits, task=task, **renumbered)
+    ordered = {name: replace(part, labels=splits.task.labels_in(order, part.labels)) for name, part in parts.items()}
+    return replace(splits, task=splits.task.in_order(order), **ordered)
 
 
 def same_look(names: list[str], order: list[str]) -> str:

@@ -69,11 +69,11 @@ def lines_of_data(splits: Splits) -> Lines:
     """Parts, their classes and how they were made, and texts that stand in two parts."""
     lines = [("dataset", splits.name)]
     for part in ("train", "validation", "test"):
-        counts = np.bincount(getattr(splits, part).labels, minlength=len(splits.task.labels))
-        most = sorted(zip(splits.task.labels, counts.tolist(), strict=True), key=lambda pair: -pair[1])
+        rows = getattr(splits, part)
+        most = list(splits.task.counted(rows.labels).items())
         shown = ", ".join(f"{label} {count:,}" for label, count in most[:6]) + (", ..." if len(most) > 6 else "")
         how = splits.notes.get(part, "given")
-        lines.append((part, f"{counts.sum():,} rows ({shown})" + (f"; {how}" if how != "given" else "")))
+        lines.append((part, f"{len(rows):,} rows ({shown})" + (f"; {how}" if how != "given" else "")))
     twice = {name.replace("_", " "): count for name, count in splits.notes["duplicates"].items() if name != "removed"}
     found = ", ".join(f"{name} {count:,}" for name, count in twice.items() if count)
     return [*lines, ("duplicates", found or "none")]

@@ -22,7 +22,7 @@ REPLACE_REMEDY = "choose another folder, or give --overwrite"
 DEFAULT_TASK = "single_label"
 
 # Keys that are omitted from report.json if they are None.
-OPTIONAL_KEYS = ("members", "chosen", "search", "refit", "bf16_chosen", "validation", "test")
+OPTIONAL_KEYS = ("task_settings", "members", "chosen", "search", "refit", "bf16_chosen", "validation", "test")
 
 
 # Keys that every report has, with their types.
@@ -73,6 +73,7 @@ class Report:
     data: dict[str, Any]
     schema: int = SCHEMA
     task: str = DEFAULT_TASK
+    task_settings: dict[str, Any] | None = None
     model_type: str | None = None
     model_revision: str | None = None
     embed_with: str | None = None
@@ -133,7 +134,7 @@ class Report:
 
     def as_task(self) -> Task:
         """The task of the run; raises InputError if this version does not know the task."""
-        return task_named(self.task, self.labels, self.folder)
+        return task_named(self.task, self.labels, self.task_settings, self.folder)
 
     def as_json(self) -> dict[str, Any]:
         """The content of report.json."""

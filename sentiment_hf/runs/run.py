@@ -26,7 +26,8 @@ from sentiment_hf.common.layout import REFIT
 from sentiment_hf.common.profile import PROFILE, station
 from sentiment_hf.common.stopwatch import STATIONS, Stopwatch
 from sentiment_hf.data.splits import load_splits
-from sentiment_hf.models.checkpoint import checkpoint_reading
+from sentiment_hf.models.checkpoint import checkpoint_reading, describe_task
+from sentiment_hf.models.target_scale import fold_output
 from sentiment_hf.runs.card import license_of, write_card
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import (
@@ -166,7 +167,7 @@ def prepare_run(
     trainer = build_trainer(spec, identified.args, splits, resumed)
     trainer.clock.side_by_side = spec.run.side_by_side
     say_unknown_tokens(trainer, spec)
-    say_odd_choice(trainer.args)
+    say_odd_choice(trainer.args, splits.task)
     require_steps(trainer)
     with refusals_explained():
         require_space(trainer)
@@ -185,6 +186,9 @@ def train_and_test(
         train(first, checkpoint)
     if spec.run.refit:
         trainer, scored, of_first = train_again(first, identified)
+    if args.do_train:
+        identified, scored = tuned_on_validation(trainer, identified, scored)
+        fold_output(trainer.model)
     if saves:
         save_model(trainer, identified.folder, spec.tuning.merge_adapter)
     with refusals_explained(lambda: args.do_train):
@@ -202,6 +206,19 @@ def train_and_test(
         first.keep_best_alone()
     trainer.end()
     return report
+
+
+def tuned_on_validation(
+    trainer: ClassificationTrainer, identified: IdentifiedRun, scored: Scored
+) -> tuple[IdentifiedRun, Scored]:
+    """The run with what its task chooses on validation, and `scored` with validation if it was scored for that."""
+    splits = identified.splits
+    if not splits.task.tunes:
+        return identified, scored
+    found = scored or score_model(trainer, splits, ["validation"], identified.spec.data.cache)
+    trainer.task = splits.task.tuned(*found["validation"])
+    describe_task(trainer.model.config, trainer.task)
+    return identified.with_task(trainer.task), found if identified.args.do_eval else {}
 
 
 def train_again(
@@ -231,6 +248,7 @@ def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, 
         fitted.save(identified.folder)
         splits.reading.save(identified.folder)
         scored["test"] = score_baseline(fitted, splits.test)
+    identified = identified.with_task(fitted.task)
     cost = {"model_type": report.model} | fitted.training_cost() | environment()
     report = completed_report(report, identified, cost, scored)
     report.save(identified.folder)
@@ -254,7 +272,7 @@ def report_before_training(identified: IdentifiedRun) -> Report:
         seed=identified.args.seed,
         recipe=spec.recipe,
         command=spec.command,
-        flags=flags_of_method(spec),
+        flags=flags_of_method(spec, splits.task),
         side_by_side=spec.run.side_by_side,
         bf16_chosen=identified.bf16_chosen,
         task=splits.task.name,
@@ -273,7 +291,8 @@ def completed_report(report: Report, identified: IdentifiedRun, cost: dict[str, 
     """`report` with the cost of training and the scores added; also writes the predictions."""
     if identified.writes:
         write_predictions(identified.folder, scored, identified.splits.task)
-    report = replace(report, **cost, **scores_of_parts(scored, identified.splits.task))
+    task = identified.splits.task
+    report = replace(report, **cost, **scores_of_parts(scored, task), task_settings=task.settings or None)
     seconds = {"data": identified.data_seconds} | report.seconds if report.seconds else {}
     return replace(
         report,

@@ -8,11 +8,14 @@ from typing import Any
 from sentiment_hf.common.cache import Cache
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.settings.saved_outputs import TASKS
 
 TOKENIZERS = ("word", "bpe", "char")
 TRUNCATIONS = ("head", "tail", "head-tail")
 VALIDATION_SPLITS = ("auto", "random", "group")
 TUNINGS = ("full", "head", "lora")
+ERRORS = ("squared", "absolute", "huber")
+HEADS = ("corn", "classes")
 VERIFY = ("sha256", "size")
 
 # The value of --output_dir until the data and the model are known, which give the folder its default name; and of
@@ -110,6 +113,21 @@ class DataArguments:
     )
     text_column_delimiter: str = flag(" ", "Text between the texts of several columns.")
     label_column_name: str | None = flag(None, "Column with the class. Default: the column with a usual name.")
+    label_column_names: str | None = flag(
+        None, "Columns with 1 or 0 for each label of a text, separated by commas: several labels per text."
+    )
+    label_delimiter: str | None = flag(
+        None, "What stands between the labels in the label column, as | in funny|sad: several labels per text."
+    )
+    task: str | None = flag(
+        None,
+        "What a label is: one class, any number of labels, a number, or a class of an order such as stars. Default: "
+        "multi_label for lists, --label_delimiter and --label_column_names, else single_label.",
+        choices=tuple(TASKS),
+    )
+    label_order: str | None = flag(
+        None, "Classes of --task ordinal from the lowest to the highest, separated by commas, if they are no numbers."
+    )
     label_map: str | None = flag(None, "Names of classes for labels of the data, as in NEGATIVE=neg,POSITIVE=pos.")
     validation_size: float = flag(0.1, "Share of all rows of train that becomes validation, if the data has none.")
     test_size: float = flag(0.1, "Share of all rows of train that becomes test, if the data has none.")
@@ -212,6 +230,22 @@ class RunArguments:
         None,
         "Weight each class in the loss, or in the fit of a baseline, by its inverse frequency in train.",
         choices=("balanced",),
+    )
+    pos_weight: str | None = flag(
+        None,
+        "Several labels per text: let the texts with a label count as much for it in the loss as those without.",
+        choices=("balanced", "none"),
+    )
+    regression_loss: str | None = flag(
+        None,
+        "Regression: the error that is made small. absolute and huber heed outliers less. Default: squared.",
+        choices=ERRORS,
+    )
+    ordinal_head: str | None = flag(
+        None,
+        "Ordered classes: corn learns for each class whether a text is above it, classes knows of no order. Default: "
+        "corn.",
+        choices=HEADS,
     )
     dry_run: bool = flag(
         False,

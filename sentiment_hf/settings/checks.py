@@ -31,8 +31,9 @@ FIXED = {
     "eval_do_concat_batches": (True, "the scores are those of all rows at once"),
 }
 
-# The metrics that are logged at each evaluation, by which the best checkpoint can be chosen.
-LOGGED_METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "loss")
+# The metrics that some task logs at each evaluation, by which the best checkpoint can be chosen.
+METRICS = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "f1_micro", "f1_samples", "subset_accuracy")
+METRICS += ("rmse", "mae", "r2", "spearman", "quadratic_kappa", "within_one", "loss")
 
 # Flags of a new tokenizer. A checkpoint has its own tokenizer.
 NEW_TOKENIZER_FLAGS = ("tokenizer", "vocab_size", "min_frequency", "lowercase")
@@ -68,15 +69,31 @@ def check_spec(spec: RunSpec) -> None:
         raise InputError("--refit trains a second time, and without --do_train there is no first; leave it out")
     if spec.run.dry_run and not spec.training["do_train"]:
         raise InputError("--dry_run rehearses a training, and --do_train is not given; leave it out")
-    if spec.metric not in LOGGED_METRICS:
-        raise InputError(
-            f"--metric_for_best_model {spec.metric} is not logged{did_you_mean(spec.metric, LOGGED_METRICS)}"
-        )
+    check_task(spec.data)
+    if spec.metric not in METRICS:
+        raise InputError(f"--metric_for_best_model {spec.metric} is not logged{did_you_mean(spec.metric, METRICS)}")
     if values["length_bucketing"] and values["train_sampling_strategy"] != "random":
         raise InputError(
             f"--train_sampling_strategy {values['train_sampling_strategy']} has no effect while batches are made "
             "of texts of similar length; add --length_bucketing false"
         )
+
+
+def check_task(data: DataArguments) -> None:
+    """Refuse flags of the labels that contradict each other or --task."""
+    named = [name for name in ("label_column_name", "label_column_names", "label_delimiter") if getattr(data, name)]
+    if data.label_column_names and len(named) > 1:
+        flag = next(name for name in named if name != "label_column_names")
+        raise InputError(
+            f"--label_column_names has a column for each label, and --{flag} is for one; drop one of them."
+        )
+    several = "label_column_names" if data.label_column_names else "label_delimiter"
+    if getattr(data, several) is not None and data.task not in (None, "multi_label"):
+        raise InputError(f"--{several} is for several labels per text, and --task is {data.task}; drop one of them.")
+    if data.label_delimiter == "":
+        raise InputError("--label_delimiter is empty; expected what stands between two labels, such as |")
+    if data.label_order is not None and data.task != "ordinal":
+        raise InputError("--label_order is the order of the classes of --task ordinal; add that, or leave it out.")
 
 
 def check_values(values: dict[str, Any]) -> None:
@@ -139,7 +156,7 @@ def check_model(spec: RunSpec) -> None:
         raise InputError(f"--model {model.name}: this folder is no checkpoint but a finished {model.kind}")
     model.require_base()
     if not spec.training["do_train"]:
-        model.require_one_class_per_text()
+        model.require_task()
     if model.is_new and tuning.tuning != "full":
         raise InputError(
             f"--tuning {tuning.tuning} leaves most weights as they are, and those of a new {model.name} know nothing; "

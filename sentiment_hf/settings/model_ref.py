@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Self
@@ -11,11 +11,13 @@ from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.common.layout import ADAPTER_CONFIG, BASELINE_FILE, CONFIG, ENSEMBLE_FILE, MODEL_FILES
 from sentiment_hf.common.lfs import is_lfs_pointer
 from sentiment_hf.settings.saved_outputs import (
+    IN_WORDS,
+    TASKS,
     ensemble_labels,
     head_labels,
-    other_task,
     read_json_object,
-    saved_labels,
+    saved_outputs,
+    task_of_config,
 )
 
 # Names and descriptions, as `list` shows them. They are repeated here because the registries import torch and
@@ -45,6 +47,8 @@ BASELINES = {
     "validation.",
     "baseline-nb-svm": "NB-SVM: logistic regression on n-grams of 1 to 3 words, each weighted by its naive Bayes "
     "log-count ratio.",
+    "baseline-ridge-tfidf": "For numbers: ridge regression on TF-IDF of words and pairs of words.",
+    "baseline-svr-tfidf": "For numbers: linear support vector regression on TF-IDF of words and pairs of words.",
 }
 MODEL_NAMES, BASELINE_NAMES = tuple(MODELS), tuple(BASELINES)
 
@@ -70,7 +74,8 @@ class ModelRef:
     base: the model that an adapter changes.
     labels: the class names in the order of the outputs; None if they are not known.
     model_type: the `model_type` of the config; None if it is not known.
-    other_task: what the head was trained for, if that is not one class per text: see `saved_outputs.other_task`.
+    task: what the head is for, a key of `saved_outputs.IN_WORDS`; None if it is not known.
+    task_settings: what the task saved besides its labels.
     flag: the flag that named the model, for errors.
     """
 
@@ -83,7 +88,8 @@ class ModelRef:
     base: Self | None = None
     labels: tuple[str, ...] | None = None
     model_type: str | None = None
-    other_task: str | None = None
+    task: str | None = None
+    task_settings: dict[str, Any] | None = field(default=None, compare=False)
     flag: str = "--model"
 
     @classmethod
@@ -162,13 +168,15 @@ class ModelRef:
         if not (self.base.folder / CONFIG).is_file():
             raise no_config(self.base.name, self.flag)
 
-    def require_one_class_per_text(self) -> None:
-        """Raise InputError if the head was trained for another task, whose outputs would be read as classes."""
-        if self.other_task:
-            raise InputError(
-                f"{self.flag} {self.name}: its head is for {self.other_task}, and only models that choose one class "
-                f"per text are supported: train it with a new head by `sentiment-hf run --model {self.name}`"
-            )
+    def require_task(self, name: str | None = None) -> None:
+        """Raise InputError if the head is for another task than this one, or for none that can be used."""
+        if self.task is None or self.task == name or (name is None and self.task in TASKS):
+            return
+        wanted = f", and the data have {IN_WORDS[name]}" if name else " and cannot be used as it is"
+        raise InputError(
+            f"{self.flag} {self.name}: its head is for {IN_WORDS[self.task]}{wanted}: train it with a new head by "
+            f"`sentiment-hf run --model {self.name}`"
+        )
 
 
 def refuse_misspelt(name: str, flag: str) -> None:
@@ -205,17 +213,22 @@ def inspect_folder(ref: ModelRef) -> ModelRef:
     if (folder / ENSEMBLE_FILE).is_file():
         return replace(ref, kind=Kind.ENSEMBLE, labels=ensemble_labels(folder))
     if (folder / BASELINE_FILE).is_file():
-        return replace(ref, kind=Kind.BASELINE, labels=saved_labels(ref))
+        return replace(ref, kind=Kind.BASELINE, **saved_outputs(ref) or {})
     if (folder / ADAPTER_CONFIG).is_file():
-        base, own = adapter_base(ref), saved_labels(ref)
-        task = None if own else base.other_task
-        known = {"labels": own or base.labels, "model_type": base.model_type, "other_task": task}
-        return replace(ref, kind=Kind.ADAPTER, base=base, **known)
+        base = adapter_base(ref)
+        outputs = saved_outputs(ref) or outputs_of(base)
+        return replace(ref, kind=Kind.ADAPTER, base=base, model_type=base.model_type, **outputs)
     if not (folder / CONFIG).is_file():
         raise no_config(ref.name, ref.flag)
     config = read_json_object(folder / CONFIG, ref)
-    known = {"model_type": config.get("model_type"), "other_task": other_task(config)}
-    return replace(ref, labels=head_labels(config, ref), **known)
+    known = {"model_type": config.get("model_type"), "task": task_of_config(config)}
+    settings = {name: value for name, value in (config.get("task_settings") or {}).items() if name != "task"}
+    return replace(ref, labels=head_labels(config, ref), task_settings=settings or None, **known)
+
+
+def outputs_of(base: ModelRef) -> dict[str, Any]:
+    """The fields of a reference that say what the outputs of a model are."""
+    return {name: getattr(base, name) for name in ("labels", "task", "task_settings")}
 
 
 def refuse_lfs_pointers(ref: ModelRef) -> None:

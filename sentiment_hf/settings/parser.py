@@ -28,7 +28,6 @@ DEFAULTS = {
     "save_total_limit": 1,
     "load_best_model_at_end": True,
     "restore_callback_states_from_checkpoint": True,
-    "metric_for_best_model": "accuracy",
     "logging_nan_inf_filter": False,
     "logging_steps": 50,
     "per_device_eval_batch_size": 64,

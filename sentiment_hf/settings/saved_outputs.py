@@ -13,19 +13,35 @@ if TYPE_CHECKING:
     from sentiment_hf.settings.model_ref import ModelRef
 
 
-def other_task(config: dict) -> str | None:
-    """The task that a config.json is for, in words; None if it is one class per text, or if the config does not say.
+# The values of --task, in words.
+TASKS = {
+    "single_label": "one class per text",
+    "multi_label": "several labels per text (multi-label classification)",
+    "regression": "a number per text (regression)",
+    "ordinal": "one of several classes in their order",
+}
+# What a head can be for, in words. The further ones cannot be used as they are.
+IN_WORDS = TASKS | {
+    "numbers": "several numbers per text (regression with several outputs)",
+    "one_output": "one output (regression, or the score of one label)",
+}
 
-    Most checkpoints have no `problem_type`. The library trains a head with one output as a regression, and
-    `pipeline()` reads it as a sigmoid.
+
+def task_of_config(config: dict) -> str:
+    """What the head of a config.json is for: a key of `IN_WORDS`.
+
+    A model of this package says it in `task_settings`. Most others have no `problem_type`, and choose one class per
+    text. One output is not clear: the library trains it as a regression, and `pipeline()` reads it as a sigmoid.
     """
-    if config.get("problem_type") == "multi_label_classification":
-        return "several labels per text (multi-label classification)"
-    if config.get("problem_type") == "regression":
-        return "a number per text (regression)"
-    if len(config.get("id2label") or ()) == 1 or config.get("num_labels") == 1:
-        return "one output (regression, or the score of one label)"
-    return None
+    settings, kind = config.get("task_settings"), config.get("problem_type")
+    outputs = len(config.get("id2label") or ()) or config.get("num_labels") or 2
+    if isinstance(settings, dict) and settings.get("task") in IN_WORDS:
+        return settings["task"]
+    if kind == "multi_label_classification":
+        return "multi_label"
+    if kind == "regression":
+        return "regression" if outputs == 1 else "numbers"
+    return "one_output" if outputs == 1 else "single_label"
 
 
 def read_json_object(file: Path, ref: "ModelRef") -> dict:
@@ -64,17 +80,25 @@ def one_name_each(names: Iterable[str], where: str) -> tuple[str, ...]:
     return labels
 
 
-def saved_labels(ref: "ModelRef") -> tuple[str, ...] | None:
-    """The class names in the labels.json of an adapter or a baseline; None without this file."""
+def saved_outputs(ref: "ModelRef") -> dict[str, Any] | None:
+    """`labels`, `task` and `task_settings` in the labels.json of an adapter or a baseline; None without this file.
+
+    Files of older versions have labels only, and are of one class per text.
+    """
     file = ref.folder / LABELS
     if not file.is_file():
         return None
-    labels = read_json_object(file, ref).get("labels")
+    saved = read_json_object(file, ref)
+    labels = saved.get("labels")
     if not is_list_of_names(labels):
         raise InputError(
             f"{ref.flag} {ref.name}: expected a list of class names as labels in {file}, found {labels!r}"
         )
-    return one_name_each(labels, f"{ref.flag} {ref.name}: {file.name}")
+    return {
+        "labels": one_name_each(labels, f"{ref.flag} {ref.name}: {file.name}"),
+        "task": saved.get("task", "single_label"),
+        "task_settings": saved.get("task_settings"),
+    }
 
 
 def ensemble_labels(folder: Path) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """`SingleLabel`: a text belongs to one of several classes."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -9,6 +9,7 @@ import numpy as np
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.tasks.class_names import read_class_names
 from sentiment_hf.tasks.label_column import LabelColumn
+from sentiment_hf.tasks.refusals import refuse_flags
 from sentiment_hf.tasks.task import Details, Predicted, Score
 from sentiment_hf.tasks.terms import (
     SMALLEST,
@@ -22,6 +23,8 @@ from sentiment_hf.tasks.terms import (
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
+
+    from sentiment_hf.settings.arguments import RunArguments
 
 # The type of the logarithms of float16 probabilities in a published run. Each probability can be computed again from a
 # float32 logarithm, but not from a float16 one: the 15 360 positive float16 values up to 1 have only 5 249 different
@@ -57,6 +60,11 @@ def probability_of(classes: np.ndarray, probabilities: np.ndarray) -> np.ndarray
     return probabilities[np.arange(len(classes)), classes]
 
 
+def named_probabilities(labels: Sequence[str], probabilities: np.ndarray) -> list[str]:
+    """For each row, the names of the outputs with their probabilities, as text."""
+    return ["  ".join(f"{label} {p:.4f}" for label, p in zip(labels, row, strict=True)) for row in probabilities]
+
+
 ACCURACY = Score("accuracy", "accuracy", accuracy)
 MACRO_F1 = Score("f1_macro", "macro F1", macro_f1)
 LOG_LOSS = Score("log_loss", "log-loss", log_loss, share=False, unit="nats", more_is_better=False)
@@ -73,6 +81,12 @@ class SingleLabel:
     problem_type: ClassVar[str] = "single_label_classification"
     ranking: ClassVar[Score] = ACCURACY
     compared: ClassVar[tuple[Score, ...]] = (ACCURACY, MACRO_F1, LOG_LOSS, CALIBRATION)
+    metrics: ClassVar[tuple[str, ...]] = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "loss")
+    chosen_by: ClassVar[str] = "accuracy"
+    falling: ClassVar[frozenset[str]] = frozenset({"loss"})
+    tunes: ClassVar[bool] = False
+    votes: ClassVar[bool] = True
+    needs_all: ClassVar[bool] = True
     purpose: ClassVar[str] = "It sorts a text into one of {count} classes: {labels}."
     hub_type: ClassVar[str] = "text-classification"
     hub_scores: ClassVar[tuple[tuple[str, str], ...]] = (
@@ -81,7 +95,6 @@ class SingleLabel:
         ("loss", "Loss"),
     )
     hub_metrics: ClassVar[tuple[str, ...]] = ("accuracy", "f1")
-    decision: ClassVar[str] = "labels[int(logits.argmax())]"
     score_header: ClassVar[tuple[str, ...]] = ("accuracy", "95 % interval", "macro F1", "loss", "rows")
 
     @classmethod
@@ -114,20 +127,87 @@ class SingleLabel:
             for split, pieces in names.items()
         }
 
-    def places_in(self, order: Sequence[str]) -> np.ndarray:
-        """(classes,) the id of each class if the ids follow `order`."""
-        return np.array([order.index(name) for name in self.labels])
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    @property
+    def decision(self) -> str:
+        """The class with the largest logit."""
+        return "labels[int(logits.argmax())]"
+
+    @property
+    def answers(self) -> dict[str, type]:
+        """The class, and the probability of each class."""
+        return {"prediction": str} | {f"probability_{label}": float for label in self.labels}
+
+    def shaped_by(self, run: "RunArguments") -> Self:
+        """The task itself; the flags of losses for other tasks are refused."""
+        refuse_flags(run, self.name, pos_weight="multi_label", regression_loss="regression", ordinal_head="ordinal")
+        return self
+
+    def as_saved(self, settings: Mapping[str, Any]) -> Self:
+        """The task itself."""
+        return self
+
+    def fitted(self, labels: np.ndarray) -> Self:
+        """The task itself."""
+        return self
+
+    def has_labels(self, names: Sequence[str]) -> bool:
+        """Whether these are the classes."""
+        return sorted(names) == sorted(self.labels)
+
+    def in_order(self, names: Sequence[str]) -> Self:
+        """The same classes with other ids."""
+        return replace(self, labels=tuple(names))
+
+    def labels_in(self, names: Sequence[str], labels: np.ndarray) -> np.ndarray:
+        """The ids of the same classes in the order of `names`."""
+        return self._places(names)[labels]
+
+    def predicted_in(self, names: Sequence[str], predicted: Predicted) -> Predicted:
+        """The ids and the columns of the same classes in the order of `names`."""
+        ids = self._places(names)
+        of_classes = predicted.probabilities[:, np.argsort(ids)]
+        return Predicted(ids[predicted.labels], ids[predicted.predictions], of_classes)
+
+    def _places(self, names: Sequence[str]) -> np.ndarray:
+        """(classes,) the place of each class in `names`."""
+        return np.array([list(names).index(name) for name in self.labels])
 
     def as_text(self, labels: Iterable[int]) -> list[str]:
         """The class names of class ids."""
         return np.array(self.labels, object)[np.asarray(labels, np.int64)].tolist()
 
+    def strata(self, labels: np.ndarray) -> np.ndarray:
+        """The classes."""
+        return labels
+
+    def absent(self, labels: np.ndarray) -> list[str]:
+        """The classes without rows."""
+        return [self.labels[index] for index in np.flatnonzero(self._counts(labels) == 0)]
+
+    def counted(self, labels: np.ndarray) -> dict[str, int]:
+        """The rows of each class."""
+        counts = self._counts(labels)
+        return {self.labels[index]: int(counts[index]) for index in np.argsort(-counts, kind="stable")}
+
+    def _counts(self, labels: np.ndarray) -> np.ndarray:
+        """(classes,) numbers of rows."""
+        return np.bincount(labels, minlength=len(self.labels))
+
+    def groups(self, labels: np.ndarray) -> np.ndarray:
+        """The classes."""
+        return labels
+
     def class_weights(self, labels: np.ndarray) -> np.ndarray:
         """(classes,): rows / (classes with rows * rows of the class), as in scikit-learn; 0 for one without rows."""
-        counts = np.bincount(labels, minlength=len(self.labels))
+        counts = self._counts(labels)
         return np.where(counts, len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1)), 0)
 
-    def loss(self, class_weights: np.ndarray | None, label_smoothing: float) -> Callable[..., "Tensor"]:
+    def loss(self, labels: np.ndarray, run: "RunArguments", label_smoothing: float) -> Callable[..., "Tensor"]:
         """Cross-entropy, summed over the texts of a batch and divided by the number of texts in the optimizer step.
 
         It is the same for custom and stock models, and for one large batch, accumulated small batches and several
@@ -136,7 +216,7 @@ class SingleLabel:
         """
         import torch
 
-        weights = None if class_weights is None else torch.tensor(class_weights, dtype=torch.float32)
+        weights = torch.tensor(self.class_weights(labels), dtype=torch.float32) if run.class_weights else None
 
         def loss(outputs, labels: "Tensor", num_items_in_batch: "Tensor | None" = None) -> "Tensor":
             weight = None if weights is None else weights.to(outputs.logits)
@@ -157,28 +237,47 @@ class SingleLabel:
         """The logarithms of the probabilities; log 0 would be infinite."""
         return np.log(probabilities.clip(smallest))
 
-    def decide(self, scores: np.ndarray) -> np.ndarray:
-        """The class with the largest logit or probability; among equal ones the first class."""
-        return scores.argmax(-1)
+    def tuned(self, logits: np.ndarray, labels: np.ndarray) -> Self:
+        """Nothing is chosen."""
+        return self
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """The class with the largest probability; among equal ones the first class."""
+        return probabilities.argmax(-1)
 
     def certain(self, predictions: np.ndarray) -> np.ndarray:
         """1 for the predicted class, 0 for the other classes."""
         return np.eye(len(self.labels))[predictions]
 
-    def likelihood(self, labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """The probability of the class."""
-        return probability_of(labels, probabilities)
+    def pool_weights(self, members: Sequence[Predicted], rows: np.ndarray) -> np.ndarray:
+        """By the probabilities of the labels."""
+        from sentiment_hf.tasks.pooling import likelihood_weights
+
+        of_label = [probability_of(one.labels[rows], one.probabilities[rows]) for one in members]
+        return likelihood_weights(np.stack(of_label, axis=1).clip(SMALLEST))
 
     def right(self, labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """True if the prediction is the label."""
         return predictions == labels
 
+    def duel(self, a: Predicted, b: Predicted) -> tuple[int, int, float]:
+        """The rows that only one has right, and the exact McNemar test."""
+        from sentiment_hf.tasks.paired import mcnemar
+
+        return mcnemar(*(self.right(one.labels, one.predictions) for one in (a, b)))
+
+    def reliability(self, predicted: Predicted) -> tuple[np.ndarray, np.ndarray] | None:
+        """The probabilities of the predictions, and whether these are right."""
+        confidence = probability_of(predicted.predictions, predicted.probabilities)
+        return confidence, self.right(predicted.labels, predicted.predictions)
+
     def logged(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """Accuracy, and macro precision, recall and F1."""
         from sentiment_hf.tasks.metrics import ClassificationScores
 
+        # Logits are exact: two of them may differ where their probabilities in float32 do not.
         return ClassificationScores().compute(
-            predictions=self.decide(logits), references=labels, num_labels=logits.shape[-1]
+            predictions=logits.argmax(-1), references=labels, num_labels=logits.shape[-1]
         )
 
     def evaluation_loss(self, logits: np.ndarray, labels: np.ndarray) -> float:
@@ -192,7 +291,7 @@ class SingleLabel:
         from sentiment_hf.tasks.metrics import full_scores
 
         loss = self.evaluation_loss(logits, labels)
-        return full_scores(self.decide(logits), labels, loss, self.labels)
+        return full_scores(logits.argmax(-1), labels, loss, self.labels)
 
     def breakdown(self, predicted: Predicted) -> dict[str, Any]:
         """The confusion matrix (a row per true class), and precision, recall, F1 and rows of each class."""
@@ -207,7 +306,7 @@ class SingleLabel:
     def columns(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
         """label, prediction (int16), and the probability of each class (float16)."""
         probabilities = self.probabilities(logits).astype(np.float16)
-        return {"label": labels.astype(np.int16), "prediction": self.decide(logits).astype(np.int16)} | {
+        return {"label": labels.astype(np.int16), "prediction": logits.argmax(-1).astype(np.int16)} | {
             f"probability_{name}": probabilities[:, index] for index, name in enumerate(self.labels)
         }
 
@@ -216,6 +315,11 @@ class SingleLabel:
         probabilities = [table[f"probability_{name}"].to_numpy() for name in self.labels]
         labels, predictions = (table[name].to_numpy().astype(np.int64) for name in ("label", "prediction"))
         return Predicted(labels, predictions, np.stack(probabilities, axis=1).astype(np.float64))
+
+    def rescaled(self, predicted: Predicted) -> Predicted:
+        """With probabilities that sum to 1 in each row."""
+        sums = predicted.probabilities.sum(1, keepdims=True)
+        return replace(predicted, probabilities=predicted.probabilities / sums)
 
     def to_logs(self, predicted: Predicted) -> np.ndarray:
         """(rows, classes) log-probabilities. In each row the one of the predicted class is the only largest."""
@@ -233,6 +337,26 @@ class SingleLabel:
         ids = {name: index for index, name in enumerate(self.labels)}
         probabilities = np.exp(logs, dtype=np.float64).astype(np.float16).astype(np.float64)
         return Predicted(np.array([ids[label] for label in labels]), self.decide(logs), probabilities)
+
+    def answer_columns(self, probabilities: np.ndarray) -> dict[str, list]:
+        """The class, and the probability of each class with six decimals."""
+        of_classes = np.round(probabilities, 6).T.tolist()
+        return {"prediction": self.as_text(self.decide(probabilities))} | {
+            f"probability_{label}": column for label, column in zip(self.labels, of_classes, strict=True)
+        }
+
+    def shown(self, probabilities: np.ndarray) -> list[tuple[str, ...]]:
+        """The class, and all probabilities with four decimals."""
+        predictions = self.as_text(self.decide(probabilities))
+        return list(zip(predictions, named_probabilities(self.labels, probabilities), strict=True))
+
+    def as_objects(self, probabilities: np.ndarray) -> list[dict[str, Any]]:
+        """{"label": name, "score": its probability, "scores": {name: probability}}"""
+        predictions = self.as_text(self.decide(probabilities))
+        rows = [dict(zip(self.labels, row, strict=True)) for row in probabilities.tolist()]
+        return [
+            {"label": label, "score": row[label], "scores": row} for label, row in zip(predictions, rows, strict=True)
+        ]
 
     def summary(self, scores: dict[str, Any]) -> str:
         """Accuracy with its interval, macro F1, loss, number of rows; rates in percent."""

@@ -1,37 +1,29 @@
 """`Task`, the protocol of a task, and the types of its arguments and results."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
 
 import numpy as np
 
-from sentiment_hf.tasks.label_column import LabelColumn
-
 if TYPE_CHECKING:
     import pyarrow as pa
     from torch import Tensor
+
+    from sentiment_hf.settings.arguments import RunArguments
 
 
 @dataclass(frozen=True, eq=False)
 class Predicted:
     """Labels and predictions of the rows of one part, such as test.
 
-    labels, predictions: (rows,) class ids.
-    probabilities: (rows, classes).
+    labels, predictions: (rows,) class ids or numbers, or (rows, labels) truth values, as the task has them.
+    probabilities: (rows, outputs), as `Task.probabilities` returns them.
     """
 
     labels: np.ndarray
     predictions: np.ndarray
     probabilities: np.ndarray
-
-    def rescaled(self) -> "Predicted":
-        """The same with probabilities that sum to 1 in each row. Saved ones are rounded and do not."""
-        return replace(self, probabilities=self.probabilities / self.probabilities.sum(1, keepdims=True))
-
-    def renumbered(self, ids: np.ndarray) -> "Predicted":
-        """The same with the class id ids[i] in place of i; `ids` is a (classes,) permutation of the class ids."""
-        return Predicted(ids[self.labels], ids[self.predictions], self.probabilities[:, np.argsort(ids)])
 
 
 @dataclass(frozen=True)
@@ -43,6 +35,7 @@ class Score:
     terms: predictions -> (rows,) terms. Their mean is the score. The variance of this mean is the variance of the
         score over samples of rows.
     share: whether the score is a share of rows. Its interval is then cut at 0 and 1.
+    least: the smallest value that the score can have, at which the interval of one that is no share is cut.
     unit: the unit of the value. With "%" the value is a fraction and is shown in percent.
     """
 
@@ -52,6 +45,7 @@ class Score:
     share: bool = True
     unit: str = "%"
     more_is_better: bool = True
+    least: float = 0.0
 
     def rank(self, value: float) -> float:
         """A sort key: the better `value` is, the smaller the key."""
@@ -79,19 +73,25 @@ class Details:
 class Task(Protocol):
     """What a label is, and everything that depends on it. A task is made where labels are read.
 
-    In all methods `logits` are (rows, outputs) as a model returns them, `probabilities` (rows, outputs) between 0 and
-    1, `labels` and `predictions` (rows,) ids as `read` numbers them.
+    In all methods `logits` are (rows, outputs) as a model returns them, and `probabilities` (rows, outputs) what
+    `probabilities` makes of them: between 0 and 1, or values of a regression. What `labels` and `predictions` are, each
+    task says: (rows,) class ids, (rows,) numbers or (rows, labels) truth values.
 
     labels: the names of the outputs of a model, in their order.
-    name: the value of `task` in report.json.
+    name: the value of `task` in report.json, and of --task.
     problem_type: the value of `problem_type` in a model's config.
     ranking: the score that decides which of two runs is better.
     compared: the scores of a comparison, `ranking` first.
+    metrics: the scores that `logged` returns, and "loss".
+    chosen_by: the one of `metrics` by which the checkpoint is chosen if --metric_for_best_model does not say.
+    falling: those of `metrics` of which less is better.
+    tunes: whether `tuned` chooses anything.
+    votes: whether predictions of several models can be counted as votes.
+    needs_all: whether a part that is taken from train needs rows of every label.
     purpose: a sentence of the model card that says what a model does, with the fields {count} and {labels}.
     hub_type: the name of the task on the Hub.
     hub_scores: (key in report.json, name on the Hub) of each score in the metadata of a model card.
     hub_metrics: the metrics in the metadata of a model card.
-    decision: the Python expression in the example of a model card that makes a prediction from `logits` and `labels`.
     score_header: the header of the table of scores in a model card, without the column of the part.
     """
 
@@ -100,36 +100,86 @@ class Task(Protocol):
     problem_type: ClassVar[str]
     ranking: ClassVar[Score]
     compared: ClassVar[tuple[Score, ...]]
+    metrics: ClassVar[tuple[str, ...]]
+    chosen_by: ClassVar[str]
+    falling: ClassVar[frozenset[str]]
+    tunes: ClassVar[bool]
+    votes: ClassVar[bool]
+    needs_all: ClassVar[bool]
     purpose: ClassVar[str]
     hub_type: ClassVar[str]
     hub_scores: ClassVar[tuple[tuple[str, str], ...]]
     hub_metrics: ClassVar[tuple[str, ...]]
-    decision: ClassVar[str]
     score_header: ClassVar[tuple[str, ...]]
 
-    @classmethod
-    def read(cls, columns: Mapping[str, Sequence[LabelColumn]]) -> tuple[Self, dict[str, np.ndarray]]:
-        """The task with the labels in "train", and the (rows,) label ids by split.
-
-        Raises:
-            InputError: a label cannot be used.
-        """
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is saved of the task besides its name and labels, as JSON types: in report.json and config.json."""
         ...
 
-    def places_in(self, order: Sequence[str]) -> np.ndarray:
-        """(outputs,) the index of each of `labels` in `order`, which has the same names in another order."""
+    @property
+    def decision(self) -> str:
+        """The Python expression in the example of a model card that makes a prediction from `logits` and `labels`."""
         ...
 
-    def as_text(self, labels: Iterable[int]) -> list[str]:
+    @property
+    def answers(self) -> dict[str, type]:
+        """{column that `predict` adds: str or float}, `prediction` first."""
+        ...
+
+    def shaped_by(self, run: "RunArguments") -> Self:
+        """The task with the flags of its loss; raises InputError for a flag that is for another task."""
+        ...
+
+    def as_saved(self, settings: Mapping[str, Any]) -> Self:
+        """The task of a model that is not trained, with the `settings` that were saved with it, if any."""
+        ...
+
+    def fitted(self, labels: np.ndarray) -> Self:
+        """The task with what it takes from the labels of train."""
+        ...
+
+    def has_labels(self, names: Sequence[str]) -> bool:
+        """Whether `names` are those of the labels, in any order."""
+        ...
+
+    def in_order(self, names: Sequence[str]) -> Self:
+        """The task with its labels in the order of `names`."""
+        ...
+
+    def labels_in(self, names: Sequence[str], labels: np.ndarray) -> np.ndarray:
+        """Labels or predictions of this task as those of `in_order(names)`."""
+        ...
+
+    def predicted_in(self, names: Sequence[str], predicted: Predicted) -> Predicted:
+        """The same for predictions with their probabilities."""
+        ...
+
+    def as_text(self, labels: Iterable) -> list[str]:
         """The text of each label or prediction."""
         ...
 
-    def class_weights(self, labels: np.ndarray) -> np.ndarray:
-        """(outputs,) weights for `loss`, from the labels of train, if --class_weights is given."""
+    def strata(self, labels: np.ndarray) -> np.ndarray:
+        """(rows,) small numbers from 0. Parts that are taken at random get the same share of each of them."""
         ...
 
-    def loss(self, class_weights: np.ndarray | None, label_smoothing: float) -> Callable[..., "Tensor"]:
-        """The training loss: a function (outputs, labels, num_items_in_batch) -> loss, as `Trainer` calls it."""
+    def absent(self, labels: np.ndarray) -> list[str]:
+        """The labels, as text, that no row has."""
+        ...
+
+    def counted(self, labels: np.ndarray) -> dict[str, int]:
+        """{label or range of labels, as text: number of its rows}, most rows first."""
+        ...
+
+    def groups(self, labels: np.ndarray) -> np.ndarray:
+        """The labels as `prepare` of a custom model takes them: (rows,) ids from 0, or (rows, labels) truth values."""
+        ...
+
+    def loss(self, labels: np.ndarray, run: "RunArguments", label_smoothing: float) -> Callable[..., "Tensor"]:
+        """The training loss: a function (outputs, labels, num_items_in_batch) -> loss, as `Trainer` calls it.
+
+        labels: those of train, from which --class_weights and --pos_weight are computed.
+        """
         ...
 
     def probabilities(self, logits: "np.ndarray | Tensor") -> np.ndarray:
@@ -140,20 +190,32 @@ class Task(Protocol):
         """Logits that have these probabilities. A probability below `smallest` counts as `smallest`."""
         ...
 
-    def decide(self, scores: np.ndarray) -> np.ndarray:
-        """Predictions from logits, or from probabilities. Logits are exact; use them if there are any."""
+    def tuned(self, logits: np.ndarray, labels: np.ndarray) -> Self:
+        """The task with what is chosen on validation, from the logits and labels of its rows."""
+        ...
+
+    def decide(self, probabilities: np.ndarray) -> np.ndarray:
+        """(..., rows, outputs) -> predictions."""
         ...
 
     def certain(self, predictions: np.ndarray) -> np.ndarray:
         """(..., rows) predictions -> (..., rows, outputs) probabilities of 0 and 1 that express them."""
         ...
 
-    def likelihood(self, labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-        """(rows,) the probability of each label; with predictions in place of labels, the confidence."""
+    def pool_weights(self, members: Sequence[Predicted], rows: np.ndarray) -> np.ndarray:
+        """(members,) weights of a mean of their probabilities, as learned on these `rows`, (rows,) truth values."""
         ...
 
     def right(self, labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-        """Whether each prediction is right: (rows,), or (runs, rows) for (runs, rows) predictions."""
+        """Whether each prediction is right: (rows,), or (runs, rows) for the predictions of several runs."""
+        ...
+
+    def duel(self, a: Predicted, b: Predicted) -> tuple[int, int, float]:
+        """(rows on which only `a` is right, or is nearer; the same of `b`; p of a paired test of the two models)."""
+        ...
+
+    def reliability(self, predicted: Predicted) -> tuple[np.ndarray, np.ndarray] | None:
+        """(confidences, whether what they are about came true), of one shape; None if there are no confidences."""
         ...
 
     def logged(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
@@ -161,7 +223,7 @@ class Task(Protocol):
         ...
 
     def evaluation_loss(self, logits: np.ndarray, labels: np.ndarray) -> float:
-        """The mean loss over the rows, without class weights and label smoothing."""
+        """The mean loss over the rows, without weights and label smoothing."""
         ...
 
     def scores(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
@@ -172,12 +234,16 @@ class Task(Protocol):
         """What results.json has about the predictions of one run besides `compared`, as JSON types."""
         ...
 
-    def columns(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:
+    def columns(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         """The columns of a predictions file, except the row number."""
         ...
 
     def predicted(self, table: "pa.Table") -> Predicted:
         """The inverse of `columns`: the predictions in such a file. Raises KeyError if a column is missing."""
+        ...
+
+    def rescaled(self, predicted: Predicted) -> Predicted:
+        """With probabilities without the rounding of a saved file, as far as it can be undone."""
         ...
 
     def to_logs(self, predicted: Predicted) -> np.ndarray:
@@ -186,6 +252,18 @@ class Task(Protocol):
 
     def from_logs(self, logs: np.ndarray, labels: Sequence[str]) -> Predicted:
         """The inverse of `to_logs`; `labels` are the (rows,) texts of the labels."""
+        ...
+
+    def answer_columns(self, probabilities: np.ndarray) -> dict[str, list]:
+        """The columns that `predict` adds to the rows of a table, as `answers` says."""
+        ...
+
+    def shown(self, probabilities: np.ndarray) -> list[tuple[str, ...]]:
+        """For each text, the cells of the line that `predict` prints before it."""
+        ...
+
+    def as_objects(self, probabilities: np.ndarray) -> list[dict[str, Any]]:
+        """For each text, the answer of `sentiment_hf.predict`."""
         ...
 
     def summary(self, scores: dict[str, Any]) -> str:

@@ -20,6 +20,7 @@ from sentiment_hf.models.load import load_model, load_tokenizer
 from sentiment_hf.models.quiet import keep_back_chatter
 from sentiment_hf.settings.arguments import RunArguments, RunSpec
 from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.text.unknown import advice_for, say_unknown, unknown_in
@@ -76,7 +77,7 @@ def build_trainer(
             eval_dataset=longest_first(validation)[0],
             processing_class=tokenizer,
             data_collator=collator,
-            class_weights=splits.class_weights if spec.run.class_weights else None,
+            loss=splits.task.loss(splits.train.labels, spec.run, args.label_smoothing_factor),
             length_bucketing=spec.run.length_bucketing,
             checkpoint_verify=spec.run.checkpoint_verify,
             callbacks=run_callbacks(spec.run, args, every),
@@ -87,12 +88,12 @@ def build_trainer(
     return trainer
 
 
-def say_odd_choice(args: TrainingArguments) -> None:
+def say_odd_choice(args: TrainingArguments, task: Task) -> None:
     """Say so if validation is scored and does not choose the weights, or chooses the worst."""
     if not args.do_train:
         return
     metric = (args.metric_for_best_model or "loss").removeprefix("eval_")
-    if args.load_best_model_at_end and args.greater_is_better != (metric != "loss"):
+    if args.load_best_model_at_end and args.greater_is_better != (metric not in task.falling):
         logger.warning(
             "--greater_is_better %s: the checkpoint with the worst %s is kept", args.greater_is_better, metric
         )
@@ -116,7 +117,8 @@ def preprocess(
         )
     if spec.model.is_new:
         with station("preparing"):
-            model.prepare(LabelledBatches(train, collator))
+            grouped = train.with_column("label", splits.task.groups(splits.train.labels))
+            model.prepare(LabelledBatches(grouped, collator))
     return train, validation
 
 
@@ -132,7 +134,7 @@ def say_unknown_tokens(trainer: ClassificationTrainer, spec: RunSpec) -> None:
 
 
 class LabelledBatches:
-    """All rows of `train`, as often as they are asked for: ids (batch, length), mask bool alike, labels (batch,)."""
+    """All rows of `train`, as often as they are asked for: ids (batch, length), mask bool alike, and labels."""
 
     def __init__(self, train: EncodedTexts, collator: FewLengthsCollator):
         self.loader = DataLoader(longest_first(train)[0], batch_size=64, collate_fn=collator)

@@ -1,7 +1,7 @@
 """A subclass of `Trainer` whose loss, batches and checkpoints make runs comparable and safe to interrupt."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -42,15 +42,15 @@ class ClassificationTrainer(Trainer):
         *args,
         given_args: TrainingArguments,
         task: Task,
-        class_weights: np.ndarray | None,
+        loss: Callable[..., Tensor],
         length_bucketing: bool,
         checkpoint_verify: str = "sha256",
         **kwargs,
     ):
         super().__init__(
             *args,
-            compute_loss_func=task.loss(class_weights, kwargs["args"].label_smoothing_factor),
-            compute_metrics=lambda output: task.logged(output.predictions, output.label_ids),
+            compute_loss_func=loss,
+            compute_metrics=lambda output: self.task.logged(output.predictions, output.label_ids),
             preprocess_logits_for_metrics=only_logits,
             **kwargs,
         )

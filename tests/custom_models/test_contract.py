@@ -30,6 +30,7 @@ from transformers.modeling_outputs import TokenClassifierOutput
 
 from custom_models import BODIES, MODEL_NAMES, MODELS
 from custom_models.recurrent import RecurrentConfig
+from sentiment_hf.settings.arguments import RunArguments
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.training.batches import FewLengthsCollator
@@ -286,6 +287,7 @@ def test_a_step_of_small_batches_is_the_step_of_the_big_batch(
         parameter.detach() - gradient for parameter, gradient in zip(model.parameters(), gradients, strict=True)
     ]
 
+    task = SingleLabel(tuple(LABELS.values()))
     rows = EncodedTexts.of({"input_ids": [text.tolist() for text in texts]})
     arguments = {"optim": "sgd", "learning_rate": 1.0, "lr_scheduler_type": "constant", "max_grad_norm": 0.0}
     arguments |= {"max_steps": 1, "logging_steps": 1, "save_strategy": "no", "disable_tqdm": True, "use_cpu": True}
@@ -298,8 +300,8 @@ def test_a_step_of_small_batches_is_the_step_of_the_big_batch(
         given_args=args,
         train_dataset=rows.with_column("label", np.array(labels)),
         data_collator=FewLengthsCollator(tokenizer),
-        task=SingleLabel(tuple(LABELS.values())),
-        class_weights=None,
+        task=task,
+        loss=task.loss(np.array(labels), RunArguments(), 0),
         length_bucketing=True,
     )
     trainer.train()

@@ -58,8 +58,8 @@ def test_the_scale_is_the_log_count_ratio_by_hand():
 def test_of_several_classes_the_one_that_stands_out_decides_the_scale():
     counts = torch.tensor([[9.0, 1.0], [1.0, 1.0], [1.0, 1.0]])
     against_others = math.log(10 / 12) - math.log(3 / 6)
-    assert largest_ratio(counts)[0].item() == pytest.approx(against_others)
-    assert largest_ratio(counts.flip(0)).tolist() == largest_ratio(counts).tolist()
+    assert largest_ratio(counts, counts.sum(0))[0].item() == pytest.approx(against_others)
+    assert largest_ratio(counts.flip(0), counts.sum(0)).tolist() == largest_ratio(counts, counts.sum(0)).tolist()
 
 
 def exact_model(texts=TEXTS, **settings):

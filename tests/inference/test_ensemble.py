@@ -20,9 +20,10 @@ from sentiment_hf.cli.ensemble import METHODS
 from sentiment_hf.comparison.page.page import write_page
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.data.csv_files import read_csv_table
-from sentiment_hf.inference.evaluate_ensemble import PRIOR_ROWS, cross_fitted_weights, learned_weights
+from sentiment_hf.inference.evaluate_ensemble import cross_fitted_weights, learned_weights
 from sentiment_hf.inference.make_ensemble import make_ensemble, validation_predictions
 from sentiment_hf.runs.finished import load_runs
+from sentiment_hf.tasks.pooling import PRIOR_ROWS
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Predicted
 

@@ -18,6 +18,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.settings.model_ref import BASELINE_NAMES, BASELINES, MODEL_NAMES, MODELS, Kind, ModelRef
 from sentiment_hf.settings.recipes import CONFIGS, recipe_of
 from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.tasks.single_label import SingleLabel
 
 NAMES = tuple(LABELS.values())
 
@@ -45,7 +46,7 @@ def adapter(folder: Path, base: str | Path, labels: list[str] | None = None, rev
 def baseline(folder: Path) -> Path:
     """A fitted baseline."""
     folder.mkdir()
-    save_baseline(folder, make_pipeline(DummyClassifier().fit([["a"], ["b"]], [0, 1])), ["neg", "pos"])
+    save_baseline(folder, make_pipeline(DummyClassifier().fit([["a"], ["b"]], [0, 1])), SingleLabel(("neg", "pos")))
     return folder
 
 

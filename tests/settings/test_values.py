@@ -229,7 +229,6 @@ def test_only_these_defaults_differ_from_those_of_the_library(empty_recipe):
         "save_strategy": "epoch",
         "save_total_limit": 1,
         "load_best_model_at_end": True,
-        "metric_for_best_model": "accuracy",
         "restore_callback_states_from_checkpoint": True,
         "logging_nan_inf_filter": False,
         "logging_steps": 50,

@@ -23,8 +23,13 @@ def test_a_report_comes_back_with_its_task_and_an_old_one_is_of_single_label():
 
 
 def test_a_report_of_another_task_is_refused_by_its_folder():
-    report = Report.from_json(OLD | {"task": "multi_label"}, Path("run", "report.json"))
-    with pytest.raises(InputError, match=r"run: the task 'multi_label' is not known, only 'single_label'; update"):
+    report = Report.from_json(OLD | {"task": "ranking"}, Path("run", "report.json"))
+    with pytest.raises(
+        InputError, match=r"run: the task 'ranking' is not known, only single_label, multi_label, .*upd"
+    ):
+        report.as_task()
+    report = Report.from_json(OLD | {"task_settings": {"margin": 1}}, Path("run", "report.json"))
+    with pytest.raises(InputError, match=r"run: the settings {'margin': 1} of the task single_label are not known"):
         report.as_task()
 
 

@@ -13,8 +13,9 @@ from torch.nn.functional import cross_entropy
 
 from sentiment_hf.common.arrow_column import ArrowColumn
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.settings.arguments import RunArguments
 from sentiment_hf.tasks.label_column import Distinct, LabelColumn
-from sentiment_hf.tasks.single_label import SingleLabel
+from sentiment_hf.tasks.single_label import SingleLabel, probability_of
 from sentiment_hf.tasks.task import Predicted
 
 SOURCES = Path(__file__).parents[2] / "sentiment_hf"
@@ -133,11 +134,12 @@ def test_who_is_certain_predicts_the_same():
     assert (TASK.decide(certain) == predictions).all()
 
 
-def test_likelihood_is_of_the_label_and_confidence_of_the_prediction():
+def test_confidence_is_the_probability_of_the_prediction():
     probabilities = np.array([[0.7, 0.2, 0.1], [0.3, 0.3, 0.4]])
     labels, predictions = np.array([1, 2]), np.array([0, 2])
-    assert TASK.likelihood(labels, probabilities).tolist() == [0.2, 0.4]
-    assert TASK.likelihood(predictions, probabilities).tolist() == [0.7, 0.4]
+    confidence, right = TASK.reliability(Predicted(labels, predictions, probabilities))
+    assert confidence.tolist() == [0.7, 0.4]
+    assert right.tolist() == [False, True]
     assert TASK.right(labels, np.stack([predictions, labels])).tolist() == [[False, True], [True, True]]
 
 
@@ -148,12 +150,12 @@ def loss_of(loss, logits: torch.Tensor, labels: torch.Tensor, count: int | None 
     return loss(SimpleNamespace(logits=logits), labels, count)
 
 
-@pytest.mark.parametrize("weights", [None, np.array([0.5, 2.0, 1.25])], ids=["plain", "weighed"])
+@pytest.mark.parametrize("weights", [None, "balanced"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_small_batches_add_up_to_the_loss_and_gradient_of_the_big_one(weights, smoothing):
     logits, labels = (torch.from_numpy(part) for part in rows(23))
     logits = logits.double().requires_grad_()
-    loss = TASK.loss(weights, smoothing)
+    loss = TASK.loss(np.array([0, 0, 0, 1, 2, 2]), RunArguments(class_weights=weights), smoothing)
     big = loss_of(loss, logits, labels)
     # Batches of 7, the last of 2 rows: a mean of their means would be another number.
     small = sum(loss_of(loss, *part, 23) for part in zip(logits.split(7), labels.split(7), strict=True))
@@ -164,19 +166,19 @@ def test_small_batches_add_up_to_the_loss_and_gradient_of_the_big_one(weights, s
 
 def test_the_loss_is_the_cross_entropy_with_weights_that_do_not_cancel():
     logits, labels = torch.tensor([[2.0, -1.0], [0.5, 0.25], [3.0, 1.0]]), torch.tensor([0, 0, 1])
-    task = SingleLabel(("no", "yes"))
-    plain = loss_of(task.loss(None, 0.0), logits, labels)
+    task, of_train = SingleLabel(("no", "yes")), np.array([0, 0, 1])
+    plain = loss_of(task.loss(of_train, RunArguments(), 0.0), logits, labels)
     assert plain.item() == pytest.approx(cross_entropy(logits, labels).item())
     each = cross_entropy(logits, labels, reduction="none")
-    weighed = loss_of(task.loss(np.array([0.75, 1.5]), 0.0), logits, labels)
+    weighed = loss_of(task.loss(of_train, RunArguments(class_weights="balanced"), 0.0), logits, labels)
     assert weighed.item() == pytest.approx((0.75 * (each[0] + each[1]) + 1.5 * each[2]).item() / 3)
-    smoothed = loss_of(task.loss(None, 0.2), logits, labels)
+    smoothed = loss_of(task.loss(of_train, RunArguments(), 0.2), logits, labels)
     assert smoothed.item() == pytest.approx(cross_entropy(logits, labels, label_smoothing=0.2).item())
 
 
 def test_without_weights_and_smoothing_the_loss_is_the_one_of_the_evaluation():
     logits, labels = rows()
-    trained = loss_of(TASK.loss(None, 0.0), *map(torch.from_numpy, (logits, labels)))
+    trained = loss_of(TASK.loss(labels, RunArguments(), 0.0), *map(torch.from_numpy, (logits, labels)))
     assert TASK.evaluation_loss(logits, labels) == pytest.approx(trained.item(), rel=1e-6)
 
 
@@ -252,7 +254,7 @@ def test_the_columns_of_a_predictions_file_are_read_back(scale, tmp_path):
     assert (read.labels == labels).all()
     assert (read.predictions == TASK.decide(logits)).all()
     assert read.probabilities == pytest.approx(TASK.probabilities(logits), abs=5e-4)
-    assert read.rescaled().probabilities.sum(1) == pytest.approx(np.ones(len(labels)))
+    assert TASK.rescaled(read).probabilities.sum(1) == pytest.approx(np.ones(len(labels)))
 
 
 def test_a_column_that_is_missing_is_named():
@@ -266,12 +268,13 @@ def test_renumbered_classes_keep_their_rows_and_names():
     logits, labels = rows()
     before = Predicted(labels, TASK.decide(logits), TASK.probabilities(logits))
     other = SingleLabel(("very/good", "bad", "fair"))
-    after = before.renumbered(TASK.places_in(other.labels))
+    after = TASK.predicted_in(other.labels, before)
+    assert TASK.in_order(other.labels) == other
+    assert (TASK.labels_in(other.labels, labels) == after.labels).all()
     assert other.as_text(after.labels) == TASK.as_text(before.labels)
     assert other.as_text(after.predictions) == TASK.as_text(before.predictions)
-    assert (
-        TASK.likelihood(before.labels, before.probabilities) == other.likelihood(*[after.labels, after.probabilities])
-    ).all()
+    of_label = probability_of(before.labels, before.probabilities)
+    assert (of_label == probability_of(after.labels, after.probabilities)).all()
 
 
 def saved() -> np.ndarray:

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import stats
 from scipy.special import entr
 
+from sentiment_hf.tasks.task import Score
 from sentiment_hf.tasks.terms import confidence_bins, mean_f1
 
 Interval = dict[str, float]
@@ -18,7 +19,7 @@ LEVEL = 0.05
 REPLICATES = 10_000
 
 
-def interval(terms: np.ndarray, share: bool) -> Interval:
+def interval(terms: np.ndarray, score: Score) -> Interval:
     """Mean of (seeds, rows) terms with a 95 % interval over test rows and, with two seeds or more, over seeds.
 
     The interval covers other test rows of the same kind and other seeds of the same recipe. It covers neither another
@@ -29,9 +30,9 @@ def interval(terms: np.ndarray, share: bool) -> Interval:
     The squared standard error is the sum of two: that of the rows, each averaged over the seeds, and that of the mean
     over the seeds. Disagreement of the seeds on single rows counts in both, so the interval is rather too wide.
     Student's t has the degrees of freedom of Welch and Satterthwaite, since two or three seeds say little about their
-    spread. A `share`, a score from 0 to 1, gets the interval of Wilson (1927) with the number of rows that gives this
+    spread. A share, a score from 0 to 1, gets the interval of Wilson (1927) with the number of rows that gives this
     standard error; for the accuracy of one seed this is the ordinary Wilson interval. Any other score has no upper
-    end and gets mean -+ t standard errors, cut at 0.
+    end and gets mean -+ t standard errors, cut at its least value.
     """
     seeds, rows = terms.shape
     mean = float(terms.mean())
@@ -39,10 +40,10 @@ def interval(terms: np.ndarray, share: bool) -> Interval:
     variance = terms.mean(0).var() / rows + of_seeds
     freedom = (seeds - 1) * (variance / of_seeds) ** 2 if of_seeds else np.inf
     t = stats.t.ppf(1 - LEVEL / 2, freedom)
-    if share:
+    if score.share:
         return wilson(mean, mean * (1 - mean) / variance if variance else rows, t)
     half = t * np.sqrt(variance)
-    return {"value": mean, "low": float(max(mean - half, 0)), "high": float(mean + half)}
+    return {"value": mean, "low": float(max(mean - half, score.least)), "high": float(mean + half)}
 
 
 def wilson(share: float, rows: float, t: float) -> Interval:
@@ -53,17 +54,6 @@ def wilson(share: float, rows: float, t: float) -> Interval:
     half = t * np.sqrt(share * (1 - share) / rows + t**2 / (4 * rows**2))
     low, high = (np.array([centre - half, centre + half]) / (1 + t**2 / rows)).tolist()
     return {"value": share, "low": min(max(low, 0.0), share), "high": max(min(high, 1.0), share)}
-
-
-def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> tuple[int, int, float]:
-    """(rows that only the first has right, rows that only the second has, p) of two models, (rows,) true where right.
-
-    The exact test (McNemar 1947) of the hypothesis that on a row that only one classifier has right, each of the two
-    is the right one with probability 1/2.
-    """
-    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
-    p = stats.binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
-    return only_a, only_b, float(p)
 
 
 def f1_difference(labels: np.ndarray, a: np.ndarray, b: np.ndarray, classes: int) -> tuple[Interval, float]:

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sentiment_hf.comparison.statistics.measures import LEVEL, alike, f1_difference, holm, mcnemar, pareto
+from sentiment_hf.comparison.statistics.measures import LEVEL, alike, f1_difference, holm, pareto
 from sentiment_hf.comparison.statistics.methods import SeedSpread, methods_test, shared_spread, shared_test
 from sentiment_hf.comparison.statistics.seeds import Model
-from sentiment_hf.tasks.task import Score
+from sentiment_hf.tasks.task import Predicted, Score, Task
 
 # What a verdict on a pair is about. With one seed nothing is known of what another seed would have given.
 METHODS, TRAINED = "methods", "trained models"
@@ -19,24 +19,22 @@ METHODS, TRAINED = "methods", "trained models"
 class Side:
     """One side of a pair.
 
+    task: of the model.
     terms: (seeds, rows) terms of the ranking score.
-    right: (rows,) bool, the rows that the median seed has right.
+    median: the predictions of the median seed.
     known: whether the terms say how much the seed matters; see `Model.seeds_known`.
     """
 
+    task: Task
     terms: np.ndarray
-    right: np.ndarray
+    median: Predicted
     known: bool
 
     @classmethod
     def of(cls, model: Model, part: str) -> "Side":
         """The side of a model, on the rows of `part`, "validation" or "test"."""
-        median = getattr(model.median, part)
-        return cls(
-            model.terms(model.task.ranking, part),
-            model.task.right(median.labels, median.predictions),
-            model.seeds_known,
-        )
+        terms = model.terms(model.task.ranking, part)
+        return cls(model.task, terms, getattr(model.median, part), model.seeds_known)
 
 
 def verdicts(pairs: Sequence[tuple[Side, Side]], shared: SeedSpread) -> list[dict]:
@@ -49,7 +47,7 @@ def verdicts(pairs: Sequence[tuple[Side, Side]], shared: SeedSpread) -> list[dic
     found, raw = [], []
     for a, b in pairs:
         methods = a.known and b.known
-        only_a, only_b, exact = mcnemar(a.right, b.right)
+        only_a, only_b, exact = a.task.duel(a.median, b.median)
         p = methods_test(a.terms, b.terms) if methods else exact
         raw.append(shared_test(a.terms, b.terms, shared) if methods else exact)
         found.append({"claim": METHODS if methods else TRAINED, "p": p})

@@ -100,8 +100,7 @@ def machine(report: Report) -> str:
 def model_entry(model: Model, rows: TestRows | None) -> dict:
     """The entry of a model: scores, costs, scores of each class, accuracy on parts of the rows."""
     task, tests = model.task, [run.test for run in model.runs]
-    confidence = np.stack([task.likelihood(test.predictions, test.probabilities) for test in tests])
-    right = np.stack([task.right(test.labels, test.predictions) for test in tests])
+    sure = [found for test in tests if (found := task.reliability(test))]
     return (
         {"name": model.name, "kind": model.median.kind, "tuning": model.median.tuning}
         | {"settings": model.median.settings}
@@ -111,7 +110,8 @@ def model_entry(model: Model, rows: TestRows | None) -> dict:
         | model_scores(model)
         | model_costs(model)
         | task.breakdown(model.median.test)
-        | {"reliability": reliability(confidence, right), "curve": logged_curve(model.median)}
+        | {"reliability": reliability(*map(np.stack, zip(*sure, strict=True))) if sure else []}
+        | {"curve": logged_curve(model.median)}
         | {"by_length": by_length(model, rows), "by_column": by_column(model, rows)}
     )
 
@@ -119,7 +119,7 @@ def model_entry(model: Model, rows: TestRows | None) -> dict:
 def model_scores(model: Model) -> dict:
     """The compared scores with their intervals, and the ranking score of each seed."""
     ranking = model.task.ranking
-    found = {score.key: interval(model.terms(score), score.share) for score in model.task.compared}
+    found = {score.key: interval(model.terms(score), score) for score in model.task.compared}
     return found | {f"{ranking.key}_by_seed": model.terms(ranking).mean(1).tolist()}
 
 
@@ -130,7 +130,7 @@ def validation_entry(model: Model) -> dict | None:
     ranking = model.task.ranking
     if not model.has_validation_rows:
         return {"value": model.validation, "low": None, "high": None}
-    return interval(model.terms(ranking, "validation"), ranking.share) | {"value": model.validation}
+    return interval(model.terms(ranking, "validation"), ranking) | {"value": model.validation}
 
 
 def setting_entry(model: Model, shows_test: bool) -> dict:
@@ -236,7 +236,7 @@ def by_column(model: Model, rows: TestRows | None) -> dict[str, list[dict]]:
 def score_of_part(model: Model, part: np.ndarray) -> dict:
     """Number of rows and ranking score where `part`, (rows,) bool, is true."""
     ranking = model.task.ranking
-    return {"rows": int(part.sum()), ranking.key: interval(model.terms(ranking)[:, part], ranking.share)}
+    return {"rows": int(part.sum()), ranking.key: interval(model.terms(ranking)[:, part], ranking)}
 
 
 def learning_curve(groups: list[Model], models: list[Model]) -> list[dict]:
@@ -262,5 +262,5 @@ def curve_name(group: Model, models: list[Model]) -> str:
 def curve_point(group: Model) -> dict:
     """The point of a learning curve: training rows, and the ranking score of a group on test and on validation."""
     ranking = group.task.ranking
-    score = interval(group.terms(ranking), ranking.share)
+    score = interval(group.terms(ranking), ranking)
     return {"train_rows": group.runs[0].train_rows, ranking.key: score, "validation": group.validation}
