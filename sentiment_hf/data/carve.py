@@ -52,10 +52,8 @@ def carve(
         chosen = _random_rows(strata, count, seed)
     rest, part = train.select(~chosen), train.select(chosen)
     never, from_rest, from_part = (task.absent(side.labels) for side in (train, rest, part))
-    missing = [
-        name for name in (*from_rest, *(from_part if needs_all and task.needs_all else ())) if name not in never
-    ]
-    if missing:
+    needed = [*from_rest, *from_part] if needs_all and task.needs_all else from_rest
+    if missing := [name for name in needed if name not in never]:
         counts = task.counted(train.labels)
         rarest = min(missing, key=lambda name: (counts[name], task.labels.index(name)))
         raise InputError(

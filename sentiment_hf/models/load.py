@@ -158,8 +158,8 @@ def refuse_stock_corn(ref: ModelRef, task: Task) -> None:
     """Raise InputError for a head of ordered classes on a model that has no such head."""
     if has_corn_head(task) and ref.model_type not in MODEL_NAMES:
         raise InputError(
-            f"--ordinal_head corn: {ref.name} has a head for classes without an order; give --ordinal_head classes, or "
-            "take a custom model"
+            f"--ordinal_head corn: {ref.name} has a head for classes without an order; give --ordinal_head classes, "
+            "or take a custom model"
         )
 
 

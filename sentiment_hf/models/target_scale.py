@@ -1,4 +1,4 @@
-"""The output layer of a regression: it learns numbers with mean 0 and scale 1, and gives them in the unit of the data."""
+"""The output layer of a regression, which learns numbers with mean 0 and scale 1 and gives them in their own unit."""
 
 import torch
 from peft import PeftModel

@@ -168,7 +168,8 @@ def with_class_order_of(run: Run, first: Run) -> Run:
     names, order = run.task.labels, first.task.labels
     if run.task.name != first.task.name:
         raise InputError(
-            f"{run.folder} is of the task {run.task.name}, {first.folder} of {first.task.name}; compare runs of one task"
+            f"{run.folder} is of the task {run.task.name}, {first.folder} of {first.task.name}; compare runs of one "
+            "task"
         )
     if not run.task.has_labels(order):
         raise InputError(

@@ -1,4 +1,4 @@
-"""The labels of texts that may have several: lists, names with a delimiter between them, or a column for each label."""
+"""The labels of texts that may have several: lists, names with a delimiter between them, or a column for each."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""Scores of texts with several labels over all rows at once. Import this module inside of functions: it is slow to load.
+"""Scores of texts with several labels over all rows at once. Import this module inside of functions: it is slow.
 
 `labels` and `predictions` are (rows, labels) truth values, `probabilities` (rows, labels).
 """
@@ -52,7 +52,7 @@ def full_scores(
 def scores_by_label(
     labels: np.ndarray, probabilities: np.ndarray, predictions: np.ndarray, least: np.ndarray, names: tuple[str, ...]
 ) -> dict[str, dict[str, Any]]:
-    """{label: threshold, precision, recall, F1, average precision, rows, confusion [[without, false], [missed, found]]}."""
+    """{label: its scores, its threshold, and its confusion matrix [[right without, false], [missed, found]]}."""
     found = multilabel_confusion_matrix(labels, predictions)
     return {
         name: label_scores(labels[:, index], probabilities[:, index], found[index])

@@ -1,4 +1,7 @@
-"""Scores of predicted numbers, row by row, as `terms` explains them. `labels` and `predictions` are (rows,) float64."""
+"""Scores of predicted numbers, row by row, as `terms` explains them.
+
+`labels` and `predictions` are (rows,) float64.
+"""
 
 import numpy as np
 
@@ -23,7 +26,7 @@ def determination_terms(labels: np.ndarray, predictions: np.ndarray) -> np.ndarr
 
 
 def rank_correlation_terms(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """(rows,) Spearman's correlation plus the influence of each row on it, with the ranks as given; 0 without spread."""
+    """(rows,) Spearman's correlation plus the influence of each row, with the ranks as given; 0 without spread."""
     from scipy.stats import rankdata
 
     ranks = [rankdata(values) for values in (labels, predictions)]

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Ordinal(SingleLabel):
     """As `SingleLabel`, with classes in their order. The logits are log-probabilities or such without their sum.
 
-    A class whose name is a number has this number as its value, else its place from 0. All classes are numbers or none.
+    The value of a class is its name if all are numbers, else its place from 0.
 
     head: corn for a model that learns of each class but the highest whether a text is above it (Shi et al. 2023);
         classes for one that knows of no order.
@@ -68,7 +68,8 @@ class Ordinal(SingleLabel):
             return task, labels
         if not task.has_labels(order):
             raise InputError(
-                f"--label_order {','.join(order)}: expected each class of {first.name!r} once: {', '.join(task.labels)}"
+                f"--label_order {','.join(order)}: expected each class of {first.name!r} once: "
+                f"{', '.join(task.labels)}"
             )
         return task.in_order(order), {split: task.labels_in(order, ids) for split, ids in labels.items()}
 

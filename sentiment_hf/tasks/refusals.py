@@ -13,6 +13,6 @@ def refuse_flags(run: "RunArguments", task: str, **others: str) -> None:
     for flag, other in others.items():
         if (value := getattr(run, flag)) is not None:
             raise InputError(
-                f"--{flag} {value} is for --task {other}, and the labels are read as {task}; leave it out, or name the "
-                "task by --task"
+                f"--{flag} {value} is for --task {other}, and the labels are read as {task}; leave it out, or add "
+                f"--task {other}"
             )

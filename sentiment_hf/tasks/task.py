@@ -74,8 +74,8 @@ class Task(Protocol):
     """What a label is, and everything that depends on it. A task is made where labels are read.
 
     In all methods `logits` are (rows, outputs) as a model returns them, and `probabilities` (rows, outputs) what
-    `probabilities` makes of them: between 0 and 1, or values of a regression. What `labels` and `predictions` are, each
-    task says: (rows,) class ids, (rows,) numbers or (rows, labels) truth values.
+    `probabilities` makes of them: between 0 and 1, or values of a regression. What `labels` and `predictions` are,
+    each task says: (rows,) class ids, (rows,) numbers or (rows, labels) truth values.
 
     labels: the names of the outputs of a model, in their order.
     name: the value of `task` in report.json, and of --task.
