@@ -308,8 +308,8 @@ def class_log_probabilities(scores: Tensor) -> Tensor:
     """(batch, classes - 1) scores -> (batch, classes) log-probabilities of classes in their order.
 
     The sigmoid of score k, plus a constant, is the probability that a text is above class k if it is not below it, as
-    in CORN (Shi et al. 2023). A text is of class k if it is above all lower ones and not above k, so the cross-entropy of these
-    log-probabilities is the loss of CORN: that of all its yes-or-no questions that arise for a text.
+    in CORN (Shi et al. 2023). A text is of class k if it is above all lower ones and not above k, so the cross-entropy
+    of these log-probabilities is the loss of CORN: that of all its yes-or-no questions that arise for a text.
     """
     # With scores of 0 all classes are equally likely: of the classes from k on, all but one are above k.
     scores = scores + torch.arange(scores.shape[-1], 0, -1, device=scores.device).log()
