@@ -41,13 +41,13 @@ def quadratic_kappa_terms(labels: np.ndarray, predictions: np.ndarray) -> np.nda
     """(rows,) Cohen's kappa with quadratic weights (Cohen 1968) plus the influence of each row on it.
 
     Kappa is 1 minus the mean squared distance of label and prediction, divided by the mean over all pairs of a label
-    and a prediction of any two rows. It is 0 if that mean is 0.
+    and a prediction of any two rows. It is 0 if all labels or all predictions are alike.
     """
+    if min(np.ptp(labels), np.ptp(predictions)) == 0:
+        return np.zeros(len(labels))
     squared = (labels - predictions) ** 2
     y, p = labels.mean(), predictions.mean()
     expected = (labels**2).mean() + (predictions**2).mean() - 2 * y * p
-    if not expected:
-        return np.zeros(len(labels))
     of_rows = labels**2 + predictions**2 - 2 * (labels * p + predictions * y) + 2 * y * p
     observed = squared.mean()
     return 1 - observed / expected - (squared - observed) / expected + observed / expected**2 * (of_rows - expected)
