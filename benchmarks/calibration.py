@@ -16,9 +16,10 @@ import numpy as np
 from scipy import stats
 from scipy.special import ndtri
 
-from sentiment_hf.comparison.statistics.measures import LEVEL, mcnemar
+from sentiment_hf.comparison.statistics.measures import LEVEL
 from sentiment_hf.comparison.statistics.methods import SeedSpread, methods_test, paired_rows
 from sentiment_hf.comparison.statistics.ranking import Side, spread_of, verdicts
+from sentiment_hf.tasks.paired import mcnemar
 
 ROWS, ACCURACY = 25_000, 0.9
 

@@ -15,7 +15,6 @@ from sentiment_hf.comparison.statistics.measures import (
     f1_difference,
     holm,
     interval,
-    mcnemar,
     mean_of,
     most_disputed,
     pareto,
@@ -24,6 +23,8 @@ from sentiment_hf.comparison.statistics.measures import (
     variance_of,
 )
 from sentiment_hf.comparison.statistics.methods import methods_test, shared_spread, shared_test
+from sentiment_hf.tasks.paired import mcnemar
+from sentiment_hf.tasks.single_label import ACCURACY, LOG_LOSS
 from sentiment_hf.tasks.terms import calibration_terms, macro_f1_terms
 
 
@@ -51,7 +52,7 @@ def test_a_bin_holds_its_upper_end():
 
 @pytest.mark.parametrize("right", [0, 1, 150, 200])
 def test_the_interval_of_one_seed_is_that_of_wilson(right):
-    found = interval(np.repeat([[1.0, 0.0]], [right, 200 - right], axis=1), share=True)
+    found = interval(np.repeat([[1.0, 0.0]], [right, 200 - right], axis=1), ACCURACY)
     expected = binomtest(right, 200).proportion_ci(0.95, method="wilson")
     assert found == pytest.approx({"value": right / 200, "low": expected.low, "high": expected.high})
 
@@ -65,11 +66,11 @@ def test_an_interval_over_seeds_by_hand():
     # Student's t at 4 and 5 degrees of freedom is 2.776 and 2.571 by the usual table, and goes with 1 / freedom.
     assert freedom == pytest.approx(4.48, abs=0.01)
     t = 2.571 + (2.776 - 2.571) * (1 / freedom - 1 / 5) / (1 / 4 - 1 / 5)
-    found = interval(terms, share=False)
+    found = interval(terms, LOG_LOSS)
     half = found["high"] - found["value"]
     assert half == pytest.approx(t * variance**0.5, rel=0.003)
     assert (found["value"], found["low"]) == (pytest.approx(0.7), pytest.approx(0.7 - half))
-    within = interval(terms, share=True)
+    within = interval(terms, ACCURACY)
     assert 0 < within["low"] < 0.7 < within["high"] < 1
 
 
@@ -77,7 +78,7 @@ def test_order_of_rows_and_seeds_has_no_say():
     chance = np.random.default_rng(0)
     terms = (chance.random((3, 500)) < 0.9).astype(float)
     mixed = terms[::-1, chance.permutation(500)]
-    assert interval(mixed, share=True) == pytest.approx(interval(terms, share=True))
+    assert interval(mixed, ACCURACY) == pytest.approx(interval(terms, ACCURACY))
     labels, a, b = two_classifiers(300, seed=0)
     order = chance.permutation(300)
     assert f1_difference(labels[order], a[order], b[order], 2) == f1_difference(labels, a, b, 2)
@@ -90,7 +91,7 @@ def test_the_interval_holds_the_truth_in_about_95_of_100_cases(seeds, rows, spre
     for _ in range(400):
         # Some rows are harder, all seeds see the same rows, and each seed has a level of its own; the mean is 0.8.
         difficulty = chance.uniform(0.65, 0.95, rows) + chance.normal(0, spread, (seeds, 1))
-        found = interval((chance.random((seeds, rows)) < difficulty).astype(float), share=True)
+        found = interval((chance.random((seeds, rows)) < difficulty).astype(float), ACCURACY)
         held += found["low"] <= 0.8 <= found["high"]
     assert 0.92 <= held / 400 <= 0.99
 

@@ -1,0 +1,251 @@
+"""Each task goes the whole way with each model: run, predict, ensemble, and pipeline() without our packages."""
+
+import json
+import os
+import random
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from helpers import OTHER, is_json, read_report, save_bert, write_csv
+from transformers import AutoModelForSequenceClassification
+
+from sentiment_hf import api
+from sentiment_hf.cli import ensemble_command, predict_command, run_command
+from sentiment_hf.inference.scorer import load_scorer
+from sentiment_hf.runs.finished import load_runs
+from sentiment_hf.runs.run import run
+from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.settings.run_flags import parse_run
+
+STARS = ("awful", "bad", "fair", "good", "great")
+ASPECTS = {"food": ("soup", "meal"), "service": ("waiter", "staff"), "price": ("cheap", "dear")}
+FLAGS = {
+    "multi_label": ["--label_delimiter", "|"],
+    "regression": ["--task", "regression", "--label_column_name", "price"],
+    "ordinal": ["--task", "ordinal", "--label_column_name", "stars"],
+}
+NEURAL = ("custom-ngram", "custom-gru", "full", "head", "lora")
+BASELINES = dict.fromkeys(FLAGS, "baseline-logistic-regression-tfidf") | {"regression": "baseline-ridge-tfidf"}
+RANKED = {"multi_label": "f1_macro", "regression": "rmse", "ordinal": "quadratic_kappa"}
+
+# Classifies the texts by each folder and prints {folder: {label: score}} for each text.
+PIPELINE = """
+import json, sys
+sys.modules["custom_models"] = sys.modules["sentiment_hf"] = None
+from transformers import pipeline
+found = {}
+for folder in sys.argv[2:]:
+    classify = pipeline("text-classification", folder, trust_remote_code=True, device="cpu")
+    rows = classify(json.loads(sys.argv[1]), top_k=None)
+    found[folder] = [{one["label"]: one["score"] for one in row} for row in rows]
+print(json.dumps(found))
+"""
+
+
+def row_of(task: str, chance: random.Random) -> tuple[str, str]:
+    """(text, label): some words that say nothing, and some that say the label."""
+    words = chance.choices([word for word in OTHER if word != "soup"], k=chance.randint(2, 6))
+    if task == "multi_label":
+        label = [aspect for aspect in ASPECTS if chance.random() < 0.4]
+        words += [chance.choice(ASPECTS[aspect]) for aspect in label]
+        return " ".join(words), "|".join(label)
+    stars = chance.randint(1, 5)
+    words += [STARS[stars - 1]] * 2
+    chance.shuffle(words)
+    return " ".join(words), str(stars) if task == "ordinal" else f"{1000 + 25.5 * stars:g}"
+
+
+@pytest.fixture(scope="module", params=FLAGS)
+def made(request, tmp_path_factory) -> tuple[str, Path, Path]:
+    """(task, folder of the data, folder of a run with each kind of model)."""
+    task, home = request.param, tmp_path_factory.mktemp(request.param)
+    column = {"multi_label": "label", "regression": "price", "ordinal": "stars"}[task]
+    for seed, (split, rows) in enumerate({"train": 120, "validation": 40, "test": 50}.items()):
+        chance = random.Random(seed)
+        write_csv(home / "data" / f"{split}.csv", [row_of(task, chance) for _ in range(rows)], ("text", column))
+    save_bert(home / "bert", home / "data", initializer_range=0.3)
+    for kind in NEURAL:
+        run(parse_run(neural(task, home, kind)))
+    run(parse_run([*files(task, home), "--model", BASELINES[task], "--output_dir", str(home / "baseline")]))
+    members = [str(home / name) for name in ("custom-ngram", "custom-gru", "baseline")]
+    assert ensemble_command([*members, "--output_dir", str(home / "ensemble")]) == 0
+    return task, home / "data", home
+
+
+def files(task: str, home: Path) -> list[str]:
+    """The flags of the data."""
+    parts = [
+        word
+        for split in ("train", "validation", "test")
+        for word in (f"--{split}_file", str(home / "data" / f"{split}.csv"))
+    ]
+    return [*parts, *FLAGS[task], "--num_cpu_threads", "1", "--disable_tqdm", "true"]
+
+
+def neural(task: str, home: Path, kind: str) -> list[str]:
+    """The command line of a run with a custom model, or with a BERT by this tuning."""
+    words = [*files(task, home), "--output_dir", str(home / kind), "--num_train_epochs", "6", "--warmup_steps", "0"]
+    words += ["--learning_rate", "0.03", "--per_device_train_batch_size", "16"]
+    if kind in ("full", "head", "lora"):
+        head = ["--ordinal_head", "classes"] if task == "ordinal" else []
+        return [*words, "--model", str(home / "bert"), "--tuning", kind, *head]
+    tiny = ["embedding_size=16", "hidden_size=16"] if kind == "custom-gru" else ["num_buckets=999"]
+    return [*words, "--model", kind, "--min_frequency", "1", "--model_config", "dropout=0", *tiny]
+
+
+def test_a_model_learns_and_its_report_says_of_what_task_it_is(made):
+    task, _, home = made
+    for kind in (*NEURAL, "baseline", "ensemble"):
+        report = read_report(home / kind)
+        assert report["task"] == task
+        assert is_json(report)
+        score = report["test"][RANKED[task]]
+        if kind in ("custom-ngram", "custom-gru", "baseline", "ensemble"):
+            assert score > 0.7 if task != "regression" else score < 20, (kind, score)
+
+
+def test_predict_gives_what_the_run_has_scored(made):
+    _, data, home = made
+    texts = [text for text, _ in rows_of(data / "test.csv")]
+    for kind in (*NEURAL, "baseline", "ensemble"):
+        (known,) = load_runs([home / kind])
+        scorer = load_scorer(ModelRef.in_folder(home / kind, trust_remote_code=True))
+        assert scorer.task == known.task
+        assert scorer.task.settings == known.task.settings
+        scored = scorer.classify(texts, 16)
+        assert scored == pytest.approx(known.test.probabilities, rel=2e-3, abs=2e-3), kind
+        assert scorer.task.decide(scored) == pytest.approx(known.test.predictions, rel=1e-4), kind
+
+
+def rows_of(path: Path) -> list[list[str]]:
+    return [line.rsplit(",", 1) for line in path.read_text().splitlines()[1:]]
+
+
+def test_predict_adds_the_columns_of_the_task_to_a_file(made, tmp_path, capsys):
+    task, data, home = made
+    columns = {
+        "multi_label": ["prediction", "probability_cheap"],
+        "regression": ["prediction"],
+        "ordinal": ["prediction", "expected_value", *(f"probability_{star}" for star in range(1, 6))],
+    }
+    columns["multi_label"] = ["prediction", *(f"probability_{label}" for label in sorted(ASPECTS))]
+    for kind in ("custom-gru", "lora", "baseline", "ensemble"):
+        output = tmp_path / f"{kind}.parquet"
+        words = [str(home / kind), "--file", str(data / "test.csv"), "--output", str(output), "--trust_remote_code"]
+        assert predict_command(words) == 0
+        table = pq.read_table(output)
+        assert table.column_names[2:] == columns[task]
+        assert str(table.schema.field("prediction").type) == ("double" if task == "regression" else "string")
+        assert predict_command([str(home / kind), "the meal was great", "--trust_remote_code"]) == 0
+        *answer, text = capsys.readouterr().out.rstrip("\n").split("\t")
+        assert text == "the meal was great"
+        assert len(answer) == {"multi_label": 2, "regression": 1, "ordinal": 3}[task]
+        (one,) = api.predict(load_scorer(ModelRef.in_folder(home / kind, trust_remote_code=True)), [text])
+        keys = {"multi_label": "labels scores", "regression": "value", "ordinal": "label score scores expected_value"}
+        assert list(one) == keys[task].split()
+
+
+def test_pipeline_gives_the_outputs_of_the_task_without_our_packages(made, tmp_path):
+    _, data, home = made
+    texts = [text for text, _ in rows_of(data / "test.csv")][:7]
+    folders = [str(home / kind) for kind in NEURAL if kind != "lora"]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [sys.executable, "-c", PIPELINE, json.dumps(texts), *folders]
+    done = subprocess.run(
+        command, cwd=tmp_path, env=environment | {"HF_HOME": str(tmp_path)}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    for folder, rows in json.loads(done.stdout).items():
+        scorer = load_scorer(ModelRef.in_folder(Path(folder), trust_remote_code=True))
+        theirs = np.array([[row[label] for label in scorer.task.labels] for row in rows])
+        assert theirs == pytest.approx(scorer.classify(texts, 7), rel=1e-5, abs=1e-5), folder
+
+
+def test_a_card_says_the_scores_and_the_labels_of_its_task(made):
+    task, _, home = made
+    header = {"multi_label": "| label | threshold |", "regression": "| RMSE |", "ordinal": "| quadratic kappa |"}
+    for kind in NEURAL:
+        card = (home / kind / "README.md").read_text()
+        assert header[task] in card
+
+
+def test_a_finished_run_is_not_made_again_and_another_flag_of_the_task_is_another_run(made, caplog, capsys):
+    task, _, home = made
+    before = (home / "custom-gru" / "model.safetensors").stat().st_mtime_ns
+    assert run_command(neural(task, home, "custom-gru")) == 0
+    assert "holds this run already" in caplog.text + capsys.readouterr().err
+    flag = {
+        "multi_label": "pos_weight balanced",
+        "regression": "regression_loss huber",
+        "ordinal": "ordinal_head classes",
+    }
+    name, value = flag[task].split()
+    assert run_command([*neural(task, home, "custom-gru"), f"--{name}", value]) == 2
+    assert name in capsys.readouterr().err
+    assert (home / "custom-gru" / "model.safetensors").stat().st_mtime_ns == before
+
+
+def test_training_goes_on_from_a_model_of_the_same_task_with_its_head(made, tmp_path):
+    task, _, home = made
+    words = neural(task, home, "full")
+    words[words.index("--model") + 1] = str(home / "full")
+    words += ["--output_dir", str(tmp_path / "on"), "--learning_rate", "0", "--num_train_epochs", "1"]
+    before, after = read_report(home / "full"), run(parse_run(words)).as_json()
+    for name in ("loss", RANKED[task]):
+        assert after["test"][name] == pytest.approx(before["test"][name], rel=1e-4), name
+
+
+def test_a_model_is_scored_again_without_training(made, tmp_path, capsys):
+    task, _, home = made
+    words = [
+        *files(task, home),
+        "--do_predict",
+        "--model",
+        str(home / "full"),
+        "--output_dir",
+        str(tmp_path / "scored"),
+    ]
+    if task == "ordinal":
+        words += ["--ordinal_head", "classes"]
+    before, after = read_report(home / "full"), run(parse_run(words)).as_json()
+    for name in ("loss", RANKED[task]):
+        assert after["test"][name] == pytest.approx(before["test"][name], rel=1e-5), name
+
+
+def test_a_head_for_another_task_is_refused_by_what_it_is_for(made, tmp_path, capsys):
+    task, _, home = made
+    other = next(name for name in FLAGS if name != task)
+    chance = random.Random(5)
+    column = {"multi_label": "label", "regression": "price", "ordinal": "stars"}[other]
+    for split in ("train", "validation", "test"):
+        write_csv(tmp_path / "data" / f"{split}.csv", [row_of(other, chance) for _ in range(40)], ("text", column))
+    words = [
+        *files(other, tmp_path),
+        "--do_predict",
+        "--model",
+        str(home / "full"),
+        "--output_dir",
+        str(tmp_path / "o"),
+    ]
+    assert run_command(words) == 2
+    error = capsys.readouterr().err
+    assert "its head is for" in error
+    assert "train it with a new head" in error
+
+
+def test_the_config_of_a_model_names_its_task(made):
+    task, _, home = made
+    kinds = {"multi_label": "multi_label_classification", "regression": "regression"}
+    for kind in NEURAL:
+        folder = home / kind
+        if kind == "lora":
+            saved = json.loads((folder / "labels.json").read_text())
+            assert saved["task"] == task
+            continue
+        config = AutoModelForSequenceClassification.from_pretrained(folder, trust_remote_code=True).config
+        assert config.problem_type == kinds.get(task, "single_label_classification")
+        assert config.task_settings["task"] == task
