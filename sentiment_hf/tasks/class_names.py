@@ -57,9 +57,9 @@ def refuse_regression(column: LabelColumn, names: set[str]) -> None:
     if len(names) > MOST_DECIMALS and all(map(is_number, names)) and any("." in name for name in names):
         shown = ", ".join(sorted_names(names)[:3])
         raise InputError(
-            f"{column.source}: {column.name!r} holds {len(names)} different numbers with decimals ({shown}, ...): a "
-            f"regression. Expected classes, and at most {MOST_DECIMALS} if they are decimals; round them, or choose "
-            "another column by --label_column_name."
+            f"{column.source}: {column.name!r} holds {len(names)} different numbers with decimals ({shown}, ...), as "
+            f"for a regression, --task regression. Or choose another column by --label_column_name; of classes at most "
+            f"{MOST_DECIMALS} may be decimals."
         )
 
 

@@ -133,9 +133,9 @@ def refuse_new_labels(column: LabelColumn, names: Sequence[str], known: set[str]
 
 
 def written(names: Sequence[str], members: np.ndarray) -> Iterator[str]:
-    """For each row of (rows, labels) truth values, the names of its labels with `BETWEEN` between them."""
+    """For each row of (rows, labels) truth values, the sorted names of its labels with `BETWEEN` between them."""
     for row in members:
-        yield BETWEEN.join(names[index] for index in np.flatnonzero(row))
+        yield BETWEEN.join(sorted(names[index] for index in np.flatnonzero(row)))
 
 
 def read_written(names: Sequence[str], texts: Sequence[str]) -> np.ndarray:
