@@ -58,8 +58,8 @@ def refuse_regression(column: LabelColumn, names: set[str]) -> None:
         shown = ", ".join(sorted_names(names)[:3])
         raise InputError(
             f"{column.source}: {column.name!r} holds {len(names)} different numbers with decimals ({shown}, ...), as "
-            f"for a regression, --task regression. Or choose another column by --label_column_name; of classes at most "
-            f"{MOST_DECIMALS} may be decimals."
+            "for a regression, --task regression. Or choose another column by --label_column_name; of classes at "
+            f"most {MOST_DECIMALS} may be decimals."
         )
 
 
