@@ -13,7 +13,7 @@ from faults.fault import SURVIVED, Fault, run_again, verdict
 from faults.ground import Ground
 from faults.programs import Program
 from faults.shot import kill_after, kill_at_write, shoot
-from faults.variants import lora, two_processes, variant, workers
+from faults.variants import lora, task, two_processes, variant, workers
 
 SHOTS, WHOLE = 50, 8
 
@@ -70,7 +70,7 @@ def whole_program(shots: int, ground: Ground, home: Path) -> Iterator[str]:
 
 
 def faults(shots: int) -> list[Fault]:
-    """Eight rows; a start of the whole program takes ten times as long as a fork, so that one has few shots."""
+    """Eleven rows; a start of the whole program takes ten times as long as a fork, so that one has few shots."""
     rows = [("K1", "SIGKILL", signal.SIGKILL), ("K3", "SIGTERM", signal.SIGTERM), ("K4", "SIGINT", signal.SIGINT)]
     found = [
         Fault(id, f"{name} twice at random moments", SURVIVED, partial(at_random, signum, shots))
@@ -83,6 +83,9 @@ def faults(shots: int) -> list[Fault]:
         ("K6", "a LoRA run", lora),
         ("K7", "a run with data workers", workers),
         ("K8", "two processes", two_processes),
+        ("K9a", "a run of several labels", task("several labels")),
+        ("K9b", "a regression", task("numbers")),
+        ("K9c", "a run of ordered classes", task("stars")),
     ]
     for id, what, make in others:
         check = partial(of_variant, make, min(shots, WHOLE))

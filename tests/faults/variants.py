@@ -1,4 +1,4 @@
-"""Runs other than the usual one, to be killed as well: adapters of a stock checkpoint, data workers, two processes."""
+"""Runs other than the usual one, to be killed as well: adapters, data workers, two processes, tasks."""
 
 import os
 import socket
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from helpers import save_bert
 
+from faults.everyday.tasks import table
 from faults.ground import Ground, result
 from faults.programs import Program
 from faults.shot import shoot
@@ -56,6 +57,22 @@ def two_processes(ground: Ground, home: Path) -> Program:
         return code
 
     return Program("two processes", main, ground.program.argv)
+
+
+def task(name: str) -> Callable[[Ground, Path], Program]:
+    """A run of another task, on data of its own."""
+    cells, flags = {
+        "several labels": (["food|price", "", "food"], ["--label_delimiter", "|"]),
+        "numbers": (["1.5", "2.5", "4"], ["--task", "regression"]),
+        "stars": (["1", "5", "3"], ["--task", "ordinal"]),
+    }[name]
+
+    def make(ground: Ground, home: Path) -> Program:
+        for part in ("train", "validation", "test"):
+            table(home / "data" / f"{part}.csv", cells, count=40)
+        return Program(name, run_command, lambda _, output: [*ground.program.argv(home / "data", output), *flags])
+
+    return make
 
 
 def variant(make: Callable[[Ground, Path], Program], ground: Ground, home: Path) -> Ground:
