@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from helpers import OTHER, is_json, read_report, save_bert, write_csv
+import torch
+from helpers import OTHER, is_json, read_report, save_bert, weights, write_csv
 from transformers import AutoModelForSequenceClassification
 
 from sentiment_hf import api
@@ -67,7 +68,7 @@ def made(request, tmp_path_factory) -> tuple[str, Path, Path]:
     for seed, (split, rows) in enumerate({"train": 120, "validation": 40, "test": 50}.items()):
         chance = random.Random(seed)
         write_csv(home / "data" / f"{split}.csv", [row_of(task, chance) for _ in range(rows)], ("text", column))
-    save_bert(home / "bert", home / "data", initializer_range=0.3)
+    save_bert(home / "bert", home / "data", initializer_range=0.3, hidden_dropout_prob=0.0)
     for kind in NEURAL:
         run(parse_run(neural(task, home, kind)))
     run(parse_run([*files(task, home), "--model", BASELINES[task], "--output_dir", str(home / "baseline")]))
@@ -235,6 +236,22 @@ def test_a_head_for_another_task_is_refused_by_what_it_is_for(made, tmp_path, ca
     error = capsys.readouterr().err
     assert "its head is for" in error
     assert "train it with a new head" in error
+
+
+@pytest.mark.parametrize("kind", ["custom-gru", "full"])
+def test_small_batches_train_what_a_big_one_trains(made, tmp_path, kind):
+    """The library's own losses of several labels and of numbers would grow with --gradient_accumulation_steps."""
+    task, _, home = made
+    found = []
+    for batch in (16, 4):
+        words = [*neural(task, home, kind), "--output_dir", str(tmp_path / str(batch)), "--num_train_epochs", "1"]
+        words += ["--per_device_train_batch_size", str(batch), "--gradient_accumulation_steps", str(16 // batch)]
+        words += ["--optim", "sgd", "--learning_rate", "0.1"]
+        run(parse_run(words))
+        found.append(weights(tmp_path / str(batch)))
+    assert not torch.equal(found[0]["classifier.weight"], weights(home / kind)["classifier.weight"])
+    for name, weight in found[0].items():
+        torch.testing.assert_close(found[1][name], weight, rtol=1e-3, atol=1e-4, msg=name)
 
 
 def test_the_config_of_a_model_names_its_task(made):

@@ -22,6 +22,12 @@ from sentiment_hf.training.processes import use_all_cores
 EXACT = ("embedding_size=8", "hidden_size=8", "dropout=0", "embedding_dropout=0")
 
 
+OTHER_TASKS = {
+    "multi_label": (("food|price", "price"), ["--label_delimiter", "|"]),
+    "regression": (("1200.5", "1350"), ["--task", "regression"]),
+    "ordinal": (("1", "5"), ["--task", "ordinal"]),
+}
+
 MODULE = [sys.executable, "-m", "accelerate.commands.launch"]
 
 
@@ -46,13 +52,24 @@ run_main(last)
 
 
 def runs(data: Path, folder: Path, base: Path, batch: int) -> dict[str, list[str]]:
-    """Command lines by name: a custom model, a stock one, and an adapter of the stock one, merged at the end."""
+    """Command lines by name: a custom model, a stock one, an adapter of it, merged at the end, and the other tasks."""
     more = ["--learning_rate", 0.02, "--logging_steps", 1, "--per_device_train_batch_size", batch]
     return {
         "custom": flags(data, folder / "custom", *more, settings=EXACT),
         "stock": flags(data, folder / "stock", *more, model=base, settings=()),
         "lora": flags(data, folder / "lora", *more, "--tuning", "lora", "--merge_adapter", model=base, settings=()),
+    } | {
+        name: flags(with_labels(data, folder.parent / name, *labels), folder / name, *more, *task, settings=EXACT)
+        for name, (labels, task) in OTHER_TASKS.items()
     }
+
+
+def with_labels(data: Path, folder: Path, negative: str, positive: str) -> Path:
+    """The same data with other labels."""
+    folder.mkdir(exist_ok=True)
+    for file in data.glob("*.csv"):
+        (folder / file.name).write_text(file.read_text().replace("negative", negative).replace("positive", positive))
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +90,7 @@ def two_and_one(data, tmp_path_factory) -> tuple[Path, Path, str]:
     return folder / "two", folder / "one", done.stdout
 
 
-@pytest.mark.parametrize("name", ["custom", "stock", "lora"])
+@pytest.mark.parametrize("name", ["custom", "stock", "lora", *OTHER_TASKS])
 def test_two_processes_train_and_score_as_one_does(two_and_one, name):
     two, one = (read_report(folder / name) for folder in two_and_one[:2])
     assert (one["processes"], two["processes"]) == (1, 2)
@@ -84,7 +101,7 @@ def test_two_processes_train_and_score_as_one_does(two_and_one, name):
         torch.testing.assert_close(found[weight], tensor, rtol=0, atol=2e-5, msg=weight)
     for split in ("validation", "test"):
         assert two[split]["rows"] == one[split]["rows"]
-        assert two[split]["confusion"] == one[split]["confusion"]
+        assert two[split].get("confusion") == one[split].get("confusion")
         assert two[split]["loss"] == pytest.approx(one[split]["loss"], abs=1e-4)
     # Two lines a run, by the first process only.
     assert two_and_one[2].count("macro F1") == 6
