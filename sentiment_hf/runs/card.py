@@ -174,8 +174,11 @@ def introduction_section(report: Report) -> str:
 def usage_section(report: Report, adapter: bool) -> str:
     """The section with code that classifies a text, and how its result differs from training or `predict`."""
     own_code = report.model_type in MODEL_NAMES
-    snippet = adapter_snippet(report, own_code) if adapter else pipeline_snippet(own_code)
+    task = report.as_task()
+    snippet = adapter_snippet(report, own_code) if adapter else pipeline_snippet(own_code, task.pipeline_arguments)
     notes = [f"As in training, texts are cut to {report.max_seq_length} tokens, and `<br />` is read as a space."]
+    if task.pipeline_note and not adapter:
+        notes.append(task.pipeline_note)
     if report.truncation == "head-tail":
         notes.append(
             "In training the middle of a longer text was left out, a quarter of the tokens kept from its head and the "
@@ -189,14 +192,14 @@ def usage_section(report: Report, adapter: bool) -> str:
     return f"## Use\n\n```python\n{snippet}\n```\n\n{' '.join(notes)}\n"
 
 
-def pipeline_snippet(own_code: bool) -> str:
-    """The code for a complete checkpoint."""
+def pipeline_snippet(own_code: bool, arguments: str) -> str:
+    """The code for a complete checkpoint; `arguments` follow the text."""
     trust = ", trust_remote_code=True" if own_code else ""
     return f"""from transformers import pipeline
 
 {LOCAL}
 classifier = pipeline("text-classification", model_id, revision=revision{trust})
-print(classifier({json.dumps(WIDGET[0])}, truncation=True))"""
+print(classifier({json.dumps(WIDGET[0])}{arguments}, truncation=True))"""
 
 
 def adapter_snippet(report: Report, own_code: bool) -> str:

@@ -82,6 +82,11 @@ class MultiLabel:
         ("loss", "Loss"),
     )
     hub_metrics: ClassVar[tuple[str, ...]] = ("accuracy", "f1")
+    pipeline_arguments: ClassVar[str] = ", top_k=None"
+    pipeline_note: ClassVar[str] = (
+        "`pipeline()` gives each label its own probability and does not know from which on a text has the label: the "
+        "thresholds stand below, and in `config.task_settings`. `sentiment-hf predict` knows them."
+    )
     score_header: ClassVar[tuple[str, ...]] = (
         *("subset accuracy", "95 % interval", "macro F1", "micro F1", "sample F1", "loss", "rows"),
     )

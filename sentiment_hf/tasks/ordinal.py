@@ -44,6 +44,10 @@ class Ordinal(SingleLabel):
         ("loss", "Loss"),
     )
     hub_metrics: ClassVar[tuple[str, ...]] = ("accuracy", "mae")
+    pipeline_note: ClassVar[str] = (
+        "The softmax of the logits are the probabilities of the classes; `sentiment-hf predict` gives their expected "
+        "value, too, if they are numbers."
+    )
     score_header: ClassVar[tuple[str, ...]] = (
         *("quadratic kappa", "95 % interval", "MAE", "within one", "accuracy", "loss", "rows"),
     )

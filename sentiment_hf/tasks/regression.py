@@ -73,6 +73,8 @@ class Regression:
     hub_type: ClassVar[str] = "text-classification"
     hub_scores: ClassVar[tuple[tuple[str, str], ...]] = (("rmse", "RMSE"), ("mae", "MAE"), ("r2", "R2"))
     hub_metrics: ClassVar[tuple[str, ...]] = ("rmse", "mae")
+    pipeline_arguments: ClassVar[str] = ""
+    pipeline_note: ClassVar[str] = "What `pipeline()` calls the score is the number, in the unit of the data."
     score_header: ClassVar[tuple[str, ...]] = ("RMSE", "95 % interval", "MAE", "R²", "Spearman", "rows")
 
     @classmethod

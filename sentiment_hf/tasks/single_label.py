@@ -95,6 +95,8 @@ class SingleLabel:
         ("loss", "Loss"),
     )
     hub_metrics: ClassVar[tuple[str, ...]] = ("accuracy", "f1")
+    pipeline_arguments: ClassVar[str] = ""
+    pipeline_note: ClassVar[str] = ""
     score_header: ClassVar[tuple[str, ...]] = ("accuracy", "95 % interval", "macro F1", "loss", "rows")
 
     @classmethod

@@ -92,6 +92,8 @@ class Task(Protocol):
     hub_type: the name of the task on the Hub.
     hub_scores: (key in report.json, name on the Hub) of each score in the metadata of a model card.
     hub_metrics: the metrics in the metadata of a model card.
+    pipeline_arguments: what `pipeline()` of the library wants besides the text to give all that the model says.
+    pipeline_note: a sentence of the model card on what `pipeline()` gives; "" if it gives what everyone expects.
     score_header: the header of the table of scores in a model card, without the column of the part.
     """
 
@@ -110,6 +112,8 @@ class Task(Protocol):
     hub_type: ClassVar[str]
     hub_scores: ClassVar[tuple[tuple[str, str], ...]]
     hub_metrics: ClassVar[tuple[str, ...]]
+    pipeline_arguments: ClassVar[str]
+    pipeline_note: ClassVar[str]
     score_header: ClassVar[tuple[str, ...]]
 
     @property

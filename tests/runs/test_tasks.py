@@ -1,8 +1,10 @@
 """Each task goes the whole way with each model: run, predict, ensemble, and pipeline() without our packages."""
 
+import ast
 import json
 import os
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -172,6 +174,23 @@ def test_a_card_says_the_scores_and_the_labels_of_its_task(made):
     for kind in NEURAL:
         card = (home / kind / "README.md").read_text()
         assert header[task] in card
+
+
+def test_the_code_of_a_card_gives_the_outputs_of_the_task(made, monkeypatch, capsys):
+    task, _, home = made
+    for kind in ("custom-gru", "full", "lora"):
+        monkeypatch.chdir(home / kind)
+        (code,) = re.findall(r"```python\n(.*?)```", Path("README.md").read_text(), re.S)
+        capsys.readouterr()
+        exec(code, {})
+        printed = ast.literal_eval(capsys.readouterr().out.strip())
+        labels = read_report(home / kind)["labels"]
+        if kind == "lora":
+            kinds = {"multi_label": list, "regression": float, "ordinal": (int, str)}
+            assert isinstance(printed, kinds[task])
+        else:
+            expected = set(labels) if task == "multi_label" else {printed[0]["label"]}
+            assert {one["label"] for one in printed} == expected <= set(labels)
 
 
 def test_a_finished_run_is_not_made_again_and_another_flag_of_the_task_is_another_run(made, caplog, capsys):
