@@ -20,7 +20,10 @@ from sentiment_hf.comparison.statistics.measures import LEVEL
 from sentiment_hf.comparison.statistics.methods import SeedSpread, methods_test, paired_rows
 from sentiment_hf.comparison.statistics.ranking import Side, spread_of, verdicts
 from sentiment_hf.tasks.paired import mcnemar
+from sentiment_hf.tasks.single_label import SingleLabel
+from sentiment_hf.tasks.task import Predicted
 
+TASK = SingleLabel(("wrong", "right"))
 ROWS, ACCURACY = 25_000, 0.9
 
 # Shares of the variance of the difficulty of a row: of all methods, of the method, of the run.
@@ -62,6 +65,12 @@ def share_called_different(
     return float(np.mean([test(*runs_right(chance, seeds, spreads, accuracies, rows)) < LEVEL for _ in range(rounds)]))
 
 
+def predicted(right: np.ndarray) -> Predicted:
+    """Predictions that are right where (rows,) `right` is true."""
+    rows = len(right)
+    return Predicted(np.ones(rows, int), right.astype(int), np.full((rows, 2), 0.5))
+
+
 def share_of_pages_with_a_difference(rounds: int, methods: int = 12, rows: int = ROWS) -> float:
     """The share of pages of equal methods with three seeds each on which any pair differs."""
     chance = np.random.default_rng(0)
@@ -69,7 +78,7 @@ def share_of_pages_with_a_difference(rounds: int, methods: int = 12, rows: int =
     alarms = 0
     for _ in range(rounds):
         drawn = runs_right(chance, (3,) * methods, spreads, (ACCURACY,) * methods, rows)
-        sides = [Side(right.astype(float), right[0], True) for right in drawn]
+        sides = [Side(TASK, right.astype(float), predicted(right[0]), True) for right in drawn]
         judged = verdicts(list(itertools.combinations(sides, 2)), spread_of(sides))
         alarms += any(pair["differs"] for pair in judged)
     return alarms / rounds

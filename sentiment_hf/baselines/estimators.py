@@ -116,6 +116,8 @@ BASELINES = {
     "baseline-ridge-tfidf": ridge_tfidf,
     "baseline-svr-tfidf": svr_tfidf,
 }
+# Those that learn numbers; all others learn classes.
+FOR_NUMBERS = ("baseline-ridge-tfidf", "baseline-svr-tfidf")
 
 
 def bag_of_words(tokens: Tokens) -> Pipeline:

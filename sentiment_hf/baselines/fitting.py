@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
-from sklearn.base import BaseEstimator, ClassifierMixin, clone, is_regressor
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.dummy import DummyClassifier
@@ -18,8 +18,9 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
-from sentiment_hf.baselines.estimators import BASELINES, Baseline
+from sentiment_hf.baselines.estimators import BASELINES, FOR_NUMBERS, Baseline
 from sentiment_hf.baselines.features import LexiconScores, Tokens, vader_analyzer
+from sentiment_hf.baselines.outputs import logits_of, outputs_of
 from sentiment_hf.baselines.storage import save_baseline
 from sentiment_hf.common.errors import InputError, extra_explained
 from sentiment_hf.common.profile import station
@@ -100,18 +101,25 @@ def prepare_baseline(spec: RunSpec, splits: Splits, processes: int) -> Baseline:
             f"--model {name} is fitted by one process, and {processes} were started; start it by "
             "`python scripts/run.py`"
         )
+    refuse_other_task(name, splits.task)
     with extra_explained("baselines"):
         import skops.io  # noqa: F401  needed after the fit; a missing package is reported before it
     if name == "baseline-lexicon":
         vader_analyzer()
     baseline = BASELINES[name](Tokens(spec.tokenizer.tokenizer, spec.tokenizer.lowercase), spec.training["seed"])
-    if is_regressor(baseline.classifier) != (splits.task.name == Regression.name):
-        fit = [known for known, make in BASELINES.items() if is_regressor(make(Tokens(), 0).classifier)]
-        wanted = "is for numbers (--task regression)" if name in fit else f"is for classes; for numbers take {fit[0]}"
-        raise InputError(f"--model {name} {wanted}, and the task is {splits.task.name}")
     if isinstance(baseline.classifier, LinearSVC):
         refuse_lacking_class(splits, name)
     return baseline.one_vs_rest() if splits.task.name == MultiLabel.name else baseline
+
+
+def refuse_other_task(name: str, task: Task) -> None:
+    """Raise InputError if the baseline learns classes and the labels are numbers, or the other way."""
+    for_numbers = name in FOR_NUMBERS
+    if for_numbers != (task.name == Regression.name):
+        wanted = (
+            "numbers (--task regression)" if for_numbers else f"classes; for numbers take {', '.join(FOR_NUMBERS)}"
+        )
+        raise InputError(f"--model {name} is for {wanted}, and the task is {task.name}")
 
 
 def refuse_lacking_class(splits: Splits, name: str) -> None:
@@ -227,18 +235,6 @@ def validation_score(
     """The `metric` of a fitted classifier on (rows, features) and (rows,) class ids."""
     logits = logits_of(task, outputs_of(classifier, held_out))
     return task.evaluation_loss(logits, labels) if metric == "loss" else task.logged(logits, labels)[metric]
-
-
-def outputs_of(estimator: BaseEstimator, inputs: list[str] | csr_array) -> np.ndarray:
-    """(rows, outputs) probabilities, or (rows, 1) numbers."""
-    if hasattr(estimator, "predict_proba"):
-        return estimator.predict_proba(inputs)
-    return estimator.predict(inputs)[:, None]
-
-
-def logits_of(task: Task, probabilities: np.ndarray) -> np.ndarray:
-    """(rows, outputs) logits with these probabilities; 0 is replaced by the smallest normal float64, 2e-308."""
-    return task.logits(probabilities, np.finfo(np.float64).tiny)
 
 
 def calibrate(

@@ -68,7 +68,7 @@ def load_scorer(ref: ModelRef, device: str | None = None) -> Scorer:
         return ensemble_scorer(ref, device)
     # Each kind needs other packages. They are imported only for that kind, and after the checks that do without them.
     if ref.kind is Kind.BASELINE:
-        from sentiment_hf.baselines.fitting import outputs_of
+        from sentiment_hf.baselines.outputs import outputs_of
         from sentiment_hf.baselines.storage import load_baseline
 
         estimator, task = load_baseline(ref)

@@ -30,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from skops import io
 
-from sentiment_hf.baselines import BASELINES
+from sentiment_hf.baselines import BASELINES, FOR_NUMBERS
 from sentiment_hf.baselines.features import LogCountRatio, NGrams, Tokens, vader_analyzer
 from sentiment_hf.baselines.storage import load_baseline
 from sentiment_hf.cli import predict_command, push_command, run_command
@@ -41,10 +41,11 @@ from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.text.tokenizers import train_tokenizer
 
 TEXTS = ["a fine film", "", "so grim and dull", "the soup was [PAD] cold<br />again"]
-COUNTING = [name for name in BASELINES if name not in ("baseline-majority", "baseline-lexicon")]
+CLASSIFIERS = [name for name in BASELINES if name not in FOR_NUMBERS]
+COUNTING = [name for name in CLASSIFIERS if name not in ("baseline-majority", "baseline-lexicon")]
 MIDDLING = ("average", "decent", "middling", "passable", "ordinary")
 
-each_baseline = pytest.mark.parametrize("name", BASELINES)
+each_baseline = pytest.mark.parametrize("name", CLASSIFIERS)
 
 
 def refusal(argv: list[str], capsys) -> str:
@@ -69,9 +70,9 @@ def data(tmp_path_factory) -> Path:
 def finished(data, tmp_path_factory) -> dict[str, Path]:
     """The folder of a finished run of every baseline; not to be changed."""
     folder = tmp_path_factory.mktemp("finished")
-    for name in BASELINES:
+    for name in CLASSIFIERS:
         run_baseline(data, folder / name, name)
-    return {name: folder / name for name in BASELINES}
+    return {name: folder / name for name in CLASSIFIERS}
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +115,9 @@ def test_probabilities_sum_to_one_and_their_largest_is_the_prediction(name, fini
     run_baseline(three_classes, tmp_path / name, name)
     for folder in (finished[name], tmp_path / name):
         assert probabilities(folder).sum(axis=1) == pytest.approx(1, abs=2e-3)
-        estimator, labels = load_baseline(ModelRef.parse(str(folder)))
+        estimator, task = load_baseline(ModelRef.parse(str(folder)))
         exact = estimator.predict_proba(TEXTS)
-        assert exact.shape == (4, len(labels))
+        assert exact.shape == (4, len(task.labels))
         assert exact.sum(axis=1) == pytest.approx(1, abs=1e-12)
         assert (exact >= 0).all()
 
@@ -311,7 +312,7 @@ def test_the_log_count_ratio_is_that_of_a_hand_computed_example():
     assert weigh.transform(counts[:1]).toarray()[0] == pytest.approx([expected[0], 0, expected[2]])
 
 
-@pytest.mark.parametrize("name", [name for name in BASELINES if name != "baseline-majority"])
+@pytest.mark.parametrize("name", [name for name in CLASSIFIERS if name != "baseline-majority"])
 def test_the_strength_is_the_one_with_the_best_validation_accuracy(name, finished):
     report = read_report(finished[name])
     best = max(tried["validation_accuracy"] for tried in report["search"])

@@ -455,7 +455,7 @@ BAD_FILES = {
     "label is empty": ("x.csv", "text,label\na,1\nb, \n", {}, ["x.csv, line 3", "missing", "--label_column_name"]),
     "label is null": ("x.json", '[{"text": "a", "label": null}]', {}, ["x.json, row 1", "missing"]),
     "label is NaN": ("x.json", '[{"text": "a", "label": NaN}]', {}, ["x.json, row 1", "missing"]),
-    "label is a list": ("x.json", '[{"text": "a", "label": [1]}]', {}, ["x.json, row 1", "several labels per text"]),
+    "label is an object": ("x.json", '[{"text": "a", "label": {"a": 1}}]', {}, ["x.json, row 1", "a list of labels"]),
     "one class": ("x.csv", "text,label\na,1\nb,1\n", {}, ["x.csv", "'1'", "at least two"]),
     "no text column": ("x.csv", "foo,label\na,1\n", {}, ["x.csv", "foo, label", "--text_column_names"]),
     "no label column": ("x.csv", "text,foo\na,1\n", {}, ["x.csv", "text, foo", "--label_column_name"]),

@@ -9,7 +9,9 @@ from helpers import run_flags, write_data
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.runs.identity import with_metric
 from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.schedule import bound_steps, epochs_per_validation
 from sentiment_hf.training.train import say_odd_choice
@@ -100,6 +102,10 @@ def test_fewest_steps_above_most_steps_are_refused():
     ],
 )
 def test_a_choice_of_weights_that_few_want_is_said(more, said, caplog):
-    say_odd_choice(training_arguments(parse_run(["--model", "custom-fc", "--do_train", *more, "--output_dir", "out"])))
+    spec, task = (
+        parse_run(["--model", "custom-fc", "--do_train", *more, "--output_dir", "out"]),
+        SingleLabel(("a", "b")),
+    )
+    say_odd_choice(with_metric(spec, training_arguments(spec), task)[1], task)
     assert said in caplog.text
     assert bool(said) == bool(caplog.records)
