@@ -40,6 +40,7 @@ class Report:
     flags: the flags that differ from their defaults and shape the run, without the seed and those of the data.
     dataset, dataset_id, data, duplicates, data_hash, test_hash: the data, notes on it, and hashes.
     task, labels: the name of the task and the names of its outputs.
+    task_settings: what else the task saved, such as the thresholds of labels; None if that is nothing.
     schema: the version of this format; new keys do not change it.
     parameters, trainable_parameters: numbers in the weights, and those of them that were trained.
     seconds, total_seconds: from the data files to the saved model, by station (`common/stopwatch.py`) and in all; no

@@ -12,6 +12,9 @@ logger = logging.getLogger(__name__)
 # Half stars from 0.5 to 10 are 20 numbers; more are values of a regression.
 MOST_DECIMALS = 20
 
+# What stands between labels that are written as one text.
+DELIMITERS = ("|", ";", ",")
+
 
 def read_class_names(columns: Mapping[str, Sequence[LabelColumn]]) -> tuple[list[str], dict[str, list[list[str]]]]:
     """(names of the classes in the order of their ids; by split and table, the name of each of the `distinct` cells).
@@ -32,6 +35,7 @@ def read_class_names(columns: Mapping[str, Sequence[LabelColumn]]) -> tuple[list
     refuse_regression(first, of_train)
     order = list(dict.fromkeys(renamed[name] for name in declared)) or sorted_names(of_train)
     say_spellings(columns)
+    say_delimiter(order, first)
     say_look_alikes(tuple(order), f"the column {first.name!r} of {first.source}")
     return order, cells
 
@@ -61,6 +65,21 @@ def refuse_regression(column: LabelColumn, names: set[str]) -> None:
             "for a regression, --task regression. Or choose another column by --label_column_name; of classes at "
             f"most {MOST_DECIMALS} may be decimals."
         )
+
+
+def say_delimiter(names: Sequence[str], column: LabelColumn) -> None:
+    """Say so if the classes look like several labels each: fewer parts than names, and parts that are names too."""
+    for delimiter in DELIMITERS:
+        parts = [part.strip() for name in names for part in name.split(delimiter)]
+        joined = [name for name in names if delimiter in name]
+        if joined and len(set(parts)) < len(names) and set(parts) & set(names):
+            logger.warning(
+                "Classes of the column %r such as %r look like several labels of a text and are one class each; "
+                "--label_delimiter %r splits them.",
+                column.name,
+                joined[0],
+                delimiter,
+            )
 
 
 def say_spellings(columns: Mapping[str, Sequence[LabelColumn]]) -> None:

@@ -103,6 +103,20 @@ def test_one_class_per_text_stays_what_it_was():
     assert labels["train"] == [0, 1]
 
 
+@pytest.mark.parametrize(
+    ("cells", "said"),
+    [
+        (("food|price", "food", "price", "price|food"), True),
+        (("food, price", "food", "price", "waiter", "food, waiter"), True),
+        (("a|b", "c"), False),
+        (("rather, so-so", "good", "bad"), False),
+    ],
+)
+def test_classes_that_look_like_several_labels_are_said(cells, said, caplog):
+    read([column(*cells)])
+    assert ("--label_delimiter" in caplog.text) == said
+
+
 def some_rows(count: int = 203) -> tuple[np.ndarray, np.ndarray]:
     chance = np.random.default_rng(0)
     logits = chance.normal(size=(count, 3)).astype(np.float32)
