@@ -114,12 +114,10 @@ def prepare_baseline(spec: RunSpec, splits: Splits, processes: int) -> Baseline:
 
 def refuse_other_task(name: str, task: Task) -> None:
     """Raise InputError if the baseline learns classes and the labels are numbers, or the other way."""
-    for_numbers = name in FOR_NUMBERS
-    if for_numbers != (task.name == Regression.name):
-        wanted = (
-            "numbers (--task regression)" if for_numbers else f"classes; for numbers take {', '.join(FOR_NUMBERS)}"
-        )
-        raise InputError(f"--model {name} is for {wanted}, and the task is {task.name}")
+    if name in FOR_NUMBERS and task.name != Regression.name:
+        raise InputError(f"--model {name} learns numbers (--task regression), and the task is {task.name}")
+    if name not in FOR_NUMBERS and task.name == Regression.name:
+        raise InputError(f"--model {name} learns classes; for --task regression take {' or '.join(FOR_NUMBERS)}")
 
 
 def refuse_lacking_class(splits: Splits, name: str) -> None:

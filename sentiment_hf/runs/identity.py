@@ -131,7 +131,7 @@ def with_metric(spec: RunSpec, args: TrainingArguments, task: Task) -> tuple[Run
     if metric not in task.metrics:
         raise InputError(
             f"--metric_for_best_model {metric} is not logged for the task {task.name}"
-            f"{did_you_mean(metric, task.metrics)}; its scores are {', '.join(task.metrics)}"
+            f"{did_you_mean(metric, task.metrics)}"
         )
     greater = spec.training["greater_is_better"]
     chosen = {"metric_for_best_model": spec.training["metric_for_best_model"] or metric}
