@@ -21,6 +21,7 @@ from .recurrent import (
 )
 from .textcnn import TextCNNConfig, TextCNNForSequenceClassification
 from .transformer import TransformerConfig, TransformerForSequenceClassification
+from .wrapped import WrappedConfig, WrappedForSequenceClassification
 
 MODELS = (
     (NGramConfig, NGramForSequenceClassification),
@@ -35,6 +36,12 @@ MODELS = (
 
 MODEL_NAMES = tuple(config.model_type for config, _ in MODELS)
 
+# A pretrained classifier under a head of ours. No name of --model makes one: a run wraps a checkpoint where it must.
+WRAPPED = WrappedConfig.model_type
+
+# The models whose code travels with a checkpoint.
+OWN_CODE = (*MODEL_NAMES, WRAPPED)
+
 
 def body_of(model: type[TextEncoder]) -> type[TextEncoder]:
     """The class of the body of a model: the first class in its method resolution order that is not a classifier."""
@@ -44,7 +51,7 @@ def body_of(model: type[TextEncoder]) -> type[TextEncoder]:
 # (config, class of the body) of each model that has a vector for each token. AutoModel loads the body.
 BODIES = tuple((config, body_of(model)) for config, model in MODELS if issubclass(model, TextEncoder))
 
-for _config, _model in MODELS:
+for _config, _model in (*MODELS, (WrappedConfig, WrappedForSequenceClassification)):
     AutoConfig.register(_config.model_type, _config)
     AutoModelForSequenceClassification.register(_config, _model)
     _config.register_for_auto_class()

@@ -14,6 +14,7 @@ and `forward`, which calls `token_states`. A new model inherits from this class 
 
 import math
 from collections.abc import Iterable
+from dataclasses import field
 
 import torch
 from huggingface_hub.dataclasses import strict
@@ -23,6 +24,8 @@ from transformers import AutoConfig, AutoModel, PreTrainedConfig, PreTrainedMode
 from transformers import initialization as init
 from transformers.modeling_outputs import BaseModelOutput, SequenceClassifierOutput
 from transformers.utils import can_return_tuple, logging
+
+from .columns import JoinedColumns
 
 logger = logging.get_logger(__name__)
 
@@ -41,6 +44,8 @@ class TextClassifierConfig(PreTrainedConfig):
     the embeddings. With `ordinal` the classes have the order of their ids, and the logits are those of
     `class_log_probabilities`.
     `task_settings` is for programs that read the outputs, such as the thresholds of labels.
+    `number_columns` and `category_columns` are columns beside the text, which a hidden layer of `columns_size` joins
+    to the features: see `JoinedColumns`.
     """
 
     vocab_size: int = 30_000
@@ -55,6 +60,14 @@ class TextClassifierConfig(PreTrainedConfig):
     encoder: dict | None = None
     ordinal: bool = False
     task_settings: dict | None = None
+    number_columns: dict[str, list[float]] = field(default_factory=dict)
+    category_columns: dict[str, list[str]] = field(default_factory=dict)
+    columns_size: int = 64
+
+    @property
+    def reads_columns(self) -> bool:
+        """Whether the model reads columns beside the text."""
+        return bool(self.number_columns or self.category_columns)
 
     def validate_ranges(self):
         """Sizes and counts are at least 1, rates lie in [0, 1), `initializer_range` is finite and not negative."""
@@ -205,6 +218,8 @@ class TextModel(PreTrainedModel):
             init.zeros_(module.bias)
         elif isinstance(module, nn.RNNBase):
             init_recurrent(module)
+        elif isinstance(module, JoinedColumns):
+            module.init_statistics()
 
 
 class TextEncoder(TextModel):
@@ -254,10 +269,17 @@ class TextEncoder(TextModel):
 class TextClassifier:
     """A head that classifies texts: `features`, dropout, linear `classifier`, cross-entropy.
 
-    A subclass creates `classifier` in `build` and defines `features(ids, mask, vectors)`: ids (batch, length) or None,
-    mask (batch, length), vectors (batch, length, embedding_size) or None -> (batch, num_features). Either ids or
+    A subclass calls `build_classifier` in `build` and defines `features(ids, mask, vectors)`: ids (batch, length) or
+    None, mask (batch, length), vectors (batch, length, embedding_size) or None -> (batch, num_features). Either ids or
     vectors are given.
     """
+
+    def build_classifier(self, config: TextClassifierConfig, num_features: int):
+        """Create `classifier`, and before it the layer that joins the columns beside the text, if there are any."""
+        if config.reads_columns:
+            self.columns = JoinedColumns(num_features, config)
+        size = config.columns_size if config.reads_columns else num_features
+        self.classifier = nn.Linear(size, num_scores(config))
 
     @can_return_tuple
     def forward(
@@ -266,6 +288,8 @@ class TextClassifier:
         attention_mask: Tensor | None = None,
         labels: Tensor | None = None,
         inputs_embeds: Tensor | None = None,
+        column_numbers: Tensor | None = None,
+        column_categories: Tensor | None = None,
         **kwargs,
     ) -> SequenceClassifierOutput:
         """Classify texts given as ids or as vectors.
@@ -278,12 +302,17 @@ class TextClassifier:
                 loss of class ids is the mean cross-entropy of the batch. If `num_items_in_batch` is given (gradient
                 accumulation, several processes), it is the sum divided by this number.
             inputs_embeds: (batch, length, embedding_size) instead of `input_ids`.
+            column_numbers: (batch, number columns) cells beside the text, NaN for a missing one. Without it all are.
+            column_categories: (batch, category columns) codes of cells, 0 for a missing or unknown one.
 
         Returns:
             `logits` (batch, num_labels), which are log-probabilities with `config.ordinal`; with labels, `loss`.
         """
         ids, mask, vectors, _ = self.in_reading_order(input_ids, attention_mask, inputs_embeds)
-        logits = self.classifier(self.dropout(self.features(ids, mask, vectors)))
+        features = self.dropout(self.features(ids, mask, vectors))
+        if self.config.reads_columns:
+            features = self.columns(features, column_numbers, column_categories)
+        logits = self.classifier(features)
         if self.config.ordinal:
             logits = class_log_probabilities(logits)
         loss = None
@@ -325,7 +354,7 @@ class PooledClassifier(TextClassifier):
         """Create the layers of the body, then `pooling` and `classifier`."""
         super().build(config)
         self.pooling = Pooling(config.pooling, self.state_size, self.reads_both_ways)
-        self.classifier = nn.Linear(self.pooling.num_features, num_scores(config))
+        self.build_classifier(config, self.pooling.num_features)
 
     def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
         """(batch, num_features) pooled states; the arguments are those in `TextClassifier`."""

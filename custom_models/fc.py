@@ -42,7 +42,7 @@ class FCForSequenceClassification(TextClassifier, FCModel):
         self.pooling = Pooling(config.pooling, self.state_size)
         sizes = [self.state_size, *[config.hidden_size] * config.num_layers]
         self.layers = nn.ModuleList(nn.Linear(*pair) for pair in itertools.pairwise(sizes))
-        self.classifier = nn.Linear(config.hidden_size, config.num_labels)
+        self.build_classifier(config, config.hidden_size)
 
     def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
         """(batch, length) ids or (batch, length, embedding) vectors, (batch, length) -> (batch, hidden)."""

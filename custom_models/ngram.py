@@ -68,7 +68,7 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
         if config.exact:
             # The hashes of the n-grams, sorted; the vector of an n-gram is in the row of its hash.
             self.register_buffer("codes", torch.full((config.num_buckets,), LARGEST))
-        self.classifier = nn.Linear(config.embedding_size, num_scores(config))
+        self.build_classifier(config, config.embedding_size)
 
     def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
         """(batch, length), (batch, length) -> (batch, embedding_size)."""
@@ -182,7 +182,7 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
             init.ones_(self.ngram_scale)
             if self.config.exact:
                 init.constant_(self.codes, LARGEST)
-        elif module is self.classifier:
+        elif module is self.classifier and not self.config.reads_columns:
             # At first each number of a vector is the score of a class.
             init.eye_(module.weight)
 

@@ -59,7 +59,7 @@ class TextCNNForSequenceClassification(TextClassifier, TextCNNModel):
     def build(self, config: TextCNNConfig):
         """Create `classifier`. The maximum over the windows needs no layer."""
         super().build(config)
-        self.classifier = nn.Linear(self.state_size, config.num_labels)
+        self.build_classifier(config, self.state_size)
 
     def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
         """(batch, length) ids or (batch, length, embedding) vectors, (batch, length) -> (batch, filters)."""

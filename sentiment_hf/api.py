@@ -108,7 +108,8 @@ def predict(model: Scorer | str | Path, texts: Sequence[str], batch_size: int = 
     A model of several labels gives {"labels": names, "scores": {name: probability}}, a regression {"value": number}.
     Of ordered classes that are numbers there is "expected_value", too.
 
-    `model` is what `load` returns, or what it takes.
+    `model` is what `load` returns, or what it takes. Columns that it was trained with beside the text count as
+    missing; `sentiment-hf predict --file` reads them.
 
     Raises InputError: the model cannot be loaded, or fails on a text; `texts` is one string, or holds another type.
     """

@@ -1,5 +1,6 @@
 """Fits a baseline on train for each value of its regularisation, and chooses the value on validation."""
 
+import logging
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,11 +19,13 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 
+from sentiment_hf.baselines.columns import beside, predict_rows, text_features
 from sentiment_hf.baselines.estimators import BASELINES, FOR_NUMBERS, Baseline
 from sentiment_hf.baselines.features import LexiconScores, Tokens, vader_analyzer
 from sentiment_hf.baselines.outputs import logits_of, outputs_of
 from sentiment_hf.baselines.storage import save_baseline
 from sentiment_hf.common.errors import InputError, extra_explained
+from sentiment_hf.common.extra_columns import Rows
 from sentiment_hf.common.profile import station
 from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits
@@ -31,6 +34,8 @@ from sentiment_hf.tasks.multi_label import MultiLabel
 from sentiment_hf.tasks.regression import Regression
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.unknown import advice_for, say_unknown
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,9 @@ class FittedBaseline:
     unknown_tokens: float | None
     refit_rows: int | None = None
 
-    def logits(self, texts: list[str]) -> np.ndarray:
+    def logits(self, texts: list[str] | Rows) -> np.ndarray:
         """(texts, outputs) logits, as `logits_of` makes them."""
-        return logits_of(self.task, outputs_of(self.estimator, texts))
+        return logits_of(self.task, predict_rows(self.estimator, texts))
 
     def save(self, folder: Path) -> None:
         """Write model.skops and labels.json."""
@@ -68,7 +73,7 @@ class FittedBaseline:
 
     def training_cost(self) -> dict[str, Any]:
         """The fields of a report about size and training."""
-        features, coefficients = self.estimator[0], num_coefficients(self.estimator[-1])
+        features, coefficients = text_features(self.estimator), num_coefficients(self.estimator[-1])
         # The tokens are read for the features, and the features for each fit.
         seconds = self.stations.seconds["preprocessing"] + self.stations.seconds["training"]
         return {
@@ -109,6 +114,10 @@ def prepare_baseline(spec: RunSpec, splits: Splits, processes: int) -> Baseline:
     baseline = BASELINES[name](Tokens(spec.tokenizer.tokenizer, spec.tokenizer.lowercase), spec.training["seed"])
     if isinstance(baseline.classifier, LinearSVC):
         refuse_lacking_class(splits, name)
+    if splits.columns and name == "baseline-majority":
+        logger.warning("--extra_column_names: %s goes by neither text nor columns", name)
+    if splits.columns:
+        baseline = baseline._replace(features=beside(baseline.features, splits.columns))
     return baseline.one_vs_rest() if splits.task.name == MultiLabel.name else baseline
 
 
@@ -144,8 +153,8 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
     weights = splits.task.class_weights(labels) if weighted else None
     stations = Stopwatch()
     with stations.counting("preprocessing"), station("preparing"):
-        features = baseline.features.fit_transform(train.texts, labels)
-        held_out = baseline.features.transform(validation.texts)
+        features = baseline.features.fit_transform(train.inputs, labels)
+        held_out = baseline.features.transform(validation.inputs)
     search, classifiers = [], []
     for setting in ParameterGrid(baseline.grid):
         before = stations.seconds.get("training", 0.0)
@@ -166,8 +175,8 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
         search=search,
         stations=stations,
         texts=len(train),
-        tokens=baseline.features[0].num_tokens_,
-        unknown_tokens=unknown_tokens(baseline.features[0], validation.texts),
+        tokens=text_features(baseline.features).num_tokens_,
+        unknown_tokens=unknown_tokens(text_features(baseline.features), validation.texts),
     )
 
 
@@ -183,11 +192,11 @@ def refit_baseline(fitted: FittedBaseline, splits: Splits, weighted: bool) -> Fi
     chosen = fitted.estimator[-1]
     with fitted.stations.counting("preprocessing"):
         steps = Pipeline([(name, clone(step)) for name, step in fitted.estimator.steps[:-1]])
-        features = steps.fit_transform(rows.texts, labels)
+        features = steps.fit_transform(rows.inputs, labels)
     with fitted.stations.counting("training"):
         chosen = fitted_again(chosen, features, labels, weights)
     estimator = Pipeline([*steps.steps, ("classifier", chosen)])
-    texts, tokens = fitted.texts + len(rows), fitted.tokens + estimator[0].num_tokens_
+    texts, tokens = fitted.texts + len(rows), fitted.tokens + text_features(estimator).num_tokens_
     return replace(fitted, estimator=estimator, texts=texts, tokens=tokens, refit_rows=len(rows))
 
 

@@ -6,6 +6,7 @@ from zipfile import ZIP_DEFLATED
 
 from sklearn.pipeline import Pipeline
 
+from sentiment_hf.baselines.columns import Picked
 from sentiment_hf.baselines.features import LexiconScores, LogCountRatio, NGrams, Tokens
 from sentiment_hf.common.errors import extra_explained, failure_explained
 from sentiment_hf.common.files import write_json
@@ -15,7 +16,9 @@ from sentiment_hf.tasks.saved import task_named
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Task
 
-TRUSTED = [f"{kind.__module__}.{kind.__qualname__}" for kind in (Tokens, NGrams, LogCountRatio, LexiconScores)]
+TRUSTED = [f"{kind.__module__}.{kind.__qualname__}" for kind in (Tokens, NGrams, LogCountRatio, LexiconScores, Picked)]
+# What the imputer of columns beside the text remembers of its input.
+TRUSTED += ["numpy.dtype"]
 # CalibratedClassifierCV contains these private types; skops trusts public types of scikit-learn only.
 TRUSTED += ["sklearn.calibration._CalibratedClassifier", "sklearn.calibration._SigmoidCalibration"]
 # OneVsRestClassifier contains it for a label that every row of train has.

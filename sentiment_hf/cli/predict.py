@@ -102,6 +102,12 @@ def predict_main(argv: Sequence[str]) -> None:
     if args.file:
         predict_table_file(args, scorer)
         return
+    if names := scorer.extra_column_names:
+        print(
+            f"the model was trained with the columns {', '.join(names)}, which a text alone lacks: they count as "
+            "missing; --file reads them",
+            file=sys.stderr,
+        )
     for texts in [args.texts] if args.texts else read_standard_input(args.batch_size):
         scored = scorer.classify(texts, args.batch_size)
         for text, cells in zip(texts, scorer.task.shown(scored), strict=True):

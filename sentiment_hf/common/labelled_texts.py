@@ -10,6 +10,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sentiment_hf.common.extra_columns import ColumnValues, Rows
 from sentiment_hf.common.profile import station
 
 # Texts that become Python objects at a time.
@@ -24,12 +25,16 @@ class LabelledTexts:
     rows: (rows,) int64, ascending: which rows of the table the part has.
     labels: (rows,) or (rows, labels), as the task reads them.
     digests: (rows,) uint64, equal for equal texts.
+    prefix: (rows of the table,) large_string that stands before each text as a model reads it; None for nothing.
+    extra: the columns beside the text; None without any.
     """
 
     column: pa.ChunkedArray
     rows: np.ndarray
     labels: np.ndarray
     digests: np.ndarray
+    prefix: pa.ChunkedArray | None = None
+    extra: ColumnValues | None = None
 
     @classmethod
     def of(cls, texts: pa.ChunkedArray | Sequence[str], labels: Sequence) -> Self:
@@ -48,6 +53,8 @@ class LabelledTexts:
             np.concatenate([part.rows + start for part, start in zip(parts, before, strict=False)]),
             np.concatenate([part.labels for part in parts]),
             np.concatenate([part.digests for part in parts]),
+            joined_columns([part.prefix for part in parts]) if parts[0].prefix else None,
+            ColumnValues.joined([part.extra for part in parts]) if parts[0].extra else None,
         )
 
     def __len__(self) -> int:
@@ -55,7 +62,8 @@ class LabelledTexts:
 
     def __getitem__(self, place: int) -> str:
         """The text at a place of the part."""
-        return self.column[int(self.rows[place])].as_py()
+        row = int(self.rows[place])
+        return (self.prefix[row].as_py() if self.prefix else "") + self.column[row].as_py()
 
     def __iter__(self) -> Iterator[str]:
         """The texts."""
@@ -66,6 +74,11 @@ class LabelledTexts:
     def texts(self) -> list[str]:
         """All texts; the property makes them anew each time."""
         return list(self)
+
+    @property
+    def inputs(self) -> list[str] | Rows:
+        """What a model reads: all texts, with the columns beside them if there are any."""
+        return Rows(self.texts, self.extra) if self.extra else self.texts
 
     @property
     def characters(self) -> np.ndarray:
@@ -79,20 +92,46 @@ class LabelledTexts:
 
     @property
     def texts_hash(self) -> str:
-        """SHA-256 over the digests of the texts, in their order."""
-        return hashlib.sha256(self.digests.tobytes()).hexdigest()
+        """SHA-256 over the digests of the texts, in their order, and over what stands before them."""
+        digest = hashlib.sha256(self.digests.tobytes())
+        if self.prefix:
+            for batch in self.batches_of(self.prefix):
+                digest.update("\0".join(batch.to_pylist()).encode())
+        return digest.hexdigest()
 
     def batches(self) -> Iterator[pa.ChunkedArray]:
-        """The texts as large_string, some at a time."""
+        """The texts as a model reads them, large_string, some at a time."""
+        if self.prefix is None:
+            yield from self.bare_batches()
+            return
+        nothing = pa.scalar("", pa.large_string())
+        for before, text in zip(self.batches_of(self.prefix), self.bare_batches(), strict=True):
+            yield pc.binary_join_element_wise(before, text, nothing)
+
+    def bare_batches(self) -> Iterator[pa.ChunkedArray]:
+        """The texts as they are in the data, large_string, some at a time."""
+        return self.batches_of(self.column)
+
+    def batches_of(self, column: pa.ChunkedArray) -> Iterator[pa.ChunkedArray]:
+        """The rows of the part in a column of the table, as large_string, some at a time."""
         for start in range(0, len(self), CHUNK):
             rows = self.rows[start : start + CHUNK]
             # A slice is free of charge, and `take` of a whole column is not if the column is in many pieces.
-            batch = self.column.slice(rows[0], rows[-1] + 1 - rows[0]).take(pa.array(rows - rows[0]))
+            batch = column.slice(rows[0], rows[-1] + 1 - rows[0]).take(pa.array(rows - rows[0]))
             yield batch.cast(pa.large_string())
+
+    def with_prefix(self, prefix: pa.ChunkedArray) -> Self:
+        """The same rows with a text before each; it does not count for `digests`."""
+        return replace(self, prefix=prefix)
+
+    def with_extra(self, extra: ColumnValues) -> Self:
+        """The same rows with columns beside the texts."""
+        return replace(self, extra=extra)
 
     def select(self, places: np.ndarray) -> Self:
         """The rows of the part at these ascending places, or where these truth values are true."""
         chosen = {name: getattr(self, name)[places] for name in ("rows", "labels", "digests")}
+        chosen |= {"extra": self.extra[places]} if self.extra else {}
         return replace(self, **chosen)
 
 

@@ -13,6 +13,7 @@ from typing import Self
 import numpy as np
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.extra_columns import ColumnSchema
 from sentiment_hf.common.labelled_texts import CHUNK, LabelledTexts, framed, joined_columns
 from sentiment_hf.common.profile import station
 from sentiment_hf.data.carve import stratified
@@ -23,6 +24,7 @@ from sentiment_hf.data.columns import (
     require_columns,
 )
 from sentiment_hf.data.duplicates import refuse_lost_class
+from sentiment_hf.data.extra_columns import find_extra_columns, with_columns, with_prefixes
 from sentiment_hf.data.missing_parts import take_parts
 from sentiment_hf.data.sources import Source, Tables
 from sentiment_hf.data.table import Table
@@ -37,7 +39,10 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Splits:
-    """Three parts with labels as `task` reads them; `notes` go into the report."""
+    """Three parts with labels as `task` reads them; `notes` go into the report.
+
+    columns: those beside the text; None without any.
+    """
 
     train: LabelledTexts
     validation: LabelledTexts
@@ -46,16 +51,21 @@ class Splits:
     name: str
     notes: dict
     reading: Reading
+    columns: ColumnSchema | None = None
 
     @cached_property
     @station("hashing")
     def data_hash(self) -> str:
-        """SHA-256 over texts and labels of the three parts, in their order."""
+        """SHA-256 over texts, labels and the columns beside them of the three parts, in their order."""
         digest = hashlib.sha256()
         for part in (self.train, self.validation, self.test):
             for rows in framed(part):
                 digest.update(rows)
             digest.update(b"\2")
+        if self.columns:
+            digest.update(json.dumps(self.columns.settings).encode())
+            for part in (self.train, self.validation, self.test):
+                digest.update(part.extra.numbers.tobytes() + part.extra.categories.tobytes())
         return digest.hexdigest()
 
     def with_validation_in_train(self) -> Self:
@@ -65,23 +75,28 @@ class Splits:
     @cached_property
     @station("hashing")
     def test_hash(self) -> str:
-        """SHA-256 over the test texts and their labels as text: what runs on any part of train have in common."""
+        """SHA-256 over the test texts and their labels as text: what runs on any part of train have in common.
+
+        Runs with and without columns have it in common too.
+        """
         labels = self.task.as_text(self.test.labels)
         digest = hashlib.sha256(b"[[")
         # As json.dumps writes both lists, some texts at a time.
-        for begin, batch in zip(chain([""], repeat(", ")), self.test.batches(), strict=False):
+        for begin, batch in zip(chain([""], repeat(", ")), self.test.bare_batches(), strict=False):
             digest.update(begin.encode() + json.dumps(batch.to_pylist())[1:-1].encode())
         digest.update(f"], {json.dumps(labels)}]".encode())
         return digest.hexdigest()
 
 
-def load_splits(args: DataArguments) -> Splits:
+def load_splits(args: DataArguments, columns: ColumnSchema | None = None) -> Splits:
     """The splits of the data that the flags name; the same flags and files give the same rows in the same order.
+
+    columns: those of a checkpoint that was trained with columns beside the text.
 
     Raises:
         InputError: the data cannot be found, read or split, or a label or text is missing.
     """
-    return _split(args, labelled_source(args))
+    return _split(args, labelled_source(args), columns)
 
 
 def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Splits, dict[str, Iterator]]:
@@ -154,13 +169,14 @@ def class_name(cell: int | list[int] | None, names: Sequence[str]) -> str | None
 
 
 @station("splitting")
-def _split(args: DataArguments, source: Source) -> Splits:
+def _split(args: DataArguments, source: Source, known: ColumnSchema | None = None) -> Splits:
     tables = source.tables
     texts, labels = find_columns(tables["train"][0], args)
+    extra = find_extra_columns(tables, args.extra_column_names, [*texts, *labels]) if args.extra_column_names else []
     parts, task = _read(tables, texts, labels, args)
     notes = {"hub_id": source.hub_id, "commit": source.commit, "config": args.dataset_config_name}
     label = labels if args.label_column_names else labels[0]
-    notes |= {"columns": {"text": texts, "label": label}, "csv": csv_formats(tables)}
+    notes |= {"columns": {"text": texts, "label": label} | noted(extra, args), "csv": csv_formats(tables)}
     parts, taken = take_parts(parts, tables, task, args)
     notes |= taken | {"sampled": {"train": source.drawn} if source.drawn else {}}
     flags = {"train": "max_train_samples", "validation": "max_eval_samples", "test": "max_predict_samples"}
@@ -174,9 +190,19 @@ def _split(args: DataArguments, source: Source) -> Splits:
     if any(notes["empty_texts"].values()):
         counts = ", ".join(f"{count} in {split}" for split, count in notes["empty_texts"].items())
         logger.warning("Some texts are empty (%s); they are kept and count like any other.", counts)
-    reading = Reading.of(texts, args)
+    columns = None
+    if extra and args.columns_as_text:
+        parts = with_prefixes(parts, tables, extra)
+    elif extra:
+        parts, columns = with_columns(parts, tables, extra, known)
+    reading = Reading.of(texts, args, extra)
     task = task.fitted(parts["train"].labels)
-    return Splits(**parts, task=task, name=source.name, notes=notes, reading=reading)
+    return Splits(**parts, task=task, name=source.name, notes=notes, reading=reading, columns=columns)
+
+
+def noted(extra: Sequence[str], args: DataArguments) -> dict:
+    """The notes on the columns beside the text."""
+    return {"extra": list(extra), "as_text": args.columns_as_text} if extra else {}
 
 
 def csv_formats(tables: Tables) -> dict[str, str]:

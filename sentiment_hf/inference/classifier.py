@@ -1,6 +1,6 @@
 """Classifies batches of texts by a checkpoint or an adapter; the only part of the scorer that imports torch."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import numpy as np
@@ -9,6 +9,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.extra_columns import ColumnSchema, Rows
 from sentiment_hf.models.checkpoint import checkpoint_reading, checkpoint_tokenizer, load_checkpoint, resolve_on_hub
 from sentiment_hf.models.quiet import keep_back_chatter
 from sentiment_hf.settings.model_ref import ModelRef
@@ -28,8 +29,9 @@ USUAL_SIZE = 768
 
 def load_classifier(
     ref: ModelRef, device: str | None = None
-) -> tuple[Task, Callable[[list[str], int], np.ndarray], Reading | None]:
-    """The task, the function from texts and batch size to (texts, outputs) probabilities, and the columns if known.
+) -> tuple[Task, Callable[[Sequence[str] | Rows, int], np.ndarray], Reading | None, ColumnSchema | None]:
+    """The fields of a `Scorer`: the task, the function from texts and batch size to (texts, outputs) probabilities,
+    the columns of the text if known, and those beside it.
 
     The model is moved to `device`; None means the accelerator if there is one.
 
@@ -46,7 +48,8 @@ def load_classifier(
     if device is None:
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
     task = task_of_model(model.config)
-    return task, partial(score_texts, ref, model.to(device), tokenizer, task), checkpoint_reading(ref)
+    columns = ColumnSchema.of_config(model.config.to_dict())
+    return task, partial(score_texts, ref, model.to(device), tokenizer, task), checkpoint_reading(ref), columns
 
 
 def batch_of(length: int, batch_size: int, model: PreTrainedModel) -> int:
@@ -64,16 +67,20 @@ def score_texts(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     task: Task,
-    texts: list[str],
+    texts: Sequence[str] | Rows,
     batch_size: int,
 ) -> np.ndarray:
-    """(texts, outputs) probabilities; texts are cut to the `model_max_length` of the tokenizer.
+    """(texts, outputs) probabilities, of `Rows` with the columns beside the texts.
+
+    Texts are cut to the `model_max_length` of the tokenizer.
 
     The longest texts come first: a batch that does not fit into memory is met at once.
 
     Raises InputError if the model, whose code may be that of a user, fails on the texts.
     """
-    encoded = EncodedTexts.of(encode(texts, tokenizer))
+    columns = texts.columns.inputs if isinstance(texts, Rows) else {}
+    texts = list(texts.texts if isinstance(texts, Rows) else texts)
+    encoded = EncodedTexts.of(encode(texts, tokenizer)).with_columns(columns)
     order = np.argsort(-encoded.lengths, kind="stable")
     probabilities = np.empty((len(texts), len(task.labels)))
     start = 0

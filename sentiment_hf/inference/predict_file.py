@@ -1,11 +1,11 @@
 """Classifies the rows of a table and writes them."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sentiment_hf.common.arrow_column import ArrowColumn
+import pyarrow as pa
+
 from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.data.columns import find_text_columns, read_texts
@@ -32,7 +32,7 @@ class TableArguments:
     batch_size: int
 
 
-def texts_of(table: Table, args: TableArguments, reading: Reading | None) -> Sequence[str]:
+def texts_of(table: Table, args: TableArguments, reading: Reading | None) -> pa.ChunkedArray:
     """The text of each row, from the columns of the flags, else from those that the model was trained on.
 
     Raises:
@@ -42,21 +42,22 @@ def texts_of(table: Table, args: TableArguments, reading: Reading | None) -> Seq
     if delimiter is None:
         delimiter = reading.text_column_delimiter if reading else " "
     if reading is None or args.text_column_names is not None:
-        return ArrowColumn(read_texts(table, find_text_columns(table, args.text_column_names), delimiter))
+        return read_texts(table, find_text_columns(table, args.text_column_names), delimiter)
     if missing := [name for name in reading.text_column_names if name not in table.columns]:
         raise InputError(
             f"--file {args.file}: the model was trained on the text in {', '.join(reading.text_column_names)}, and "
             f"the file has no column {missing[0]!r}{did_you_mean(missing[0], table.columns)}; name the columns to "
             "read by --text_column_names"
         )
-    return ArrowColumn(read_texts(table, reading.text_column_names, delimiter))
+    return read_texts(table, reading.text_column_names, delimiter)
 
 
 def predict_file(args: TableArguments, scorer: Scorer) -> None:
     """Write the rows of --file, with the columns that the task adds, as they are classified.
 
     Raises:
-        InputError: the file is too large or cannot be read, has no text column, or has an added column already.
+        InputError: the file is too large or cannot be read, lacks a column that the model reads, or has an added
+            column already.
     """
     settings = scorer.reading.fill_csv(args.csv) if scorer.reading else args.csv
     table = read_one_table(args.file, "--file", args.max_data_bytes, settings, args.cache)
@@ -64,7 +65,7 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
     added = task.answers
     if taken := [name for name in added if name in table.columns]:
         raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")
-    texts = texts_of(table, args, scorer.reading)
+    texts = scorer.rows_of(table, texts_of(table, args, scorer.reading))
     # The spreadsheet that wrote a csv file reads this delimiter.
     same = table.format and args.file.suffix.lower() == ".csv"
     written = 0

@@ -1,18 +1,28 @@
 """`Scorer`: classifies texts by a checkpoint, an adapter, a fitted baseline or an ensemble."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from tqdm import tqdm
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.extra_columns import ColumnSchema, MemberRows, Rows
 from sentiment_hf.common.layout import READING
 from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.task import Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from sentiment_hf.data.table import Table
+
+# What a model classifies: texts, or rows with columns beside them.
+Inputs = Sequence[str] | Rows | MemberRows
 
 # Texts are tokenized, and sorted by length, within pools of this many batches. The results of a pool come together.
 BATCHES_PER_POOL = 32
@@ -23,19 +33,43 @@ class Scorer:
     """A model that is ready to classify.
 
     task: the task with the labels of the model.
-    score: texts and the number of texts in a batch -> (texts, outputs) probabilities.
+    score: texts and the number of texts in a batch -> (texts, outputs) probabilities. `rows_of` makes `Rows`
+        or `MemberRows` in place of texts, which have columns beside the text; without them all cells are missing.
     reading: the columns that the model was trained on; None if they are not known.
+    columns: those beside the text; None without any.
+    members: the scorers of an ensemble.
     """
 
     task: Task
-    score: Callable[[list[str], int], np.ndarray]
+    score: Callable[[Inputs, int], np.ndarray]
     reading: Reading | None
+    columns: ColumnSchema | None = None
+    members: "Sequence[Scorer]" = ()
 
-    def classify(self, texts: Sequence[str], batch_size: int) -> np.ndarray:
+    @property
+    def extra_column_names(self) -> list[str]:
+        """The columns in front of the text or beside it that the model, or a member, was trained with."""
+        own = self.reading.extra_column_names if self.reading else ()
+        own = [*own, *(self.columns.names if self.columns else ())]
+        return [*dict.fromkeys([*own, *(name for member in self.members for name in member.extra_column_names)])]
+
+    def rows_of(self, table: "Table", texts: "pa.ChunkedArray") -> Inputs:
+        """What to classify of a table with these `texts`; each member of an ensemble reads its own columns.
+
+        Raises InputError: a column is missing, or a cell cannot be read.
+        """
+        # Imported for a table only, because it imports `datasets`.
+        from sentiment_hf.inference.table_rows import rows_of
+
+        if self.members and self.extra_column_names:
+            return MemberRows([member.rows_of(table, texts) for member in self.members])
+        return rows_of(table, texts, self.reading, self.columns)
+
+    def classify(self, texts: Inputs, batch_size: int) -> np.ndarray:
         """(texts, outputs) probabilities in the order of `texts`; raises what `classify_pools` raises."""
         return np.concatenate([np.empty((0, len(self.task.labels))), *self.classify_pools(texts, batch_size)])
 
-    def classify_pools(self, texts: Sequence[str], batch_size: int) -> Iterator[np.ndarray]:
+    def classify_pools(self, texts: Inputs, batch_size: int) -> Iterator[np.ndarray]:
         """Yield the (some texts, outputs) probabilities of one pool of texts after the other.
 
         Raises InputError if the model refuses a text, or a probability is not finite.
@@ -43,7 +77,7 @@ class Scorer:
         pool = BATCHES_PER_POOL * batch_size
         with tqdm(total=len(texts), desc="Classifying", disable=len(texts) <= batch_size) as bar:
             for start in range(0, len(texts), pool):
-                probabilities = self.score(list(texts[start : start + pool]), batch_size)
+                probabilities = self.score(texts[start : start + pool], batch_size)
                 if len(broken := np.flatnonzero(~np.isfinite(probabilities).all(axis=1))):
                     raise InputError(
                         f"the probabilities of text {start + broken[0] + 1:,} of {len(texts):,} are not finite: the "
@@ -68,11 +102,12 @@ def load_scorer(ref: ModelRef, device: str | None = None) -> Scorer:
         return ensemble_scorer(ref, device)
     # Each kind needs other packages. They are imported only for that kind, and after the checks that do without them.
     if ref.kind is Kind.BASELINE:
-        from sentiment_hf.baselines.outputs import outputs_of
+        from sentiment_hf.baselines.columns import columns_of, predict_rows
         from sentiment_hf.baselines.storage import load_baseline
 
         estimator, task = load_baseline(ref)
-        return Scorer(task, lambda texts, _: outputs_of(estimator, texts), Reading.load(ref.folder / READING))
+        reading, columns = Reading.load(ref.folder / READING), columns_of(estimator)
+        return Scorer(task, lambda texts, _: predict_rows(estimator, texts), reading, columns)
     require_checkpoint(ref)
     from sentiment_hf.inference.classifier import load_classifier
 
@@ -89,11 +124,19 @@ def ensemble_scorer(ref: ModelRef, device: str | None) -> Scorer:
         order = [scorer.task.labels.index(label) for label in task.labels]
         members.append((scorer, scorer.task.in_order(task.labels), order))
 
-    def score(texts: list[str], batch_size: int) -> np.ndarray:
-        probabilities = np.stack([scorer.score(texts, batch_size)[:, order] for scorer, _, order in members])
+    def score(texts: Sequence[str] | MemberRows, batch_size: int) -> np.ndarray:
+        of_each = texts.members if isinstance(texts, MemberRows) else [texts] * len(members)
+        probabilities = np.stack(
+            [
+                scorer.score(rows, batch_size)[:, order]
+                for (scorer, _, order), rows in zip(members, of_each, strict=True)
+            ]
+        )
         # Each member has thresholds of its own.
         chosen = [own.decide(found) for (_, own, _), found in zip(members, probabilities, strict=True)]
         return ensemble.combine(probabilities, np.stack(chosen))
 
-    # Members are on the same data, so the columns of one are those of all.
-    return Scorer(task, score, members[0][0].reading)
+    # Members are on the same data, so the text columns of one are those of all.
+    reading = members[0][0].reading
+    reading = reading and replace(reading, extra_column_names=(), columns_as_text=False)
+    return Scorer(task, score, reading, members=[scorer for scorer, *_ in members])

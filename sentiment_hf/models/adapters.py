@@ -10,7 +10,7 @@ from torch import nn
 from transformers import PreTrainedModel
 from transformers.pytorch_utils import Conv1D
 
-from custom_models import MODEL_NAMES
+from custom_models import MODEL_NAMES, WRAPPED
 from sentiment_hf.common.errors import InputError, did_you_mean, failure_explained
 from sentiment_hf.common.files import write_json
 from sentiment_hf.common.layout import ADAPTER_WEIGHTS, LABELS
@@ -129,11 +129,13 @@ def lora_targets(model: PreTrainedModel, tuning: TuningArguments) -> tuple[list[
         return linear_layers(model), []
     if tuning.lora_target_modules:
         return tuning.lora_target_modules, []
+    if model.config.model_type == WRAPPED:
+        return lora_targets(model.inner, tuning)
     model_type = model.config.model_type
     if model_type in MODEL_NAMES:
         layers = nn.Linear | nn.Embedding | nn.Conv1d
         # The model reads the weight of the position embedding directly, so an adapter there would have no effect.
-        excluded = ("classifier", "position_embedding", *([] if model.trains_embedding else ["embedding"]))
+        excluded = ("classifier", "columns", "position_embedding", *([] if model.trains_embedding else ["embedding"]))
         modules = [
             name
             for name, part in model.named_modules()

@@ -22,6 +22,7 @@ from transformers.utils.peft_utils import find_adapter_config_file
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.common.errors import InputError, failure_explained
+from sentiment_hf.common.extra_columns import ColumnSchema
 from sentiment_hf.common.layout import READING
 from sentiment_hf.models.inputs import keep_accepted_inputs
 from sentiment_hf.models.positions import limit_to_positions
@@ -109,6 +110,13 @@ def checkpoint_reading(ref: ModelRef) -> Reading | None:
             _raise_exceptions_for_connection_errors=False,
         )
     return Reading.load(Path(file)) if file else None
+
+
+def checkpoint_columns(ref: ModelRef) -> ColumnSchema | None:
+    """The columns beside the text that a checkpoint reads, or the base of an adapter; None for a new model."""
+    if ref.kind not in (Kind.CHECKPOINT, Kind.ADAPTER):
+        return None
+    return ColumnSchema.of_config(checkpoint_config(ref).to_dict())
 
 
 def label_names(labels: Sequence[str]) -> dict[str, dict]:

@@ -15,17 +15,22 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from custom_models import MODEL_NAMES, MODELS
+from custom_models import MODELS, OWN_CODE
 from custom_models.base import TextClassifierConfig, TextEncoder
 from sentiment_hf.common.errors import InputError, did_you_mean, failure_explained
+from sentiment_hf.common.extra_columns import ColumnSchema
 from sentiment_hf.models.positions import limit_to_positions
 from sentiment_hf.models.quiet import quiet_loading
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import ModelRef
 
 
-def new_model(spec: RunSpec, names: dict[str, dict], tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+def new_model(
+    spec: RunSpec, names: dict[str, dict], tokenizer: PreTrainedTokenizerBase, columns: ColumnSchema | None = None
+) -> PreTrainedModel:
     """A custom model with random weights, on top of the pretrained encoder of --embed_with if there is one.
+
+    It reads the `columns` beside the text.
 
     Raises:
         InputError: a setting of --model_config does not exist or does not fit, or --embed_with cannot be used.
@@ -43,6 +48,7 @@ def new_model(spec: RunSpec, names: dict[str, dict], tokenizer: PreTrainedTokeni
             )
         settings |= encoder_settings(encoder.config)
         limit_to_positions(tokenizer, encoder)
+    settings |= columns.settings if columns else {}
     try:
         config = AutoConfig.for_model(
             model_type, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **names, **settings
@@ -79,7 +85,7 @@ def pretrained_encoder(ref: ModelRef) -> PreTrainedModel:
     """
     source = {"revision": ref.commit or ref.revision, "trust_remote_code": False}
     with failure_explained(ref.name, ref.flag), quiet_loading():
-        if AutoConfig.from_pretrained(ref.source, **source).model_type in MODEL_NAMES:
+        if AutoConfig.from_pretrained(ref.source, **source).model_type in OWN_CODE:
             raise ValueError("it is a custom model, and its code would not be saved with the new model")
         model = AutoModel.from_pretrained(ref.source, dtype=torch.float32, use_safetensors=True, **source)
         if model.config.is_encoder_decoder:
@@ -113,7 +119,7 @@ def parse_model_config(model_type: str, settings: list[str]) -> dict:
     """
     config_class = type(AutoConfig.for_model(model_type))
     inherited = {field.name for field in dataclasses.fields(TextClassifierConfig.__base__)}
-    decided_elsewhere = {"vocab_size", "pad_token_id", "encoder"}
+    decided_elsewhere = {"vocab_size", "pad_token_id", "encoder", "number_columns", "category_columns"}
     known = [f.name for f in dataclasses.fields(config_class) if f.name not in inherited | decided_elsewhere]
     parsed = {}
     for name, value in (setting.split("=", 1) for setting in settings):

@@ -7,7 +7,7 @@ from peft import PeftModel
 from peft.utils import ModulesToSaveWrapper
 from transformers import PreTrainedModel
 
-from custom_models import MODEL_NAMES
+from custom_models import MODEL_NAMES, WRAPPED
 
 
 def head_modules(model: PreTrainedModel) -> list[str]:
@@ -15,8 +15,11 @@ def head_modules(model: PreTrainedModel) -> list[str]:
 
     The pooler counts as head because many checkpoints have no pooler, or one that was never trained.
     """
+    own = ["columns", "classifier"] if getattr(model.config, "reads_columns", False) else ["classifier"]
+    if model.config.model_type == WRAPPED:
+        return [*own, *(f"inner.{name}" for name in head_modules(model.inner))]
     if model.config.model_type in MODEL_NAMES:
-        return ["classifier"]
+        return own
     behind = [name for name, part in model.named_children() if part is not model.base_model and [*part.parameters()]]
     poolers = [name for name, _ in model.base_model.named_children() if name == "pooler"]
     return [*behind, *(f"{model.base_model_prefix}.{name}" for name in poolers if model.base_model.pooler is not None)]

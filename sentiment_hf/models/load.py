@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from custom_models import MODEL_NAMES
 from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.extra_columns import ColumnSchema
 from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.layout import TOKENIZER_FILE
 from sentiment_hf.common.profile import station
@@ -23,11 +24,13 @@ from sentiment_hf.models.checkpoint import (
     describe_task,
     has_corn_head,
     head_settings,
+    label_names,
     load_checkpoint,
 )
 from sentiment_hf.models.fresh import new_model
 from sentiment_hf.models.head import renew_classifier
 from sentiment_hf.models.target_scale import standardise_output
+from sentiment_hf.models.wrap import with_columns
 from sentiment_hf.settings.arguments import RunSpec, TokenizerArguments
 from sentiment_hf.settings.checks import NO_ADAPTER
 from sentiment_hf.settings.model_ref import ModelRef
@@ -108,8 +111,16 @@ def limit_length(tokenizer: PreTrainedTokenizerBase, options: TokenizerArguments
 
 
 @station("preparing")
-def load_model(spec: RunSpec, task: Task, tokenizer: PreTrainedTokenizerBase, trains: bool = True) -> PreTrainedModel:
+def load_model(
+    spec: RunSpec,
+    task: Task,
+    tokenizer: PreTrainedTokenizerBase,
+    trains: bool = True,
+    columns: ColumnSchema | None = None,
+) -> PreTrainedModel:
     """A new custom model with the settings of --model_config, or a checkpoint with a head for the labels of the task.
+
+    It reads the `columns` beside the text.
 
     Raises:
         InputError: a setting does not exist or does not fit, the checkpoint cannot be loaded, or the model has random
@@ -122,7 +133,7 @@ def load_model(spec: RunSpec, task: Task, tokenizer: PreTrainedTokenizerBase, tr
                 f"--model {ref.name} is a new model, and without --do_train it stays untrained: "
                 "add --do_train, or name the folder of a trained one"
             )
-        model, is_new_head = new_model(spec, head, tokenizer), True
+        model, is_new_head = new_model(spec, head, tokenizer, columns), True
     else:
         if spec.new_model.model_config or spec.new_model.word_vectors:
             raise InputError(
@@ -133,6 +144,9 @@ def load_model(spec: RunSpec, task: Task, tokenizer: PreTrainedTokenizerBase, tr
         is_new_head = trains and (other_head(ref, task) or ref.labels not in (None, task.labels))
         if is_new_head:
             renew_classifier(model)
+        text_model = model
+        model = with_columns(text_model, ref, columns, trains, label_names(task.labels))
+        is_new_head |= model is not text_model
     longest, limit = spec.tokenizer.max_seq_length, tokenizer.model_max_length
     if longest and longest > limit:
         logger.warning("--max_seq_length %d: this checkpoint was saved for %d tokens", longest, limit)

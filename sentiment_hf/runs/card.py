@@ -11,10 +11,11 @@ import yaml
 from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, ModelCardData, eval_result_entries_to_yaml
 from transformers.utils import cached_file
 
+from custom_models import OWN_CODE
 from sentiment_hf.common.files import write_text
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD, EVAL_RESULTS, HISTORY
 from sentiment_hf.runs.report import Report, memory_in_words, time_in_words
-from sentiment_hf.settings.model_ref import MODEL_NAMES, ModelRef, is_path
+from sentiment_hf.settings.model_ref import ModelRef, is_path
 
 logger = logging.getLogger(__name__)
 
@@ -173,7 +174,7 @@ def introduction_section(report: Report) -> str:
 
 def usage_section(report: Report, adapter: bool) -> str:
     """The section with code that classifies a text, and how its result differs from training or `predict`."""
-    own_code = report.model_type in MODEL_NAMES
+    own_code = report.model_type in OWN_CODE
     task = report.as_task()
     snippet = adapter_snippet(report, own_code) if adapter else pipeline_snippet(own_code, task.pipeline_arguments)
     notes = [f"As in training, texts are cut to {report.max_seq_length} tokens, and `<br />` is read as a space."]
@@ -184,6 +185,14 @@ def usage_section(report: Report, adapter: bool) -> str:
             "In training the middle of a longer text was left out, a quarter of the tokens kept from its head and the "
             "rest from its tail. `pipeline()` cannot do this and, with `truncation=True`, keeps the head; "
             "`sentiment-hf predict` can."
+        )
+    columns = report.data["columns"]
+    if beside := columns.get("extra"):
+        names = ", ".join(map(escape_markdown, beside))
+        how = "in front of the text" if columns["as_text"] else "beside the text"
+        notes.append(
+            f"In training the columns {names} stood {how}. `pipeline()` is given the text alone, for which they count "
+            "as missing; `sentiment-hf predict --file` reads them."
         )
     if own_code:
         notes.append(

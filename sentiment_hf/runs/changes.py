@@ -6,7 +6,7 @@ from typing import Any
 
 from transformers import TrainingArguments
 
-from sentiment_hf.runs.identity import HASHES, NEUTRAL_SETTINGS
+from sentiment_hf.runs.identity import HASHES, LATER_SETTINGS, NEUTRAL_SETTINGS
 from sentiment_hf.settings.flags import flags_of
 from sentiment_hf.settings.parser import DEFAULTS, GROUPS
 from sentiment_hf.settings.run_flags import RUN_PARTS
@@ -21,7 +21,10 @@ def changed_settings(saved: dict[str, Any], identity: dict[str, Any]) -> dict[st
     compared: it is left out, and named in a warning if it has a value. Neutral settings are left out, because an older
     version may have saved them.
     """
-    then = {name: value for name, value in saved.items() if name not in NEUTRAL_SETTINGS}
+    then, identity = (
+        LATER_SETTINGS | {name: value for name, value in settings.items() if name not in NEUTRAL_SETTINGS}
+        for settings in (saved, identity)
+    )
     unknown = [name for name in then if name not in identity and name not in HASHES]
     if valued := [f"{name} {then[name]!r}" for name in unknown if then[name]]:
         logger.warning("run.json has settings that this version does not know: %s", ", ".join(valued)[:200])

@@ -204,6 +204,9 @@ def notes_to_compare(data: dict) -> dict:
     A later version counts texts that stand twice in more pairs of parts, so each count is a note.
     """
     notes = {name: value for name, value in data.items() if name not in NOTES_THAT_MAY_DIFFER}
+    if "columns" in notes:
+        # What a model reads beside the text is a matter of the method.
+        notes["columns"] = {name: notes["columns"][name] for name in ("text", "label")}
     notes |= {f"duplicates, {name}": count for name, count in notes.pop("duplicates", {}).items()}
     sampled = {f"sample of {part}": data["sampled"].get(part) for part in ("validation", "test")}
     return notes | sampled | {f"rows of {part}": data["rows"][part] for part in ("validation", "test")}
@@ -214,8 +217,11 @@ def require_same_hashes(runs: list[Run]) -> None:
     first_runs: dict[tuple, Run] = {}
     for run in runs:
         if run.report.data_hash:
-            # The hash includes train and the class ids: it differs for a sample of train and another order of classes.
-            first = first_runs.setdefault((run.train_rows, *run.report.labels), run)
+            # The hash includes train, the class ids and the columns beside the text: it differs for a sample of train,
+            # another order of classes and other columns.
+            columns = run.report.data.get("columns", {})
+            beside = (*columns.get("extra", ()), columns.get("as_text", False))
+            first = first_runs.setdefault((run.train_rows, beside, *run.report.labels), run)
             if first.report.data_hash != run.report.data_hash:
                 refuse_comparison(first, run, "texts or labels are not the same (data_hash of the reports)")
 

@@ -16,6 +16,7 @@ from sentiment_hf.common.layout import IDENTITY, REPORT
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.models.checkpoint import resolve_on_hub
 from sentiment_hf.models.safety import require_checkpoint
+from sentiment_hf.runs.method import INPUT_FLAGS
 from sentiment_hf.runs.report import REPLACE_REMEDY
 from sentiment_hf.settings.arguments import AUTO, RunSpec, TuningArguments
 from sentiment_hf.settings.checks import NEW_ADAPTER_FLAGS
@@ -47,6 +48,9 @@ NEUTRAL_SETTINGS |= {"dataloader_num_workers", "dataloader_persistent_workers", 
 NEUTRAL_SETTINGS |= {"dataloader_prefetch_factor"}
 # A finished run is finished on every machine. Its report says on which device it was made.
 NEUTRAL_SETTINGS |= {"use_cpu", "ddp_backend", "ddp_timeout"}
+
+# Settings that older versions did not have. At their default they are left out, and the fingerprint of a run stays.
+LATER_SETTINGS = {"extra_column_names": None, "columns_as_text": False}
 
 # The parts of an identity that are no flags: hashes of the files of a run.
 HASHES = {"data", "model_files", "word_vectors_file"}
@@ -175,6 +179,9 @@ def run_identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict
     settings = {
         name: value for name, value in (spec.values() | args.to_dict()).items() if name not in NEUTRAL_SETTINGS
     }
+    for name, default in LATER_SETTINGS.items():
+        if settings[name] == default:
+            del settings[name]
     # `accelerate launch` sets both without a flag of this program.
     settings |= {"processes": args.world_size, "mixed_precision": args.mixed_precision}
     settings["data"] = splits.data_hash
@@ -191,11 +198,12 @@ def run_identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict
 def flags_of_method(spec: RunSpec, task: Task) -> dict:
     """The flags that differ from their defaults and shape the run, without the seed and those of the data.
 
+    What a model reads of a row is a matter of the method.
     They are those that two seeds of a method share, on any machine and with any version.
     """
     defaults = {flag.name: flag.default for flag in run_flags()} | DEFAULTS
     defaults |= {"metric_for_best_model": task.chosen_by, "greater_is_better": spec.metric not in task.falling}
-    silent = NEUTRAL_SETTINGS | {"seed"} | vars(spec.data).keys()
+    silent = NEUTRAL_SETTINGS | {"seed"} | vars(spec.data).keys() - INPUT_FLAGS
     told = {name: value for name, value in spec.values().items() if name not in silent}
     return json.loads(
         json.dumps({name: value for name, value in told.items() if value != defaults.get(name)}, default=str)
@@ -241,7 +249,7 @@ def default_folder(spec: RunSpec, dataset: str) -> Path:
     """The default output folder.
 
     out/DATASET/RECIPE for a new model (out/DATASET/MODEL without a recipe), out/DATASET/MODEL-TUNING for a checkpoint;
-    -on-ENCODER is added with --embed_with.
+    -on-ENCODER is added with --embed_with, -with-columns or -columns-as-text with --extra_column_names.
 
     Raises:
         InputError: the names lead out of the current folder.
@@ -249,6 +257,8 @@ def default_folder(spec: RunSpec, dataset: str) -> Path:
     name = (spec.recipe or spec.model.name) if spec.model.is_new else f"{spec.model.short_name}-{spec.how}"
     if spec.embed_with:
         name += f"-on-{spec.embed_with.short_name}"
+    if spec.data.extra_column_names:
+        name += "-columns-as-text" if spec.data.columns_as_text else "-with-columns"
     folder = Path("out", dataset, name)
     if ".." in folder.parts:
         raise InputError(

@@ -15,8 +15,12 @@ from sentiment_hf.settings.arguments import DataArguments
 # Keys of a report that two seeds of a method share, whatever they were trained on.
 KEYS = ("model", "tuning", "recipe", "embed_with", "max_seq_length", "truncation", "processes", "mixed_precision")
 
+# Flags of the data that belong to the method: what a model reads of a row.
+INPUT_FLAGS = {"extra_column_names", "columns_as_text"}
+
 # Flags in the command of a run that say nothing about its method.
-SILENT = {field.name for field in dataclasses.fields(DataArguments)} | {"dataset", "seed", "output_dir", "overwrite"}
+SILENT = {field.name for field in dataclasses.fields(DataArguments)} - INPUT_FLAGS
+SILENT |= {"dataset", "seed", "output_dir", "overwrite"}
 SILENT |= {"force_resume", "disable_tqdm", "num_cpu_threads", "save_total_limit", "logging_steps", "report_to"}
 SILENT |= {"cache_dir", "no_cache", "profile"}
 

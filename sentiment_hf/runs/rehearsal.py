@@ -9,10 +9,10 @@ from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.data.splits import Splits, load_splits
+from sentiment_hf.data.splits import Splits
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import identify_run, require_checkpoints
-from sentiment_hf.runs.run import show_progress
+from sentiment_hf.runs.run import load_data, show_progress
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import Kind
 from sentiment_hf.text.unknown import unknown_in
@@ -47,7 +47,7 @@ def rehearse(spec: RunSpec) -> str:
         raise InputError("--dry_run is for one process: start it by `python scripts/run.py`")
     use_all_cores(args, spec.run.num_cpu_threads)
     require_checkpoints(spec)
-    splits = load_splits(spec.data)
+    splits = load_data(spec)
     identified = identify_run(spec, args, splits)
     spec, splits, args = identified.spec, identified.splits, identified.args
     lines, output = lines_of_data(splits), ("output", f"{args.output_dir}; nothing was written")

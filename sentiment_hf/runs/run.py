@@ -25,8 +25,8 @@ from sentiment_hf.baselines.fitting import fit_baseline, prepare_baseline, refit
 from sentiment_hf.common.layout import REFIT
 from sentiment_hf.common.profile import PROFILE, station
 from sentiment_hf.common.stopwatch import STATIONS, Stopwatch
-from sentiment_hf.data.splits import load_splits
-from sentiment_hf.models.checkpoint import checkpoint_reading, describe_task
+from sentiment_hf.data.splits import Splits, load_splits
+from sentiment_hf.models.checkpoint import checkpoint_columns, checkpoint_reading, describe_task
 from sentiment_hf.models.target_scale import fold_output
 from sentiment_hf.runs.card import license_of, write_card
 from sentiment_hf.runs.environment import environment
@@ -99,7 +99,7 @@ def run(spec: RunSpec) -> Report:
     require_checkpoints(spec)
     stations = Stopwatch()
     with stations.counting("data"):
-        splits = load_splits(data_flags(spec))
+        splits = load_data(spec)
     identified = identify_run(spec, args, splits)
     identified = replace(identified, data_seconds=stations.seconds["data"], memory_at_start=memory_at_start)
     with args.main_process_first(local=False, desc="looking at the output folder"):
@@ -119,6 +119,13 @@ def data_flags(spec: RunSpec) -> DataArguments:
     """
     reading = None if spec.training["do_train"] else checkpoint_reading(spec.model)
     return reading.fill(spec.data) if reading else spec.data
+
+
+def load_data(spec: RunSpec) -> Splits:
+    """The splits of the run; columns beside the text are read as the checkpoint of --model was trained with them."""
+    flags = data_flags(spec)
+    known = checkpoint_columns(spec.model) if flags.extra_column_names and not flags.columns_as_text else None
+    return load_splits(flags, known)
 
 
 def execute_run(identified: IdentifiedRun) -> Report:

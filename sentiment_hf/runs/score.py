@@ -55,7 +55,7 @@ def parts_to_score(args: TrainingArguments) -> list[str]:
 @station("scoring")
 def score_baseline(fitted: FittedBaseline, rows: LabelledTexts) -> tuple[np.ndarray, np.ndarray]:
     """(rows, outputs) logits and (rows,) labels."""
-    return fitted.logits(rows.texts), rows.labels
+    return fitted.logits(rows.inputs), rows.labels
 
 
 def predict_logits(trainer: ClassificationTrainer, texts: EncodedTexts, split: str) -> tuple[np.ndarray, np.ndarray]:

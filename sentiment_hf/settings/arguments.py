@@ -112,6 +112,15 @@ class DataArguments:
         None, "Columns with the text, separated by commas. Default: the column with a usual name."
     )
     text_column_delimiter: str = flag(" ", "Text between the texts of several columns.")
+    extra_column_names: str | None = flag(
+        None,
+        "Columns that the model reads beside the text, separated by commas: columns of numbers, and of words as "
+        "categories.",
+    )
+    columns_as_text: bool = flag(
+        False,
+        "Write --extra_column_names in front of the text, as in 'country: de . price: 34 . text'.",
+    )
     label_column_name: str | None = flag(None, "Column with the class. Default: the column with a usual name.")
     label_column_names: str | None = flag(
         None, "Columns with 1 or 0 for each label of a text, separated by commas: several labels per text."

@@ -61,6 +61,8 @@ def check_spec(spec: RunSpec) -> None:
     require_utf8_name(values["output_dir"], "--output_dir")
     parse_label_map(spec.data.label_map)
     CsvSettings.parse(spec.data.csv_delimiter, spec.data.csv_quote)
+    if spec.data.columns_as_text and not spec.data.extra_column_names and spec.training["do_train"]:
+        raise InputError("--columns_as_text writes columns in front of the text: name them by --extra_column_names")
     check_model(spec)
     check_push(spec)
     check_strategies(values)

@@ -118,10 +118,10 @@ def _class_name(column: LabelColumn, index: int) -> str:
             "number. Another column is chosen by --label_column_name."
         )
     refuse_surrogate(str(label), column.place(index), column.name)
-    return canonical(_decimal(label) if isinstance(label, float | Decimal) else str(label))
+    return canonical(digits_of(label) if isinstance(label, float | Decimal) else str(label))
 
 
-def _decimal(number: float | Decimal) -> str:
+def digits_of(number: float | Decimal) -> str:
     """The shortest decimal digits of a number, without an exponent: "0.1" also for the float32 next to it."""
     if isinstance(number, Decimal):
         return f"{number:f}"

@@ -93,7 +93,11 @@ class EncodedTexts:
 
     def with_column(self, name: str, values: np.ndarray) -> Self:
         """The same texts with one more column."""
-        return replace(self, columns=self.columns | {name: values})
+        return self.with_columns({name: values})
+
+    def with_columns(self, columns: dict[str, np.ndarray]) -> Self:
+        """The same texts with more columns."""
+        return replace(self, columns=self.columns | columns)
 
     def texts(self, name: str = "input_ids") -> Iterator[np.ndarray]:
         """The ids of each text, or other values of its tokens."""

@@ -26,7 +26,7 @@ MANY = 5000
 def tokenize(
     part: LabelledTexts, tokenizer: PreTrainedTokenizerBase, max_length: int, cache: Cache | None = None
 ) -> EncodedTexts:
-    """The texts of a part as token ids, with the column `label`.
+    """The texts of a part as token ids, with the column `label`, and the columns beside the text if there are any.
 
     Texts are cut to `max_length` tokens, including special tokens. With a `cache`, many texts are tokenized once.
 
@@ -47,7 +47,8 @@ def tokenize(
         key = key_of(part, tokenizer, max_length)
         folder = cache.folder(key, lambda home: EncodedTexts.save(pieces(), home), 2 * len(part) * tokens)
     texts = EncodedTexts.load(folder) if folder else EncodedTexts.joined(list(pieces()))
-    return texts.with_column("label", part.labels)
+    texts = texts.with_column("label", part.labels)
+    return texts.with_columns(part.extra.inputs) if part.extra else texts
 
 
 def encoded_pieces(part: LabelledTexts, tokenizer: PreTrainedTokenizerBase, max_length: int) -> Iterator[EncodedTexts]:

@@ -61,7 +61,7 @@ def build_trainer(
     stations = Stopwatch()
     with stations.counting("preprocessing"), first_process_first(args, spec.data.cache):
         tokenizer = load_tokenizer(spec, splits.train, resumed, spec.data.cache)
-    model = load_model(spec, splits.task, tokenizer, trains=args.do_train)
+    model = load_model(spec, splits.task, tokenizer, args.do_train, splits.columns)
     collator = FewLengthsCollator(tokenizer)
     with stations.counting("preprocessing"):
         train, validation = preprocess(spec, args, splits, model, collator)

@@ -28,6 +28,7 @@ ENCODER = BertConfig(
     intermediate_size=16,
     max_position_embeddings=16,
 )
+COLUMNS = {"number_columns": {"price": [30.0, 10.0]}, "category_columns": {"country": ["de", "fr"]}}
 # Folder: (model, settings). The first of each model is the plain one.
 CASES: dict[str, tuple[str, dict]] = {
     "ngram": ("custom-ngram", {"num_buckets": 256}),
@@ -42,6 +43,18 @@ CASES: dict[str, tuple[str, dict]] = {
     "gru-reference": ("custom-gru", {"implementation": "reference"}),
     "lstm": ("custom-lstm", {}),
     "lstm-stack-concat": ("custom-lstm", STACK | {"pooling": "concat"}),
+    "lstm-with-columns": ("custom-lstm", COLUMNS | {"columns_size": 8}),
+    "ngram-with-columns": ("custom-ngram", COLUMNS | {"num_buckets": 256, "columns_size": 8}),
+    "wrapped-bert-with-columns": (
+        "wrapped-classifier",
+        COLUMNS
+        | {
+            "inner": ENCODER.to_diff_dict() | {"max_position_embeddings": 24},
+            "output_layer": "classifier",
+            "num_features": 12,
+            "columns_size": 8,
+        },
+    ),
     "attention": ("custom-attention", {}),
     "attention-max-reference": ("custom-attention", {"pooling": "max", "implementation": "reference"}),
     "transformer": ("custom-transformer", {"intermediate_size": 24}),

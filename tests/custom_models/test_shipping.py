@@ -10,19 +10,22 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
-from conftest import small_model
+from conftest import LABELS, small_model
 from safetensors.torch import load_file
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification, BertConfig, BertForSequenceClassification
 from transformers.dynamic_module_utils import get_relative_imports
 
 import custom_models
 from custom_models import BODIES, MODEL_NAMES, MODELS
 from sentiment_hf.models.fresh import parse_model_config
+from sentiment_hf.models.wrap import wrapped
+from sentiment_hf.settings.model_ref import Kind, ModelRef
 
 CODE = Path(custom_models.__file__).parent
 MODULES = sorted(path for path in CODE.glob("*.py") if path.name != "__init__.py")
 RECIPE = Path(__file__).parents[2] / "configs" / "transformer-800m.yaml"
 ALLOWED = {"torch", "transformers", "huggingface_hub"}
+COLUMNS = {"number_columns": {"price": [30.0, 10.0]}, "category_columns": {"country": ["de", "fr"]}}
 TEXTS = ["A fine film.", "The soup was cold and the waiter rude!", ""]
 SAVED = {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
 
@@ -87,11 +90,21 @@ def code_of(module: str) -> set[str]:
     return files
 
 
+def wrapped_bert(vocabulary: int):
+    """A pretrained model with columns beside the text."""
+    sizes = {"hidden_size": 12, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    bert = BertForSequenceClassification(BertConfig(vocab_size=vocabulary, **sizes))
+    names = {"id2label": LABELS, "label2id": {label: index for index, label in LABELS.items()}}
+    return wrapped(bert, ModelRef("bert", Kind.CHECKPOINT), names | COLUMNS).eval()
+
+
 @pytest.fixture(scope="module")
 def shipped(tokenizer, tmp_path_factory) -> tuple[dict, Path, Path]:
     """The models by name, the folder in which they were saved, and the one that the process without us wrote."""
     source, target, bodies, home = (tmp_path_factory.mktemp(name) for name in ("saved", "again", "bodies", "home"))
     models = {name: small_model(name, vocab_size=len(tokenizer)) for name in MODEL_NAMES}
+    models["with columns"] = small_model("custom-lstm", vocab_size=len(tokenizer), **COLUMNS)
+    models["wrapped"] = wrapped_bert(len(tokenizer))
     for name, model in models.items():
         model.save_pretrained(source / name)
         tokenizer.save_pretrained(source / name)
@@ -104,7 +117,7 @@ def shipped(tokenizer, tmp_path_factory) -> tuple[dict, Path, Path]:
     return models, source, target
 
 
-@pytest.mark.parametrize("name", MODEL_NAMES)
+@pytest.mark.parametrize("name", [*MODEL_NAMES, "with columns", "wrapped"])
 def test_a_saved_model_classifies_alike_without_our_packages(name, shipped, tokenizer):
     models, _, target = shipped
     found = load_file(target / "logits.safetensors")
