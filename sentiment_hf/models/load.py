@@ -126,27 +126,16 @@ def load_model(
         InputError: a setting does not exist or does not fit, the checkpoint cannot be loaded, or the model has random
             weights and nothing `trains` them.
     """
-    ref, head = spec.model, head_settings(task, spec.model.model_type)
+    ref = spec.model
     if ref.is_new:
         if not trains:
             raise InputError(
                 f"--model {ref.name} is a new model, and without --do_train it stays untrained: "
                 "add --do_train, or name the folder of a trained one"
             )
-        model, is_new_head = new_model(spec, head, tokenizer, columns), True
+        model, is_new_head = new_model(spec, head_settings(task, ref.model_type), tokenizer, columns), True
     else:
-        if spec.new_model.model_config or spec.new_model.word_vectors:
-            raise InputError(
-                "--model_config and --word_vectors shape a new custom model; this --model is a checkpoint"
-            )
-        refuse_stock_corn(ref, task)
-        model = load_checkpoint(ref, tokenizer, trains, **head | attention_dropout(ref, spec.tuning.attention_dropout))
-        is_new_head = trains and (other_head(ref, task) or ref.labels not in (None, task.labels))
-        if is_new_head:
-            renew_classifier(model)
-        text_model = model
-        model = with_columns(text_model, ref, columns, trains, label_names(task.labels))
-        is_new_head |= model is not text_model
+        model, is_new_head = saved_model(spec, task, tokenizer, trains, columns)
     longest, limit = spec.tokenizer.max_seq_length, tokenizer.model_max_length
     if longest and longest > limit:
         logger.warning("--max_seq_length %d: this checkpoint was saved for %d tokens", longest, limit)
@@ -158,6 +147,23 @@ def load_model(
     if spec.tuning.merge_adapter and not isinstance(model, PeftModel):
         raise InputError(NO_ADAPTER)
     return model
+
+
+def saved_model(
+    spec: RunSpec, task: Task, tokenizer: PreTrainedTokenizerBase, trains: bool, columns: ColumnSchema | None
+) -> tuple[PreTrainedModel, bool]:
+    """(the checkpoint of --model with a head for the task that reads the columns, whether the head is new)."""
+    ref = spec.model
+    if spec.new_model.model_config or spec.new_model.word_vectors:
+        raise InputError("--model_config and --word_vectors shape a new custom model; this --model is a checkpoint")
+    refuse_stock_corn(ref, task)
+    settings = head_settings(task, ref.model_type) | attention_dropout(ref, spec.tuning.attention_dropout)
+    model = load_checkpoint(ref, tokenizer, trains, **settings)
+    is_new_head = trains and (other_head(ref, task) or ref.labels not in (None, task.labels))
+    if is_new_head:
+        renew_classifier(model)
+    joined = with_columns(model, ref, columns, trains, label_names(task.labels))
+    return joined, is_new_head or joined is not model
 
 
 def other_head(ref: ModelRef, task: Task) -> bool:

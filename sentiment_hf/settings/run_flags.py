@@ -59,9 +59,7 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
     choose_parts(spec.training, named)
     spec.run.config = str(path.resolve()) if path else None
     spec.new_model.model_config = custom_model_settings(spec, settings)
-    if reads_columns(spec) and spec.tuning.tuning == "lora":
-        # The adapter alone would lack the head that joins the columns.
-        spec.tuning.merge_adapter = True
+    merge_with_columns(spec)
     check_unused(spec, given.keys())
     check_patience(values, recipe.keys(), given.keys())
     if not spec.training["do_train"] and not model.is_new and "max_seq_length" not in given:
@@ -71,9 +69,11 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
     return spec
 
 
-def reads_columns(spec: RunSpec) -> bool:
-    """Whether the model of this training has columns beside the text."""
-    return bool(spec.data.extra_column_names) and not spec.data.columns_as_text and spec.training["do_train"]
+def merge_with_columns(spec: RunSpec) -> None:
+    """Set --merge_adapter for LoRA with columns beside the text: an adapter lacks the layer that joins them."""
+    beside = spec.data.extra_column_names and not spec.data.columns_as_text
+    if beside and spec.training["do_train"] and spec.tuning.tuning == "lora":
+        spec.tuning.merge_adapter = True
 
 
 def merged_values(flags: Sequence[Flag], recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:

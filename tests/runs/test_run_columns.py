@@ -137,10 +137,9 @@ def test_a_regression_reads_columns_too(model, data, bert, tmp_path):
         custom = {} if model == "custom-gru" else {"model": bert, "settings": ()}
         run_flags(numbers, tmp_path / "run", *task, **custom)
     predict_main([str(tmp_path / "run"), "--file", str(numbers / "test.csv"), "--output", str(tmp_path / "o.parquet")])
-    answers = pq.read_table(tmp_path / "o.parquet")["prediction"].to_numpy()
-    assert answers == pytest.approx(
-        pq.read_table(tmp_path / "run" / "predictions.parquet")["prediction"].to_numpy(), rel=1e-3
-    )
+    files = (tmp_path / "o.parquet", tmp_path / "run" / "predictions.parquet")
+    answers, expected = (pq.read_table(file)["prediction"].to_numpy() for file in files)
+    assert answers == pytest.approx(expected, rel=1e-3)
 
 
 @pytest.mark.parametrize("model", ["custom-gru", "baseline-nb-svm"])
