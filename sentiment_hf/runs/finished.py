@@ -193,7 +193,7 @@ def require_same_data(first: Run, run: Run) -> None:
     hashes = {one.report.test_hash for one in (first, run)} - {None}
     if len(hashes) > 1:
         refuse_comparison(first, run, "their test texts are not the same (test_hash of the reports)")
-    if (differs := first.labels != run.labels).any():
+    if (differs := (first.labels != run.labels).reshape(len(run.labels), -1).any(1)).any():
         row, count = int(np.flatnonzero(differs)[0]), int(differs.sum())
         refuse_comparison(first, run, f"{count} test rows have another label, the first of them is row {row}")
 

@@ -29,7 +29,12 @@ if TYPE_CHECKING:
 # The threshold of a label of which validation says nothing, and of the models of others.
 USUAL = 0.5
 
-SUBSET_ACCURACY = Score("subset_accuracy", "subset accuracy", lambda one: subset_terms(one.labels, one.predictions))
+SUBSET_ACCURACY = Score(
+    "subset_accuracy",
+    "subset accuracy",
+    lambda one: subset_terms(one.labels, one.predictions),
+    sentence="{value} of {rows} test rows with all labels right",
+)
 MACRO_F1 = Score("f1_macro", "macro F1", lambda one: macro_f1_terms(one.labels, one.predictions))
 MICRO_F1 = Score("f1_micro", "micro F1", lambda one: micro_f1_terms(one.labels, one.predictions))
 SAMPLE_F1 = Score("f1_samples", "sample F1", lambda one: sample_f1_terms(one.labels, one.predictions))
@@ -67,12 +72,17 @@ class MultiLabel:
     problem_type: ClassVar[str] = "multi_label_classification"
     ranking: ClassVar[Score] = SUBSET_ACCURACY
     compared: ClassVar[tuple[Score, ...]] = (SUBSET_ACCURACY, MACRO_F1, MICRO_F1, SAMPLE_F1, LOG_LOSS, CALIBRATION)
+    second: ClassVar[Score] = MACRO_F1
+    exact: ClassVar[str] = "mcnemar"
+    duel_name: ClassVar[str] = "the exact McNemar test"
     metrics: ClassVar[tuple[str, ...]] = ("subset_accuracy", "f1_macro", "f1_micro", "f1_samples", "loss")
     chosen_by: ClassVar[str] = "f1_macro"
     falling: ClassVar[frozenset[str]] = frozenset({"loss"})
     tunes: ClassVar[bool] = True
     votes: ClassVar[bool] = True
     needs_all: ClassVar[bool] = False
+    sure: ClassVar[float] = 0.9
+    sure_name: ClassVar[str] = "mean probability"
     purpose: ClassVar[str] = "It finds which of {count} labels a text has, none or several: {labels}."
     hub_type: ClassVar[str] = "text-classification"
     hub_scores: ClassVar[tuple[tuple[str, str], ...]] = (
@@ -105,6 +115,11 @@ class MultiLabel:
     def decision(self) -> str:
         """The labels that reach their thresholds."""
         return f"[label for label, p, t in zip(labels, logits.sigmoid()[0].tolist(), {self.least.tolist()}) if p >= t]"
+
+    @property
+    def loss_of_guessing(self) -> float:
+        """The cross-entropy of a coin for each label."""
+        return float(np.log(2))
 
     @property
     def answers(self) -> dict[str, type]:
@@ -154,6 +169,10 @@ class MultiLabel:
     def as_text(self, labels: Iterable) -> list[str]:
         """The names of the labels of each row with | between them; "" for none."""
         return list(written(self.labels, np.asarray(labels, bool)))
+
+    def said(self, labels: np.ndarray) -> list[str]:
+        """The names of the labels, or that there are none."""
+        return [text or "no label" for text in self.as_text(labels)]
 
     def strata(self, labels: np.ndarray) -> np.ndarray:
         """The rarest label of each row, so that a part that is taken has its share of rare ones; 0 for none."""
@@ -237,6 +256,31 @@ class MultiLabel:
         from sentiment_hf.tasks.paired import mcnemar
 
         return mcnemar(*(self.right(one.labels, one.predictions) for one in (a, b)))
+
+    def second_test(self, a: Predicted, b: Predicted) -> tuple[dict[str, float], float]:
+        """The paired test of macro F1, to first order over rows."""
+        from sentiment_hf.tasks.paired import terms_difference
+
+        return terms_difference(MACRO_F1.terms(a), MACRO_F1.terms(b))
+
+    def sureness(self, members: Sequence[Predicted]) -> np.ndarray:
+        """The mean probability that the labels on which all members contradict a row are as they say: the least."""
+        first = members[0]
+        alike = np.all([self.right(one.predictions, first.predictions) for one in members], axis=0)
+        wrong = first.predictions != first.labels
+        mean = sum(one.probabilities for one in members) / len(members)
+        least = np.where(wrong, np.where(first.predictions, mean, 1 - mean), 1).min(1)
+        return np.where(alike & wrong.any(1), least, 0)
+
+    def remarks(self, entry: dict[str, Any]) -> list[str]:
+        """The label with the least F1."""
+        weakest = min(entry["per_class"], key=lambda name: entry["per_class"][name]["f1"])
+        one = entry["per_class"][weakest]
+        return [
+            f"its macro F1 is {entry['f1_macro']['value']:.1%}.",
+            f"Of its labels {weakest} has the least F1, {one['f1']:.1%} (precision {one['precision']:.1%}, recall "
+            f"{one['recall']:.1%}, {one['rows']:,} rows).",
+        ]
 
     def reliability(self, predicted: Predicted) -> tuple[np.ndarray, np.ndarray] | None:
         """The probabilities of all labels, and whether the rows have them."""

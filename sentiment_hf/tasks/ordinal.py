@@ -11,7 +11,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.tasks.label_column import LabelColumn
 from sentiment_hf.tasks.numeric_terms import absolute_error_terms, quadratic_kappa_terms, with_interval
 from sentiment_hf.tasks.refusals import refuse_flags
-from sentiment_hf.tasks.single_label import ACCURACY, LOG_LOSS, SingleLabel
+from sentiment_hf.tasks.single_label import ACCURACY, CALIBRATION, LOG_LOSS, SingleLabel
 from sentiment_hf.tasks.task import Predicted, Score
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ class Ordinal(SingleLabel):
     metrics: ClassVar[tuple[str, ...]] = (
         *("quadratic_kappa", "mae", "within_one", "accuracy", "precision_macro", "recall_macro", "f1_macro", "loss"),
     )
+    exact: ClassVar[str] = "paired"
+    duel_name: ClassVar[str] = "the paired test of the quadratic kappa"
     chosen_by: ClassVar[str] = "quadratic_kappa"
     falling: ClassVar[frozenset[str]] = frozenset({"loss", "mae"})
     purpose: ClassVar[str] = "It sorts a text into one of {count} classes, which have this order: {labels}."
@@ -128,14 +130,14 @@ class Ordinal(SingleLabel):
 
     @property
     def compared(self) -> tuple[Score, ...]:
-        """Quadratic kappa, MAE, accuracy within one, accuracy, log-loss."""
+        """Quadratic kappa, MAE, accuracy within one, accuracy, log-loss, calibration error."""
 
         def distance(predicted: Predicted) -> np.ndarray:
             return self.distances(predicted.labels, predicted.predictions)
 
         mae = Score("mae", "MAE", distance, share=False, unit="", more_is_better=False)
         within = Score("within_one", "accuracy within one", lambda one: (distance(one) <= 1).astype(np.float64))
-        return (self.kappa, mae, within, ACCURACY, LOG_LOSS)
+        return (self.kappa, mae, within, ACCURACY, LOG_LOSS, CALIBRATION)
 
     def duel(self, a: Predicted, b: Predicted) -> tuple[int, int, float]:
         """The rows on which each is nearer, and the paired test of the quadratic kappa."""
@@ -144,6 +146,22 @@ class Ordinal(SingleLabel):
         far = [self.distances(one.labels, one.predictions) for one in (a, b)]
         nearer = int((far[0] < far[1]).sum()), int((far[1] < far[0]).sum())
         return (*nearer, mean_difference(self.kappa.terms(a), self.kappa.terms(b)))
+
+    @property
+    def second(self) -> Score:
+        """The MAE."""
+        return self.compared[1]
+
+    def second_test(self, a: Predicted, b: Predicted) -> tuple[dict[str, float], float]:
+        """The paired test of the distances from the class of the row."""
+        from sentiment_hf.tasks.paired import terms_difference
+
+        return terms_difference(self.second.terms(a), self.second.terms(b))
+
+    def remarks(self, entry: dict[str, Any]) -> list[str]:
+        """Those of `SingleLabel`, and the mean distance."""
+        guess, recall = super().remarks(entry)
+        return [f"its MAE is {entry['mae']['value']:.3f}; {guess}", recall]
 
     def logged(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
         """Quadratic kappa, MAE, accuracy within one, and the scores of classes."""

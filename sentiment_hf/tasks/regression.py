@@ -63,12 +63,17 @@ class Regression:
     problem_type: ClassVar[str] = "regression"
     ranking: ClassVar[Score] = RMSE
     compared: ClassVar[tuple[Score, ...]] = (RMSE, MAE, R2, SPEARMAN)
+    second: ClassVar[Score] = MAE
+    exact: ClassVar[str] = "paired"
+    duel_name: ClassVar[str] = "the paired test of squared errors"
     metrics: ClassVar[tuple[str, ...]] = ("rmse", "mae", "r2", "spearman", "loss")
     chosen_by: ClassVar[str] = "rmse"
     falling: ClassVar[frozenset[str]] = frozenset({"rmse", "mae", "loss"})
     tunes: ClassVar[bool] = False
     votes: ClassVar[bool] = False
     needs_all: ClassVar[bool] = False
+    sure: ClassVar[float] = 0.0
+    sure_name: ClassVar[str] = "least error"
     purpose: ClassVar[str] = "It gives a text a number: {labels}."
     hub_type: ClassVar[str] = "text-classification"
     hub_scores: ClassVar[tuple[tuple[str, str], ...]] = (("rmse", "RMSE"), ("mae", "MAE"), ("r2", "R2"))
@@ -91,6 +96,11 @@ class Regression:
     def decision(self) -> str:
         """The number."""
         return "float(logits[0, 0])"
+
+    @property
+    def loss_of_guessing(self) -> float:
+        """The squared error of the mean of train."""
+        return 1.0
 
     @property
     def answers(self) -> dict[str, type]:
@@ -129,6 +139,10 @@ class Regression:
     def as_text(self, labels: Iterable[float]) -> list[str]:
         """The shortest decimal digits of each number, from which it can be read again."""
         return [np.format_float_positional(value, trim="-") for value in np.asarray(labels)]
+
+    def said(self, labels: np.ndarray) -> list[str]:
+        """The numbers with six significant digits."""
+        return [f"{value:.6g}" for value in labels.tolist()]
 
     def strata(self, labels: np.ndarray) -> np.ndarray:
         """The range of each number, of ten with about as many rows."""
@@ -209,6 +223,24 @@ class Regression:
         errors = [absolute_error_terms(one.labels, one.predictions) for one in (a, b)]
         nearer = int((errors[0] < errors[1]).sum()), int((errors[1] < errors[0]).sum())
         return (*nearer, mean_difference(errors[0] ** 2, errors[1] ** 2))
+
+    def second_test(self, a: Predicted, b: Predicted) -> tuple[dict[str, float], float]:
+        """The paired test of the absolute errors."""
+        from sentiment_hf.tasks.paired import terms_difference
+
+        return terms_difference(MAE.terms(a), MAE.terms(b))
+
+    def sureness(self, members: Sequence[Predicted]) -> np.ndarray:
+        """The least error of the members, where all are above the number of the row or all are below it."""
+        errors = np.stack([one.predictions - one.labels for one in members])
+        return np.where((errors > 0).all(0) | (errors < 0).all(0), np.abs(errors).min(0), 0)
+
+    def remarks(self, entry: dict[str, Any]) -> list[str]:
+        """The share of the variance that is explained, and the typical error."""
+        return [
+            f"R² is {entry['r2']['value']:.3f}, and the mean of the test rows would have 0.",
+            f"Its mean error is {entry['mae']['value']:.4g} (MAE).",
+        ]
 
     def reliability(self, predicted: Predicted) -> tuple[np.ndarray, np.ndarray] | None:
         """None: a number has no confidence."""

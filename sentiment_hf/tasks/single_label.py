@@ -65,7 +65,7 @@ def named_probabilities(labels: Sequence[str], probabilities: np.ndarray) -> lis
     return ["  ".join(f"{label} {p:.4f}" for label, p in zip(labels, row, strict=True)) for row in probabilities]
 
 
-ACCURACY = Score("accuracy", "accuracy", accuracy)
+ACCURACY = Score("accuracy", "accuracy", accuracy, sentence="{value} of {rows} test rows right")
 MACRO_F1 = Score("f1_macro", "macro F1", macro_f1)
 LOG_LOSS = Score("log_loss", "log-loss", log_loss, share=False, unit="nats", more_is_better=False)
 CALIBRATION = Score("calibration_error", "calibration error", calibration_error, share=False, more_is_better=False)
@@ -81,12 +81,17 @@ class SingleLabel:
     problem_type: ClassVar[str] = "single_label_classification"
     ranking: ClassVar[Score] = ACCURACY
     compared: ClassVar[tuple[Score, ...]] = (ACCURACY, MACRO_F1, LOG_LOSS, CALIBRATION)
+    second: ClassVar[Score] = MACRO_F1
+    exact: ClassVar[str] = "mcnemar"
+    duel_name: ClassVar[str] = "the exact McNemar test"
     metrics: ClassVar[tuple[str, ...]] = ("accuracy", "precision_macro", "recall_macro", "f1_macro", "loss")
     chosen_by: ClassVar[str] = "accuracy"
     falling: ClassVar[frozenset[str]] = frozenset({"loss"})
     tunes: ClassVar[bool] = False
     votes: ClassVar[bool] = True
     needs_all: ClassVar[bool] = True
+    sure: ClassVar[float] = 0.9
+    sure_name: ClassVar[str] = "mean probability"
     purpose: ClassVar[str] = "It sorts a text into one of {count} classes: {labels}."
     hub_type: ClassVar[str] = "text-classification"
     hub_scores: ClassVar[tuple[tuple[str, str], ...]] = (
@@ -140,6 +145,11 @@ class SingleLabel:
         return "labels[int(logits.argmax())]"
 
     @property
+    def loss_of_guessing(self) -> float:
+        """The cross-entropy of equal probabilities."""
+        return float(np.log(len(self.labels)))
+
+    @property
     def answers(self) -> dict[str, type]:
         """The class, and the probability of each class."""
         return {"prediction": str} | {f"probability_{label}": float for label in self.labels}
@@ -182,6 +192,10 @@ class SingleLabel:
     def as_text(self, labels: Iterable[int]) -> list[str]:
         """The class names of class ids."""
         return np.array(self.labels, object)[np.asarray(labels, np.int64)].tolist()
+
+    def said(self, labels: np.ndarray) -> list[str]:
+        """The class names."""
+        return self.as_text(labels)
 
     def strata(self, labels: np.ndarray) -> np.ndarray:
         """The classes."""
@@ -267,6 +281,34 @@ class SingleLabel:
         from sentiment_hf.tasks.paired import mcnemar
 
         return mcnemar(*(self.right(one.labels, one.predictions) for one in (a, b)))
+
+    def second_test(self, a: Predicted, b: Predicted) -> tuple[dict[str, float], float]:
+        """A paired bootstrap of macro F1."""
+        from sentiment_hf.tasks.paired import f1_difference
+
+        return f1_difference(a.labels, a.predictions, b.predictions, len(self.labels))
+
+    def sureness(self, members: Sequence[Predicted]) -> np.ndarray:
+        """The mean probability of the wrong class that all members predict, as in confident learning.
+
+        Northcutt et al. 2021.
+        """
+        first = members[0]
+        alike = np.all([one.predictions == first.predictions for one in members], axis=0)
+        mean = sum(one.probabilities for one in members) / len(members)
+        return np.where(alike & (first.predictions != first.labels), probability_of(first.predictions, mean), 0)
+
+    def remarks(self, entry: dict[str, Any]) -> list[str]:
+        """The share of the most frequent class, and the class that is found least often."""
+        confusion = entry["confusion"]
+        rows = [sum(counts) for counts in confusion]
+        found = {index: confusion[index][index] / rows[index] for index in range(len(self.labels)) if rows[index]}
+        weakest = min(found, key=found.get)
+        recall = f"Of its classes it finds {self.labels[weakest]} least often, {found[weakest]:.1%} of its rows"
+        if len(self.labels) > 2 and found[weakest] < 1:
+            wrong = {index: count for index, count in enumerate(confusion[weakest]) if index != weakest}
+            recall += f", and takes most of the others for {self.labels[max(wrong, key=wrong.get)]}"
+        return [f"the most frequent class has {max(rows) / sum(rows):.1%}.", f"{recall}."]
 
     def reliability(self, predicted: Predicted) -> tuple[np.ndarray, np.ndarray] | None:
         """The probabilities of the predictions, and whether these are right."""

@@ -26,6 +26,13 @@ class Predicted:
     probabilities: np.ndarray
 
 
+def with_digits(value: float, count: int) -> str:
+    """The value with so many significant digits, and all digits before the point: 24.0, 0.912, 12,346"""
+    if abs(value) >= 10 ** (count - 1):
+        return f"{value:,.0f}"
+    return f"{value:#.{count}g}"
+
+
 @dataclass(frozen=True)
 class Score:
     """A number that says how good predictions are.
@@ -36,7 +43,9 @@ class Score:
         score over samples of rows.
     share: whether the score is a share of rows. Its interval is then cut at 0 and 1.
     least: the smallest value that the score can have, at which the interval of one that is no share is cut.
-    unit: the unit of the value. With "%" the value is a fraction and is shown in percent.
+    unit: the unit of the value. With "%" the value is a fraction and is shown in percent; "" is the unit of the data,
+        or none.
+    sentence: the value in words, with the fields {name}, {value} and {rows}.
     """
 
     key: str
@@ -46,6 +55,7 @@ class Score:
     unit: str = "%"
     more_is_better: bool = True
     least: float = 0.0
+    sentence: str = "{name} {value} on {rows} test rows"
 
     def rank(self, value: float) -> float:
         """A sort key: the better `value` is, the smaller the key."""
@@ -53,12 +63,33 @@ class Score:
 
     def shown(self, value: float) -> str:
         """The value with its unit, as text."""
-        return f"{value:.2%}" if self.unit == "%" else f"{value:.4f} {self.unit}"
+        return f"{value:.2%}" if self.unit == "%" else f"{self.number(value)} {self.unit}".rstrip()
+
+    def brief(self, value: float) -> str:
+        """The value with one digit less than `shown`, for a sentence."""
+        return f"{value:.1%}" if self.unit == "%" else f"{value:.3f}" if self.unit else with_digits(value, 3)
+
+    def number(self, value: float) -> str:
+        """The value without its unit, as in a table whose header has it."""
+        if self.unit == "%":
+            return f"{100 * value:.2f}"
+        return f"{value:.4f}" if self.unit else with_digits(value, 4)
 
     def between(self, interval: dict[str, float]) -> str:
         """The bounds of an interval, as text, with one digit less than `shown`."""
-        low, high = interval["low"], interval["high"]
-        return f"{low:.1%} to {high:.1%}" if self.unit == "%" else f"{low:.3f} to {high:.3f}"
+        return f"{self.brief(interval['low'])} to {self.brief(interval['high'])}"
+
+    def distance(self, difference: float) -> str:
+        """How far two values are apart, in words and without a sign: percentage points of a share."""
+        if self.unit != "%":
+            return f"{with_digits(abs(difference), 2)} {self.unit}".rstrip()
+        count = f"{100 * abs(difference):.1f}"
+        return f"{count} point{'' if count == '1.0' else 's'}"
+
+    def said(self, interval: dict[str, float], rows: int) -> str:
+        """The value on so many test rows with its interval, in words."""
+        value = self.sentence.format(value=self.brief(interval["value"]), name=self.name, rows=f"{rows:,}")
+        return f"{value} (95 % interval {self.between(interval)})"
 
 
 @dataclass(frozen=True)
@@ -82,12 +113,15 @@ class Task(Protocol):
     problem_type: the value of `problem_type` in a model's config.
     ranking: the score that decides which of two runs is better.
     compared: the scores of a comparison, `ranking` first.
+    second: the one of `compared` by which two trained models are tested, too.
+    exact, duel_name: the key in results.json of the test of `duel`, and its name in a sentence.
     metrics: the scores that `logged` returns, and "loss".
     chosen_by: the one of `metrics` by which the checkpoint is chosen if --metric_for_best_model does not say.
     falling: those of `metrics` of which less is better.
     tunes: whether `tuned` chooses anything.
     votes: whether predictions of several models can be counted as votes.
     needs_all: whether a part that is taken from train needs rows of every label.
+    sure, sure_name: the least `sureness` of a label that is likely wrong, and what it is called.
     purpose: a sentence of the model card that says what a model does, with the fields {count} and {labels}.
     hub_type: the name of the task on the Hub.
     hub_scores: (key in report.json, name on the Hub) of each score in the metadata of a model card.
@@ -102,12 +136,17 @@ class Task(Protocol):
     problem_type: ClassVar[str]
     ranking: ClassVar[Score]
     compared: ClassVar[tuple[Score, ...]]
+    second: ClassVar[Score]
+    exact: ClassVar[str]
+    duel_name: ClassVar[str]
     metrics: ClassVar[tuple[str, ...]]
     chosen_by: ClassVar[str]
     falling: ClassVar[frozenset[str]]
     tunes: ClassVar[bool]
     votes: ClassVar[bool]
     needs_all: ClassVar[bool]
+    sure: ClassVar[float]
+    sure_name: ClassVar[str]
     purpose: ClassVar[str]
     hub_type: ClassVar[str]
     hub_scores: ClassVar[tuple[tuple[str, str], ...]]
@@ -124,6 +163,11 @@ class Task(Protocol):
     @property
     def decision(self) -> str:
         """The Python expression in the example of a model card that makes a prediction from `logits` and `labels`."""
+        ...
+
+    @property
+    def loss_of_guessing(self) -> float:
+        """The loss of a model that has learned nothing."""
         ...
 
     @property
@@ -161,6 +205,10 @@ class Task(Protocol):
 
     def as_text(self, labels: Iterable) -> list[str]:
         """The text of each label or prediction."""
+        ...
+
+    def said(self, labels: np.ndarray) -> list[str]:
+        """The text of each label or prediction for a reader."""
         ...
 
     def strata(self, labels: np.ndarray) -> np.ndarray:
@@ -216,6 +264,18 @@ class Task(Protocol):
 
     def duel(self, a: Predicted, b: Predicted) -> tuple[int, int, float]:
         """(rows on which only `a` is right, or is nearer; the same of `b`; p of a paired test of the two models)."""
+        ...
+
+    def second_test(self, a: Predicted, b: Predicted) -> tuple[dict[str, float], float]:
+        """(`second` of `a` minus that of `b` with its 95 % interval, p that they are equal over samples of rows)."""
+        ...
+
+    def sureness(self, members: Sequence[Predicted]) -> np.ndarray:
+        """(rows,) how surely all members contradict the label of a row, in the same way; 0 where they do not."""
+        ...
+
+    def remarks(self, entry: dict[str, Any]) -> list[str]:
+        """Sentences on the entry in results.json of a model that stands alone, the first the end of one."""
         ...
 
     def reliability(self, predicted: Predicted) -> tuple[np.ndarray, np.ndarray] | None:

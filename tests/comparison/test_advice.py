@@ -10,7 +10,7 @@ from sentiment_hf.tasks.single_label import SingleLabel
 
 def advice(compared: dict) -> list[str]:
     """For models that are ranked by accuracy."""
-    return advice_by(compared, SingleLabel.ranking)
+    return advice_by(compared, SingleLabel(tuple(compared.get("labels", ("no", "yes")))))
 
 
 def around(value: float) -> dict:

@@ -1,6 +1,7 @@
 """Each task goes the whole way with each model: run, predict, ensemble, and pipeline() without our packages."""
 
 import ast
+import csv
 import json
 import os
 import random
@@ -17,9 +18,10 @@ from helpers import OTHER, is_json, read_report, save_bert, weights, write_csv
 from transformers import AutoModelForSequenceClassification
 
 from sentiment_hf import api
-from sentiment_hf.cli import ensemble_command, predict_command, run_command
+from sentiment_hf.cli import compare_command, ensemble_command, predict_command, run_command
 from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.runs.finished import load_runs
+from sentiment_hf.runs.published import publish
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.run_flags import parse_run
@@ -191,6 +193,75 @@ def test_the_code_of_a_card_gives_the_outputs_of_the_task(made, monkeypatch, cap
         else:
             expected = set(labels) if task == "multi_label" else {printed[0]["label"]}
             assert {one["label"] for one in printed} == expected <= set(labels)
+
+
+def test_a_comparison_says_the_scores_of_the_task_and_no_accuracy_where_there_is_none(made, tmp_path, capsys):
+    task, _, home = made
+    folders = [str(home / name) for name in ("custom-ngram", "custom-gru", "baseline", "ensemble")]
+    parts = files(task, home)[:-4]
+    assert compare_command([*folders, *parts, "--output_dir", str(tmp_path)]) == 0
+    page = tmp_path / "comparison"
+    html, markdown, results = ((page / f"report.{kind}").read_text() for kind in ("html", "md", "html"))
+    results = json.loads((page / "results.json").read_text())
+    assert results["task"] == task
+    assert is_json(results)
+    ranking = load_runs([folders[0]])[0].task.ranking
+    table = next(csv.DictReader((page / "results.csv").open()))
+    assert float(table[ranking.key]) == pytest.approx(results["models"][0][ranking.key]["value"])
+    second = {"multi_label": "f1", "regression": "mae", "ordinal": "mae"}[task]
+    exact = {"multi_label": "mcnemar", "regression": "paired", "ordinal": "paired"}[task]
+    for pair in results["pairs"]:
+        assert pair[f"{second}_difference"]["low"] <= pair[f"{second}_difference"]["value"]
+        assert pair[f"{exact}_p_holm"] >= pair[f"{exact}_p"]
+    for text in (html, markdown, *results["advice"], capsys.readouterr().out):
+        assert ("ccuracy" in text) <= (task != "regression"), text[:200]
+        assert "McNemar" not in text or task == "multi_label"
+    assert ranking.name in results["advice"][1]
+    sections = {
+        "multi_label": "Label by label",
+        "regression": "Predictions and errors",
+        "ordinal": "Confusion matrices",
+    }
+    assert sections[task] in html
+    assert len(results["disagreements"]) <= 20
+    for row in results["disagreements"]:
+        assert set(row["predictions"]) == {model["name"] for model in results["models"]}
+
+
+def test_one_model_has_a_page_of_its_own(made, tmp_path):
+    task, _, home = made
+    assert compare_command([str(home / "custom-gru"), "--output_dir", str(tmp_path)]) == 0
+    results = json.loads((tmp_path / "comparison" / "results.json").read_text())
+    said = {"multi_label": "has the least F1", "regression": "R² is", "ordinal": "its MAE is"}
+    assert said[task] in " ".join(results["advice"])
+
+
+def test_published_runs_are_compared_as_the_runs_are(made, tmp_path):
+    _, _, home = made
+    folders = [home / name for name in ("baseline", "custom-gru", "custom-ngram")]
+    publish(tmp_path / "kept", folders)
+    for known, kept in zip(load_runs(folders), load_runs([tmp_path / "kept"]), strict=True):
+        assert (kept.task, kept.name) == (known.task, known.name)
+        for part in ("test", "validation"):
+            a, b = getattr(known, part), getattr(kept, part)
+            assert (a.labels == b.labels).all()
+            assert (a.predictions == b.predictions).all()
+            for score in known.task.compared:
+                assert score.terms(b).mean() == pytest.approx(score.terms(a).mean(), abs=2e-3), score.key
+
+
+def test_runs_of_two_tasks_are_not_compared(made, tmp_path, capsys):
+    task, _, home = made
+    words = [*files(task, home), "--output_dir", str(tmp_path / "other"), "--model", "baseline-majority"]
+    if task == "multi_label":
+        words = [word for word in words if word not in FLAGS[task]]
+        for split in ("train", "validation", "test"):
+            write_csv(tmp_path / f"{split}.csv", [("good", "a"), ("bad", "b")], ("text", "label"))
+            words[words.index(f"--{split}_file") + 1] = str(tmp_path / f"{split}.csv")
+    other = {"multi_label": [], "regression": ["--task", "ordinal"], "ordinal": ["--task", "single_label"]}[task]
+    assert run_command([*words, *other]) == 0
+    assert compare_command([str(home / "custom-gru"), str(tmp_path / "other"), "--output_dir", str(tmp_path)]) == 2
+    assert "compare runs of one task" in capsys.readouterr().err
 
 
 def test_a_finished_run_is_not_made_again_and_another_flag_of_the_task_is_another_run(made, caplog, capsys):

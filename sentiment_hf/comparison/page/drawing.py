@@ -1,4 +1,4 @@
-"""Shared parts of the pictures: canvas in CSS pixels, colours, accuracy axis, labels that do not overlap, SVG."""
+"""Shared parts of the pictures: canvas in CSS pixels, colours, axis of a score, labels that do not overlap, SVG."""
 
 import html
 import io
@@ -15,7 +15,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import IdentityTransform
+
+from sentiment_hf.tasks.task import Score
 
 # It warns of a cache in the home of the user that cannot be written, and makes one for the time of the command.
 logging.getLogger("matplotlib").setLevel(logging.ERROR)
@@ -150,15 +153,47 @@ def error_scale(accuracy: float | Sequence[float]) -> np.ndarray:
     return -np.log(1.01 - np.asarray(accuracy, dtype=float))
 
 
-def accuracy_axis(ax: Axes, accuracies: Sequence[float], label: str = "accuracy (%)") -> None:
-    """Set limits, ticks and label of a y axis on which `error_scale(accuracy)` is drawn."""
-    low, high = error_scale([min(accuracies), max(accuracies)])
-    margin = max(0.07 * (high - low), 0.02)
-    low, high = low - margin, high + margin
-    ax.set_ylim(low, high)
-    percents = accuracy_ticks(low, high, ax.bbox.height)
-    ax.set_yticks(error_scale([percent / 100 for percent in percents]), [f"{percent:g}" for percent in percents])
-    ax.set_ylabel(label)
+@dataclass(frozen=True)
+class ScoreAxis:
+    """A y axis of a score, with what is better further up. A share stands on `error_scale`."""
+
+    score: Score
+
+    @property
+    def title(self) -> str:
+        """The name of the score at the beginning of a heading."""
+        return self.score.name[0].upper() + self.score.name[1:]
+
+    @property
+    def label(self) -> str:
+        """The name of the score with its unit."""
+        return f"{self.score.name} ({self.score.unit})" if self.score.unit else self.score.name
+
+    def places(self, values: float | Sequence[float]) -> np.ndarray:
+        """Positions of values, any shape."""
+        return error_scale(values) if self.score.share else np.asarray(values, dtype=float)
+
+    def said(self, value: float) -> str:
+        """The value, to be read aloud."""
+        return f"{100 * value:.1f} %" if self.score.share else self.score.brief(value)
+
+    def set(self, ax: Axes, values: Sequence[float], label: str | None = None) -> None:
+        """Set limits, ticks and label of an axis with room for these values."""
+        low, high = self.places([min(values), max(values)])
+        margin = max(0.07 * (high - low), 0.02 if self.score.share else 1e-3 * abs(high) + 1e-9)
+        low, high = low - margin, high + margin
+        ax.set_ylim(*((low, high) if self.score.more_is_better else (high, low)))
+        if self.score.share:
+            percents = accuracy_ticks(low, high, ax.bbox.height)
+            ax.set_yticks(self.places([percent / 100 for percent in percents]), [f"{one:g}" for one in percents])
+        else:
+            ax.yaxis.set_major_locator(MaxNLocator(max(3, int(ax.bbox.height // 50)), steps=[1, 2, 2.5, 5, 10]))
+        ax.set_ylabel(self.label if label is None else label)
+
+    def whiskers(self, ax: Axes, x: float, interval: dict, colour: str) -> None:
+        """Draw the 95 % interval of a value as a thin vertical line at `x`."""
+        ends = self.places([interval["low"], interval["high"]])
+        ax.plot([x, x], ends, color=colour, linewidth=1, alpha=0.6, zorder=2)
 
 
 def accuracy_ticks(low: float, high: float, pixels: float, gap: float = 22) -> list[float]:
@@ -174,11 +209,6 @@ def accuracy_ticks(low: float, high: float, pixels: float, gap: float = 22) -> l
         if len(places) >= min(5, max(4, pixels // 50)):
             break
     return sorted(places)
-
-
-def whiskers(ax: Axes, x: float, interval: dict, colour: str) -> None:
-    """Draw the 95 % interval of an accuracy as a thin vertical line at `x`."""
-    ax.plot([x, x], error_scale([interval["low"], interval["high"]]), color=colour, linewidth=1, alpha=0.6, zorder=2)
 
 
 def legend_of_kinds(ax: Axes, kinds: set[str], more: Sequence[Line2D] = ()) -> None:

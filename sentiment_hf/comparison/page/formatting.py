@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from sentiment_hf.comparison.statistics.advice import SIDE_BY_SIDE
-from sentiment_hf.tasks.task import Score
+from sentiment_hf.tasks.task import Score, with_digits
 
 MISSING = "–"
 MINUS = "−"
@@ -19,9 +19,34 @@ def decimals(value: float | None) -> str:
     return MISSING if value is None else f"{value:.3f}"
 
 
+def headed(score: Score) -> str:
+    """The name of a score with its unit: accuracy (%), RMSE"""
+    return f"{score.name} ({score.unit})" if score.unit else score.name
+
+
+def significant(value: float | None) -> str:
+    """2.19187 -> 2.192: a value in the unit of the data"""
+    return MISSING if value is None else with_digits(value, 4)
+
+
 def shape(score: Score) -> Callable[[float | None], str]:
     """The function of this file that formats the values of a score."""
-    return percent if score.unit == "%" else decimals
+    if score.unit == "%":
+        return percent
+    return decimals if score.unit else significant
+
+
+def signed_shape(score: Score) -> Callable[[float], str]:
+    """The function that formats differences of a score."""
+    return lambda difference: signed(difference, score)
+
+
+def signed(difference: float, score: Score) -> str:
+    """A difference of two values of a score with its sign; of shares in percentage points."""
+    if score.unit == "%":
+        return signed_points(difference)
+    text = with_digits(abs(difference), 3)
+    return "0" if difference == 0 else f"{MINUS if difference < 0 else '+'}{text}"
 
 
 def amount(value: float | None) -> str:
@@ -93,6 +118,7 @@ def group_letters(groups: list[list[str]], names: list[str]) -> dict[str, str]:
 
 
 def models_by_class(predictions: dict[str, str], labels: list[str]) -> list[tuple[str, list[str]]]:
-    """(class, names of the models that predicted it) for each predicted class, in the order of `labels`."""
-    chosen = [(label, [name for name, given in predictions.items() if given == label]) for label in labels]
+    """(prediction, names of the models that made it) for each prediction: classes in the order of `labels`, others."""
+    kinds = dict.fromkeys([*labels, *predictions.values()])
+    chosen = [(kind, [name for name, given in predictions.items() if given == kind]) for kind in kinds]
     return [(label, names) for label, names in chosen if names]

@@ -1,4 +1,4 @@
-"""The picture of a grid: accuracy and training time against the first key, a line for each other setting."""
+"""The picture of a grid: the score and training time against the first key, a line for each other setting."""
 
 import itertools
 import math
@@ -11,12 +11,11 @@ from sentiment_hf.comparison.page.drawing import (
     LINE_HEIGHT,
     NAME_LENGTH,
     Picture,
-    accuracy_axis,
+    ScoreAxis,
     add_axes,
     as_picture,
     canvas,
     clipped,
-    error_scale,
     label_ends,
     text_size,
 )
@@ -37,18 +36,19 @@ WIDE = 8
 GridLine = tuple[str, list[tuple[float, dict]]]
 
 
-def grid_pictures(comparison: dict) -> list[Picture]:
+def grid_pictures(comparison: dict, axis: ScoreAxis) -> list[Picture]:
     """One picture, or none without a grid. A combination whose runs failed is missing on its line.
 
     The scores are those of test if all are to be shown, else those of validation.
     """
-    part, models = part_shown(comparison["settings"])
+    part, models = part_shown(comparison["settings"], axis)
     if not models:
         return []
     grid = comparison["grid"]
     key, values = next(iter(grid.items()))
     lines = grid_lines(models, grid)
-    scores = [name for name in ("accuracy", "log_loss", "train_minutes") if any(model[name] for model in models)]
+    drawn = (axis.score.key, "log_loss", "train_minutes")
+    scores = [name for name in drawn if any(model.get(name) for model in models)]
     probe, _ = canvas(PLOT, PLOT, 0, 0)
     widths = [text_size(probe, tick_label(value), 10)[0] for value in values]
     upright = max(widths) > PLOT / len(values) - 6
@@ -60,15 +60,15 @@ def grid_pictures(comparison: dict) -> list[Picture]:
     for index, score in enumerate(reversed(scores)):
         ax = add_axes(figure, LEFT, bottom + index * (height + GAP), PLOT, height)
         settings_axis(ax, key, values, upright, last=index == 0)
-        draw_score(ax, score, lines, not are_numbers(values))
+        draw_score(ax, score, lines, not are_numbers(values), axis)
         if score != "train_minutes":
-            ax.set_ylabel(f"{part} {'accuracy (%)' if score == 'accuracy' else 'log-loss (nats)'}")
-    title, alt = f"Accuracy and cost against {key}", alternative_text(key, values, lines, part)
+            ax.set_ylabel(f"{part} {axis.label if score == axis.score.key else 'log-loss (nats)'}")
+    title, alt = f"{axis.title} and cost against {key}", alternative_text(key, values, lines, part, axis)
     return [as_picture(figure, title, alt, "grid")]
 
 
-def part_shown(settings: list[dict]) -> tuple[str, list[dict]]:
-    """(the part whose scores are drawn, the entries with these scores as `accuracy` and `log_loss`).
+def part_shown(settings: list[dict], axis: ScoreAxis) -> tuple[str, list[dict]]:
+    """(the part whose scores are drawn, the entries with these scores by their keys).
 
     Minutes that compare with none are None.
     """
@@ -76,7 +76,7 @@ def part_shown(settings: list[dict]) -> tuple[str, list[dict]]:
     settings = [model | {"train_minutes": minutes[model["name"]]} for model in settings]
     if all(model["test"] for model in settings):
         return "test", [model | model["test"] for model in settings]
-    return "validation", [model | {"accuracy": model["validation"], "log_loss": None} for model in settings]
+    return "validation", [model | {axis.score.key: model["validation"], "log_loss": None} for model in settings]
 
 
 def grid_lines(models: list[dict], grid: dict[str, list[Value]]) -> list[GridLine]:
@@ -130,7 +130,7 @@ def settings_axis(ax: Axes, key: str, values: list[Value], upright: bool, last: 
         ax.set_xlabel(f"{key} (log scale)" if wide else key)
 
 
-def draw_score(ax: Axes, score: str, lines: list[GridLine], side_by_side: bool) -> None:
+def draw_score(ax: Axes, score: str, lines: list[GridLine], side_by_side: bool, axis: ScoreAxis) -> None:
     """Draw one score of all lines, each with its name at the end.
 
     With `side_by_side` the points that share a place are moved apart, for an axis of words.
@@ -140,7 +140,7 @@ def draw_score(ax: Axes, score: str, lines: list[GridLine], side_by_side: bool) 
         shift = 0.5 * ((index + 0.5) / len(lines) - 0.5) if side_by_side else 0
         known = [(place + shift, model[score]) for place, model in points if model[score]]
         colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-        heights = [axis_height(score, value) for _, value in known]
+        heights = [axis_height(score, value, axis) for _, value in known]
         ax.plot([x for x, _ in known], heights, color=colour, marker=marker, markersize=5, linewidth=1)
         if score != "train_minutes":
             for x, value in known:
@@ -149,17 +149,18 @@ def draw_score(ax: Axes, score: str, lines: list[GridLine], side_by_side: bool) 
                     continue
                 limits = [value["low"], value["high"]]
                 bounds += limits
-                ax.plot([x, x], error_scale(limits) if score == "accuracy" else limits, color=colour, alpha=0.6)
+                ends = axis.places(limits) if score == axis.score.key else limits
+                ax.plot([x, x], ends, color=colour, alpha=0.6)
         if name and known:
             ends.append((known[-1][0], heights[-1], name, INK))
-    score_axis(ax, score, bounds)
+    score_axis(ax, score, bounds, axis)
     label_ends(ax, ends)
 
 
-def score_axis(ax: Axes, score: str, bounds: list[float]) -> None:
+def score_axis(ax: Axes, score: str, bounds: list[float], axis: ScoreAxis) -> None:
     """Set limits, ticks and label of the y axis; an axis of minutes begins at 0."""
-    if score == "accuracy":
-        accuracy_axis(ax, bounds)
+    if score == axis.score.key:
+        axis.set(ax, bounds)
         return
     ax.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     ax.set_ylabel("training (minutes)")
@@ -167,18 +168,18 @@ def score_axis(ax: Axes, score: str, bounds: list[float]) -> None:
     ax.set_ylim(0 if score == "train_minutes" else None)
 
 
-def axis_height(score: str, value: dict | float) -> float:
+def axis_height(score: str, value: dict | float, axis: ScoreAxis) -> float:
     """The position of a score on its y axis."""
     if score == "train_minutes":
         return value
-    return float(error_scale(value["value"])) if score == "accuracy" else value["value"]
+    return float(axis.places(value["value"])) if score == axis.score.key else value["value"]
 
 
-def alternative_text(key: str, values: list[Value], lines: list[GridLine], part: str) -> str:
-    """The picture in words, to be read aloud: the accuracies of each line in the order of the x axis."""
+def alternative_text(key: str, values: list[Value], lines: list[GridLine], part: str, axis: ScoreAxis) -> str:
+    """The picture in words, to be read aloud: the scores of each line in the order of the x axis."""
     said = []
     for name, points in lines:
-        accuracies = ", ".join(f"{100 * model['accuracy']['value']:.1f} %" for _, model in points)
-        said.append(f"{name}: {accuracies}" if name else accuracies)
-    scores = f"{part.capitalize()} accuracy: {'; '.join(said)}."
-    return f"Accuracy and cost against {key}, {', '.join(map(as_word, values))}. {scores}"
+        values_said = ", ".join(axis.said(model[axis.score.key]["value"]) for _, model in points)
+        said.append(f"{name}: {values_said}" if name else values_said)
+    scores = f"{part.capitalize()} {axis.score.name}: {'; '.join(said)}."
+    return f"{axis.title} and cost against {key}, {', '.join(map(as_word, values))}. {scores}"

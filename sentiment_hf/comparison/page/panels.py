@@ -12,31 +12,31 @@ from sentiment_hf.comparison.page.drawing import (
     MUTED,
     PALE,
     Picture,
-    accuracy_axis,
+    ScoreAxis,
     add_axes,
     as_picture,
     canvas,
     clipped,
-    error_scale,
     text_size,
-    whiskers,
 )
+from sentiment_hf.tasks.task import with_digits
 
 WIDTH = 180
 LEFT = 48
 
 
-def learning_curve_panels(models: list[dict], classes: int) -> list[Picture]:
-    """Validation accuracy (above) and losses (below) against epochs, for each model that logged any of them."""
+def learning_curve_panels(models: list[dict], axis: ScoreAxis, loss_of_guessing: float) -> list[Picture]:
+    """Validation score (above) and losses (below) against epochs, for each model that logged any of them."""
     seen = [model for model in models if model["curve"]]
     if not seen:
         return []
     epochs = max(point["epoch"] for model in seen for point in model["curve"])
-    accuracies = [y for model in seen for y in curve_values(model, "validation_accuracy")[1]]
+    scores = [y for model in seen for y in curve_values(model, f"validation_{axis.score.key}")[1]]
     losses = [y for model in seen for key in ("validation_loss", "train_loss") for y in curve_values(model, key)[1]]
     # At most twice the loss of guessing: a run that diverged must not flatten the curves of all others.
-    highest = min(max(losses, default=1), 2 * math.log(classes))
-    return [learning_curve_panel(model, seen, index, epochs, accuracies, highest) for index, model in enumerate(seen)]
+    highest = min(max(losses, default=1), 2 * loss_of_guessing)
+    shared = (seen, epochs, axis, scores, highest)
+    return [learning_curve_panel(model, index, *shared) for index, model in enumerate(seen)]
 
 
 def curve_values(model: dict, key: str) -> tuple[list[float], list[float]]:
@@ -46,18 +46,19 @@ def curve_values(model: dict, key: str) -> tuple[list[float], list[float]]:
 
 
 def learning_curve_panel(
-    model: dict, models: list[dict], index: int, epochs: float, accuracies: list, highest: float
+    model: dict, index: int, models: list[dict], epochs: float, axis: ScoreAxis, scores: list, highest: float
 ) -> Picture:
     """One panel of `learning_curve_panels`."""
     colour, marker = LOOKS[model["kind"]]
     figure, below = canvas(WIDTH, 240, left=LEFT, bottom=34, top=134)
     above = add_axes(figure, LEFT, 124, WIDTH - LEFT - 8, 108)
+    key = f"validation_{axis.score.key}"
     for other in models:
-        x, y = curve_values(other, "validation_accuracy")
-        above.plot(x, error_scale(y), color=PALE, linewidth=0.8, zorder=1)
-    x, y = curve_values(model, "validation_accuracy")
-    above.plot(x, error_scale(y), color=colour, marker=marker, markersize=3.5)
-    accuracy_axis(above, accuracies or [0.5, 1], "accuracy (%)")
+        x, y = curve_values(other, key)
+        above.plot(x, axis.places(y), color=PALE, linewidth=0.8, zorder=1)
+    x, y = curve_values(model, key)
+    above.plot(x, axis.places(y), color=colour, marker=marker, markersize=3.5)
+    axis.set(above, scores or [0.5, 1])
     above.tick_params(labelbottom=False)
     below.plot(*curve_values(model, "train_loss"), color=MUTED, linewidth=1, linestyle="--")
     below.plot(*curve_values(model, "validation_loss"), color=colour, marker=marker, markersize=3.5)
@@ -68,13 +69,51 @@ def learning_curve_panel(
     for ax in (above, below):
         ax.set_xlim(0, epochs * 1.05)
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=epochs > 3))
-    said = f"best accuracy {100 * max(y):.1f} % after {x[y.index(max(y))]:.3g} epochs" if y else "losses of train only"
+    best = min(y, key=axis.score.rank) if y else None
+    said = (
+        f"best {axis.score.name} {axis.said(best)} after {x[y.index(best)]:.3g} epochs"
+        if y
+        else "losses of train only"
+    )
     return as_picture(figure, model["name"], f"Learning curve of {model['name']}: {said}.", f"curve-{index}")
 
 
 def confusion_panels(models: list[dict], labels: list[str]) -> list[Picture]:
     """Confusion matrices: of the rows of a true class (a row), the share predicted as each class (a column)."""
-    return [confusion_panel(model, labels, index) for index, model in enumerate(models)]
+    seen = [model for model in models if "confusion" in model]
+    return [confusion_panel(model, labels, index) for index, model in enumerate(seen)]
+
+
+def residual_panels(models: list[dict]) -> list[Picture]:
+    """Predicted numbers against those of the rows (above), and how many rows have which error (below)."""
+    seen = [model for model in models if "scatter" in model]
+    if not seen:
+        return []
+    spans = [np.array(model["scatter"]).T for model in seen]
+    low, high = min(span.min() for span in spans), max(span.max() for span in spans)
+    return [residual_panel(model, (low, high), index) for index, model in enumerate(seen)]
+
+
+def residual_panel(model: dict, span: tuple[float, float], index: int) -> Picture:
+    """One panel of `residual_panels`; both axes above have the `span` of all numbers. On the line both are equal."""
+    colour, _ = LOOKS[model["kind"]]
+    figure, below = canvas(WIDTH, 300, left=LEFT, bottom=34, top=194)
+    above = add_axes(figure, LEFT, 150, WIDTH - LEFT - 8, 142)
+    labels, predictions = np.array(model["scatter"]).T
+    above.plot(span, span, color=MUTED, linewidth=1, linestyle="--", zorder=2)
+    above.plot(labels, predictions, color=colour, marker="o", markersize=2, alpha=0.35, linestyle="", zorder=1)
+    margin = 0.04 * (span[1] - span[0])
+    above.set(xlim=(span[0] - margin, span[1] + margin), ylim=(span[0] - margin, span[1] + margin))
+    above.set(xlabel="number of the row", ylabel="predicted")
+    counts, edges = (np.array(model["residuals"][name]) for name in ("counts", "edges"))
+    below.bar(edges[:-1], counts, width=np.diff(edges), align="edge", color=colour, alpha=0.7)
+    below.axvline(0, color=MUTED, linewidth=1, linestyle="--")
+    below.set(xlabel="predicted minus number", ylabel="rows")
+    for axis in (above.xaxis, above.yaxis, below.xaxis, below.yaxis):
+        axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
+    error = f"RMSE {with_digits(model['rmse']['value'], 4)}"
+    alt = f"Predicted numbers of {model['name']} against those of the rows, and its errors: {error}."
+    return as_picture(figure, model["name"], alt, f"residuals-{index}", error)
 
 
 def confusion_panel(model: dict, labels: list[str], index: int) -> Picture:
@@ -142,40 +181,40 @@ def reliability_panel(model: dict, start: int, index: int) -> Picture:
     return as_picture(figure, model["name"], alt, f"reliability-{index}", error)
 
 
-def length_panels(models: list[dict]) -> list[Picture]:
-    """Accuracy by length of the text in characters; a tick stands where a bin ends and the next one begins."""
+def length_panels(models: list[dict], axis: ScoreAxis) -> list[Picture]:
+    """The score by length of the text in characters; a tick stands where a bin ends and the next one begins."""
     seen = [model for model in models if model["by_length"]]
     if not seen:
         return []
     bins = seen[0]["by_length"]
     ends = [f"{one['from']:,}" for one in bins] + [f"{bins[-1]['to']:,}"]
     ticks = np.arange(len(ends)) - 0.5, ends
-    rows = {model["name"]: [one["accuracy"] for one in model["by_length"]] for model in seen}
-    alt = f"Accuracy by length of the text, {ends[0]} to {ends[-1]} characters,"
+    rows = {model["name"]: [one[axis.score.key] for one in model["by_length"]] for model in seen}
+    alt = f"{axis.title} by length of the text, {ends[0]} to {ends[-1]} characters,"
     return [
-        accuracies_panel(model, rows, ticks, "characters", alt, f"length-{index}", joined=True)
+        scores_panel(model, rows, ticks, "characters", alt, f"length-{index}", axis, joined=True)
         for index, model in enumerate(seen)
     ]
 
 
-def column_panels(models: list[dict], column: str) -> list[Picture]:
-    """Accuracy by the values of a further column of the test rows; a line joins points whose values are numbers."""
+def column_panels(models: list[dict], column: str, axis: ScoreAxis) -> list[Picture]:
+    """The score by the values of a further column of the test rows; a line joins points whose values are numbers."""
     seen = [model for model in models if column in model["by_column"]]
     names = [str(one["value"]) for one in seen[0]["by_column"][column]]
     ticks = np.arange(len(names)), [clipped(name, 18) for name in names]
-    rows = {model["name"]: [one["accuracy"] for one in model["by_column"][column]] for model in seen}
+    rows = {model["name"]: [one[axis.score.key] for one in model["by_column"][column]] for model in seen}
     ordered = all(name.replace(".", "", 1).isdecimal() for name in names)
-    alt = f"Accuracy by {column}, {names[0]} to {names[-1]},"
+    alt = f"{axis.title} by {column}, {names[0]} to {names[-1]},"
     return [
-        accuracies_panel(model, rows, ticks, column, alt, f"{column}-{index}", joined=ordered)
+        scores_panel(model, rows, ticks, column, alt, f"{column}-{index}", axis, joined=ordered)
         for index, model in enumerate(seen)
     ]
 
 
-def accuracies_panel(
-    model: dict, rows: dict[str, list], ticks: tuple, label: str, alt: str, salt: str, joined: bool
+def scores_panel(
+    model: dict, rows: dict[str, list], ticks: tuple, label: str, alt: str, salt: str, axis: ScoreAxis, joined: bool
 ) -> Picture:
-    """One panel of `length_panels` or `column_panels`; `rows` has the accuracies by group for each model."""
+    """One panel of `length_panels` or `column_panels`; `rows` has the scores by group for each model."""
     colour, marker = LOOKS[model["kind"]]
     probe, _ = canvas(WIDTH, WIDTH, 0, 0)
     longest = max(text_size(probe, text, 10)[0] for text in ticks[1])
@@ -185,17 +224,17 @@ def accuracies_panel(
     figure, ax = canvas(width, 130 + bottom, LEFT, bottom)
     places = np.arange(len(rows[model["name"]]))
     for others in rows.values():
-        middle = error_scale([one["value"] for one in others])
+        middle = axis.places([one["value"] for one in others])
         look = {"linewidth": 0.8} if joined else {"marker": "_", "markersize": 6, "linestyle": ""}
         ax.plot(places, middle, color=PALE, zorder=1, **look)
     mine = rows[model["name"]]
     line = {"linestyle": "-" if joined else "", "marker": marker, "markersize": 4.5}
-    ax.plot(places, error_scale([one["value"] for one in mine]), color=colour, zorder=3, **line)
+    ax.plot(places, axis.places([one["value"] for one in mine]), color=colour, zorder=3, **line)
     for place, one in zip(places, mine, strict=True):
-        whiskers(ax, place, one, colour)
-    accuracy_axis(ax, [one[bound] for others in rows.values() for one in others for bound in ("low", "high")])
+        axis.whiskers(ax, place, one, colour)
+    axis.set(ax, [one[bound] for others in rows.values() for one in others for bound in ("low", "high")])
     ax.set_xticks(*ticks, rotation=90 if upright else 0)
     ax.set_xlim(-0.5, len(places) - 0.5)
     ax.set_xlabel(clipped(label, 20))
-    first, last = (f"{100 * mine[end]['value']:.1f} %" for end in (0, -1))
+    first, last = (axis.said(mine[end]["value"]) for end in (0, -1))
     return as_picture(figure, model["name"], f"{alt} of {model['name']}: {first} to {last}.", salt)

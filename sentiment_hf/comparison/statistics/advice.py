@@ -3,7 +3,7 @@
 import itertools
 
 from sentiment_hf.comparison.statistics.ranking import METHODS
-from sentiment_hf.tasks.task import Score
+from sentiment_hf.tasks.task import Score, Task
 
 # Costs count as equal if they differ by less than this factor: another load of the machine alone can do that.
 SAME_COST = 1.5
@@ -15,31 +15,32 @@ SIDE_BY_SIDE = "‡"
 NEAR = 0.05
 
 
-def advice(comparison: dict, ranking: Score) -> list[str]:
+def advice(comparison: dict, task: Task) -> list[str]:
     """Two to six sentences: the choice, the best model, cheaper models, the effect of more data, what is uncertain.
 
-    `comparison` is the dictionary of results.py, `ranking` the score that its models are sorted by, a fraction.
+    `comparison` is the dictionary of results.py, `task` that of its models, which are sorted by its ranking score.
     Validation alone chooses; scores and tests on the test rows stand beside the choice. Cheaper is by inference where
     that was measured, else by training time.
     """
+    ranking = task.ranking
     best, *others = [model for model in comparison["models"] if model["validation"]] or [None]
     if best is None:
         nothing = "No run was scored on validation, so nothing is chosen here."
-        return [nothing, *uncertainty(comparison), *minutes_side_by_side(comparison)]
+        return [nothing, *uncertainty(comparison, ranking), *minutes_side_by_side(comparison)]
     if others:
         alike = [model for model in comparison["models"] if model["name"] in comparison["alike_on_validation"]]
         # On few rows the test may not tell even a random guess apart from the best model.
-        top = [model for model in alike if behind(model, best, ranking) <= NEAR]
+        top = [model for model in alike if behind(model, best, ranking) <= near(best, ranking)]
         kind = known_cost(comparison["models"])
         chosen = cheapest(top, kind)
         sentences = [recommended(comparison, chosen, top, others, kind, ranking)]
-        sentences += [first_place(best, comparison, ranking), equals_of_best(best, others, comparison)]
+        sentences += [first_place(best, comparison, ranking), equals_of_best(best, others, comparison, task)]
         sentences += cheaper_models(comparison, chosen, top, kind, ranking)
     elif comparison["candidates"] == 1:
-        sentences = only_model(best, comparison, ranking)
+        sentences = only_model(best, comparison, task)
     else:
         sentences = [first_place(best, comparison, ranking)]
-    sentences += [*crossing_curves(comparison["learning_curve"], ranking), *uncertainty(comparison)]
+    sentences += [*crossing_curves(comparison["learning_curve"], ranking), *uncertainty(comparison, ranking)]
     return [*sentences, *other_minutes(comparison["models"]), *minutes_side_by_side(comparison)]
 
 
@@ -48,40 +49,33 @@ def first_place(best: dict, comparison: dict, ranking: Score) -> str:
     number = comparison["candidates"]
     end = "highest" if ranking.more_is_better else "lowest"
     many = "settings" if comparison["grid"] else "models"
-    on_validation = f"has the {end} {ranking.name} of {number} {many} on validation, {best['validation']['value']:.1%}"
+    on_validation = (
+        f"has the {end} {ranking.name} of {number} {many} on validation, {ranking.brief(best['validation']['value'])}"
+    )
     score = on_test(best, comparison, ranking)
     return f"{best['name']} {on_validation}, which flatters the best of {number}; on test it has {score}."
 
 
 def on_test(model: dict, comparison: dict, ranking: Score) -> str:
     """91.5% of 25,000 test rows right (95 % interval 91.1% to 91.9%)"""
-    value, low, high = (f"{model[ranking.key][name]:.1%}" for name in ("value", "low", "high"))
-    return f"{value} of {comparison['rows']['test']:,} test rows right (95 % interval {low} to {high})"
+    return ranking.said(model[ranking.key], comparison["rows"]["test"])
 
 
-def only_model(model: dict, comparison: dict, ranking: Score) -> list[str]:
-    """The sentences on a model that stands alone: its score beside the simplest guess, and its weakest class."""
-    confusion, labels = model["confusion"], comparison["labels"]
-    rows = [sum(counts) for counts in confusion]
-    guess = max(rows) / sum(rows)
-    score = f"{model['name']} has {on_test(model, comparison, ranking)}; the most frequent class has {guess:.1%}."
-    found = {index: confusion[index][index] / rows[index] for index in range(len(labels)) if rows[index]}
-    weakest = min(found, key=found.get)
-    recall = f"Of its classes it finds {labels[weakest]} least often, {found[weakest]:.1%} of its rows"
-    if len(labels) > 2 and found[weakest] < 1:
-        wrong = {index: count for index, count in enumerate(confusion[weakest]) if index != weakest}
-        recall += f", and takes most of the others for {labels[max(wrong, key=wrong.get)]}"
-    return [score, f"{recall}.", "Whether that is good, a comparison with a cheaper and a larger model tells."]
+def only_model(model: dict, comparison: dict, task: Task) -> list[str]:
+    """The sentences on a model that stands alone: its score, and what its task remarks on it."""
+    first, *remarks = task.remarks(model)
+    score = f"{model['name']} has {on_test(model, comparison, task.ranking)}; {first}"
+    return [score, *remarks, "Whether that is good, a comparison with a cheaper and a larger model tells."]
 
 
-def equals_of_best(best: dict, others: list[dict], comparison: dict) -> str:
+def equals_of_best(best: dict, others: list[dict], comparison: dict, task: Task) -> str:
     """The sentence on the models that the tests on the test rows tell apart from the best one, or not."""
     pairs = {model["name"]: pair_of(comparison, best["name"], model["name"]) for model in others}
-    ahead = {name: signed_difference(pair, best["name"]) for name, pair in pairs.items()}
+    ahead = {name: -task.ranking.rank(signed_difference(pair, best["name"])) for name, pair in pairs.items()}
     alike = [name for name, pair in pairs.items() if not pair["differs"]]
     worse = [name for name, pair in pairs.items() if pair["differs"] and ahead[name] < 0]
     methods = any(pair["claim"] == METHODS for pair in pairs.values())
-    test = "over seeds and rows" if methods else "by the exact McNemar test of the trained models"
+    test = "over seeds and rows" if methods else f"by {task.duel_name} of the trained models"
     said = [f"is behind {listed(worse, 'and')}"] if worse else []
     if alike:
         names = "any of the others" if len(alike) == len(others) > 1 else listed(alike, "or")
@@ -185,10 +179,11 @@ def recommended(
 ) -> str:
     """The sentence on the model to take, with the reason; validation cannot tell the models of `top` apart."""
     if chosen is not top[0]:
-        below = f"{points(behind(chosen, top[0], ranking))} below {top[0]['name']} on validation"
+        distance = ranking.distance(behind(chosen, top[0], ranking))
+        below = f"{distance} {behind_word(ranking)} {top[0]['name']} on validation"
         return (
             f"Take {chosen['name']}: it {saving(chosen, top[0], kind)}, and that it is {below} may be chance; on test "
-            f"it is {place_on_test(comparison, chosen, top[0])}."
+            f"it is {place_on_test(comparison, chosen, top[0], ranking)}."
         )
     if kind is None:
         return f"Take {chosen['name']}: not all costs are known, so only {ranking.name} speaks."
@@ -202,29 +197,35 @@ def behind(worse: dict, better: dict, ranking: Score) -> float:
     return ranking.rank(worse["validation"]["value"]) - ranking.rank(better["validation"]["value"])
 
 
-def points(difference: float) -> str:
-    """A difference of two rates in percentage points, in words, without its sign."""
-    count = f"{100 * abs(difference):.1f}"
-    return f"{count} point{'' if count == '1.0' else 's'}"
+def near(best: dict, ranking: Score) -> float:
+    """How far a cheaper model may be behind the best one to be named; of errors, in proportion."""
+    bounded = ranking.share or ranking.more_is_better
+    return NEAR if bounded else NEAR * abs(best["validation"]["value"])
 
 
-def place_on_test(comparison: dict, model: dict, other: dict) -> str:
+def behind_word(ranking: Score) -> str:
+    """The word between a distance and the better model: a larger error is not "below"."""
+    return "below" if ranking.more_is_better else "behind"
+
+
+def place_on_test(comparison: dict, model: dict, other: dict, ranking: Score) -> str:
     """Where a model stands beside another one on test: 0.7 points below custom-gru (p = 0.021)"""
     pair = pair_of(comparison, model["name"], other["name"])
     difference, p = signed_difference(pair, model["name"]), pair["p_holm"]
-    place = "above" if difference > 0 else "below"
-    return f"{points(difference)} {place} {other['name']} ({'p < 0.001' if p < 0.001 else f'p = {p:.3f}'})"
+    ahead = "above" if ranking.more_is_better else "ahead of"
+    place = ahead if ranking.rank(difference) < 0 else behind_word(ranking)
+    return f"{ranking.distance(difference)} {place} {other['name']} ({'p < 0.001' if p < 0.001 else f'p = {p:.3f}'})"
 
 
 def cheaper_models(comparison: dict, chosen: dict, top: list[dict], kind: str | None, ranking: Score) -> list[str]:
     """The sentence on the best and the cheapest model below `top` that cost less: points lost on test, cost saved."""
     known = [model for model in comparison["models"] if model["validation"] and model not in top]
-    near = [m for m in known if saving(m, chosen, kind) and behind(m, chosen, ranking) <= NEAR]
-    named = near[:1]
-    if near and saving(cheapest(near, kind), named[0], kind):
-        named.append(cheapest(near, kind))
+    close = [m for m in known if saving(m, chosen, kind) and behind(m, chosen, ranking) <= near(chosen, ranking)]
+    named = close[:1]
+    if close and saving(cheapest(close, kind), named[0], kind):
+        named.append(cheapest(close, kind))
     clauses = [
-        f"{model['name']} is {place_on_test(comparison, model, chosen)} and {saving(model, chosen, kind)}"
+        f"{model['name']} is {place_on_test(comparison, model, chosen, ranking)} and {saving(model, chosen, kind)}"
         for model in named
     ]
     return [f"For less, {'; '.join(clauses)}."] if clauses else []
@@ -242,7 +243,9 @@ def crossing_curves(curves: list[dict], ranking: Score) -> list[str]:
         return []
     ranks = [[ranking.rank(known[size]["value"]) for known in (of_a, of_b)] for size in sizes]
     leaders = [a["name"] if of_first < of_second else b["name"] for of_first, of_second in ranks]
-    first, last = (f"{size:,} training rows ({gap(of_a[size], of_b[size])})" for size in (sizes[0], sizes[-1]))
+    first, last = (
+        f"{size:,} training rows ({gap(of_a[size], of_b[size], ranking)})" for size in (sizes[0], sizes[-1])
+    )
     turns = [index for index, (left, right) in enumerate(itertools.pairwise(leaders)) if left != right]
     if not turns:
         other = b["name"] if leaders[0] == a["name"] else a["name"]
@@ -261,13 +264,13 @@ def rank_on_validation(curve: dict, ranking: Score) -> tuple:
     return (score is None, 0 if score is None else ranking.rank(score))
 
 
-def gap(a: dict, b: dict) -> str:
-    """The difference of two scores in points, and whether their intervals overlap, in words."""
+def gap(a: dict, b: dict, ranking: Score) -> str:
+    """The difference of two scores, and whether their intervals overlap, in words."""
     overlap = a["low"] <= b["high"] and b["low"] <= a["high"]
-    return f"{100 * abs(a['value'] - b['value']):.1f} points{', within the intervals' if overlap else ''}"
+    return f"{ranking.distance(a['value'] - b['value'])}{', within the intervals' if overlap else ''}"
 
 
-def uncertainty(comparison: dict) -> list[str]:
+def uncertainty(comparison: dict, ranking: Score) -> list[str]:
     """The sentence on what stays uncertain: the effect of seeds, and differences too small for so many test rows."""
     trained = [model for model in comparison["models"] if model["kind"] != "baseline"]
     single = [model["name"] for model in trained if model["single_seed"]]
@@ -280,6 +283,6 @@ def uncertainty(comparison: dict) -> list[str]:
     noise = [abs(pair["difference"]) for pair in comparison["pairs"] if not pair["differs"]]
     if noise:
         rows = comparison["rows"]["test"]
-        clauses.append(f"on {rows:,} test rows a difference of {100 * max(noise):.1f} points was still within noise")
+        clauses.append(f"on {rows:,} test rows a difference of {ranking.distance(max(noise))} was still within noise")
     text = "; ".join(clauses)
     return [f"{text[0].upper()}{text[1:]}."] if text else []

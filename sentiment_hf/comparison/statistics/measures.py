@@ -3,20 +3,17 @@
 Everywhere `labels` is (rows,) class ids, `predictions` (rows,) or (models, rows).
 """
 
-import itertools
 from collections.abc import Sequence
 
 import numpy as np
 from scipy import stats
-from scipy.special import entr
 
 from sentiment_hf.tasks.task import Score
-from sentiment_hf.tasks.terms import confidence_bins, mean_f1
+from sentiment_hf.tasks.terms import confidence_bins
 
 Interval = dict[str, float]
 
 LEVEL = 0.05
-REPLICATES = 10_000
 
 
 def interval(terms: np.ndarray, score: Score) -> Interval:
@@ -54,38 +51,6 @@ def wilson(share: float, rows: float, t: float) -> Interval:
     half = t * np.sqrt(share * (1 - share) / rows + t**2 / (4 * rows**2))
     low, high = (np.array([centre - half, centre + half]) / (1 + t**2 / rows)).tolist()
     return {"value": share, "low": min(max(low, 0.0), share), "high": max(min(high, 1.0), share)}
-
-
-def f1_difference(labels: np.ndarray, a: np.ndarray, b: np.ndarray, classes: int) -> tuple[Interval, float]:
-    """(macro-F1 of `a` minus that of `b` with its 95 % percentile interval, two-sided p), by a paired bootstrap.
-
-    Test rows are drawn with replacement 10 000 times from a fixed seed (Efron & Tibshirani 1993, chapters 13 and 16).
-    Rows with the same label and the same two predictions are alike. So their counts are drawn from a multinomial
-    distribution, which is equivalent and takes no longer for more rows. p is that of a normal distribution with the
-    standard deviation of the draws: the share of draws beyond 0 cannot be smaller than 1/10 000, which is too coarse
-    for Holm's correction over many pairs.
-    """
-    cells, counts = np.unique((labels * classes + a) * classes + b, return_counts=True)
-    label, of_a, of_b = cells // classes**2, cells // classes % classes, cells % classes
-    chance = np.random.default_rng(0)
-    differences = []
-    for draws in itertools.repeat(1000, REPLICATES // 1000):
-        drawn = chance.multinomial(len(labels), counts / len(labels), size=draws)
-        differences.append(_f1(drawn, label, of_a, classes) - _f1(drawn, label, of_b, classes))
-    differences = np.concatenate(differences)
-    value = _f1(counts[None], label, of_a, classes) - _f1(counts[None], label, of_b, classes)
-    low, high = np.quantile(differences, [LEVEL / 2, 1 - LEVEL / 2])
-    spread = differences.std()
-    p = 2 * stats.norm.sf(abs(value[0]) / spread) if spread else 1.0
-    return {"value": float(value[0]), "low": float(low), "high": float(high)}, float(p)
-
-
-def _f1(counts: np.ndarray, label: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
-    """(draws, cells) counts of rows -> (draws,) macro-F1; `label` and `prediction` of each cell are (cells,)."""
-    # Matrix products of integers are slow in numpy, and these counts are exact as floats.
-    counts, one_hot = counts.astype(np.float64), np.eye(classes)
-    hits = counts @ (one_hot[label] * (label == prediction)[:, None])
-    return mean_f1(hits, counts @ (one_hot[label] + one_hot[prediction]))
 
 
 def holm(p: np.ndarray) -> np.ndarray:
@@ -140,39 +105,16 @@ def quintiles(lengths: np.ndarray) -> np.ndarray:
 def most_disputed(predictions: Sequence[np.ndarray], probabilities: Sequence[np.ndarray], count: int) -> np.ndarray:
     """Indices of the rows on which the models disagree most, at most `count`; rows on which all agree are left out.
 
-    predictions: (rows,) of each model. Their entropy over the models orders the rows, largest first.
-    probabilities: (rows, classes) of each model. Their variance over the models, summed over classes, orders equal
+    predictions: (rows,) numbers of each model. Their entropy over the models orders the rows, largest first.
+    probabilities: (rows, outputs) of each model. Their variance over the models, summed over outputs, orders equal
         rows.
     """
-    classes = np.arange(probabilities[0].shape[1])
-    votes = sum(of_model[:, None] == classes for of_model in predictions) / len(predictions)
-    # Rounded: the same split of votes over other classes gives another sum in floating point.
-    entropy = entr(votes).sum(-1).round(9)
+    votes = np.stack(predictions)
+    shares = (votes[:, None] == votes).mean(1)
+    # Rounded: the same split of votes over other predictions gives another sum in floating point.
+    entropy = (-np.log(shares)).mean(0).round(9)
     order = np.lexsort((-variance_of(probabilities).sum(-1), -entropy))
     return order[entropy[order] > 0][:count]
-
-
-def contradicted(
-    labels: np.ndarray,
-    predictions: Sequence[np.ndarray],
-    probabilities: Sequence[np.ndarray],
-    confident: float,
-    count: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """(indices of rows, mean probability of the predicted class), most confident first, at most `count`.
-
-    These are the rows for which all models predict the same wrong class with a mean probability of at least
-    `confident`, as in confident learning (Northcutt et al. 2021). predictions: (rows,) of each model, probabilities:
-    (rows, classes) of each model.
-    """
-    first = predictions[0]
-    mean = mean_of(probabilities)[np.arange(len(labels)), first]
-    wrong = (first != labels) & (mean >= confident)
-    for others in predictions[1:]:
-        wrong &= others == first
-    rows = np.flatnonzero(wrong)
-    rows = rows[np.argsort(-mean[rows], kind="stable")][:count]
-    return rows, mean[rows]
 
 
 def mean_of(arrays: Sequence[np.ndarray]) -> np.ndarray:

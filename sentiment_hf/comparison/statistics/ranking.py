@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sentiment_hf.comparison.statistics.measures import LEVEL, alike, f1_difference, holm, pareto
+from sentiment_hf.comparison.statistics.measures import LEVEL, alike, holm, pareto
 from sentiment_hf.comparison.statistics.methods import SeedSpread, methods_test, shared_spread, shared_test
 from sentiment_hf.comparison.statistics.seeds import Model
 from sentiment_hf.tasks.task import Predicted, Score, Task
@@ -41,8 +41,9 @@ def verdicts(pairs: Sequence[tuple[Side, Side]], shared: SeedSpread) -> list[dic
     """What can be said of each pair; all pairs are one family for Holm's correction.
 
     `claim` is METHODS if the seeds of both sides are known, else TRAINED. `p` of two methods is that of
-    `methods_test`, `p` of two trained models that of McNemar. `p_holm` is never below it, and comes of `shared_test`
-    for methods. So a pair differs by its own seeds alone, and beyond the chance that there is in so many pairs.
+    `methods_test`, `p` of two trained models that of `Task.duel`. `p_holm` is never below it, and comes of
+    `shared_test` for methods. So a pair differs by its own seeds alone, and beyond the chance that there is in so many
+    pairs.
     """
     found, raw = [], []
     for a, b in pairs:
@@ -51,7 +52,7 @@ def verdicts(pairs: Sequence[tuple[Side, Side]], shared: SeedSpread) -> list[dic
         p = methods_test(a.terms, b.terms) if methods else exact
         raw.append(shared_test(a.terms, b.terms, shared) if methods else exact)
         found.append({"claim": METHODS if methods else TRAINED, "p": p})
-        found[-1] |= {"only_a": only_a, "only_b": only_b, "mcnemar_p": exact}
+        found[-1] |= {"only_a": only_a, "only_b": only_b, f"{a.task.exact}_p": exact}
     for one, p_holm in zip(found, holm(np.array(raw)).tolist(), strict=True):
         one["p_holm"] = max(one["p"], p_holm)
         one["differs"] = one["p_holm"] < LEVEL
@@ -62,20 +63,26 @@ def compare_pairs(models: list[Model]) -> list[dict]:
     """The tests of every pair of models on the test rows; `difference` is that of `a`, which is ranked higher, minus
     `b`.
 
-    The McNemar test and the bootstrap of macro F1 are between the median seeds, so between two trained models.
+    The tests of `Task.duel` and of the second score are between the median seeds, so between two trained models.
     """
+    task = models[0].task
+    second = second_name(task)
     sides = [Side.of(model, "test") for model in models]
     judged = verdicts(list(itertools.combinations(sides, 2)), spread_of(sides))
     pairs = []
     for (a, b), verdict in zip(itertools.combinations(models, 2), judged, strict=True):
-        of_a, of_b = (model.median.predictions for model in (a, b))
-        f1, f1_p = f1_difference(a.median.labels, of_a, of_b, len(a.median.classes))
+        difference, p = task.second_test(a.median.test, b.median.test)
         pairs.append({"a": a.name, "b": b.name, "difference": float(a.score - b.score)} | verdict)
-        pairs[-1] |= {"f1_difference": f1, "f1_p": f1_p}
-    for name in ("mcnemar_p", "f1_p"):
+        pairs[-1] |= {f"{second}_difference": difference, f"{second}_p": p}
+    for name in (f"{task.exact}_p", f"{second}_p"):
         for pair, p_holm in zip(pairs, holm(np.array([pair[name] for pair in pairs])).tolist(), strict=True):
             pair[f"{name}_holm"] = p_holm
     return pairs
+
+
+def second_name(task: Task) -> str:
+    """What the second score is called in the keys of a pair: f1, mae."""
+    return task.second.key.removesuffix("_macro")
 
 
 def spread_of(sides: Sequence[Side]) -> SeedSpread:

@@ -22,6 +22,7 @@ from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_se
 from sentiment_hf.runs.finished import Run, model_bytes
 from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.recipes import Value
+from sentiment_hf.tasks.single_label import SingleLabel
 
 
 def compare(
@@ -63,7 +64,7 @@ def compare(
         "settings": [setting_entry(model, model in models) for model in ranked] if grid else [],
         "failed": [],
     }
-    return result | {"advice": advice(result, models[0].task.ranking)}
+    return result | {"advice": advice(result, models[0].task)}
 
 
 def data_entry(models: list[Model]) -> dict:
@@ -77,6 +78,7 @@ def data_entry(models: list[Model]) -> dict:
             versions[name].add(version)
     return {
         "dataset": first.report.dataset,
+        **({} if first.task.name == SingleLabel.name else {"task": first.task.name}),
         "labels": first.classes,
         "rows": first.report.data["rows"],
         # As `data/splits.py` writes it: "given", or how validation was split off from train.

@@ -81,9 +81,8 @@ def groups_of(cells: Iterable) -> Groups | None:
 def require_rows_of(run: Run, rows: TestRows) -> None:
     """Raise InputError unless the run was scored on these rows."""
     # The classes of the run may have another order, and other names.
-    names = list(dict.fromkeys((*rows.task.labels, *run.task.labels)))
-    labels, expected = np.array([names.index(name) for name in run.task.labels])[run.labels], rows.part.labels
-    if np.array_equal(labels, expected):
+    labels, expected = (task.as_text(found) for task, found in ((run.task, run.labels), (rows.task, rows.part.labels)))
+    if labels == expected:
         same_data = run.train_rows == rows.train_rows and run.report.as_task() == rows.task
         if not same_data or run.report.data_hash in (None, rows.data_hash):
             return
@@ -91,8 +90,8 @@ def require_rows_of(run: Run, rows: TestRows) -> None:
     elif len(labels) != len(expected):
         reason = f"{len(expected)} test rows, not {len(labels)}"
     else:
-        row = int(np.flatnonzero(labels != expected)[0])
-        reason = f"test row {row} is {names[expected[row]]!r}, not {names[labels[row]]!r}"
+        row = next(row for row, pair in enumerate(zip(labels, expected, strict=True)) if pair[0] != pair[1])
+        reason = f"test row {row} is {expected[row]!r}, not {labels[row]!r}"
     raise InputError(
         f"the data flags name other data than {run.folder} was scored on: {reason}; give the flags of its command"
     )
