@@ -328,7 +328,7 @@ class TextClassifier:
         """
 
 
-def num_scores(config: TextClassifierConfig) -> int:
+def num_scores(config: PreTrainedConfig) -> int:
     """The number of scores from which the logits are made: with `ordinal` none for the lowest class."""
     return config.num_labels - config.ordinal
 

@@ -10,6 +10,7 @@ from transformers import initialization as init
 from transformers.modeling_outputs import SequenceClassifierOutput
 from transformers.utils import can_return_tuple
 
+from .base import class_log_probabilities, num_scores
 from .columns import JoinedColumns
 
 
@@ -18,7 +19,7 @@ class WrappedConfig(PreTrainedConfig):
     """Settings of the head, and `inner`, the config of the pretrained classifier.
 
     `output_layer` is the name of the layer of `inner` that has a row for each class, and `num_features` is the size of
-    its input. The columns are those of `JoinedColumns`.
+    its input. The columns are those of `JoinedColumns`, `ordinal` and `task_settings` those of `TextClassifierConfig`.
     """
 
     model_type = "wrapped-classifier"
@@ -33,6 +34,8 @@ class WrappedConfig(PreTrainedConfig):
     number_columns: dict[str, list[float]] = field(default_factory=dict)
     category_columns: dict[str, list[str]] = field(default_factory=dict)
     columns_size: int = 64
+    ordinal: bool = False
+    task_settings: dict | None = None
 
     @property
     def reads_columns(self) -> bool:
@@ -55,7 +58,7 @@ class WrappedForSequenceClassification(PreTrainedModel):
         if config.reads_columns:
             self.columns = JoinedColumns(config.num_features, config)
         size = config.columns_size if config.reads_columns else config.num_features
-        self.classifier = nn.Linear(size, config.num_labels)
+        self.classifier = nn.Linear(size, num_scores(config))
         self.post_init()
 
     def get_input_embeddings(self) -> nn.Module:
@@ -81,7 +84,7 @@ class WrappedForSequenceClassification(PreTrainedModel):
         """Classify texts; the arguments are those of the custom models, and `token_type_ids` where `inner` has them.
 
         Returns:
-            `logits` (batch, num_labels) and, with labels, `loss`.
+            `logits` (batch, num_labels), which are log-probabilities with `config.ordinal`; with labels, `loss`.
         """
         given = {"input_ids": input_ids, "attention_mask": attention_mask, "token_type_ids": token_type_ids}
         given |= {"inputs_embeds": inputs_embeds}
@@ -89,6 +92,8 @@ class WrappedForSequenceClassification(PreTrainedModel):
         if self.config.reads_columns:
             features = self.columns(features, column_numbers, column_categories)
         logits = self.classifier(features)
+        if self.config.ordinal:
+            logits = class_log_probabilities(logits)
         loss = None
         if labels is not None:
             loss = self.loss_function(labels=labels, pooled_logits=logits, config=self.config, **kwargs)

@@ -20,7 +20,7 @@ from transformers.utils import CONFIG_NAME, cached_file
 from transformers.utils.hub import extract_commit_hash
 from transformers.utils.peft_utils import find_adapter_config_file
 
-from custom_models import MODEL_NAMES
+from custom_models import OWN_CODE
 from sentiment_hf.common.errors import InputError, failure_explained
 from sentiment_hf.common.extra_columns import ColumnSchema
 from sentiment_hf.common.layout import READING
@@ -125,9 +125,9 @@ def label_names(labels: Sequence[str]) -> dict[str, dict]:
 
 
 def head_settings(task: Task, model_type: str | None) -> dict[str, Any]:
-    """The fields of a config that shape the head; a custom model has one for the head of ordered classes."""
+    """The fields of a config that shape the head; a model with code of ours has one for ordered classes."""
     settings = label_names(task.labels) | {"num_labels": len(task.labels)}
-    return settings | ({"ordinal": has_corn_head(task)} if model_type in MODEL_NAMES else {})
+    return settings | ({"ordinal": has_corn_head(task)} if model_type in OWN_CODE else {})
 
 
 def has_corn_head(task: Task) -> bool:

@@ -10,7 +10,6 @@ import tokenizers
 from peft import PeftModel
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from custom_models import MODEL_NAMES
 from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.extra_columns import ColumnSchema
@@ -22,15 +21,13 @@ from sentiment_hf.models.checkpoint import (
     checkpoint_config,
     checkpoint_tokenizer,
     describe_task,
-    has_corn_head,
     head_settings,
-    label_names,
     load_checkpoint,
 )
 from sentiment_hf.models.fresh import new_model
 from sentiment_hf.models.head import renew_classifier
 from sentiment_hf.models.target_scale import standardise_output
-from sentiment_hf.models.wrap import with_columns
+from sentiment_hf.models.wrap import under_our_head
 from sentiment_hf.settings.arguments import RunSpec, TokenizerArguments
 from sentiment_hf.settings.checks import NO_ADAPTER
 from sentiment_hf.settings.model_ref import ModelRef
@@ -156,14 +153,13 @@ def saved_model(
     ref = spec.model
     if spec.new_model.model_config or spec.new_model.word_vectors:
         raise InputError("--model_config and --word_vectors shape a new custom model; this --model is a checkpoint")
-    refuse_stock_corn(ref, task)
     settings = head_settings(task, ref.model_type) | attention_dropout(ref, spec.tuning.attention_dropout)
     model = load_checkpoint(ref, tokenizer, trains, **settings)
     is_new_head = trains and (other_head(ref, task) or ref.labels not in (None, task.labels))
     if is_new_head:
         renew_classifier(model)
-    joined = with_columns(model, ref, columns, trains, label_names(task.labels))
-    return joined, is_new_head or joined is not model
+    ours = under_our_head(model, ref, columns, task, trains)
+    return ours, is_new_head or ours is not model
 
 
 def other_head(ref: ModelRef, task: Task) -> bool:
@@ -172,15 +168,6 @@ def other_head(ref: ModelRef, task: Task) -> bool:
     if not same:
         logger.warning("%s was trained for %s; its head is made new", ref.name, IN_WORDS[ref.task])
     return not same or (ref.task_settings or {}).get("head") != task.settings.get("head")
-
-
-def refuse_stock_corn(ref: ModelRef, task: Task) -> None:
-    """Raise InputError for a head of ordered classes on a model that has no such head."""
-    if has_corn_head(task) and ref.model_type not in MODEL_NAMES:
-        raise InputError(
-            f"--ordinal_head corn: {ref.name} has a head for classes without an order; give --ordinal_head classes, "
-            "or take a custom model"
-        )
 
 
 def attention_dropout(ref: ModelRef, rate: float | None) -> dict[str, float]:

@@ -51,6 +51,8 @@ NEUTRAL_SETTINGS |= {"use_cpu", "ddp_backend", "ddp_timeout"}
 
 # Settings that older versions did not have. At their default they are left out, and the fingerprint of a run stays.
 LATER_SETTINGS = {"extra_column_names": None, "columns_as_text": False}
+LATER_SETTINGS |= dict.fromkeys(("task", "label_column_names", "label_delimiter", "label_order"))
+LATER_SETTINGS |= dict.fromkeys(("pos_weight", "regression_loss", "ordinal_head"))
 
 # The parts of an identity that are no flags: hashes of the files of a run.
 HASHES = {"data", "model_files", "word_vectors_file"}

@@ -59,7 +59,7 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
     choose_parts(spec.training, named)
     spec.run.config = str(path.resolve()) if path else None
     spec.new_model.model_config = custom_model_settings(spec, settings)
-    merge_with_columns(spec)
+    merge_with_our_head(spec)
     check_unused(spec, given.keys())
     check_patience(values, recipe.keys(), given.keys())
     if not spec.training["do_train"] and not model.is_new and "max_seq_length" not in given:
@@ -69,10 +69,11 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
     return spec
 
 
-def merge_with_columns(spec: RunSpec) -> None:
-    """Set --merge_adapter for LoRA with columns beside the text: an adapter lacks the layer that joins them."""
+def merge_with_our_head(spec: RunSpec) -> None:
+    """Set --merge_adapter for LoRA under a head of ours, for columns or ordered classes: an adapter lacks the head."""
     beside = spec.data.extra_column_names and not spec.data.columns_as_text
-    if beside and spec.training["do_train"] and spec.tuning.tuning == "lora":
+    ordered = spec.data.task == "ordinal" and spec.run.ordinal_head != "classes"
+    if (beside or ordered) and spec.training["do_train"] and spec.tuning.tuning == "lora":
         spec.tuning.merge_adapter = True
 
 
