@@ -37,7 +37,7 @@ from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encode import set_truncation
 from sentiment_hf.text.line_breaks import read_line_breaks_as_spaces
 from sentiment_hf.text.tokenize import MANY
-from sentiment_hf.text.tokenizers import read_tokenizer, train_tokenizer
+from sentiment_hf.text.tokenizers import WORDS, read_tokenizer, train_tokenizer
 
 logger = logging.getLogger(__name__)
 
@@ -90,7 +90,9 @@ def new_tokenizer(
     train = partial(train_tokenizer, texts, options.tokenizer, **settings, model_max_length=options.max_seq_length)
     if cache is None or len(texts) < MANY:
         return train()
-    described = json.dumps([texts.texts_hash, tokenizers.__version__, options.tokenizer, settings], sort_keys=True)
+    described = json.dumps(
+        [texts.texts_hash, tokenizers.__version__, options.tokenizer, WORDS, settings], sort_keys=True
+    )
     key = "tokenizer-" + hashlib.sha256(described.encode()).hexdigest()
     folder = cache.folder(key, lambda home: write_tokenizer(train(), home))
     return read_tokenizer(folder / TOKENIZER_FILE, options.max_seq_length) if folder else train()

@@ -56,7 +56,6 @@ from sentiment_hf.runs.score import (
 )
 from sentiment_hf.settings.arguments import DataArguments, RunSpec
 from sentiment_hf.settings.model_ref import Kind, ModelRef
-from sentiment_hf.text.unknown import say_unspaced
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.checkpoints import delete_checkpoints, newest_whole_checkpoint
 from sentiment_hf.training.device import refuse_data_parallel
@@ -162,12 +161,6 @@ def prepare_run(
     Raises InputError for input that cannot be used, before anything is trained or written.
     """
     spec, splits = identified.spec, identified.splits
-    if (
-        (spec.embed_with or spec.model).is_new
-        and spec.tokenizer.tokenizer == "word"
-        and spec.model.name != "baseline-lexicon"
-    ):
-        say_unspaced(splits.train)
     if spec.model.kind is Kind.BASELINE:
         baseline = prepare_baseline(spec, splits, identified.args.world_size)
         return partial(fit_and_test, baseline, identified, report)

@@ -19,6 +19,12 @@ SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]"]
 # A word has at most 100 characters. This keeps the time for a text without spaces proportional to its length.
 WORD = r"[\p{L}\p{M}\p{N}]{1,100}(?:'\p{L}{1,2}(?![\p{L}\p{M}\p{N}]))?"
 
+# Scripts that put no spaces between words: in `word` a letter of them, with its marks, is a word of its own.
+UNSPACED = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}"
+SPACED_WORD = WORD.replace(r"[\p{L}\p{M}\p{N}]{1", rf"[\p{{L}}\p{{M}}\p{{N}}&&[^{UNSPACED}]]{{1")
+# What the tokenizer `word` takes for words.
+WORDS = rf"{SPACED_WORD}|[{UNSPACED}]\p{{M}}*|\S"
+
 
 def train_tokenizer(
     texts: Iterable[str], kind: str, *, vocab_size: int, min_frequency: int, lowercase: bool, model_max_length: int
@@ -108,7 +114,7 @@ def _spaced_normalizer(lowercase: bool) -> normalizers.Normalizer:
 
 def _splitter() -> pre_tokenizers.PreTokenizer:
     """Split a normalized text into words; every other character is a token of its own."""
-    return pre_tokenizers.Split(Regex(rf"{WORD}|\S"), behavior="removed", invert=True)
+    return pre_tokenizers.Split(Regex(WORDS), behavior="removed", invert=True)
 
 
 def _train_word(texts: Iterable[str], lowercase: bool, vocab_size: int, min_frequency: int) -> Tokenizer:

@@ -1,9 +1,7 @@
-"""Texts that a tokenizer does not know: the share of unknown tokens, and scripts that put no spaces between words."""
+"""Texts that a tokenizer does not know: the share of unknown tokens."""
 
 import logging
-import re
 from collections.abc import Iterable
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,27 +13,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-# Thai, Lao, Burmese, Khmer, Japanese kana, Chinese characters (Unicode 16, blocks).
-NO_SPACES = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
-)
-LETTER = re.compile(r"[^\W\d_]")
-
-# As many texts show which language most of them are in.
-TEXTS_LOOKED_AT = 500
-
 # Above this share of unknown tokens the user is told.
 MANY_UNKNOWN = 0.1
-
-
-def say_unspaced(texts: Iterable[str]) -> None:
-    """Suggest --tokenizer char if most letters of the texts are of a script that puts no spaces between words."""
-    sample = "".join(text[:1000] for text in islice(texts, TEXTS_LOOKED_AT))
-    if 2 * len(NO_SPACES.findall(sample)) > len(LETTER.findall(sample)):
-        logger.warning(
-            "Most letters of train are Chinese, Japanese, Thai, Lao, Burmese or Khmer, which put no spaces between "
-            "words, and --tokenizer word takes whole phrases for words; use --tokenizer char."
-        )
 
 
 def unknown_share(ids: np.ndarray, unknown: int | None, special: Iterable[int] = ()) -> float | None:

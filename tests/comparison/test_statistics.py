@@ -11,8 +11,6 @@ from sklearn.metrics import f1_score
 
 from sentiment_hf.comparison.statistics.measures import (
     alike,
-    contradicted,
-    f1_difference,
     holm,
     interval,
     mean_of,
@@ -23,8 +21,11 @@ from sentiment_hf.comparison.statistics.measures import (
     variance_of,
 )
 from sentiment_hf.comparison.statistics.methods import methods_test, shared_spread, shared_test
-from sentiment_hf.tasks.paired import mcnemar
-from sentiment_hf.tasks.single_label import ACCURACY, LOG_LOSS
+from sentiment_hf.tasks.multi_label import MultiLabel
+from sentiment_hf.tasks.paired import f1_difference, mcnemar
+from sentiment_hf.tasks.regression import Regression
+from sentiment_hf.tasks.single_label import ACCURACY, LOG_LOSS, SingleLabel
+from sentiment_hf.tasks.task import Predicted
 from sentiment_hf.tasks.terms import calibration_terms, macro_f1_terms
 
 
@@ -179,10 +180,23 @@ def test_contradicted_rows_are_those_where_all_are_sure_of_the_same_other_class(
     predictions = np.array([[1, 1, 1, 0, 2], [1, 0, 2, 0, 2]])
     sure = np.array([0.95, 0.99, 0.99, 0.99, 0.6])[:, None]
     probabilities = np.where(predictions[..., None] == np.arange(3), sure, (1 - sure) / 2)
-    rows, means = contradicted(labels, predictions, probabilities, 0.9, 10)
-    assert (rows.tolist(), means.tolist()) == ([0], [pytest.approx(0.95)])
-    rows, _ = contradicted(labels, predictions, probabilities, 0.5, 10)
-    assert rows.tolist() == [0, 4]
+    members = [Predicted(labels, *of_model) for of_model in zip(predictions, probabilities, strict=True)]
+    assert SingleLabel(("a", "b", "c")).sureness(members).tolist() == pytest.approx([0.95, 0, 0, 0, 0.6])
+
+
+def test_sets_of_labels_are_contradicted_as_surely_as_the_least_sure_of_the_wrong_labels():
+    labels = np.array([[True, False, False]] * 3)
+    # Two labels wrong, right, two models of different minds.
+    predictions = np.array([[[0, 1, 0], [1, 0, 0], [0, 0, 1]], [[0, 1, 0], [1, 0, 0], [1, 0, 1]]], bool)
+    probabilities = np.where(predictions, 0.8, [0.1, 0.2, 0.3])
+    members = [Predicted(labels, *of_model) for of_model in zip(predictions, probabilities, strict=True)]
+    assert MultiLabel(("a", "b", "c")).sureness(members).tolist() == pytest.approx([0.8, 0, 0])
+
+
+def test_a_number_is_contradicted_by_models_that_all_err_to_one_side():
+    values = np.array([[3.0, 1.0, 2.0], [5.0, 4.0, 2.5]])
+    members = [Predicted(np.full(3, 2.0), of_model, of_model[:, None]) for of_model in values]
+    assert Regression(("stars",)).sureness(members).tolist() == pytest.approx([1, 0, 0])
 
 
 def test_mean_and_variance_are_those_of_one_array_to_the_last_bit():

@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 import pytest
-from tokenizers import Tokenizer, models, pre_tokenizers
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 from transformers import AutoTokenizer, BertTokenizer, PreTrainedTokenizerFast
 
 from sentiment_hf.common.cache import Cache
@@ -16,7 +16,7 @@ from sentiment_hf.text.encode import encode, set_truncation
 from sentiment_hf.text.encoded import EncodedTexts, pad
 from sentiment_hf.text.line_breaks import read_line_breaks_as_spaces
 from sentiment_hf.text.tokenize import MANY, tokenize
-from sentiment_hf.text.tokenizers import KINDS, train_tokenizer
+from sentiment_hf.text.tokenizers import KINDS, WORD, split_words, train_tokenizer
 
 TEXTS = [
     "I don't like this film, not at all!",
@@ -302,3 +302,38 @@ def test_another_text_or_setting_is_another_entry(many, tmp_path):
 def test_few_texts_are_not_cached(tmp_path):
     tokenize(labelled(TEXTS), trained(), 8, Cache(tmp_path))
     assert not list(tmp_path.iterdir())
+
+
+LETTERS = {
+    "Chinese": ("\u5473\u9053\u597d OK\uff01", ["\u5473", "\u9053", "\u597d", "ok", "!"]),
+    "Japanese": ("\u6620\u753b\u306f\u30a2", ["\u6620", "\u753b", "\u306f", "\u30a2"]),
+    "Thai": ("\u0e14\u0e35\u0e21\u0e32\u0e01", ["\u0e14\u0e35", "\u0e21", "\u0e32", "\u0e01"]),
+    "Lao": ("\u0eae\u0eb9\u0e9a", ["\u0eae\u0eb9", "\u0e9a"]),
+    "Khmer": ("\u1797\u17b6\u1796", ["\u1797\u17b6", "\u1796"]),
+    "Burmese": ("\u101b\u102f\u1015\u103a", ["\u101b\u102f", "\u1015\u103a"]),
+    "mixed": ("iPhone\u624b\u673a12", ["iphone", "\u624b", "\u673a", "12"]),
+}
+
+
+@pytest.mark.parametrize("language", LETTERS)
+def test_a_letter_of_a_script_without_spaces_is_a_word_with_its_marks(language):
+    text, words = LETTERS[language]
+    assert list(split_words([text], lowercase=True)) == [words]
+
+
+def test_words_of_other_scripts_are_what_they_were():
+    """Split by the regular expression of earlier versions, whose saved tokenizers have it."""
+    before = pre_tokenizers.Split(Regex(rf"{WORD}|\S"), behavior="removed", invert=True)
+    texts = [
+        "Don't! l'homme, na\u00efve 3.5x",
+        "\u0444\u0438\u043b\u044c\u043c \u0445\u043e\u0440\u043e\u0448",
+        "\uc601\ud654\uac00 \uc88b\ub2e4",
+    ]
+    texts += [
+        "\u0627\u0644\u0641\u064a\u0644\u0645 \u062c\u064a\u062f",
+        "\u092b\u093c\u093f\u0932\u094d\u092e",
+        "a" * 250,
+        "\U0001f600\U0001f600 x_y",
+    ]
+    for text in texts:
+        assert list(split_words([text], lowercase=False)) == [[word for word, _ in before.pre_tokenize_str(text)]]
