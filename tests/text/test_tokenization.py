@@ -324,16 +324,9 @@ def test_a_letter_of_a_script_without_spaces_is_a_word_with_its_marks(language):
 def test_words_of_other_scripts_are_what_they_were():
     """Split by the regular expression of earlier versions, whose saved tokenizers have it."""
     before = pre_tokenizers.Split(Regex(rf"{WORD}|\S"), behavior="removed", invert=True)
-    texts = [
-        "Don't! l'homme, na\u00efve 3.5x",
-        "\u0444\u0438\u043b\u044c\u043c \u0445\u043e\u0440\u043e\u0448",
-        "\uc601\ud654\uac00 \uc88b\ub2e4",
-    ]
-    texts += [
-        "\u0627\u0644\u0641\u064a\u0644\u0645 \u062c\u064a\u062f",
-        "\u092b\u093c\u093f\u0932\u094d\u092e",
-        "a" * 250,
-        "\U0001f600\U0001f600 x_y",
-    ]
+    texts = ["Don't! l'homme, na\u00efve 3.5x", "a" * 250, "\U0001f600\U0001f600 x_y"]
+    # Russian, Korean, Arabic, Hindi.
+    texts += ["\u0444\u0438\u043b\u044c\u043c \u0445\u043e\u0440", "\uc601\ud654\uac00 \uc88b\ub2e4"]
+    texts += ["\u0641\u064a\u0644\u0645 \u062c\u064a\u062f", "\u092b\u093c\u093f\u0932\u094d\u092e"]
     for text in texts:
         assert list(split_words([text], lowercase=False)) == [[word for word, _ in before.pre_tokenize_str(text)]]
