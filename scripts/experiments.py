@@ -8,6 +8,7 @@ from sentiment_hf.cli import exit_code_of
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.page.figures import pictures
 from sentiment_hf.comparison.page.formatting import amount, decimals, marked, percent, with_interval
+from sentiment_hf.comparison.page.page import task_of
 from sentiment_hf.comparison.plan.flags import parse_compare
 from sentiment_hf.comparison.plan.grid import as_word
 from sentiment_hf.comparison.statistics.results import compare
@@ -27,7 +28,7 @@ def main() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for folder in sorted(path for path in RESULTS.glob("*") if path.is_dir()):
         comparison = load_experiment(folder)
-        for name, drawn in pictures(comparison).items():
+        for name, drawn in pictures(comparison, task_of(comparison)).items():
             if name in ("grid", "rows") and drawn:
                 file = PAGE.parent / "experiments" / f"{folder.name}.svg"
                 file.parent.mkdir(exist_ok=True)

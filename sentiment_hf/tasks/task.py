@@ -83,8 +83,7 @@ class Score:
         """How far two values are apart, in words and without a sign: percentage points of a share."""
         if self.unit != "%":
             return f"{with_digits(abs(difference), 2)} {self.unit}".rstrip()
-        count = f"{100 * abs(difference):.1f}"
-        return f"{count} point{'' if count == '1.0' else 's'}"
+        return f"{100 * abs(difference):.1f} points"
 
     def said(self, interval: dict[str, float], rows: int) -> str:
         """The value on so many test rows with its interval, in words."""

@@ -18,6 +18,7 @@ from test_page import around, comparison, read
 
 from sentiment_hf.cli import compare_command
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.comparison.page.drawing import ScoreAxis
 from sentiment_hf.comparison.page.figures import train_rows_pictures
 from sentiment_hf.comparison.page.grid_figure import grid_pictures
 from sentiment_hf.comparison.page.page import write_page
@@ -26,7 +27,10 @@ from sentiment_hf.comparison.plan.grid import expand
 from sentiment_hf.comparison.plan.plan import plan
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.tasks.single_label import ACCURACY
 from sentiment_hf.text.word_vectors import load_word_vectors
+
+AXIS = ScoreAxis(ACCURACY)
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("forked")
@@ -205,9 +209,9 @@ def test_the_picture_of_a_grid_names_its_axis_values_and_lines(grid, label, tmp_
 
 def test_the_picture_of_a_grid_has_no_times_of_runs_side_by_side(tmp_path):
     content = with_grid({"batch": [16, 32, 128]})
-    assert "training (minutes)" in grid_pictures(content)[0].svg
+    assert "training (minutes)" in grid_pictures(content, AXIS)[0].svg
     content["settings"] = [model | {"side_by_side": 2} for model in content["settings"]]
-    assert "training (minutes)" not in grid_pictures(content)[0].svg
+    assert "training (minutes)" not in grid_pictures(content, AXIS)[0].svg
 
 
 def words(path: Path) -> list[str]:
@@ -267,7 +271,7 @@ def test_tables_and_pictures_of_the_page_are_those_of_the_results(name, monkeypa
 
     content = experiments.load_experiment(ROOT / "results" / "experiments" / name)
     assert f"<!-- table {name} -->\n{experiments.experiment_table(content)}\n<!-- end -->" in PAGE
-    (picture,) = grid_pictures(content) or train_rows_pictures(content["learning_curve"])
+    (picture,) = grid_pictures(content, AXIS) or train_rows_pictures(content["learning_curve"], AXIS)
     said = re.search(r'aria-label="[^"]*"', picture.svg)[0]
     assert re.search(r"\d\d\.\d %", said)
     assert said in (ROOT / "docs" / "experiments" / f"{name}.svg").read_text(encoding="utf-8")

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sentiment_hf.comparison.page import figures
+from sentiment_hf.comparison.page import drawing, figures
 from sentiment_hf.comparison.page.drawing import (
     accuracy_ticks,
     canvas,
@@ -25,6 +25,7 @@ from sentiment_hf.comparison.page.drawing import (
     spread_heights,
 )
 from sentiment_hf.comparison.page.page import write_page
+from sentiment_hf.tasks.single_label import ACCURACY
 
 ROOT = Path(__file__).parents[2]
 FILES = ("report.html", "report.md", "results.csv", "results.json")
@@ -357,7 +358,7 @@ def accurate(*accuracies: float) -> list[dict]:
 )
 def test_a_picture_of_cost_is_cut_to_where_the_models_are(accuracies, left_out):
     models = accurate(*accuracies)
-    shown = figures.above_cut(models)
+    shown = figures.above_cut(models, drawing.ScoreAxis(ACCURACY))
     assert shown == models[: len(models) - left_out]
 
 
@@ -390,7 +391,7 @@ def test_what_was_not_measured_is_left_out_or_said(tmp_path):
 def test_times_of_runs_side_by_side_are_marked_and_in_no_picture(tmp_path):
     content = comparison(NAMES)
     content["models"][0] |= {"side_by_side": 2}
-    (picture,) = figures.training_cost_pictures(content)
+    (picture,) = figures.training_cost_pictures(content, drawing.ScoreAxis(ACCURACY))
     assert f"that compares: {NAMES[0]}" in picture.note
     assert f">{NAMES[0]}<" not in picture.svg
     write_page(content, tmp_path, texts=True)

@@ -14,7 +14,7 @@ from sklearn.metrics import confusion_matrix
 
 from sentiment_hf.cli import compare_command, ensemble_command
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.comparison.page.page import csv_table, render_template
+from sentiment_hf.comparison.page.page import csv_table, render_template, task_of
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.inference.make_ensemble import make_ensemble, validation_predictions
 from sentiment_hf.runs.card import escape_markdown
@@ -336,7 +336,7 @@ def test_committed_pages_are_those_of_the_committed_runs(name):
     page = json.loads((ROOT / "docs" / name / "results.json").read_text(encoding="utf-8"))
     assert_alike(remade, without_texts(page))
     table = (ROOT / "docs" / name / "results.csv").read_text(encoding="utf-8")
-    assert_alike(lines_of(csv_table(remade["models"])), lines_of(table))
+    assert_alike(lines_of(csv_table(remade["models"], task_of(remade))), lines_of(table))
     of_texts = [{key: model[key] for key in ("by_length", "by_column")} for model in page["models"]]
     remade["models"] = [model | more for model, more in zip(remade["models"], of_texts, strict=True)]
     shown = {key: page[key] for key in ("disagreements", "label_errors")}

@@ -149,8 +149,8 @@ def draw_score(ax: Axes, score: str, lines: list[GridLine], side_by_side: bool, 
                     continue
                 limits = [value["low"], value["high"]]
                 bounds += limits
-                ends = axis.places(limits) if score == axis.score.key else limits
-                ax.plot([x, x], ends, color=colour, alpha=0.6)
+                whisker = axis.places(limits) if score == axis.score.key else limits
+                ax.plot([x, x], whisker, color=colour, alpha=0.6)
         if name and known:
             ends.append((known[-1][0], heights[-1], name, INK))
     score_axis(ax, score, bounds, axis)
