@@ -309,6 +309,7 @@ def test_a_recipe_that_is_none_is_refused(tmp_path):
             parse_compare(["--config", str(recipe)])
 
 
+DATA_SETS = ("--dataset", "imdb", "sample", "out/data/newsgroups")
 RECIPES = sorted((Path(__file__).parents[2] / "configs" / "compare").glob("*.yaml"))
 assert RECIPES
 
@@ -318,7 +319,7 @@ def test_a_recipe_of_the_project_opens_with_its_command_and_is_understood(path, 
     opening = path.read_text(encoding="utf-8").splitlines()[0]
     assert opening.startswith(f"# python scripts/compare.py --config configs/compare/{path.name}")
     args = parse_compare(["--config", str(path), "--output_dir", str(tmp_path / "out")])
-    without_data = [word for word in args.common if word not in ("--dataset", "imdb", "sample")]
+    without_data = [word for word in args.common if word not in DATA_SETS]
     # A checkpoint that this machine need not have is left out; its flags are looked at all the same.
     here = {name: one for name, one in args.models.items() if one.flags[1].startswith(("custom-", "baseline-"))}
     for candidate in args.models.values():
