@@ -16,8 +16,8 @@ from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.saved import task_of_model
 from sentiment_hf.tasks.task import Task
-from sentiment_hf.text.encode import encode
-from sentiment_hf.text.encoded import EncodedTexts, pad
+from sentiment_hf.text.encoded import pad
+from sentiment_hf.text.windows import encoded_texts, pooled
 
 # Numbers in the states of a layer that a CPU computes at a time. With more of them they do not stay in its cache:
 # MiniLM took 1.25 times as long for reviews of 256 tokens, 64 at a time, and an LSTM 1.3 times.
@@ -72,7 +72,8 @@ def score_texts(
 ) -> np.ndarray:
     """(texts, outputs) probabilities, of `Rows` with the columns beside the texts.
 
-    Texts are cut to the `model_max_length` of the tokenizer.
+    Texts are cut to the `model_max_length` of the tokenizer, or read in windows of as many tokens if the model was
+    trained so.
 
     The longest texts come first: a batch that does not fit into memory is met at once.
 
@@ -80,20 +81,19 @@ def score_texts(
     """
     columns = texts.columns.inputs if isinstance(texts, Rows) else {}
     texts = list(texts.texts if isinstance(texts, Rows) else texts)
-    encoded = EncodedTexts.of(encode(texts, tokenizer)).with_columns(columns)
+    encoded = encoded_texts(texts, tokenizer).with_columns(columns)
     order = np.argsort(-encoded.lengths, kind="stable")
-    probabilities = np.empty((len(texts), len(task.labels)))
+    logits = np.empty((len(encoded), model.config.num_labels), np.float32)
     start = 0
-    while start < len(texts):
+    while start < len(encoded):
         rows = order[start : start + batch_of(int(encoded.lengths[order[start]]), batch_size, model)]
         start += len(rows)
         inputs = pad(encoded.select(rows), tokenizer).to(model.device)
         try:
-            logits = model(**inputs).logits
+            logits[rows] = model(**inputs).logits.float().cpu()
         except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:
             reason = " ".join(str(error).split())
             raise InputError(
                 f"{ref.flag} {ref.name} fails on these texts ({type(error).__name__}): {reason}"
             ) from error
-        probabilities[rows] = task.probabilities(logits)
-    return probabilities
+    return task.probabilities(pooled(logits, encoded, tokenizer)).astype(np.float64)

@@ -38,6 +38,7 @@ from sentiment_hf.text.encode import set_truncation
 from sentiment_hf.text.line_breaks import read_line_breaks_as_spaces
 from sentiment_hf.text.tokenize import MANY
 from sentiment_hf.text.tokenizers import WORDS, read_tokenizer, train_tokenizer
+from sentiment_hf.text.windows import Windows, set_windows
 
 logger = logging.getLogger(__name__)
 
@@ -58,7 +59,7 @@ def load_tokenizer(
 
     A run that goes on from its checkpoint `resumed` has the tokenizer of that, because the weights belong to its ids.
 
-    --max_seq_length and --truncation say how long texts are cut. If a flag is None, the checkpoint's setting stays.
+    --max_seq_length, --truncation and --long_texts say how long texts are cut, or read in windows. If a flag is None, the checkpoint's setting stays.
 
     Raises:
         InputError: the tokenizer cannot be loaded or trained, or is another than that of `resumed`.
@@ -79,6 +80,12 @@ def load_tokenizer(
         tokenizer = read_line_breaks_as_spaces(tokenizer, f"{ref.flag} {ref.name}")
     if options.truncation:
         set_truncation(tokenizer, options.truncation)
+    if options.long_texts == "windows":
+        set_windows(tokenizer, Windows(options.window_stride, options.window_pooling))
+        # A bare `pipeline()` then reads the first window.
+        set_truncation(tokenizer, "head")
+    elif options.long_texts:
+        set_windows(tokenizer, None)
     return tokenizer
 
 

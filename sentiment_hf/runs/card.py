@@ -178,6 +178,13 @@ def usage_section(report: Report, adapter: bool) -> str:
     task = report.as_task()
     snippet = adapter_snippet(report, own_code) if adapter else pipeline_snippet(own_code, task.pipeline_arguments)
     notes = [f"As in training, texts are cut to {report.max_seq_length} tokens, and `<br />` is read as a space."]
+    if report.windows:
+        notes = [
+            f"In training a text of more than {report.max_seq_length} tokens was read in windows of so many, each of "
+            f"which repeats the last {report.windows['overlap']} of the one before it, and its answer is made of the "
+            f"{report.windows['pooling']} of their logits. `sentiment-hf predict` reads it so. `pipeline()` cannot and, "
+            "with `truncation=True`, reads the first window only. `<br />` is read as a space."
+        ]
     if task.pipeline_note and not adapter:
         notes.append(task.pipeline_note)
     if report.truncation == "head-tail":
@@ -316,10 +323,16 @@ def training_section(report: Report, curve: list[dict]) -> str:
 def limits_section(report: Report) -> str:
     """The section about limits: what was not tested, and how many training texts were cut."""
     tested = f"the test part of {escape_markdown(report.dataset)}" if report.test else "nothing, not even a test part"
+    long_texts = (
+        f"{report.train_texts_at_max_seq_length:.1%} of the training texts were longer than {report.max_seq_length} "
+        "tokens and read in windows."
+        if report.windows
+        else f"{report.train_texts_at_max_seq_length:.1%} of the training texts reached {report.max_seq_length} "
+        f"tokens; what is\nlonger was cut ({report.truncation} kept)."
+    )
     return f"""## Limits
 
 It was tested on {tested}. How it does on texts of another kind, language or time, on texts
 written to mislead it, and whether it treats groups of people alike, was not tested.
-{report.train_texts_at_max_seq_length:.1%} of the training texts reached {report.max_seq_length} tokens; what is
-longer was cut ({report.truncation} kept).
+{long_texts}
 """

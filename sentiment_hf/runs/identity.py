@@ -53,6 +53,7 @@ NEUTRAL_SETTINGS |= {"use_cpu", "ddp_backend", "ddp_timeout"}
 LATER_SETTINGS = {"extra_column_names": None, "columns_as_text": False}
 LATER_SETTINGS |= dict.fromkeys(("task", "label_column_names", "label_delimiter", "label_order"))
 LATER_SETTINGS |= dict.fromkeys(("pos_weight", "regression_loss", "ordinal_head"))
+LATER_SETTINGS |= {"long_texts": None, "window_stride": None, "window_pooling": "mean"}
 
 # The parts of an identity that are no flags: hashes of the files of a run.
 HASHES = {"data", "model_files", "word_vectors_file"}
@@ -251,7 +252,8 @@ def default_folder(spec: RunSpec, dataset: str) -> Path:
     """The default output folder.
 
     out/DATASET/RECIPE for a new model (out/DATASET/MODEL without a recipe), out/DATASET/MODEL-TUNING for a checkpoint;
-    -on-ENCODER is added with --embed_with, -with-columns or -columns-as-text with --extra_column_names.
+    -on-ENCODER is added with --embed_with, -with-columns or -columns-as-text with --extra_column_names, -windows or
+    -hierarchical with such --long_texts.
 
     Raises:
         InputError: the names lead out of the current folder.
@@ -261,6 +263,8 @@ def default_folder(spec: RunSpec, dataset: str) -> Path:
         name += f"-on-{spec.embed_with.short_name}"
     if spec.data.extra_column_names:
         name += "-columns-as-text" if spec.data.columns_as_text else "-with-columns"
+    if spec.tokenizer.long_texts in ("windows", "hierarchical"):
+        name += f"-{spec.tokenizer.long_texts}"
     folder = Path("out", dataset, name)
     if ".." in folder.parts:
         raise InputError(

@@ -89,8 +89,9 @@ def lines_of_model(trainer: ClassificationTrainer, patience: int | None) -> Line
     return [
         (
             "texts",
-            f"median {middle:.0f} tokens, 95 % up to {most:.0f}; {(lengths >= limit).mean():.1%} reach the "
-            f"--max_seq_length of {limit}",
+            f"median {middle:.0f} tokens, 95 % up to {most:.0f}; {trainer.train_dataset.share_longer_than(limit):.1%} "
+            f"{'have several windows' if trainer.train_dataset.text_of is not None else 'reach'} "
+            f"the --max_seq_length of {limit}",
         ),
         ("unknown", "no tokens" if unknown is None else f"{unknown:.1%} of the tokens of validation"),
         (

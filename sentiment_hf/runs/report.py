@@ -52,8 +52,11 @@ class Report:
     processes, mixed_precision, threads: how it was computed.
     bf16_chosen: what --bf16 auto chose, and why; None if it was not given.
     max_seq_length, vocabulary: in tokens.
-    truncation: the part that is kept of a longer text.
-    train_texts_at_max_seq_length: fraction of the training texts.
+    truncation: the part that is kept of a longer text; None if it is read in windows.
+    windows: with --long_texts windows the tokens that a window repeats of the one before it (overlap), the pooling of
+        the logits of a text, and how many windows the training texts have (train). `train_texts_per_second` then counts
+        windows.
+    train_texts_at_max_seq_length: fraction of the training texts that have so many tokens, or several windows.
     validation_unknown_tokens: fraction of the tokens of validation; None if the tokenizer has no unknown token.
     device, device_kind: the name of the GPU or the processor, and cpu, cuda, mps, ...
     validation, test: scores as `Task.scores` returns them, rates as fractions; None if the part was not scored.
@@ -107,6 +110,7 @@ class Report:
     bf16_chosen: str | None = None
     max_seq_length: int | None = None
     truncation: str | None = None
+    windows: dict[str, Any] | None = None
     train_texts_at_max_seq_length: float | None = None
     vocabulary: int | None = None
     validation_unknown_tokens: float | None = None

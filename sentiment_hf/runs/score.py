@@ -22,6 +22,7 @@ from sentiment_hf.text.encode import kept_part
 from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.text.unknown import unknown_in
+from sentiment_hf.text.windows import Windows
 from sentiment_hf.training.batches import longest_first
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.trainer import ClassificationTrainer
@@ -59,13 +60,16 @@ def score_baseline(fitted: FittedBaseline, rows: LabelledTexts) -> tuple[np.ndar
 
 
 def predict_logits(trainer: ClassificationTrainer, texts: EncodedTexts, split: str) -> tuple[np.ndarray, np.ndarray]:
-    """(rows, num_labels) logits and (rows,) labels, in the order of the data set; writes SPLIT_results.json.
+    """(texts, num_labels) logits and (texts,) labels, in the order of the data set; writes SPLIT_results.json.
 
     Raises TrainingError if a logit is not finite.
     """
     by_length, order = longest_first(texts)
     with memory_explained():
         output = trainer.predict(by_length, metric_key_prefix=split)
+    if texts.text_of is not None:
+        # The pooled logits of windows are in the order of the texts already.
+        order = np.arange(len(output.predictions))
     broken = order[~np.isfinite(output.predictions).all(-1)]
     if len(broken):
         raise TrainingError(
@@ -95,8 +99,8 @@ def write_predictions(folder: Path, scored: Scored, task: Task) -> None:
 def training_cost(trainer: ClassificationTrainer) -> dict[str, Any]:
     """The fields of a report about size and training. `train_` seconds, tokens and texts count training steps only."""
     args, clock = trainer.args, trainer.clock.totals()
-    lengths = trainer.train_dataset.lengths
-    limit = trainer.processing_class.model_max_length
+    tokenizer, limit = trainer.processing_class, trainer.processing_class.model_max_length
+    windows = Windows.of(tokenizer)
     return {
         "model_type": trainer.model.config.model_type,
         "parameters": trainer.num_parameters,
@@ -113,8 +117,9 @@ def training_cost(trainer: ClassificationTrainer) -> dict[str, Any]:
         "processes": args.world_size,
         "mixed_precision": args.mixed_precision,
         "max_seq_length": limit,
-        "truncation": kept_part(trainer.processing_class),
-        "train_texts_at_max_seq_length": float((lengths >= limit).mean()),
-        "vocabulary": len(trainer.processing_class),
-        "validation_unknown_tokens": unknown_in(trainer.eval_dataset, trainer.processing_class),
+        "truncation": None if windows else kept_part(tokenizer),
+        "windows": windows and windows.as_used(trainer.train_dataset, limit),
+        "train_texts_at_max_seq_length": trainer.train_dataset.share_longer_than(limit),
+        "vocabulary": len(tokenizer),
+        "validation_unknown_tokens": unknown_in(trainer.eval_dataset, tokenizer),
     }

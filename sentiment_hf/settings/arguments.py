@@ -12,6 +12,8 @@ from sentiment_hf.settings.saved_outputs import TASKS
 
 TOKENIZERS = ("word", "bpe", "char")
 TRUNCATIONS = ("head", "tail", "head-tail")
+LONG_TEXTS = ("truncate", "windows", "hierarchical")
+WINDOW_POOLINGS = ("mean", "max")
 VALIDATION_SPLITS = ("auto", "random", "group")
 TUNINGS = ("full", "head", "lora")
 ERRORS = ("squared", "absolute", "huber")
@@ -76,6 +78,22 @@ class TokenizerArguments:
         "Part that is kept of a longer text: head, tail, or head-tail (one quarter from the head, the rest from the "
         "tail). Default: head for a new model, the saved setting for a checkpoint.",
         choices=TRUNCATIONS,
+    )
+    long_texts: str | None = flag(
+        None,
+        "Texts longer than --max_seq_length: truncate cuts them, windows reads them whole in overlapping windows of "
+        "that length, hierarchical makes custom-rnn, custom-gru or custom-lstm read words, then sentences. Default: "
+        "truncate for a new model, the saved setting for a checkpoint.",
+        choices=LONG_TEXTS,
+    )
+    window_stride: int | None = flag(
+        None,
+        "Tokens that a window repeats of the one before it. Default: a quarter of --max_seq_length.",
+    )
+    window_pooling: str = flag(
+        "mean",
+        "How the logits of the windows of a text become those of the text.",
+        choices=WINDOW_POOLINGS,
     )
 
 

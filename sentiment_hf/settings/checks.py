@@ -8,7 +8,7 @@ from typing import Any
 from sentiment_hf.common.characters import require_utf8_name
 from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError, did_you_mean
-from sentiment_hf.settings.arguments import DataArguments, RunSpec
+from sentiment_hf.settings.arguments import DataArguments, RunSpec, TokenizerArguments
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.model_ref import Kind
 from sentiment_hf.settings.ranges import check_ranges
@@ -38,6 +38,10 @@ METRICS += ("rmse", "mae", "r2", "spearman", "quadratic_kappa", "within_one", "l
 # Flags of a new tokenizer. A checkpoint has its own tokenizer.
 NEW_TOKENIZER_FLAGS = ("tokenizer", "vocab_size", "min_frequency", "lowercase")
 
+# Flags of the texts that are longer than --max_seq_length, and the models that can be hierarchical.
+LONG_TEXT_FLAGS = ("long_texts", "window_stride", "window_pooling")
+HIERARCHICAL_MODELS = ("custom-rnn", "custom-gru", "custom-lstm")
+
 # Flags of a new adapter. A saved adapter keeps its settings.
 NEW_ADAPTER_FLAGS = ("lora_r", "lora_alpha", "lora_dropout", "lora_target_modules", "lora_modules_to_save")
 NEW_ADAPTER_FLAGS += ("use_dora", "use_rslora")
@@ -64,6 +68,7 @@ def check_spec(spec: RunSpec) -> None:
     if spec.data.columns_as_text and not spec.data.extra_column_names and spec.training["do_train"]:
         raise InputError("--columns_as_text writes columns in front of the text: name them by --extra_column_names")
     check_model(spec)
+    check_long_texts(spec)
     check_push(spec)
     check_strategies(values)
     check_training(values)
@@ -110,6 +115,8 @@ def check_values(values: dict[str, Any]) -> None:
 def check_baseline(spec: RunSpec, named: Set[str]) -> None:
     """Refuse flags that a baseline does not have. `named` are those in the recipe and on the command line."""
     name = spec.model.name
+    if unused := [flag for flag in LONG_TEXT_FLAGS if flag in named]:
+        raise InputError(f"--{unused[0]}: a baseline such as {name} reads every text whole; leave it out")
     if unused := sorted(named - BASELINE_FLAGS):
         raise InputError(
             f"{', '.join(f'--{flag}' for flag in unused)}: a baseline such as {name} has no such setting; it takes "
@@ -176,6 +183,25 @@ def check_model(spec: RunSpec) -> None:
         raise InputError("--embed_with and --word_vectors both say what a token looks like; keep one of them")
     if tuning.merge_adapter and (model.is_new or (spec.training["do_train"] and tuning.tuning != "lora")):
         raise InputError(NO_ADAPTER)
+
+
+def check_long_texts(spec: RunSpec) -> None:
+    """Refuse flags of windows without windows, or with a cut, and hierarchical models other than recurrent ones."""
+    options, model = spec.tokenizer, spec.model
+    if options.long_texts == "windows":
+        if options.truncation:
+            raise InputError(
+                f"--truncation {options.truncation} cuts long texts, and --long_texts windows reads them whole; leave "
+                "one of them out"
+            )
+    elif options.window_stride is not None or options.window_pooling != TokenizerArguments.window_pooling:
+        flag = "--window_stride" if options.window_stride is not None else "--window_pooling"
+        raise InputError(f"{flag} is for windows: add --long_texts windows")
+    if options.long_texts == "hierarchical" and model.is_new and model.name not in HIERARCHICAL_MODELS:
+        raise InputError(
+            f"--long_texts hierarchical: {model.name} does not read sentence by sentence; expected "
+            f"{', '.join(HIERARCHICAL_MODELS)}, or --long_texts windows"
+        )
 
 
 def check_push(spec: RunSpec) -> None:

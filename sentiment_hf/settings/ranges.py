@@ -54,6 +54,7 @@ RANGES = {
     "side_by_side": RUNS,
     "dataloader_num_workers": PROCESSES,
     "save_total_limit": LIMIT,
+    "window_stride": LIMIT,
     "local_rank": LIMIT,
     **dict.fromkeys(("seed", "data_seed", "split_seed"), SEED),
     "num_train_epochs": Range(0, 10**9, above=True, below=True),

@@ -17,7 +17,7 @@ Train, validate and test one model. Flags override the recipe. --flag_name and -
 USUAL_FLAGS = {
     "model": "model_name_or_path model_config embed_with word_vectors trust_remote_code",
     "data": "dataset_name train_file validation_file test_file text_column_names label_column_name max_train_samples",
-    "texts": "tokenizer vocab_size max_seq_length truncation",
+    "texts": "tokenizer vocab_size max_seq_length truncation long_texts",
     "tuning of a checkpoint": "tuning lora_r lora_alpha lora_target_modules merge_adapter attention_dropout",
     "training": "num_train_epochs max_steps learning_rate lr_scheduler_type warmup_steps weight_decay "
     "per_device_train_batch_size gradient_accumulation_steps auto_find_batch_size bf16 class_weights eval_strategy "

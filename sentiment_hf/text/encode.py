@@ -48,15 +48,26 @@ def encode(
     limit = tokenizer.model_max_length if max_length is None else max_length
     # A tokenizer without a maximum has one of 10^30.
     limit = None if limit > LARGE_INTEGER else limit
-    if LINE_BREAK_ENTRY in tokenizer.init_kwargs:
-        texts = spaces_for_line_breaks(texts)
     both_ends = limit is not None and kept_part(tokenizer) == "head-tail"
-    convert = _by_backend if is_its_backend(tokenizer) else _by_tokenizer
     encoded = convert(texts, tokenizer, None if both_ends else limit, both_ends)
     if both_ends:
         cut_middle(encoded, limit)
+    return encoded
+
+
+def convert(
+    texts: list[str], tokenizer: PreTrainedTokenizerBase, limit: int | None, special: bool
+) -> dict[str, list[list[int]]]:
+    """Texts to ids, cut to `limit` tokens (None: not cut); with `special` also special_tokens_mask.
+
+    A text without tokens becomes one end-of-text token.
+    """
+    if LINE_BREAK_ENTRY in tokenizer.init_kwargs:
+        texts = spaces_for_line_breaks(texts)
+    by_this = _by_backend if is_its_backend(tokenizer) else _by_tokenizer
+    encoded = by_this(texts, tokenizer, limit, special)
     for row in [row for row, ids in enumerate(encoded["input_ids"]) if not ids]:
-        empty = convert([tokenizer.eos_token or tokenizer.pad_token], tokenizer, limit, False)
+        empty = by_this([tokenizer.eos_token or tokenizer.pad_token], tokenizer, limit, special)
         for name, values in empty.items():
             encoded[name][row] = values[0]
     return encoded

@@ -14,9 +14,10 @@ from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.profile import station
-from sentiment_hf.text.encode import encode, is_its_backend, kept_part
+from sentiment_hf.text.encode import is_its_backend, kept_part
 from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.text.line_breaks import LINE_BREAK_ENTRY
+from sentiment_hf.text.windows import Windows, check_windows, encoded_texts
 
 # Fewer texts are tokenized in the time in which files are written and read.
 MANY = 5000
@@ -28,10 +29,11 @@ def tokenize(
 ) -> EncodedTexts:
     """The texts of a part as token ids, with the column `label`, and the columns beside the text if there are any.
 
-    Texts are cut to `max_length` tokens, including special tokens. With a `cache`, many texts are tokenized once.
+    Texts are cut to `max_length` tokens, including special tokens, or read in windows of as many, as the tokenizer
+    says. With a `cache`, many texts are tokenized once.
 
     Raises:
-        InputError: `max_length` leaves no room for text.
+        InputError: `max_length` leaves no room for text, or --window_stride none for new tokens in a window.
     """
     special = tokenizer.num_special_tokens_to_add()
     if max_length <= special:
@@ -39,6 +41,7 @@ def tokenize(
             f"--max_seq_length {max_length} leaves no room for text: expected at least {special + 1}, for the "
             f"tokenizer adds {special} special tokens to each."
         )
+    check_windows(tokenizer, max_length)
     pieces = partial(encoded_pieces, part, tokenizer, max_length)
     folder = None
     if cache and len(part) >= MANY and is_its_backend(tokenizer):
@@ -57,7 +60,7 @@ def encoded_pieces(part: LabelledTexts, tokenizer: PreTrainedTokenizerBase, max_
     dtype = np.uint16 if len(tokenizer) <= 2**16 else np.int32
     with tqdm(total=len(part), desc="Tokenizing") as bar:
         for batch in part.batches():
-            yield EncodedTexts.of(encode(batch.to_pylist(), tokenizer, max_length), dtype)
+            yield encoded_texts(batch.to_pylist(), tokenizer, max_length, dtype)
             bar.update(len(batch))
 
 
@@ -69,4 +72,6 @@ def key_of(part: LabelledTexts, tokenizer: PreTrainedTokenizerFast, max_length: 
     settings = [tokenizers.__version__, max_length, kept_part(tokenizer), tokenizer.split_special_tokens]
     settings += [tokenizer.model_input_names, tokenizer.eos_token, tokenizer.pad_token, tokenizer.truncation_side]
     settings += [tokenizer.init_kwargs.get(LINE_BREAK_ENTRY), backend]
+    if windows := Windows.of(tokenizer):
+        settings.append([windows.overlap(max_length)])
     return "tokens-" + hashlib.sha256(part.texts_hash.encode() + json.dumps(settings).encode()).hexdigest()

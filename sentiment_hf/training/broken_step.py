@@ -38,7 +38,7 @@ def refuse_step(trainer: Trainer, step: OptimizerStep, norm: float) -> NoReturn:
     loss = float(reduce(torch.stack(step.losses).sum(), "mean"))
     number, file = trainer.state.global_step + 1, Path(trainer.args.output_dir, BROKEN_BATCH)
     if trainer.is_world_process_zero():
-        ids = trainer.train_dataset.select(rows).texts()
+        ids = trainer.train_dataset.first_windows(rows).texts()
         begins = [text[:SHOWN_TOKENS].tolist() for text in ids]
         texts = trainer.processing_class.batch_decode(begins, skip_special_tokens=True)
         found = [{"row": row, "begins": text} for row, text in zip(rows, texts, strict=True)]

@@ -10,7 +10,7 @@ import torch
 from peft import PeftModel
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
-from transformers import PrinterCallback, Trainer, TrainingArguments
+from transformers import EvalPrediction, PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer import TRAINING_ARGS_NAME
 from transformers.trainer_utils import TrainOutput
 
@@ -22,6 +22,7 @@ from sentiment_hf.models.adapters import write_labels
 from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encoded import EncodedTexts
+from sentiment_hf.text.windows import of_texts, pooled
 from sentiment_hf.training.batches import LengthBucketSampler
 from sentiment_hf.training.broken_step import OptimizerStep, refuse_step
 from sentiment_hf.training.callbacks import CheckpointsOnDisk
@@ -50,7 +51,7 @@ class ClassificationTrainer(Trainer):
         super().__init__(
             *args,
             compute_loss_func=loss,
-            compute_metrics=lambda output: self.task.logged(output.predictions, output.label_ids),
+            compute_metrics=self.logged_scores,
             preprocess_logits_for_metrics=only_logits,
             **kwargs,
         )
@@ -63,9 +64,11 @@ class ClassificationTrainer(Trainer):
         self.length_bucketing = length_bucketing
         self.checkpoint_verify = checkpoint_verify
         self.reading: Reading | None = None
+        # The texts that are being scored; their windows are pooled.
+        self.scored: EncodedTexts | None = None
         # Validation in the order of its rows; `eval_dataset` has the longest text first.
         self.validation: EncodedTexts | None = None
-        self.train_dataset = self.train_dataset.with_column("row", np.arange(len(self.train_dataset)))
+        self.train_dataset = self.train_dataset.with_column("row", np.arange(self.train_dataset.num_texts))
         # Counted before training, because --merge_adapter removes the adapters afterwards.
         self.num_parameters = sum(weight.numel() for weight in self.model.parameters())
         self.num_trained = sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
@@ -159,15 +162,26 @@ class ClassificationTrainer(Trainer):
         with self.clock.stations.counting("evaluation"):
             return super().evaluate(*args, **kwargs)
 
-    def evaluation_loop(self, *args, **kwargs):
-        """Return logits, labels and scores; the loss is the mean over all rows.
+    def logged_scores(self, output: EvalPrediction) -> dict[str, float]:
+        """The scores that are logged at each evaluation, except the loss."""
+        return self.task.logged(*self.of_texts(output.predictions, output.label_ids))
 
+    def of_texts(self, logits: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Logits and labels of the rows of `scored` -> those of its texts: as they are if no text has windows."""
+        return pooled(logits, self.scored, self.processing_class), of_texts(labels, self.scored)
+
+    def evaluation_loop(self, dataloader: DataLoader, *args, **kwargs):
+        """Return logits, labels and scores; the loss is the mean over all texts.
+
+        If long texts are read in windows, each text has the pooled logits of its windows, in the order of the texts.
         `Trainer` itself averages the losses of the batches, so that the texts of a smaller last batch weigh more.
         """
-        output = super().evaluation_loop(*args, **kwargs)
+        self.scored = dataloader.dataset
+        output = super().evaluation_loop(dataloader, *args, **kwargs)
+        logits, labels = self.of_texts(output.predictions, output.label_ids)
         prefix = kwargs.get("metric_key_prefix", "eval")
-        output.metrics[f"{prefix}_loss"] = self.task.evaluation_loss(output.predictions, output.label_ids)
-        return output
+        output.metrics[f"{prefix}_loss"] = self.task.evaluation_loss(logits, labels)
+        return output._replace(predictions=logits, label_ids=labels)
 
     def save_model(self, output_dir: str | None = None, *args, **kwargs) -> None:
         """Save the model, the columns of its texts, the flags as given, and the names of the classes of an adapter.
