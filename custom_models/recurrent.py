@@ -11,18 +11,35 @@ from huggingface_hub.dataclasses import strict
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from .base import PooledClassifier, TextClassifierConfig, TextEncoder, take
+from .base import PooledClassifier, Pooling, TextClassifierConfig, TextEncoder, take
+from .sentences import cut_into_sentences, score_by_hidden_layer
 
 
 @strict
 class RecurrentConfig(TextClassifierConfig):
-    """`hidden_size` is per direction. `dropout` is also between layers, `weight_dropout` on the recurrent weights."""
+    """`hidden_size` is per direction. `dropout` is also between layers, `weight_dropout` on the recurrent weights.
+
+    `sentence_ends` are the ids of the tokens that end a sentence. They make the model hierarchical: it reads the words
+    of each sentence, then the sentences, of which it takes `max_sentences`; a sentence of more than
+    `max_sentence_length` tokens becomes several.
+    """
 
     num_layers: int = 1
     bidirectional: bool = False
     weight_dropout: float | int = 0.0
     pooling: Literal["last", "mean", "max", "attention", "concat"] = "last"
     implementation: Literal["fused", "reference"] = "fused"
+    sentence_ends: list[int] | None = None
+    max_sentences: int = 100
+    max_sentence_length: int = 50
+
+    def validate_sentences(self):
+        """There is a token that ends a sentence, and room for a sentence and a token."""
+        if self.sentence_ends == []:
+            raise ValueError("sentence_ends=[] ends no sentence: expected ids of tokens, or null")
+        for name in ("max_sentences", "max_sentence_length"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
 
 
 @strict
@@ -111,23 +128,23 @@ class ReferenceLSTM(nn.LSTM):
         return torch.stack(states, 1), (hidden, cell)
 
 
-class RecurrentModel(TextEncoder):
-    """Recurrent layers. A bidirectional layer joins the states of both directions for the next layer."""
+class RecurrentLayers:
+    """Recurrent layers, as a part of a module that has `config` and `dropout`.
 
-    cells: dict[str, type[nn.RNNBase]]
+    A bidirectional layer joins the states of both directions for the next layer.
+    """
 
-    def build(self, config: RecurrentConfig):
-        """Create one cell for each layer and direction."""
-        cell = self.cells[config.implementation]
-        self.reads_both_ways = config.bidirectional
-        self.state_size = config.hidden_size * (2 if config.bidirectional else 1)
-        inputs = [config.embedding_size, *[self.state_size] * (config.num_layers - 1)]
+    def build_layers(self, cell: type[nn.RNNBase], config: RecurrentConfig, input_size: int) -> int:
+        """Create one cell for each layer and direction. Returns the size of a state."""
+        state_size = config.hidden_size * (2 if config.bidirectional else 1)
+        inputs = [input_size, *[state_size] * (config.num_layers - 1)]
         self.forward_cells = nn.ModuleList(cell(n, config.hidden_size, batch_first=True) for n in inputs)
         if config.bidirectional:
             self.backward_cells = nn.ModuleList(cell(n, config.hidden_size, batch_first=True) for n in inputs)
+        return state_size
 
     def states(self, embedded: Tensor, mask: Tensor) -> Tensor:
-        """(batch, length, embedding), (batch, length) -> (batch, length, hidden, or twice that in both directions)."""
+        """(batch, length, input), (batch, length) -> (batch, length, hidden, or twice that in both directions)."""
         hidden = embedded
         flip = flip_order(mask)
         for index, forward_cell in enumerate(self.forward_cells):
@@ -150,6 +167,85 @@ class RecurrentModel(TextEncoder):
         return functional_call(cell, dropped, inputs)[0]
 
 
+class RecurrentModel(RecurrentLayers, TextEncoder):
+    """Recurrent layers over the text or, in a hierarchical model, over each of its sentences by itself."""
+
+    cells: dict[str, type[nn.RNNBase]]
+
+    def build(self, config: RecurrentConfig):
+        """Create the layers."""
+        self.reads_both_ways = config.bidirectional
+        self.state_size = self.build_layers(self.cells[config.implementation], config, config.embedding_size)
+
+    def token_states(
+        self, input_ids: Tensor | None, attention_mask: Tensor | None = None, inputs_embeds: Tensor | None = None
+    ) -> Tensor:
+        """As in `TextEncoder`; those of a hierarchical model know of the sentence of the token only."""
+        if self.config.sentence_ends is None:
+            return super().token_states(input_ids, attention_mask, inputs_embeds)
+        ids, mask, vectors, order = self.in_reading_order(input_ids, attention_mask, inputs_embeds)
+        states, _, slots = self.word_states(ids, mask, vectors)
+        states = nn.functional.pad(states.flatten(1, 2), (0, 0, 0, 1))
+        in_place = states.new_zeros(*input_ids.shape, self.state_size)
+        return in_place.scatter(1, order.unsqueeze(-1).expand(-1, -1, self.state_size), take(states, slots))
+
+    def word_states(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """Read each sentence by itself: (batch, sentences, words, state_size), and `words`, `slots` of the cut.
+
+        The arguments are those of `TextClassifier.features`. The states of padding are not to be read.
+        """
+        if ids is None:
+            raise ValueError("inputs_embeds cannot be read by a hierarchical model: it finds sentences by their ids")
+        config = self.config
+        places, words, slots = cut_into_sentences(
+            ids, mask, config.sentence_ends, config.max_sentences, config.max_sentence_length
+        )
+        embedded = take(self.embed(ids, mask, vectors), places.flatten(1))
+        states = self.states(embedded.view(-1, words.shape[2], embedded.shape[2]), words.flatten(0, 1))
+        return states.view(*words.shape, -1), words, slots
+
+
+class SentenceLayers(RecurrentLayers, nn.Module):
+    """The recurrent layers of a hierarchical model over the vectors of its sentences."""
+
+    def __init__(self, cell: type[nn.RNNBase], config: RecurrentConfig, input_size: int):
+        super().__init__()
+        self.config, self.dropout = config, nn.Dropout(config.dropout)
+        self.build_layers(cell, config, input_size)
+
+
+class RecurrentClassifier(PooledClassifier):
+    """The head of the recurrent models: it pools the states of the words.
+
+    A hierarchical one, which has `sentence_ends`, pools the words of each sentence, reads the vectors of the sentences
+    by recurrent layers of their own, and pools their states. With `pooling: attention` and `bidirectional` it is the
+    hierarchical attention network of Yang et al. 2016, section 2.2.
+    """
+
+    def build(self, config: RecurrentConfig):
+        """Create the layers of the body, `pooling` and `classifier`; in a hierarchical model also those between."""
+        super().build(config)
+        if config.sentence_ends is None:
+            return
+        self.word_pooling = Pooling(config.pooling, self.state_size, self.reads_both_ways)
+        cell = self.cells[config.implementation]
+        self.sentence_layers = SentenceLayers(cell, config, self.word_pooling.num_features)
+        if config.pooling == "attention":
+            score_by_hidden_layer(self.word_pooling, self.state_size)
+            score_by_hidden_layer(self.pooling, self.state_size)
+
+    def features(self, ids: Tensor | None, mask: Tensor, vectors: Tensor | None) -> Tensor:
+        """(batch, num_features) pooled states; the arguments are those in `TextClassifier`."""
+        if self.config.sentence_ends is None:
+            return super().features(ids, mask, vectors)
+        states, words, _ = self.word_states(ids, mask, vectors)
+        sentences = words.any(-1)
+        # In place of a sentence that a shorter text does not have, one word is pooled, and has no say afterwards.
+        words = words | (~sentences.unsqueeze(-1) & (torch.arange(words.shape[2], device=words.device) == 0))
+        of_sentences = self.word_pooling(states.flatten(0, 1), words.flatten(0, 1)).view(*sentences.shape, -1)
+        return self.pooling(self.sentence_layers.states(of_sentences, sentences), sentences)
+
+
 def flip_order(mask: Tensor) -> Tensor:
     """(batch, length) mask -> (batch, length) positions that flip each text within its length; its own inverse."""
     positions = torch.arange(mask.shape[1], device=mask.device)
@@ -164,7 +260,7 @@ class RNNModel(RecurrentModel):
     cells = {"fused": nn.RNN, "reference": ReferenceRNN}  # noqa: RUF012
 
 
-class RNNForSequenceClassification(PooledClassifier, RNNModel):
+class RNNForSequenceClassification(RecurrentClassifier, RNNModel):
     """An Elman network, and a pooling of its states."""
 
 
@@ -175,7 +271,7 @@ class GRUModel(RecurrentModel):
     cells = {"fused": nn.GRU, "reference": ReferenceGRU}  # noqa: RUF012
 
 
-class GRUForSequenceClassification(PooledClassifier, GRUModel):
+class GRUForSequenceClassification(RecurrentClassifier, GRUModel):
     """Gated recurrent units, and a pooling of their states."""
 
 
@@ -186,5 +282,5 @@ class LSTMModel(RecurrentModel):
     cells = {"fused": nn.LSTM, "reference": ReferenceLSTM}  # noqa: RUF012
 
 
-class LSTMForSequenceClassification(PooledClassifier, LSTMModel):
+class LSTMForSequenceClassification(RecurrentClassifier, LSTMModel):
     """Long short-term memory, and a pooling of its states."""

@@ -23,6 +23,7 @@ from sentiment_hf.models.positions import limit_to_positions
 from sentiment_hf.models.quiet import quiet_loading
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.text.sentence_ends import sentence_ends
 
 
 def new_model(
@@ -49,6 +50,8 @@ def new_model(
         settings |= encoder_settings(encoder.config)
         limit_to_positions(tokenizer, encoder)
     settings |= columns.settings if columns else {}
+    if spec.tokenizer.long_texts == "hierarchical":
+        settings = {"pooling": "attention"} | settings | {"sentence_ends": sentence_ends(tokenizer)}
     try:
         config = AutoConfig.for_model(
             model_type, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **names, **settings
@@ -120,6 +123,7 @@ def parse_model_config(model_type: str, settings: list[str]) -> dict:
     config_class = type(AutoConfig.for_model(model_type))
     inherited = {field.name for field in dataclasses.fields(TextClassifierConfig.__base__)}
     decided_elsewhere = {"vocab_size", "pad_token_id", "encoder", "number_columns", "category_columns"}
+    decided_elsewhere |= {"sentence_ends"}
     known = [f.name for f in dataclasses.fields(config_class) if f.name not in inherited | decided_elsewhere]
     parsed = {}
     for name, value in (setting.split("=", 1) for setting in settings):

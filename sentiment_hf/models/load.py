@@ -59,7 +59,8 @@ def load_tokenizer(
 
     A run that goes on from its checkpoint `resumed` has the tokenizer of that, because the weights belong to its ids.
 
-    --max_seq_length, --truncation and --long_texts say how long texts are cut, or read in windows. If a flag is None, the checkpoint's setting stays.
+    --max_seq_length, --truncation and --long_texts say how long texts are cut, or read in windows. If a flag is None,
+    the checkpoint's setting stays.
 
     Raises:
         InputError: the tokenizer cannot be loaded or trained, or is another than that of `resumed`.
@@ -164,6 +165,11 @@ def saved_model(
         raise InputError("--model_config and --word_vectors shape a new custom model; this --model is a checkpoint")
     settings = head_settings(task, ref.model_type) | attention_dropout(ref, spec.tuning.attention_dropout)
     model = load_checkpoint(ref, tokenizer, trains, **settings)
+    if spec.tokenizer.long_texts == "hierarchical" and getattr(model.config, "sentence_ends", None) is None:
+        raise InputError(
+            f"--long_texts hierarchical: {ref.name} was not trained to read sentence by sentence, and its layers "
+            "stay as they are; train a new custom-rnn, custom-gru or custom-lstm, or give --long_texts windows"
+        )
     is_new_head = trains and (other_head(ref, task) or ref.labels not in (None, task.labels))
     if is_new_head:
         renew_classifier(model)

@@ -182,8 +182,8 @@ def usage_section(report: Report, adapter: bool) -> str:
         notes = [
             f"In training a text of more than {report.max_seq_length} tokens was read in windows of so many, each of "
             f"which repeats the last {report.windows['overlap']} of the one before it, and its answer is made of the "
-            f"{report.windows['pooling']} of their logits. `sentiment-hf predict` reads it so. `pipeline()` cannot and, "
-            "with `truncation=True`, reads the first window only. `<br />` is read as a space."
+            f"{report.windows['pooling']} of their logits. `sentiment-hf predict` reads it so. `pipeline()` cannot "
+            "and, with `truncation=True`, reads the first window only. `<br />` is read as a space."
         ]
     if task.pipeline_note and not adapter:
         notes.append(task.pipeline_note)

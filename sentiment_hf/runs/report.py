@@ -54,8 +54,8 @@ class Report:
     max_seq_length, vocabulary: in tokens.
     truncation: the part that is kept of a longer text; None if it is read in windows.
     windows: with --long_texts windows the tokens that a window repeats of the one before it (overlap), the pooling of
-        the logits of a text, and how many windows the training texts have (train). `train_texts_per_second` then counts
-        windows.
+        the logits of a text, and how many windows the training texts have (train). `train_texts_per_second` then
+        counts windows.
     train_texts_at_max_seq_length: fraction of the training texts that have so many tokens, or several windows.
     validation_unknown_tokens: fraction of the tokens of validation; None if the tokenizer has no unknown token.
     device, device_kind: the name of the GPU or the processor, and cpu, cuda, mps, ...

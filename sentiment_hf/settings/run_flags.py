@@ -162,4 +162,7 @@ def custom_model_settings(spec: RunSpec, recipe: list[str]) -> list[str]:
         return given
     if spec.embed_with:
         recipe = [setting for setting in recipe if not setting.startswith("embedding_size=")]
+    if spec.tokenizer.long_texts == "hierarchical":
+        # The recipe's is for texts that are read as a whole.
+        recipe = [setting for setting in recipe if not setting.startswith("pooling=")]
     return join_settings(recipe, given)

@@ -1,4 +1,4 @@
-"""Long texts in overlapping windows, for --long_texts windows: how they are cut, and how their logits become one answer.
+"""Long texts in overlapping windows, for --long_texts windows: how they are cut, and how their logits are pooled.
 
 The setting is an entry of tokenizer_config.json, so a saved model reads long texts as it was trained to.
 """

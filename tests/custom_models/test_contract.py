@@ -41,6 +41,8 @@ BODY_OF = {config.model_type: body for config, body in BODIES}
 RECURRENT = [config.model_type for config, _ in MODELS if issubclass(config, RecurrentConfig)]
 CHECKPOINTING = [config.model_type for config, model in MODELS if model.supports_gradient_checkpointing]
 STACK = {"num_layers": 2, "bidirectional": True}
+# Sentences that end after every fifth token in the mean, and are long enough to be cut.
+HIERARCHICAL = {"sentence_ends": [7, 8, 9, 10, 11, 12, 13, 14], "max_sentence_length": 6}
 LENGTHS = (1, 2, 3, 7, 40)
 
 
@@ -61,6 +63,7 @@ def variants() -> list[tuple[str, dict]]:
     for name in RECURRENT:
         found += [(name, STACK | {"pooling": how}) for how in ("last", "mean", "max", "attention", "concat")]
         found += [(name, STACK | {"implementation": "reference"}), (name, {"weight_dropout": 0.5})]
+        found += [(name, HIERARCHICAL), (name, HIERARCHICAL | STACK | {"pooling": "attention"})]
     found += [("custom-fc", {"num_layers": 2, "pooling": "attention"})]
     found += [("custom-textcnn", {"kernel_sizes": [1, 9], "num_filters": 6})]
     return [*found, ("custom-transformer", {"positions": "learned", "pooling": "attention", "intermediate_size": 24})]
@@ -244,7 +247,7 @@ def test_vectors_are_as_good_as_ids_or_refused(variant):
     for side in ("right", "left"):
         batch = pad(some_texts(), side)
         vectors = model.get_input_embeddings()(batch["input_ids"])
-        if variant[0] not in BODY_OF:
+        if variant[0] not in BODY_OF or "sentence_ends" in variant[1]:
             with pytest.raises(ValueError, match="inputs_embeds cannot"):
                 model(inputs_embeds=vectors, attention_mask=batch["attention_mask"])
             continue
@@ -563,6 +566,10 @@ def test_a_state_stands_where_its_token_stands_and_padding_has_none(body, side):
     for row, text in enumerate(texts):
         same(states[row, mask[row]], model.token_states(text.unsqueeze(0))[0])
     vectors = model.get_input_embeddings()(batch["input_ids"])
+    if "sentence_ends" in body[1]:
+        with pytest.raises(ValueError, match="inputs_embeds cannot"):
+            model.token_states(None, batch["attention_mask"], vectors)
+        return
     same(model.token_states(None, batch["attention_mask"], vectors), states)
 
 

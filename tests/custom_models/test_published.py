@@ -20,6 +20,8 @@ from custom_models import MODEL_NAMES
 PUBLISHED = Path(__file__).with_name("published")
 EXPECTED = "expected.safetensors"
 STACK = {"num_layers": 2, "bidirectional": True}
+HIERARCHICAL = {"sentence_ends": [3, 4, 5, 6, 7, 8], "max_sentence_length": 4, "max_sentences": 3}
+HIERARCHICAL |= {"pooling": "attention"}
 ENCODER = BertConfig(
     vocab_size=50,
     hidden_size=12,
@@ -55,6 +57,9 @@ CASES: dict[str, tuple[str, dict]] = {
             "columns_size": 8,
         },
     ),
+    "rnn-hierarchical": ("custom-rnn", HIERARCHICAL),
+    "gru-hierarchical": ("custom-gru", HIERARCHICAL | STACK),
+    "lstm-hierarchical-max": ("custom-lstm", HIERARCHICAL | {"pooling": "max"}),
     "attention": ("custom-attention", {}),
     "attention-max-reference": ("custom-attention", {"pooling": "max", "implementation": "reference"}),
     "transformer": ("custom-transformer", {"intermediate_size": 24}),
