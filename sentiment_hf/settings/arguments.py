@@ -81,9 +81,8 @@ class TokenizerArguments:
     )
     long_texts: str | None = flag(
         None,
-        "Texts longer than --max_seq_length: truncate cuts them, windows reads them whole in overlapping windows of "
-        "that length, hierarchical makes custom-rnn, custom-gru or custom-lstm read words, then sentences. Default: "
-        "truncate for a new model, the saved setting for a checkpoint.",
+        "How texts longer than --max_seq_length are read: truncate cuts them, windows reads them whole, hierarchical "
+        "reads words, then sentences. Default: truncate, or the saved setting of a checkpoint.",
         choices=LONG_TEXTS,
     )
     window_stride: int | None = flag(

@@ -269,7 +269,7 @@ def test_many_texts_are_tokenized_once(many, tmp_path):
     cache, tokenizer = Cache(tmp_path), trained()
     first = tokenize(many, tokenizer, 8, cache)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sentiment_hf.text.tokenize.encode", None)
+        patch.setattr("sentiment_hf.text.tokenize.encoded_texts", None)
         again = tokenize(many, trained(), 8, cache)
     without = tokenize(many, tokenizer, 8)
     for other in (again, without):
