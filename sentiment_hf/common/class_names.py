@@ -3,7 +3,7 @@
 import logging
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 
 from sentiment_hf.common.errors import InputError
@@ -69,6 +69,13 @@ def say_look_alikes(names: tuple[str, ...], where: str) -> None:
             b,
             where,
         )
+
+
+def shown(names: Sequence[str], most: int = 20) -> str:
+    """The names; of more than `most`, the first five and how many more there are."""
+    if len(names) <= most:
+        return ", ".join(names)
+    return f"{', '.join(names[:5])} and {len(names) - 5} more"
 
 
 def repeated(names: Iterable[str]) -> str | None:

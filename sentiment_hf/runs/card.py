@@ -12,6 +12,7 @@ from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, ModelCardDat
 from transformers.utils import cached_file
 
 from custom_models import OWN_CODE
+from sentiment_hf.common.class_names import shown as shown_names
 from sentiment_hf.common.files import write_text
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD, EVAL_RESULTS, HISTORY
 from sentiment_hf.runs.report import Report, memory_in_words, time_in_words
@@ -162,7 +163,7 @@ def introduction_section(report: Report) -> str:
         # Among runs without training, only those that merge an adapter write a card.
         "none": f"{model}, its low-rank adapters added to its weights, scored",
     }[report.tuning]
-    labels = ", ".join(escape_markdown(label) for label in report.labels)
+    labels = shown_names([escape_markdown(label) for label in report.labels])
     purpose = report.as_task().purpose.format(count=len(report.labels), labels=labels)
     trained = f", of which {report.trainable_parameters:,} were trained" if report.train_seconds else ""
     return f"""# {escape_markdown(card_title(report))}

@@ -4,13 +4,15 @@ import itertools
 
 import numpy as np
 from scipy import stats
+from scipy.sparse import csr_array
 
 from sentiment_hf.tasks.terms import mean_f1
 
 Interval = dict[str, float]
 
 LEVEL = 0.05
-REPLICATES = 10_000
+# Of the rows of test; of many kinds of rows, as 150 classes make, fewer, down to a tenth.
+REPLICATES, DRAWN = 10_000, 25_000_000
 
 
 def mcnemar(right_a: np.ndarray, right_b: np.ndarray) -> tuple[int, int, float]:
@@ -44,17 +46,17 @@ def terms_difference(a: np.ndarray, b: np.ndarray) -> tuple[Interval, float]:
 def f1_difference(labels: np.ndarray, a: np.ndarray, b: np.ndarray, classes: int) -> tuple[Interval, float]:
     """(macro-F1 of `a` minus that of `b` with its 95 % percentile interval, two-sided p), by a paired bootstrap.
 
-    Test rows are drawn with replacement 10 000 times from a fixed seed (Efron & Tibshirani 1993, chapters 13 and 16).
-    Rows with the same label and the same two predictions are alike. So their counts are drawn from a multinomial
-    distribution, which is equivalent and takes no longer for more rows. p is that of a normal distribution with the
-    standard deviation of the draws: the share of draws beyond 0 cannot be smaller than 1/10 000, which is too coarse
-    for Holm's correction over many pairs.
+    Test rows are drawn with replacement `REPLICATES` times from a fixed seed (Efron & Tibshirani 1993, chapters 13
+    and 16). Rows with the same label and the same two predictions are alike. So their counts are drawn from a
+    multinomial distribution, which is equivalent and takes no longer for more rows. p is that of a normal distribution
+    with the standard deviation of the draws: the share of draws beyond 0 cannot be smaller than 1 by their number,
+    which is too coarse for Holm's correction over many pairs.
     """
     cells, counts = np.unique((labels * classes + a) * classes + b, return_counts=True)
     label, of_a, of_b = cells // classes**2, cells // classes % classes, cells % classes
     chance = np.random.default_rng(0)
     differences = []
-    for draws in itertools.repeat(1000, REPLICATES // 1000):
+    for draws in itertools.repeat(1000, max(1, min(REPLICATES, DRAWN // len(counts)) // 1000)):
         drawn = chance.multinomial(len(labels), counts / len(labels), size=draws)
         differences.append(_f1(drawn, label, of_a, classes) - _f1(drawn, label, of_b, classes))
     differences = np.concatenate(differences)
@@ -67,7 +69,11 @@ def f1_difference(labels: np.ndarray, a: np.ndarray, b: np.ndarray, classes: int
 
 def _f1(counts: np.ndarray, label: np.ndarray, prediction: np.ndarray, classes: int) -> np.ndarray:
     """(draws, cells) counts of rows -> (draws,) macro-F1; `label` and `prediction` of each cell are (cells,)."""
-    # Matrix products of integers are slow in numpy, and these counts are exact as floats.
-    counts, one_hot = counts.astype(np.float64), np.eye(classes)
-    hits = counts @ (one_hot[label] * (label == prediction)[:, None])
-    return mean_f1(hits, counts @ (one_hot[label] + one_hot[prediction]))
+    # Each cell adds to two classes at most, and these counts are exact as floats.
+    cells, counts = np.arange(len(label)), counts.astype(np.float64).T
+    ones = np.ones(len(label))
+    of_labels, of_predictions = (
+        csr_array((ones, (kind, cells)), (classes, len(label))) for kind in (label, prediction)
+    )
+    hits = csr_array((ones * (label == prediction), (label, cells)), (classes, len(label))) @ counts
+    return mean_f1(hits.T, ((of_labels + of_predictions) @ counts).T)

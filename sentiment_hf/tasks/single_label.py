@@ -18,6 +18,7 @@ from sentiment_hf.tasks.terms import (
     confusion_counts,
     log_loss_terms,
     macro_f1_terms,
+    top3_terms,
 )
 
 if TYPE_CHECKING:
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 # float32 logarithm, but not from a float16 one: the 15 360 positive float16 values up to 1 have only 5 249 different
 # logarithms in float16.
 LOG_DTYPE = np.float32
+
+# Up to so many classes the first three say little, a confusion matrix can be read, and a card shows all of them.
+FEW, READABLE, SHOWN = 10, 20, 50
+# Confusions that are shown of more classes than a matrix can show.
+WORST = 20
 
 # Stands for a probability that was saved as 0: less than half of the smallest positive float16.
 SAVED_AS_ZERO = 0.49 * SMALLEST
@@ -55,6 +61,11 @@ def calibration_error(predicted: Predicted) -> np.ndarray:
     return calibration_terms(probability_of(predicted.predictions, predicted.probabilities), accuracy(predicted))
 
 
+def top3(predicted: Predicted) -> np.ndarray:
+    """(rows,) 1 if the label is among the three classes with the largest probabilities, else 0."""
+    return top3_terms(predicted.labels, predicted.probabilities)
+
+
 def probability_of(classes: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """(rows,) class ids, (rows, classes) probabilities -> (rows,) the probability of the class of each row."""
     return probabilities[np.arange(len(classes)), classes]
@@ -66,6 +77,7 @@ def named_probabilities(labels: Sequence[str], probabilities: np.ndarray) -> lis
 
 
 ACCURACY = Score("accuracy", "accuracy", accuracy, sentence="{value} of {rows} test rows right")
+TOP3 = Score("top3_accuracy", "top-3 accuracy", top3)
 MACRO_F1 = Score("f1_macro", "macro F1", macro_f1)
 LOG_LOSS = Score("log_loss", "log-loss", log_loss, share=False, unit="nats", more_is_better=False)
 CALIBRATION = Score("calibration_error", "calibration error", calibration_error, share=False, more_is_better=False)
@@ -80,7 +92,6 @@ class SingleLabel:
     name: ClassVar[str] = "single_label"
     problem_type: ClassVar[str] = "single_label_classification"
     ranking: ClassVar[Score] = ACCURACY
-    compared: ClassVar[tuple[Score, ...]] = (ACCURACY, MACRO_F1, LOG_LOSS, CALIBRATION)
     second: ClassVar[Score] = MACRO_F1
     exact: ClassVar[str] = "mcnemar"
     duel_name: ClassVar[str] = "the exact McNemar test"
@@ -102,7 +113,6 @@ class SingleLabel:
     hub_metrics: ClassVar[tuple[str, ...]] = ("accuracy", "f1")
     pipeline_arguments: ClassVar[str] = ""
     pipeline_note: ClassVar[str] = ""
-    score_header: ClassVar[tuple[str, ...]] = ("accuracy", "95 % interval", "macro F1", "loss", "rows")
 
     @classmethod
     def read(cls, columns: Mapping[str, Sequence[LabelColumn]]) -> tuple[Self, dict[str, np.ndarray]]:
@@ -133,6 +143,28 @@ class SingleLabel:
             )
             for split, pieces in names.items()
         }
+
+    @property
+    def has_top3(self) -> bool:
+        """Whether there are so many classes that to be among the first three says something."""
+        return len(self.labels) > FEW
+
+    @property
+    def compared(self) -> tuple[Score, ...]:
+        """Accuracy, of more than ten classes top-3 accuracy, macro F1, log-loss, calibration error."""
+        return (ACCURACY, *([TOP3] if self.has_top3 else []), MACRO_F1, LOG_LOSS, CALIBRATION)
+
+    @property
+    def score_header(self) -> tuple[str, ...]:
+        """As `compared`, without the calibration error."""
+        return (
+            "accuracy",
+            "95 % interval",
+            *(["top-3 accuracy"] if self.has_top3 else []),
+            "macro F1",
+            "loss",
+            "rows",
+        )
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -335,7 +367,8 @@ class SingleLabel:
         from sentiment_hf.tasks.metrics import full_scores
 
         loss = self.evaluation_loss(logits, labels)
-        return full_scores(logits.argmax(-1), labels, loss, self.labels)
+        more = {"top3_accuracy": float(top3_terms(labels, logits).mean())} if self.has_top3 else {}
+        return full_scores(logits.argmax(-1), labels, loss, self.labels) | more
 
     def breakdown(self, predicted: Predicted) -> dict[str, Any]:
         """The confusion matrix (a row per true class), and precision, recall, F1 and rows of each class."""
@@ -413,20 +446,44 @@ class SingleLabel:
     def score_cells(self, scores: dict[str, Any]) -> tuple[str, ...]:
         """Rates in percent, the loss in nats."""
         low, high = scores["accuracy_interval"]
-        rates = (f"{scores['accuracy']:.2%}", f"{low:.2%} to {high:.2%}", f"{scores['f1_macro']:.2%}")
+        more = [f"{scores['top3_accuracy']:.2%}"] if self.has_top3 and "top3_accuracy" in scores else []
+        rates = (f"{scores['accuracy']:.2%}", f"{low:.2%} to {high:.2%}", *more, f"{scores['f1_macro']:.2%}")
         return (*rates, f"{scores['loss']:.4f}", f"{scores['rows']:,}")
 
     def details(self, scores: dict[str, Any]) -> list[Details]:
         """Precision, recall and F1 of each class, and the confusion matrix."""
         class_lines = [
             (name, *(f"{one[key]:.2%}" for key in ("precision", "recall", "f1")), f"{one['rows']:,}")
-            for name, one in zip(self.labels, scores["per_class"].values(), strict=True)
+            for name, one in by_support(scores["per_class"])
         ]
-        counts = [(name, *row) for name, row in zip(self.labels, scores["confusion"], strict=True)]
-        return [
-            Details("On test, class by class:", ("class", "precision", "recall", "F1", "rows"), class_lines),
-            Details("Rows of test by true class (down) and prediction (across):", ("", *self.labels), counts),
-        ]
+        title = "On test, class by class:"
+        if len(class_lines) > SHOWN:
+            title = f"On test, the {SHOWN} of {len(class_lines)} classes with most rows:"
+        header = ("class", "precision", "recall", "F1", "rows")
+        return [Details(title, header, class_lines[:SHOWN]), self._confused(scores["confusion"])]
+
+    def _confused(self, confusion: list[list[int]]) -> Details:
+        """The confusion matrix or, of many classes, what is most often taken for what."""
+        if len(self.labels) > READABLE:
+            title = "Classes of test that are most often taken for another one:"
+            return Details(title, ("class", "taken for", "rows"), worst_pairs(confusion, self.labels))
+        counts = [(name, *row) for name, row in zip(self.labels, confusion, strict=True)]
+        return Details("Rows of test by true class (down) and prediction (across):", ("", *self.labels), counts)
+
+
+def by_support(per_class: Mapping[str, dict]) -> list[tuple[str, dict]]:
+    """The scores by class; of more classes than a matrix shows, those with most rows first."""
+    found = list(per_class.items())
+    return found if len(found) <= READABLE else sorted(found, key=lambda pair: -pair[1]["rows"])
+
+
+def worst_pairs(confusion: Sequence[Sequence[int]], labels: Sequence[str]) -> list[tuple[str, str, int]]:
+    """(true class, class that it is taken for, rows) of the 20 most frequent confusions."""
+    counts = np.array(confusion)
+    np.fill_diagonal(counts, 0)
+    order = np.argsort(-counts, axis=None, kind="stable")[:WORST]
+    pairs = zip(*np.unravel_index(order, counts.shape), strict=True)
+    return [(labels[true], labels[other], int(counts[true, other])) for true, other in pairs if counts[true, other]]
 
 
 def refuse_unknown_classes(column: LabelColumn, names: Sequence[str], known: set[str], split: str) -> None:

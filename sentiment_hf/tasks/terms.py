@@ -19,6 +19,12 @@ def accuracy_terms(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
     return (predictions == labels).astype(np.float64)
 
 
+def top3_terms(labels: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """(rows,) 1 if fewer than three classes have a larger score than the label, of (rows, classes), else 0."""
+    own = scores[np.arange(len(labels)), labels][:, None]
+    return ((scores > own).sum(1) < 3).astype(np.float64)
+
+
 def log_loss_terms(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """(rows,) -log p(label), natural logarithm. A p below 2^-24, the smallest positive float16, counts as 2^-24.
 

@@ -61,6 +61,7 @@ def model(index: int, name: str, labels: list[str]) -> dict:
         "validation": around(accuracy + 0.005),
         **{"accuracy": around(accuracy), "f1_macro": around(accuracy - 0.002)},
         **{"log_loss": around(0.25), "calibration_error": around(0.03)},
+        **({"top3_accuracy": around(0.99)} if len(labels) > 10 else {}),
         "accuracy_by_seed": [accuracy],
         **{"parameters": 4_104_706, "trained_parameters": 812_162, "bytes_on_disk": 16_418_824},
         **{"train_minutes": 0.07 * 3**index, "train_tokens_per_second": 51_632.0, "peak_memory_bytes": 1_798_287_360},
@@ -342,6 +343,29 @@ def test_the_page_of_one_model_is_about_that_model(tmp_path):
         assert words not in (tmp_path / "report.md").read_text()
 
 
+def test_of_classes_beyond_a_readable_matrix_the_frequent_confusions_are_named(tmp_path):
+    labels = [f"intent {index}" for index in range(60)]
+    content = comparison(NAMES[:2], labels)
+    content["models"][0]["confusion"][7][31] = 450
+    content["models"][1]["per_class"]["intent 41"]["rows"] = 5000
+    write_page(content, tmp_path, texts=True)
+    page = read(tmp_path)
+    said = " ".join(" ".join(page.texts).split())
+    assert "confused" in page.headings()
+    assert "confusion" not in page.headings()
+    assert "intent 7 intent 31 450 50.00" in said
+    assert "60 classes: intent 0, intent 1, intent 2, intent 3, intent 4 and 55 more." in said
+    assert "top-3 accuracy" in said
+
+
+def test_the_page_of_one_model_of_many_classes_has_those_with_most_rows_first(tmp_path):
+    content = comparison(NAMES[:1], [f"intent {index}" for index in range(60)]) | {"learning_curve": []}
+    content["models"][0]["per_class"]["intent 41"]["rows"] = 5000
+    write_page(content, tmp_path, texts=True)
+    said = " ".join(" ".join(read(tmp_path).texts).split())
+    assert "F1 % intent 41 5,000 90.00" in said
+
+
 def accurate(*accuracies: float) -> list[dict]:
     return [{"name": f"model-{value}", "accuracy": around(value)} for value in accuracies]
 
@@ -549,7 +573,7 @@ def test_the_browser_test_sees_what_goes_wrong(folder, tmp_path):
 
 @browser
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("which", ["folder", "hostile", "many", "alone"])
+@pytest.mark.parametrize("which", ["folder", "hostile", "many", "intents", "alone"])
 def test_in_a_browser_the_page_fits_the_window_and_logs_nothing(which, width, request, tmp_path):
     page = request.getfixturevalue(which) / "report.html"
     inner, content, cut, title, logged = measured(page, tmp_path, width)
@@ -581,6 +605,14 @@ def many(tmp_path_factory) -> Path:
     for index, one in enumerate(content["models"]):
         one["train_minutes"] = 5.0 + index
     write_page(content, folder, texts=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def intents(tmp_path_factory) -> Path:
+    """The page of two models and of 150 classes."""
+    folder = tmp_path_factory.mktemp("intents")
+    write_page(comparison(NAMES[:2], tuple(f"request of kind {index}" for index in range(150))), folder, texts=True)
     return folder
 
 

@@ -287,7 +287,12 @@ def test_a_dry_run_lists_what_would_go_and_sends_nothing(hub, runs, capsys):
     assert push(runs["custom-lstm"], "dry", "--dry_run") == 0
     assert len(hub.requests) == before
     lines = capsys.readouterr().out.splitlines()
-    assert {line.split()[1] for line in lines[:-1]} == OF_A_MODEL | {"base.py", "columns.py", "recurrent.py"}
+    assert {line.split()[1] for line in lines[:-1]} == OF_A_MODEL | {
+        "base.py",
+        "columns.py",
+        "recurrent.py",
+        "sentences.py",
+    }
     assert "nothing was sent" in lines[-1]
 
 

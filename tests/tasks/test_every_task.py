@@ -35,9 +35,13 @@ OWN_FLAG = {
 }
 
 
-@pytest.fixture(params=EVERY)
+# More classes than a matrix, a card or a line of text can show.
+MANY = SingleLabel(tuple(f"class {number}" for number in range(60)))
+
+
+@pytest.fixture(params=[*EVERY, "many"])
 def task(request):
-    return EVERY[request.param]
+    return EVERY.get(request.param, MANY)
 
 
 def rows(task, count: int = 211) -> tuple[np.ndarray, np.ndarray]:
@@ -46,10 +50,12 @@ def rows(task, count: int = 211) -> tuple[np.ndarray, np.ndarray]:
     if task.name == "regression":
         labels = np.round(chance.normal(900, 45, count), 2)
         return (labels + chance.normal(0, 20, count))[:, None].astype(np.float32), labels
-    logits = chance.normal(size=(count, 3)).astype(np.float32)
+    logits = chance.normal(size=(count, len(task.labels))).astype(np.float32)
     if task.name == "multi_label":
         return 2 * logits, logits + chance.normal(size=logits.shape) > 0.5
-    return 2 * logits, np.where(chance.random(count) < 0.7, logits.argmax(1), chance.integers(0, 3, count))
+    return 2 * logits, np.where(
+        chance.random(count) < 0.7, logits.argmax(1), chance.integers(0, len(task.labels), count)
+    )
 
 
 def predicted_of(task, logits, labels) -> Predicted:
@@ -171,7 +177,7 @@ def test_a_better_model_ranks_before_a_worse_one(task):
     logits, labels = rows(task)
     best = labels[:, None].astype(float) if task.name == "regression" else None
     if best is None:
-        best = np.where(labels, 9.0, -9.0) if task.name == "multi_label" else 9 * np.eye(3)[labels]
+        best = np.where(labels, 9.0, -9.0) if task.name == "multi_label" else 9 * np.eye(len(task.labels))[labels]
     better = predicted_of(task, (logits + 3 * best) / 4, labels)
     for score in task.compared:
         values = [score.terms(one).mean() for one in (better, predicted_of(task, logits, labels))]

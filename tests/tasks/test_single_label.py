@@ -15,7 +15,7 @@ from sentiment_hf.common.arrow_column import ArrowColumn
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.settings.arguments import RunArguments
 from sentiment_hf.tasks.label_column import Distinct, LabelColumn
-from sentiment_hf.tasks.single_label import SingleLabel, probability_of
+from sentiment_hf.tasks.single_label import SingleLabel, probability_of, worst_pairs
 from sentiment_hf.tasks.task import Predicted
 
 SOURCES = Path(__file__).parents[2] / "sentiment_hf"
@@ -50,6 +50,33 @@ def test_what_logits_and_labels_mean_is_asked_of_the_task():
     assert not found, (
         "these belong into sentiment_hf/tasks: Task.probabilities, decide, evaluation_loss\n" + "\n".join(found)
     )
+
+
+# Many classes
+
+
+def test_the_most_frequent_confusions_stand_first_and_right_rows_are_none():
+    confusion = [[90, 2, 0], [7, 50, 0], [0, 1, 9]]
+    assert worst_pairs(confusion, NAMES) == [("fair", "bad", 7), ("bad", "fair", 2), ("very/good", "fair", 1)]
+
+
+def test_a_card_of_many_classes_can_be_read():
+    task = SingleLabel(tuple(f"intent {index:03}" for index in range(150)))
+    labels = np.repeat(np.arange(150), np.arange(1, 151))
+    logits = 9.0 * np.eye(150, dtype=np.float32)[np.where(labels == 149, 3, labels)]
+    by_class, confused = task.details(task.scores(logits, labels))
+    assert len(by_class.lines) == 50
+    assert by_class.lines[0] == ("intent 149", "0.00%", "0.00%", "0.00%", "150")
+    assert confused.lines == [("intent 149", "intent 003", 150)]
+
+
+@pytest.mark.parametrize(("classes", "has"), [(10, False), (11, True)])
+def test_of_more_than_ten_classes_the_first_three_are_scored(classes, has):
+    task = SingleLabel(tuple(f"intent {index}" for index in range(classes)))
+    logits = np.tile(np.arange(classes, dtype=np.float32), (2, 1))
+    scores = task.scores(logits, np.array([classes - 3, classes - 4]))
+    assert scores.get("top3_accuracy") == (0.5 if has else None)
+    assert ("top3_accuracy" in [score.key for score in task.compared]) == has
 
 
 # Labels

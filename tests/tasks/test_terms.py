@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, log_loss, top_k_accuracy_score
 
 from sentiment_hf.tasks.terms import (
     accuracy_terms,
@@ -10,6 +10,7 @@ from sentiment_hf.tasks.terms import (
     confusion_counts,
     log_loss_terms,
     macro_f1_terms,
+    top3_terms,
 )
 
 
@@ -31,6 +32,8 @@ def test_the_terms_of_a_score_average_to_that_of_scikit_learn(scored):
     assert macro_f1_terms(labels, predictions, 4).mean() == pytest.approx(f1)
     expected = log_loss(labels, probabilities, labels=range(4))
     assert log_loss_terms(labels, probabilities).mean() == pytest.approx(expected)
+    expected = top_k_accuracy_score(labels, probabilities, k=3, labels=range(4))
+    assert top3_terms(labels, probabilities).mean() == pytest.approx(expected)
     assert (
         confusion_counts(labels, predictions, 4).tolist()
         == confusion_matrix(labels, predictions, labels=range(4)).tolist()

@@ -28,6 +28,7 @@ from sentiment_hf.comparison.page.drawing import (
 )
 from sentiment_hf.comparison.page.grid_figure import grid_pictures
 from sentiment_hf.comparison.statistics.ranking import comparable_minutes
+from sentiment_hf.tasks.single_label import READABLE
 from sentiment_hf.tasks.task import Task
 
 WIDTH = 400
@@ -39,6 +40,7 @@ def pictures(comparison: dict, task: Task) -> dict:
     """Pictures by section of the page, [] for a section without data; `columns` has a list for each column."""
     models, axis = comparison["models"], ScoreAxis(task.ranking)
     names = list(dict.fromkeys(column for model in models for column in model["by_column"]))
+    readable = len(comparison["labels"]) <= READABLE
     # "default" undoes the settings of a matplotlibrc of the user.
     with style.context(["default", STYLE]):
         return {
@@ -46,7 +48,7 @@ def pictures(comparison: dict, task: Task) -> dict:
             "cost": [*training_cost_pictures(comparison, axis), *inference_cost_pictures(comparison, axis)],
             "rows": train_rows_pictures(comparison["learning_curve"], axis),
             "curves": panels.learning_curve_panels(models, axis, task.loss_of_guessing),
-            "confusion": panels.confusion_panels(models, comparison["labels"]),
+            "confusion": panels.confusion_panels(models, comparison["labels"]) if readable else [],
             "residuals": panels.residual_panels(models),
             "reliability": panels.reliability_panels(models),
             "length": panels.length_panels(models, axis),

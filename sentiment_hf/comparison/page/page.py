@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from sentiment_hf.common.class_names import shown
 from sentiment_hf.common.errors import extra_explained
 from sentiment_hf.common.files import write_json, write_text
 from sentiment_hf.common.layout import PAGE_CSV, PAGE_HTML, PAGE_JSON, PAGE_MARKDOWN
@@ -18,7 +19,7 @@ from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.tasks.multi_label import MultiLabel
 from sentiment_hf.tasks.regression import Regression
 from sentiment_hf.tasks.saved import task_named
-from sentiment_hf.tasks.single_label import SingleLabel
+from sentiment_hf.tasks.single_label import SingleLabel, by_support, worst_pairs
 from sentiment_hf.tasks.task import Score, Task
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -47,6 +48,8 @@ FILTERS = (
     formatting.plural,
     formatting.models_by_class,
     as_word,
+    by_support,
+    worst_pairs,
 )
 
 TUNINGS = {
@@ -180,7 +183,7 @@ def labels_in_words(labels: list[str], task: Task) -> str:
     if task.name == Regression.name:
         return f"A number: {labels[0]}."
     noun = "label" if task.name == MultiLabel.name else "class"
-    return f"{formatting.plural(len(labels), noun)}: {', '.join(labels)}."
+    return f"{formatting.plural(len(labels), noun)}: {shown(labels)}."
 
 
 def cost_method(comparison: dict) -> list[str]:
@@ -246,12 +249,14 @@ def section_titles(comparison: dict, drawn: dict, task: Task) -> dict[str, str]:
     alone = comparison["candidates"] == 1
     score = task.ranking.name[0].upper() + task.ranking.name[1:]
     by_label = any("threshold" in one for model in comparison["models"] for one in model.get("per_class", {}).values())
+    is_confused = any("confusion" in model for model in comparison["models"])
     titles = {
         "grid": ("What the settings change", comparison["settings"]),
         "better": ("Who is really better", comparison["pairs"]),
         "rows": ("How much training data it takes", drawn["rows"]),
         "curves": ("Learning curves", drawn["curves"]),
         "confusion": ("Confusion matrix" if alone else "Confusion matrices", drawn["confusion"]),
+        "confused": ("Classes taken for others", is_confused and not drawn["confusion"]),
         "labels": ("Label by label", by_label),
         "residuals": ("Predictions and errors", drawn["residuals"]),
         "reliability": ("Calibration", drawn["reliability"]),

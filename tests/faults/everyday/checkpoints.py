@@ -1,12 +1,13 @@
 """Checkpoints of others: E501 and on."""
 
+import csv
 import json
 from functools import partial
 from pathlib import Path
 
 import torch
-from helpers import flags, save_bert, weights, write_data
-from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification
+from helpers import flags, save_bert, weights, write_csv, write_data
+from transformers import AutoModelForMaskedLM, AutoModelForSequenceClassification, AutoTokenizer
 
 from faults.everyday.trouble import refuses, survives
 from sentiment_hf.cli import predict_command
@@ -38,6 +39,28 @@ def other_head(home: Path, **settings) -> list[str]:
     return [str(folder), "a fine film"]
 
 
+def labels_of_a_file(home: Path) -> list[str]:
+    """predict by a head that gives each of three labels a probability of its own."""
+    folder, *_ = other_head(home, num_labels=3, problem_type="multi_label_classification")
+    new = write_csv(home / "new.csv", [("a fine film",)], ("text",))
+    return [folder, "--file", str(new), "--output", str(home / "out.csv")]
+
+
+def each_for_itself(home: Path) -> bool:
+    """The probabilities are the sigmoid of the logits, and the text has the labels from 0.5 on."""
+    model = AutoModelForSequenceClassification.from_pretrained(home / "bert").eval()
+    tokens = AutoTokenizer.from_pretrained(home / "bert")("a fine film", return_tensors="pt")
+    with torch.no_grad():
+        expected = model(**tokens).logits.sigmoid()[0].tolist()
+    with (home / "out.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    labels = [f"LABEL_{index}" for index in range(3)]
+    close = all(abs(float(row[f"probability_{label}"]) - p) < 1e-4 for label, p in zip(labels, expected, strict=True))
+    return close and row["prediction"] == "|".join(
+        label for label, p in zip(labels, expected, strict=True) if p >= 0.5
+    )
+
+
 def pointer(home: Path, name: str) -> list[str]:
     """A checkpoint that was cloned without Git LFS."""
     data = write_data(home / "data")
@@ -64,13 +87,17 @@ def with_code(home: Path) -> list[str]:
     return argv
 
 
-LABELS = {"num_labels": 3, "problem_type": "multi_label_classification"}
-
 FAULTS = [
     survives("E501", "weights in bfloat16", partial(tuned, dtype=torch.bfloat16), moved),
     survives("E502", "weights in float16", partial(tuned, dtype=torch.float16), moved),
-    refuses("E503", "predict by a regression", partial(other_head, num_labels=1), "regression", predict_command),
-    refuses("E504", "predict by a multi-label head", partial(other_head, **LABELS), "multi-label", predict_command),
+    refuses(
+        "E503",
+        "predict by one output of no known task",
+        partial(other_head, num_labels=1),
+        "regression",
+        predict_command,
+    ),
+    survives("E504", "predict by a multi-label head of others", labels_of_a_file, each_for_itself, predict_command),
     refuses("E507", "predict by weights that are no numbers", without_numbers, "not finite", predict_command),
     refuses("E508", "code of a checkpoint, not allowed", with_code, "add --trust_remote_code", predict_command),
     refuses("E505", "a Git LFS pointer as weights", partial(pointer, name="model.safetensors"), "git lfs pull"),
