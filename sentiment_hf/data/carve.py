@@ -59,7 +59,8 @@ def carve(
         raise InputError(
             f"No {split} part is given, and {count} of {len(train)} rows cannot be set aside with rows of every "
             f"class: the class {rarest!r} has a count of {counts[rarest]}. "
-            f"Add rows, merge classes, name a --{split}_file or raise --{split}_size."
+            f"Add rows, name a --{split}_file, raise --{split}_size, or leave rare classes out by --min_class_rows 2 "
+            "(--rare_classes merge makes them one class)."
         )
     if missing := [name for name in from_part if name not in never]:
         logger.warning("No row of %s is in %s: too rare.", ", ".join(missing), split)

@@ -102,7 +102,10 @@ def find_groups(
     notes = {"groups": {"by": "rare names", "count": len(set(groups)), "rows_with_partner": share}}
     if args.validation_split == "auto" and share < GROUPED:
         return None, "stratified", notes
-    return groups, "whole groups by rare names", notes
+    # Parts are taken by rows of the table, of which train may have lost some.
+    by_row = np.zeros(len(train.column), np.int64)
+    by_row[train.rows] = groups
+    return by_row, "whole groups by rare names", notes
 
 
 def groups_of_column(tables: Tables, args: DataArguments) -> tuple[np.ndarray, str, dict]:

@@ -26,6 +26,7 @@ from sentiment_hf.data.columns import (
 from sentiment_hf.data.duplicates import refuse_lost_class
 from sentiment_hf.data.extra_columns import find_extra_columns, with_columns, with_prefixes
 from sentiment_hf.data.missing_parts import take_parts
+from sentiment_hf.data.rare_classes import without_rare_classes
 from sentiment_hf.data.sources import Source, Tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import read_one_table
@@ -174,9 +175,10 @@ def _split(args: DataArguments, source: Source, known: ColumnSchema | None = Non
     texts, labels = find_columns(tables["train"][0], args)
     extra = find_extra_columns(tables, args.extra_column_names, [*texts, *labels]) if args.extra_column_names else []
     parts, task = _read(tables, texts, labels, args)
+    parts, task, rare = without_rare_classes(parts, task, args)
     notes = {"hub_id": source.hub_id, "commit": source.commit, "config": args.dataset_config_name}
     label = labels if args.label_column_names else labels[0]
-    notes |= {"columns": {"text": texts, "label": label} | noted(extra, args), "csv": csv_formats(tables)}
+    notes |= {"columns": {"text": texts, "label": label} | noted(extra, args), "csv": csv_formats(tables)} | rare
     parts, taken = take_parts(parts, tables, task, args)
     notes |= taken | {"sampled": {"train": source.drawn} if source.drawn else {}}
     flags = {"train": "max_train_samples", "validation": "max_eval_samples", "test": "max_predict_samples"}

@@ -15,6 +15,7 @@ from custom_models import OWN_CODE
 from sentiment_hf.common.class_names import shown as shown_names
 from sentiment_hf.common.files import write_text
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD, EVAL_RESULTS, HISTORY
+from sentiment_hf.data.rare_classes import rare_in_words
 from sentiment_hf.runs.report import Report, memory_in_words, time_in_words
 from sentiment_hf.settings.model_ref import ModelRef, is_path
 
@@ -258,6 +259,8 @@ def protocol_section(report: Report) -> str:
     rows = ", ".join(f"{count:,} {part}" for part, count in data["rows"].items())
     lines = [f"- Data: {name}; rows: {rows}."]
     lines += [f"- {part.capitalize()} part: {data[part]}." for part in ("validation", "test")]
+    if rare := data.get("rare_classes"):
+        lines.append(f"- {escape_markdown(rare_in_words(rare))}")
     lines += [f"- Of {part}: {sample}." for part, sample in data["sampled"].items()]
     removed = "removed from train" if duplicates["removed"] else "left in train"
     lines.append(f"- Rows of train that stand in test word for word: {duplicates['train_in_test']}, {removed}.")

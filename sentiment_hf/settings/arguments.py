@@ -154,6 +154,15 @@ class DataArguments:
     label_order: str | None = flag(
         None, "Classes of --task ordinal from the lowest to the highest, separated by commas, if they are no numbers."
     )
+    min_class_rows: int | None = flag(
+        None, "Fewest rows of train that a class needs; --rare_classes says what becomes of the others."
+    )
+    rare_classes: str = flag(
+        "drop",
+        "What becomes of the rows of classes below --min_class_rows, in every part: they are left out, or become one "
+        "class, other.",
+        choices=("drop", "merge"),
+    )
     label_map: str | None = flag(None, "Names of classes for labels of the data, as in NEGATIVE=neg,POSITIVE=pos.")
     validation_size: float = flag(0.1, "Share of all rows of train that becomes validation, if the data has none.")
     test_size: float = flag(0.1, "Share of all rows of train that becomes test, if the data has none.")

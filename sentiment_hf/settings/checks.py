@@ -99,6 +99,8 @@ def check_task(data: DataArguments) -> None:
         raise InputError(f"--{several} is for several labels per text, and --task is {data.task}; drop one of them.")
     if data.label_delimiter == "":
         raise InputError("--label_delimiter is empty; expected what stands between two labels, such as |")
+    if data.rare_classes == "merge" and data.min_class_rows is None:
+        raise InputError("--rare_classes merge wants to know which classes are rare: add --min_class_rows N.")
     if data.label_order is not None and data.task != "ordinal":
         raise InputError("--label_order is the order of the classes of --task ordinal; add that, or leave it out.")
 
