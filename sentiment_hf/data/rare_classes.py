@@ -59,10 +59,10 @@ def labels_left(labels: Sequence[str], counts: np.ndarray, least: int, merges: b
     if merges and MERGED not in kept:
         kept.append(MERGED)
     if len(kept) < 2:
-        largest = int(counts.argmax())
+        rows, largest = max(zip(counts.tolist(), labels, strict=True))
         raise InputError(
-            f"--min_class_rows {least} leaves fewer than two classes; the largest class, {labels[largest]!r}, has "
-            f"{counts[largest]} rows of train. Lower it."
+            f"--min_class_rows {least} leaves fewer than two classes; the largest class, {largest!r}, has {rows} rows "
+            "of train. Lower it."
         )
     return kept
 
