@@ -13,6 +13,9 @@ BROKEN_BATCH = "broken_batch.json"
 # Predictions for each part that is scored.
 PREDICTIONS = {"validation": "validation_predictions.parquet", "test": "predictions.parquet"}
 
+# The column of a predictions file with the language of a row, if languages are known.
+LANGUAGE = "language"
+
 # Logged metrics, one JSON object per line.
 HISTORY = "metrics.jsonl"
 

@@ -3,10 +3,10 @@
 import hashlib
 import json
 import logging
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain, pairwise, repeat
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Self
 
@@ -14,7 +14,7 @@ import numpy as np
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.extra_columns import ColumnSchema
-from sentiment_hf.common.labelled_texts import CHUNK, LabelledTexts, framed, joined_columns
+from sentiment_hf.common.labelled_texts import LabelledTexts, framed, joined_columns
 from sentiment_hf.common.profile import station
 from sentiment_hf.data.carve import stratified
 from sentiment_hf.data.columns import (
@@ -25,8 +25,10 @@ from sentiment_hf.data.columns import (
 )
 from sentiment_hf.data.duplicates import refuse_lost_class
 from sentiment_hf.data.extra_columns import find_extra_columns, with_columns, with_prefixes
+from sentiment_hf.data.languages import read_languages
 from sentiment_hf.data.missing_parts import take_parts
 from sentiment_hf.data.rare_classes import without_rare_classes
+from sentiment_hf.data.row_cells import cells_of_rows
 from sentiment_hf.data.sources import Source, Tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import read_one_table
@@ -43,6 +45,7 @@ class Splits:
     """Three parts with labels as `task` reads them; `notes` go into the report.
 
     columns: those beside the text; None without any.
+    languages: {part: (rows,) languages} of validation and test; {} without --language_column_name.
     """
 
     train: LabelledTexts
@@ -53,6 +56,7 @@ class Splits:
     notes: dict
     reading: Reading
     columns: ColumnSchema | None = None
+    languages: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     @station("hashing")
@@ -120,7 +124,7 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
     label = splits.notes["columns"]["label"]
     used = (*splits.notes["columns"]["text"], *([label] if isinstance(label, str) else label))
     rows = splits.test.rows
-    return splits, {name: _cells(found, name, rows) for name, found in tables.items() if name not in used}
+    return splits, {name: cells_of_rows(found, name, rows) for name, found in tables.items() if name not in used}
 
 
 def _refuse_unfit(table: Table, expected: int, names: Collection[str]) -> None:
@@ -137,36 +141,6 @@ def _refuse_unfit(table: Table, expected: int, names: Collection[str]) -> None:
 def _num_rows(tables: Sequence[Table]) -> int:
     """The number of rows of some tables together."""
     return sum(table.num_rows for table in tables)
-
-
-def _cells(tables: Sequence[Table], column: str, rows: np.ndarray) -> Iterator:
-    """Yield the values of a column in some rows, which are ascending and count on from one table to the next."""
-    before = 0
-    for table in tables:
-        count = table.num_rows
-        for start, end in pairwise([*range(0, count, CHUNK), count]):
-            first, last = np.searchsorted(rows, (before + start, before + end))
-            if first < last:
-                cells = _cells_between(table, column, start, end)
-                yield from (cells[row] for row in (rows[first:last] - before - start).tolist())
-        before += count
-
-
-def _cells_between(table: Table, column: str, start: int, end: int) -> Sequence:
-    """The values of a column in the rows from `start` to `end`, a class id as its name; None if the table lacks it."""
-    if column not in table.columns:
-        return [None] * (end - start)
-    names, cells = table.classes.get(column), table.columns[column][start:end]
-    if names is None:
-        return cells
-    return [class_name(cell, names) for cell in cells]
-
-
-def class_name(cell: int | list[int] | None, names: Sequence[str]) -> str | None:
-    """The name of a class by its id, or the names of a list of ids; None for the id of no class."""
-    if isinstance(cell, list):
-        return ", ".join(str(class_name(one, names)) for one in cell)
-    return None if cell is None or not 0 <= cell < len(names) else names[cell]
 
 
 @station("splitting")
@@ -199,12 +173,17 @@ def _split(args: DataArguments, source: Source, known: ColumnSchema | None = Non
         parts, columns = with_columns(parts, tables, extra, known)
     reading = Reading.of(texts, args, extra)
     task = task.fitted(parts["train"].labels)
-    return Splits(**parts, task=task, name=source.name, notes=notes, reading=reading, columns=columns)
+    column = args.language_column_name
+    languages = {} if column is None else read_languages(parts, tables, column)
+    return Splits(
+        **parts, task=task, name=source.name, notes=notes, reading=reading, columns=columns, languages=languages
+    )
 
 
 def noted(extra: Sequence[str], args: DataArguments) -> dict:
-    """The notes on the columns beside the text."""
-    return {"extra": list(extra), "as_text": args.columns_as_text} if extra else {}
+    """The notes on the columns beside the text and that of languages."""
+    beside = {"extra": list(extra), "as_text": args.columns_as_text} if extra else {}
+    return beside | ({"language": args.language_column_name} if args.language_column_name else {})
 
 
 def csv_formats(tables: Tables) -> dict[str, str]:

@@ -46,8 +46,9 @@ def score_ensemble(ensemble: Ensemble, members: list[Run], folder: Path, report:
     if ensemble.method == "weights":
         rows_apart = replace(ensemble, weights=cross_fitted_weights(validation, ensemble.task))
     scored = {"validation": combined_logits(rows_apart, validation), "test": combined_logits(ensemble, test)}
-    write_predictions(folder, scored, ensemble.task)
-    report = Report(**vars(report) | scores_of_parts(scored, ensemble.task) | environment())
+    languages = members[0].languages
+    write_predictions(folder, scored, ensemble.task, languages)
+    report = Report(**vars(report) | scores_of_parts(scored, ensemble.task, languages) | environment())
     # The maximum over the members, because combining saved predictions needs few resources.
     for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes", "run_memory_bytes"):
         of_members = [getattr(member.report, name) for member in members]

@@ -245,6 +245,9 @@ def results_section(report: Report) -> str:
     lines = ["## Results", "", *markdown_table(("", *task.score_header), cells)]
     for details in task.details(report.test) if report.test else []:
         lines += ["", details.title, "", *markdown_table(details.header, details.lines)]
+    if by_language := (report.test or {}).get("by_language"):
+        cells = [(name, *task.score_cells(scores)) for name, scores in by_language.items()]
+        lines += ["", "Test by language:", "", *markdown_table(("language", *task.score_header), cells)]
     return "\n".join([*lines, ""])
 
 

@@ -30,6 +30,7 @@ class Run:
         sum to 1. `validation` is None if its predictions were not kept.
     curve: the logged metrics, one object per line of metrics.jsonl; empty without this file.
     inference: the speed in inference.json, or None without this file.
+    languages: {part: (rows,) languages}; a part whose languages are not known has no entry.
     settings: the values that a grid of a recipe varies, for this run; {} without a grid.
     """
 
@@ -44,6 +45,7 @@ class Run:
     validation: Predicted | None
     curve: list[dict]
     inference: dict | None
+    languages: dict[str, np.ndarray] = field(default_factory=dict)
     settings: Settings = field(default_factory=dict)
 
     @property
@@ -147,6 +149,7 @@ def run_of_kept(folder: Path, kept: KeptRun) -> Run:
         validation=parts.get("validation"),
         curve=kept.history,
         inference=kept.inference,
+        languages=kept.languages,
     )
 
 

@@ -50,7 +50,7 @@ NEUTRAL_SETTINGS |= {"dataloader_prefetch_factor"}
 NEUTRAL_SETTINGS |= {"use_cpu", "ddp_backend", "ddp_timeout"}
 
 # Settings that older versions did not have. At their default they are left out, and the fingerprint of a run stays.
-LATER_SETTINGS = {"extra_column_names": None, "columns_as_text": False}
+LATER_SETTINGS = {"extra_column_names": None, "columns_as_text": False, "language_column_name": None}
 LATER_SETTINGS |= dict.fromkeys(("task", "label_column_names", "label_delimiter", "label_order"))
 LATER_SETTINGS |= dict.fromkeys(("pos_weight", "regression_loss", "ordinal_head"))
 LATER_SETTINGS |= {"min_class_rows": None, "rare_classes": "drop"}

@@ -5,7 +5,7 @@ A published comparison is a folder with
     runs.jsonl           one line per run: `run`, the name of its folder; the keys of its report.json; `inference`,
                          the object in its inference.json
     predictions.parquet  the test rows: `label`, a class name, and for each run and class a column RUN/CLASS with
-                         the natural logarithm of the probability
+                         the natural logarithm of the probability; `language`, if a run knows the languages
     validation.parquet   the validation rows, in the same format
     history.parquet      the lines of each metrics.jsonl: `run`, and one column per key
 
@@ -16,7 +16,7 @@ contains all of these rows, and the columns of a run are null on the rows of oth
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from sentiment_hf.common.files import atomic_write, read_json, write_text
 from sentiment_hf.common.layout import (
     HISTORY,
     INFERENCE,
+    LANGUAGE,
     PREDICTIONS,
     PUBLISHED_HISTORY,
     PUBLISHED_PARTS,
@@ -48,6 +49,7 @@ class KeptRun:
     history: the objects of metrics.jsonl, one per line; empty without this file.
     parts: the predictions for "validation" and "test". Class ids are positions in report["labels"], probabilities are
         the float16 values that the run saved. A part without a file has no entry.
+    languages: {part: (rows,) languages}; a part whose languages are not known has no entry.
     """
 
     name: str
@@ -55,6 +57,7 @@ class KeptRun:
     inference: dict | None
     history: list[dict]
     parts: dict[str, Predicted]
+    languages: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 def read_run_folder(folder: Path) -> KeptRun:
@@ -69,6 +72,7 @@ def read_run_folder(folder: Path) -> KeptRun:
         inference=read_json(inference) if inference.is_file() else None,
         history=read_jsonl(history) if history.is_file() else [],
         parts={part: read_predictions(file, task) for part, file in files.items()},
+        languages={part: found for part, file in files.items() if (found := read_languages(file)) is not None},
     )
 
 
@@ -82,6 +86,7 @@ def read_published(folder: Path) -> list[KeptRun]:
     tasks = {name: Report.from_json(report, folder / RUNS).as_task() for name, report in reports.items()}
     history = read_history(folder / PUBLISHED_HISTORY)
     tables = {part: read_part_table(folder / name, tasks) for part, name in PUBLISHED_PARTS.items()}
+    languages = {part: read_part_languages(folder / name, tasks) for part, name in PUBLISHED_PARTS.items()}
     return [
         KeptRun(
             name=name,
@@ -89,6 +94,7 @@ def read_published(folder: Path) -> list[KeptRun]:
             inference=inference[name],
             history=history.get(name, []),
             parts={part: table[name] for part, table in tables.items() if name in table},
+            languages={part: table[name] for part, table in languages.items() if name in table},
         )
         for name, report in reports.items()
     ]
@@ -157,6 +163,27 @@ def read_predictions(path: Path, task: Task) -> Predicted:
         raise unreadable_error(path, error) from error
 
 
+def read_languages(path: Path) -> np.ndarray | None:
+    """(rows,) languages in the predictions file of a run folder; None if it has none."""
+    table = read_parquet(path)
+    return np.array(table[LANGUAGE].to_pylist()) if LANGUAGE in table.column_names else None
+
+
+def read_part_languages(path: Path, tasks: dict[str, Task]) -> dict[str, np.ndarray]:
+    """As `read_part_table`, the (rows,) languages of each run that has them."""
+    table = read_parquet(path) if path.is_file() else None
+    if table is None or LANGUAGE not in table.column_names:
+        return {}
+    languages = np.array(table[LANGUAGE].to_pylist(), object)
+    firsts = {name: f"{name}/{task.labels[0]}" for name, task in tasks.items()}
+    own = {
+        name: languages[~np.isnan(table[first].to_numpy())]
+        for name, first in firsts.items()
+        if first in table.column_names
+    }
+    return {name: found.astype(str) for name, found in own.items() if None not in found}
+
+
 def read_part_table(path: Path, tasks: dict[str, Task]) -> dict[str, Predicted]:
     """Read one table of a published comparison: the name of each run with columns in it, and its predictions.
 
@@ -208,6 +235,13 @@ def table_of_part(runs: Iterable[KeptRun], part: str) -> pa.Table:
             f"{run.name}/{label}": pa.array(logs[:, index], from_pandas=True)
             for index, label in enumerate(tasks[run.name].labels)
         }
+    languages = np.full(rows, None, object)
+    for run in runs:
+        if part in run.languages:
+            start = starts[names[run.name]]
+            languages[start : start + len(run.languages[part])] = run.languages[part]
+    if languages.any():
+        columns[LANGUAGE] = pa.array(languages).dictionary_encode()
     return pa.table(columns)
 
 

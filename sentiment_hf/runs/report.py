@@ -21,6 +21,9 @@ REPLACE_REMEDY = "choose another folder, or give --overwrite"
 # The task of reports that were written before the key `task` existed.
 DEFAULT_TASK = "single_label"
 
+# Lines of a result table for the scores of languages.
+SHOWN_LANGUAGES = 20
+
 # Keys that are omitted from report.json if they are None.
 OPTIONAL_KEYS = ("task_settings", "members", "chosen", "search", "refit", "bf16_chosen", "validation", "test")
 
@@ -191,8 +194,17 @@ def result_table(report: Report) -> str:
     for split in ("validation", "test"):
         if scores := getattr(report, split):
             lines += [(split, report.as_task().summary(scores)), *_about(split, report)]
+            lines += [("", f"{name}: {summary}") for name, summary in _languages_shown(scores, report.as_task())]
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+
+def _languages_shown(scores: dict, task: Task) -> list[tuple[str, str]]:
+    """(language, its scores as text) of those with most rows, and how many others there are."""
+    found = list(scores.get("by_language", {}).items())
+    shown = [(name, task.summary(of_language)) for name, of_language in found[:SHOWN_LANGUAGES]]
+    rest = len(found) - len(shown)
+    return [*shown, ("more languages", f"{rest}, in {REPORT}")] if rest else shown
 
 
 def _about(split: str, report: Report) -> list[tuple[str, str]]:

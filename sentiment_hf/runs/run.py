@@ -290,9 +290,10 @@ def report_before_training(identified: IdentifiedRun) -> Report:
 def completed_report(report: Report, identified: IdentifiedRun, cost: dict[str, Any], scored: Scored) -> Report:
     """`report` with the cost of training and the scores added; also writes the predictions."""
     if identified.writes:
-        write_predictions(identified.folder, scored, identified.splits.task)
+        write_predictions(identified.folder, scored, identified.splits.task, identified.splits.languages)
     task = identified.splits.task
-    report = replace(report, **cost, **scores_of_parts(scored, task), task_settings=task.settings or None)
+    scores = scores_of_parts(scored, task, identified.splits.languages)
+    report = replace(report, **cost, **scores, task_settings=task.settings or None)
     seconds = {"data": identified.data_seconds} | report.seconds if report.seconds else {}
     return replace(
         report,

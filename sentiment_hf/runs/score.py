@@ -1,6 +1,6 @@
 """Scores validation and test with the chosen weights, for models and for baselines."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import atomic_write
 from sentiment_hf.common.labelled_texts import LabelledTexts
-from sentiment_hf.common.layout import PREDICTIONS
+from sentiment_hf.common.layout import LANGUAGE, PREDICTIONS
 from sentiment_hf.common.profile import station
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.tasks.task import Task
@@ -29,6 +29,9 @@ from sentiment_hf.training.trainer import ClassificationTrainer
 
 # Name of a part -> (rows, outputs) logits and (rows,) labels, in the order of the rows.
 Scored = dict[str, tuple[np.ndarray, np.ndarray]]
+
+# Name of a part -> (rows,) language of each row; a part without has no entry.
+Languages = Mapping[str, np.ndarray]
 
 # The prefix of the metrics of a part in `Trainer`.
 METRIC_PREFIXES = {"validation": "eval", "test": "test"}
@@ -82,15 +85,35 @@ def predict_logits(trainer: ClassificationTrainer, texts: EncodedTexts, split: s
     return logits, labels
 
 
-def scores_of_parts(scored: Scored, task: Task) -> dict[str, dict[str, Any]]:
-    """The scores of each part, as `Task.scores` returns them."""
-    return {part: task.scores(logits, labels) for part, (logits, labels) in scored.items()}
+def scores_of_parts(scored: Scored, task: Task, languages: Languages) -> dict[str, dict[str, Any]]:
+    """The scores of each part, as `Task.scores` returns them, with languages also those of each in `by_language`."""
+    found = {part: task.scores(logits, labels) for part, (logits, labels) in scored.items()}
+    for part in found.keys() & languages.keys():
+        found[part]["by_language"] = scores_by_language(*scored[part], languages[part], task)
+    return found
 
 
-def write_predictions(folder: Path, scored: Scored, task: Task) -> None:
-    """Write one parquet file per part: `row`, the index in the part, and the columns of the task."""
+def scores_by_language(logits: np.ndarray, labels: np.ndarray, languages: np.ndarray, task: Task) -> dict[str, dict]:
+    """{language: its scores, without tables of labels and classes}, the one with most rows first."""
+    names, rows = np.unique(languages, return_counts=True)
+    found = {}
+    for name in names[np.argsort(-rows, kind="stable")].tolist():
+        scores = task.scores(logits[languages == name], labels[languages == name])
+        found[name] = {key: value for key, value in scores.items() if not is_table(value)}
+    return found
+
+
+def is_table(value: object) -> bool:
+    """Whether a score is an object or a matrix, not a number or an interval."""
+    return isinstance(value, dict) or (isinstance(value, list) and any(isinstance(one, list | dict) for one in value))
+
+
+def write_predictions(folder: Path, scored: Scored, task: Task, languages: Languages) -> None:
+    """Write one parquet file per part: `row`, the index in the part, the columns of the task, and `language`."""
     for part, (logits, labels) in scored.items():
         columns = {"row": np.arange(len(labels), dtype=np.int32)} | task.columns(logits, labels)
+        if part in languages:
+            columns[LANGUAGE] = pa.array(languages[part].tolist()).dictionary_encode()
         # A file opened by Python may lie in a folder whose name is not UTF-8.
         with atomic_write(folder / PREDICTIONS[part]) as temporary, temporary.open("wb") as file:
             pq.write_table(pa.table(columns), file)

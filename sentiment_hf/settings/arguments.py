@@ -138,6 +138,9 @@ class DataArguments:
         False,
         "Write --extra_column_names in front of the text, as in 'country: de . price: 34 . text'.",
     )
+    language_column_name: str | None = flag(
+        None, "Column with the language of a text: the scores of validation and test are given by language, too."
+    )
     label_column_name: str | None = flag(None, "Column with the class. Default: the column with a usual name.")
     label_column_names: str | None = flag(
         None, "Columns with 1 or 0 for each label of a text, separated by commas: several labels per text."

@@ -19,9 +19,14 @@ def root_mean_square_terms(labels: np.ndarray, predictions: np.ndarray) -> np.nd
 
 
 def determination_terms(labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """(rows,) R2, the share of the variance of the labels that is explained, plus the influence of each row on it."""
+    """(rows,) R2, the share of the variance of the labels that is explained, plus the influence of each row on it.
+
+    If all labels are alike it is 1 without any error and else 0, as in scikit-learn.
+    """
     squared, spread = (predictions - labels) ** 2, (labels - labels.mean()) ** 2
-    error, variance = squared.mean(), max(spread.mean(), np.finfo(float).tiny)
+    error, variance = squared.mean(), spread.mean()
+    if np.ptp(labels) == 0:
+        return np.full(len(labels), float(error == 0))
     return 1 - error / variance - (squared - error) / variance + error / variance**2 * (spread - variance)
 
 

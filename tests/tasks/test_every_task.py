@@ -1,5 +1,6 @@
 """What every task promises to training, reports, comparison and inference."""
 
+import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,6 +12,7 @@ import torch
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.data.carve import carve
+from sentiment_hf.runs.score import scores_of_parts
 from sentiment_hf.settings.arguments import RunArguments
 from sentiment_hf.settings.checks import METRICS
 from sentiment_hf.settings.saved_outputs import TASKS as NAMED
@@ -83,6 +85,16 @@ def test_a_checkpoint_can_be_chosen_by_the_scores_that_some_task_logs():
 def test_what_is_logged_in_training_is_what_the_report_says(task):
     logits, labels = rows(task)
     assert task.logged(logits, labels).items() <= task.scores(logits, labels).items()
+
+
+def test_a_language_of_one_row_and_one_of_equal_labels_have_scores_that_json_knows(task):
+    logits, labels = rows(task, 30)
+    languages = np.array(["en"] * 20 + ["de"] + ["fr"] * 9)
+    labels[21:] = labels[21]
+    found = scores_of_parts({"test": (logits, labels)}, task, {"test": languages})["test"]["by_language"]
+    json.dumps(found, allow_nan=False)
+    assert {name: scores["rows"] for name, scores in found.items()} == {"en": 20, "fr": 9, "de": 1}
+    assert all(task.summary(scores) and len(task.score_cells(scores)) for scores in found.values())
 
 
 def test_small_batches_add_up_to_the_loss_and_gradient_of_the_big_one(task):

@@ -4,7 +4,7 @@ import hashlib
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from sentiment_hf.comparison.statistics.measures import (
     reliability,
 )
 from sentiment_hf.comparison.statistics.ranking import alike_names, alike_on_validation, compare_pairs, pareto_fronts
-from sentiment_hf.comparison.statistics.rows import TestRows, require_rows_of
+from sentiment_hf.comparison.statistics.rows import Groups, TestRows, language_groups, require_rows_of
 from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds, method_key
 from sentiment_hf.runs.finished import Run, model_bytes
 from sentiment_hf.runs.report import Report
@@ -31,7 +31,8 @@ def compare(
     grid: dict[str, list[Value]] | None = None,
     show_all_test: bool = False,
 ) -> dict:
-    """The comparison as a dictionary; without `rows` it has no texts, no score by length and none by column.
+    """The comparison as a dictionary; without `rows` it has no texts, no score by length and by column only by
+    language.
 
     A model is a group of seeds on all training rows; the best one by validation comes first. Runs on fewer rows are
     points of the learning curve. Of the models of a `grid` only the best one has test scores, unless `show_all_test`.
@@ -48,7 +49,8 @@ def compare(
     groups = [group for group in groups if group in models or group.runs[0].train_rows < most]
     if models != ranked:
         groups = [group for group in groups if method_key(group.median) == method_key(models[0].median)]
-    described = [model_entry(model, rows) for model in models]
+    columns = (rows.columns if rows else {}) | language_groups(runs)
+    described = [model_entry(model, rows, columns) for model in models]
     pairs = compare_pairs(models)
     result = data_entry(ranked) | {
         "models": described,
@@ -99,8 +101,11 @@ def machine(report: Report) -> str:
     return f"{report.device}, {report.threads} thread{'' if report.threads == 1 else 's'}"
 
 
-def model_entry(model: Model, rows: TestRows | None) -> dict:
-    """The entry of a model: scores, costs, scores of each class, accuracy on parts of the rows."""
+def model_entry(model: Model, rows: TestRows | None, columns: Mapping[str, Groups]) -> dict:
+    """The entry of a model: scores, costs, scores of each class, accuracy on parts of the rows.
+
+    columns: the groups of the test rows by name of a column.
+    """
     task, tests = model.task, [run.test for run in model.runs]
     sure = [found for test in tests if (found := task.reliability(test))]
     return (
@@ -114,7 +119,7 @@ def model_entry(model: Model, rows: TestRows | None) -> dict:
         | task.breakdown(model.median.test)
         | {"reliability": reliability(*map(np.stack, zip(*sure, strict=True))) if sure else []}
         | {"curve": logged_curve(model.median)}
-        | {"by_length": by_length(model, rows), "by_column": by_column(model, rows)}
+        | {"by_length": by_length(model, rows), "by_column": by_column(model, columns)}
     )
 
 
@@ -222,16 +227,14 @@ def by_length(model: Model, rows: TestRows | None) -> list[dict]:
     ]
 
 
-def by_column(model: Model, rows: TestRows | None) -> dict[str, list[dict]]:
+def by_column(model: Model, columns: Mapping[str, Groups]) -> dict[str, list[dict]]:
     """The ranking score for each value of each further column; rows without a value are left out."""
-    if rows is None:
-        return {}
     return {
         name: [
             {"value": value, **score_of_part(model, groups.rows_with(value))}
             for value in sorted_names({*groups.values} - {""})
         ]
-        for name, groups in rows.columns.items()
+        for name, groups in columns.items()
     }
 
 

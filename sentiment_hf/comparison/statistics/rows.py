@@ -1,12 +1,13 @@
 """The test rows that the runs were scored on: texts, lengths and further columns of the data set."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts
+from sentiment_hf.common.layout import LANGUAGE
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.runs.finished import Run
 from sentiment_hf.tasks.task import Task
@@ -76,6 +77,18 @@ def groups_of(cells: Iterable) -> Groups | None:
         if len(places) - 1 > LARGEST_GROUPING:
             return None
     return Groups(list(places), np.frombuffer(codes, np.uint8)) if len(places) - 1 >= 2 else None
+
+
+def language_groups(runs: Sequence[Run]) -> dict[str, Groups]:
+    """{column: groups of the test rows by language}, of the languages with most rows; {} if no run knows them."""
+    known = [run for run in runs if "test" in run.languages]
+    if not known:
+        return {}
+    languages = known[0].languages["test"]
+    names, rows = np.unique(languages, return_counts=True)
+    shown = names[np.argsort(-rows, kind="stable")][:LARGEST_GROUPING]
+    groups = groups_of(np.where(np.isin(languages, shown), languages, "").tolist())
+    return {known[0].report.data["columns"].get("language", LANGUAGE): groups} if groups else {}
 
 
 def require_rows_of(run: Run, rows: TestRows) -> None:
