@@ -59,7 +59,10 @@ def what_next(report: "Report") -> str:
 
 
 def make_run(spec: RunSpec) -> "Report":
-    """Make one run, which can be pushed if it is to be; raises InputError, TrainingError, Interrupted as `run`."""
+    """Make one run, which can be pushed if it is to be, and classify what has no labels with --predict_unlabelled.
+
+    Raises InputError, TrainingError, Interrupted as `run`.
+    """
     # Imported first: raises InputError on Windows.
     import sentiment_hf.runs.lock  # noqa: F401
 
@@ -70,7 +73,26 @@ def make_run(spec: RunSpec) -> "Report":
     # Imported after the flags are accepted, because it imports torch.
     from sentiment_hf.runs.run import run
 
-    return run(spec)
+    report = run(spec)
+    if spec.data.predict_unlabelled:
+        classify_unlabelled(spec, report)
+    return report
+
+
+def classify_unlabelled(spec: RunSpec, report: "Report") -> None:
+    """Write what --predict_unlabelled asks for, in one process, by the model of the run or the one that it scored."""
+    from accelerate import PartialState
+
+    from sentiment_hf.inference.predict_unlabelled import predict_unlabelled
+    from sentiment_hf.runs.run import data_flags
+    from sentiment_hf.settings.model_ref import ModelRef
+
+    if not PartialState().is_main_process:
+        return
+    saves = spec.training["do_train"] or spec.tuning.merge_adapter
+    trust = spec.model.trust_remote_code
+    ref = ModelRef.in_folder(report.folder, trust_remote_code=trust, flag="--model") if saves else spec.model
+    predict_unlabelled(data_flags(spec), ref, report.folder, spec.training["per_device_eval_batch_size"])
 
 
 def push_run(spec: RunSpec, report: "Report") -> str:

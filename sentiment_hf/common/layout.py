@@ -13,6 +13,9 @@ BROKEN_BATCH = "broken_batch.json"
 # Predictions for each part that is scored.
 PREDICTIONS = {"validation": "validation_predictions.parquet", "test": "predictions.parquet"}
 
+# The rows of a part without labels with the predictions of the model, by --predict_unlabelled.
+UNLABELLED = {part: f"unlabelled_{part}.csv" for part in PREDICTIONS}
+
 # The column of a predictions file with the language of a row, if languages are known.
 LANGUAGE = "language"
 
@@ -54,7 +57,7 @@ MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", ADAPTER_CONFIG, LABELS,
 
 # Files that a run writes in addition to the model.
 RESULTS = (REPORT, INFERENCE, BROKEN_BATCH, *PREDICTIONS.values(), HISTORY, TRAINER_STATE, "training_args.bin")
-RESULTS += (READING, PROFILE_FILE, CARD, f"{EVAL_RESULTS}/*.yaml")
+RESULTS += (READING, PROFILE_FILE, CARD, f"{EVAL_RESULTS}/*.yaml", *UNLABELLED.values())
 RESULTS += ("all_results.json", "train_results.json", "eval_results.json", "test_results.json")
 
 # Files that remain if a run is killed before it has written IDENTITY.

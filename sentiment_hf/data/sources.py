@@ -3,7 +3,7 @@
 import csv
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
@@ -40,6 +40,7 @@ class Source:
     hub_id, commit: those of a data set of the Hub; None for another.
     tables: the tables of each split, in their order; only train is always there.
     drawn: how the rows of train were drawn, with --streaming.
+    unlabelled: the tables of validation or test, if no row of it has a label.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Source:
     hub_id: str | None = None
     commit: str | None = None
     drawn: str | None = None
+    unlabelled: Tables = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from sentiment_hf.data.row_cells import cells_of_rows
 from sentiment_hf.data.sources import Source, Tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import read_one_table
-from sentiment_hf.data.unlabelled import labelled_source
+from sentiment_hf.data.unlabelled import labelled_source, require_unlabelled
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.task import Task
@@ -149,6 +149,8 @@ def _split(args: DataArguments, source: Source, known: ColumnSchema | None = Non
     texts, labels = find_columns(tables["train"][0], args)
     extra = find_extra_columns(tables, args.extra_column_names, [*texts, *labels]) if args.extra_column_names else []
     parts, task = _read(tables, texts, labels, args)
+    if args.predict_unlabelled:
+        require_unlabelled(source.unlabelled, [*texts, *extra], task.answers)
     parts, task, rare = without_rare_classes(parts, task, args)
     notes = {"hub_id": source.hub_id, "commit": source.commit, "config": args.dataset_config_name}
     label = labels if args.label_column_names else labels[0]

@@ -1,13 +1,14 @@
 """Leave out parts that have no labels, such as the tests of GLUE."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.profile import station
-from sentiment_hf.data.columns import LABEL_NAMES, find_columns
-from sentiment_hf.data.sources import Source, find_tables
+from sentiment_hf.data.columns import LABEL_NAMES, find_columns, require_columns
+from sentiment_hf.data.sources import Source, Tables, find_tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.settings.arguments import DataArguments
 
@@ -19,7 +20,7 @@ NO_CLASS = (-1, "-1")
 
 @station("reading")
 def labelled_source(args: DataArguments) -> Source:
-    """The data that the flags name, without a validation or a test part that has no label in any row, which is said.
+    """The data that the flags name; a validation or a test part that has no label in any row is apart, which is said.
 
     Raises:
         InputError: as `find_tables` and `find_columns`.
@@ -30,16 +31,40 @@ def labelled_source(args: DataArguments) -> Source:
     # Where some texts of train are of the class -1, it is a class in the other parts too.
     is_class = any(cell in NO_CLASS for table in train if label not in table.classes for cell in _cells(table, label))
     missing = () if is_class else NO_CLASS
-    tables = dict(source.tables)
+    tables, unlabelled = dict(source.tables), {}
     for split in ("validation", "test"):
         if split in tables and _is_unlabelled(tables[split], label, missing, split):
+            unlabelled[split] = tables.pop(split)
             logger.warning(
                 "%s: no row has a label in %r, so this part is left out, and %s is taken from train",
-                tables.pop(split)[0].source,
+                unlabelled[split][0].source,
                 label,
                 split,
             )
-    return replace(source, tables=tables)
+    return replace(source, tables=tables, unlabelled=unlabelled)
+
+
+def require_unlabelled(unlabelled: Tables, read: Sequence[str], added: Collection[str]) -> None:
+    """Raise InputError unless there is a part without labels that can be classified and written.
+
+    read: the columns that the model reads. added: those that are written with its predictions.
+    """
+    if not unlabelled:
+        raise InputError(
+            "--predict_unlabelled classifies a validation or test part without labels, and there is none in this "
+            "data; `sentiment-hf predict` classifies any file. Leave the flag out."
+        )
+    for first, *others in unlabelled.values():
+        require_columns(first, read, "--predict_unlabelled")
+        if taken := [name for name in added if name in first.columns]:
+            raise InputError(
+                f"{first.source} has a column {taken[0]!r} already, which --predict_unlabelled adds; rename it."
+            )
+        if odd := [table for table in others if list(table.columns) != list(first.columns)]:
+            raise InputError(
+                f"--predict_unlabelled writes one table, and {odd[0].source} has other columns than {first.source}; "
+                "give the files the same columns."
+            )
 
 
 def _is_unlabelled(tables: Sequence[Table], label: str, missing: tuple, split: str) -> bool:

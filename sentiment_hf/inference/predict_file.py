@@ -11,8 +11,8 @@ from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import read_one_table
-from sentiment_hf.inference.row_writers import columns_of, row_writer
-from sentiment_hf.inference.scorer import Scorer
+from sentiment_hf.inference.row_writers import RowWriter, columns_of, row_writer
+from sentiment_hf.inference.scorer import Inputs, Scorer
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.reading import Reading
 
@@ -61,18 +61,22 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
     """
     settings = scorer.reading.fill_csv(args.csv) if scorer.reading else args.csv
     table = read_one_table(args.file, "--file", args.max_data_bytes, settings, args.cache)
-    task = scorer.task
-    added = task.answers
+    added = scorer.task.answers
     if taken := [name for name in added if name in table.columns]:
         raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")
     texts = scorer.rows_of(table, texts_of(table, args, scorer.reading))
     # The spreadsheet that wrote a csv file reads this delimiter.
     same = table.format and args.file.suffix.lower() == ".csv"
-    written = 0
     with row_writer(args.output, table, added, table.format.delimiter if same else ",", args.csv_raw) as writer:
-        for probabilities in scorer.classify_pools(texts, args.batch_size):
-            rows = slice(written, written + len(probabilities))
-            writer.write(columns_of(table, rows, task.answer_columns(probabilities)))
-            written += len(probabilities)
+        classify_rows(table, texts, scorer, args.batch_size, writer)
     if args.output:
-        print(f"{written} rows written to {args.output}", file=sys.stderr)
+        print(f"{table.num_rows} rows written to {args.output}", file=sys.stderr)
+
+
+def classify_rows(table: Table, texts: Inputs, scorer: Scorer, batch_size: int, writer: RowWriter) -> None:
+    """Write the rows of a table, whose `texts` are what the scorer reads, with the columns that the task adds."""
+    written = 0
+    for probabilities in scorer.classify_pools(texts, batch_size):
+        rows = slice(written, written + len(probabilities))
+        writer.write(columns_of(table, rows, scorer.task.answer_columns(probabilities)))
+        written += len(probabilities)

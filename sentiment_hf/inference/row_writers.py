@@ -73,6 +73,9 @@ class ParquetRows:
         self.writer.write_table(pa.table(arrays, schema=self.schema))
 
 
+RowWriter = CsvRows | JsonRows | ParquetRows
+
+
 def arrow_type(table: Table, name: str) -> pa.DataType:
     """The type of a column in Arrow; raises InputError if its cells are of several kinds."""
     column = table.columns[name]
@@ -91,7 +94,7 @@ def arrow_type(table: Table, name: str) -> pa.DataType:
 @contextmanager
 def row_writer(
     output: Path | None, table: Table, added: Mapping[str, type], delimiter: str, raw: bool
-) -> Iterator[CsvRows | JsonRows | ParquetRows]:
+) -> Iterator[RowWriter]:
     """Yield what writes the rows of `table` with the `added` columns to `output`; None is the standard output, as csv.
 
     Until all rows are there, the file is called OUTPUT.partial. It stays if an error ends the block.

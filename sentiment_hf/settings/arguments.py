@@ -187,6 +187,11 @@ class DataArguments:
         "Draw --max_train_samples rows of train from its files on the Hub, of which one at a time is on the disk: for "
         "a data set that does not fit there.",
     )
+    predict_unlabelled: bool = flag(
+        False,
+        "Classify the part that has no labels, validation or test, by the finished model, and write it with the "
+        "predictions to unlabelled_<part>.csv in the output folder.",
+    )
     max_eval_samples: int | None = flag(None, "Use a stratified sample of this many rows of validation.")
     max_predict_samples: int | None = flag(None, "Use a stratified sample of this many rows of test.")
     cache_dir: str | None = flag(
