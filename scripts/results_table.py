@@ -22,7 +22,7 @@ def results_table(folder: Path) -> str:
 
 def model_line(model: Model) -> str:
     """The line of a model: mean scores over the seeds, an interval over seeds and test rows, median costs."""
-    known, reports = model_entry(model, None), [run.report for run in model.runs]
+    known, reports = model_entry(model, None, {}), [run.report for run in model.runs]
     score, speed = known["accuracy"], known["inference"] or {}
     cells = [
         f"`{model.name}`",

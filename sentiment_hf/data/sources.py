@@ -1,4 +1,4 @@
-"""Find the tables of each split: in files, in a folder of a known layout, on the Hub, or in the built-in sample."""
+"""Find the tables of each split: in files, a folder of a known layout, the Hub, a database, or the built-in sample."""
 
 import csv
 import json
@@ -11,6 +11,7 @@ from datasets import Dataset, DatasetDict, load_from_disk
 from huggingface_hub import DatasetCardData
 
 from sentiment_hf.common.characters import without_surrogates
+from sentiment_hf.common.command import hidden
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.links import require_inside
 from sentiment_hf.data.card_configs import card_classes, choose_config, config_parts, read_card
@@ -21,6 +22,7 @@ from sentiment_hf.data.hub_files import download, hub_files
 from sentiment_hf.data.limits import require_size
 from sentiment_hf.data.parquet_files import arrow_table
 from sentiment_hf.data.parts import SPLIT_FLAGS, SPLIT_NAMES, Part, choose_parts, split_of, table_names, whole_part
+from sentiment_hf.data.sql import is_database, read_query
 from sentiment_hf.data.streaming import Stream
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import Files, files_at
@@ -75,6 +77,9 @@ def find_tables(args: DataArguments) -> Source:
     if args.train_file is not None:
         return Source(without_surrogates(Path(args.train_file).resolve().stem), _from_files(args))
     name = args.dataset_name
+    if args.query is not None:
+        name, table = read_query(name, args.query)
+        return Source(name, {"train": [table]})
     if name == "sample":
         files = {split: SAMPLE / f"{split}.csv" for split in SPLIT_NAMES}
         return Source("sample", {split: [read_file(file, "--dataset sample:")] for split, file in files.items()})
@@ -98,15 +103,35 @@ def _refuse_unused(args: DataArguments) -> None:
             f"--dataset {args.dataset_name} and --train_file {args.train_file} name two data sets; keep "
             "one of the flags."
         )
+    _refuse_query(args)
     flags = (*SPLIT_FLAGS.values(), "dataset_config_name", "dataset_revision")
     named = [flag for flag in flags if getattr(args, flag) is not None]
+    if named and args.query is not None:
+        raise InputError(f"--{named[0]} names a part of a data set, and --query says what is read; leave it out.")
     if named and (args.train_file is not None or args.dataset_name == "sample"):
         raise InputError(f"--{named[0]} is for a folder or a data set of the Hub, named by --dataset; leave it out.")
+
+
+def _refuse_query(args: DataArguments) -> None:
+    """Raise InputError unless --query and the address of a database come together."""
+    address = args.dataset_name if is_database(args.dataset_name) else None
+    if args.query is not None and (address is None or args.train_file is not None):
+        raise InputError(
+            "--query is for a database, whose address is --dataset, as in --dataset sqlite:///reviews.db; leave "
+            "--train_file out."
+        )
+    if args.query is None and address is not None:
+        raise InputError(
+            f'--dataset {hidden(address)} is the address of a database: add --query "SELECT text, label FROM ...". A '
+            "data set of the Hub is named OWNER/NAME."
+        )
 
 
 def _refuse_unstreamable(args: DataArguments) -> None:
     """Raise InputError if the data are not on the Hub, or the number of rows is open."""
     name = args.train_file or args.dataset_name
+    if args.query is not None:
+        raise InputError("--streaming is for a data set of the Hub, and --query reads a database; leave it out.")
     if args.train_file or name == "sample" or (name != "imdb" and Path(name).exists()):
         raise InputError(f"--streaming is for a data set of the Hub, and {name} is on the disk already; leave it out.")
     if args.max_train_samples is None:

@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 NEUTRAL_SETTINGS = {"config", "output_dir", "overwrite", "resume_from_checkpoint", "run_name"}
 NEUTRAL_SETTINGS |= {"num_cpu_threads", "side_by_side", "local_rank", "dry_run", "cache_dir", "no_cache", "profile"}
 # Where the data are. Their content is in the identity: the same rows under another name are the same data.
-NEUTRAL_SETTINGS |= {"dataset_name", "dataset_config_name", "dataset_revision"}
+NEUTRAL_SETTINGS |= {"dataset_name", "dataset_config_name", "dataset_revision", "query"}
 NEUTRAL_SETTINGS |= {"train_file", "validation_file", "test_file"}
 NEUTRAL_SETTINGS |= {"train_split_name", "validation_split_name", "test_split_name"}
 NEUTRAL_SETTINGS |= {"force_resume", "checkpoint_verify", "auto_find_batch_size", "max_data_bytes"}

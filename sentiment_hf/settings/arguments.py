@@ -102,8 +102,12 @@ class DataArguments:
 
     dataset_name: str = flag(
         "imdb",
-        "imdb, sample, a Hub id, or a folder with files. For single files use --train_file.",
+        "imdb, sample, a Hub id, or a folder with files; with --query the address of a database. For single files use "
+        "--train_file.",
         aliases=["--dataset"],
+    )
+    query: str | None = flag(
+        None, "The rows of a database, as in --dataset sqlite:///reviews.db --query 'SELECT text, label FROM reviews'."
     )
     dataset_config_name: str | None = flag(None, "Configuration of a Hub dataset.")
     dataset_revision: str | None = flag(None, "Branch, tag or commit of a Hub dataset. Default: main.")
