@@ -145,6 +145,11 @@ class NoteFormatter(logging.Formatter):
         return one_line(text) if record.name.startswith(__package__.split(".")[0]) and not record.exc_info else text
 
 
+def said_once(record: logging.LogRecord) -> bool:
+    """Whether this process says a note: of several on a machine or more the first, since all of them know the same."""
+    return os.environ.get("RANK", "0") == "0" or record.levelno > logging.WARNING
+
+
 def exit_code_of(work: Callable[[], None]) -> int:
     """Call `work`, and print an error that ends it in one line, without a traceback.
 
@@ -155,6 +160,7 @@ def exit_code_of(work: Callable[[], None]) -> int:
     wait_shortly()
     notes = logging.StreamHandler()
     notes.setFormatter(NoteFormatter("%(message)s"))
+    notes.addFilter(said_once)
     logging.basicConfig(level=logging.WARNING, handlers=[notes])
     # A character that the terminal cannot show is escaped; it must not end the command.
     # The standard output of a notebook is no TextIOWrapper, and shows every character.

@@ -41,12 +41,13 @@ def data(tmp_path_factory) -> Path:
 # One launch for all: what it costs is the start of its processes. They part at the end of a run, here of the last.
 ALL = """
 import json, sys
+from sentiment_hf.cli import exit_code_of
 from sentiment_hf.cli.run import run_main
 from sentiment_hf.training.trainer import ClassificationTrainer
 end, ClassificationTrainer.end = ClassificationTrainer.end, lambda trainer: None
 *first, last = json.loads(sys.argv[1])
 for argv in first:
-    run_main(argv)
+    assert exit_code_of(lambda: run_main(argv)) == 0
 ClassificationTrainer.end = end
 run_main(last)
 """
@@ -55,29 +56,53 @@ run_main(last)
 def runs(data: Path, folder: Path, base: Path, batch: int) -> dict[str, list[str]]:
     """Command lines by name: custom models, a stock one, an adapter of it, merged at the end, and the other tasks."""
     more = ["--learning_rate", 0.02, "--logging_steps", 1, "--per_device_train_batch_size", batch]
+    columns, names = with_columns(data, folder.parent / "columns"), ["--extra_column_names", "price,land"]
+    sentences = replaced(data, folder.parent / "sentences", {" was": " ."})
+    # Attention over a single sentence has almost no gradient, and AdamW would make steps of its rounding errors.
+    hierarchical = ["--long_texts", "hierarchical", "--adam_epsilon", 1e-4]
     return {
         "custom": flags(data, folder / "custom", *more, settings=EXACT),
         # With the windows there are no whole steps: the last one is left out, for it cannot be shared evenly.
         "windows": flags(data, folder / "windows", *more, *WINDOWS, settings=EXACT),
         "stock": flags(data, folder / "stock", *more, model=base, settings=()),
         "lora": flags(data, folder / "lora", *more, "--tuning", "lora", "--merge_adapter", model=base, settings=()),
+        "columns": flags(columns, folder / "columns", *more, *names, settings=EXACT),
+        "beside": flags(columns, folder / "beside", *more, *names, "--tuning", "head", model=base, settings=()),
+        "hierarchical": flags(sentences, folder / "hierarchical", *more, *hierarchical, settings=EXACT),
     } | {
-        name: flags(with_labels(data, folder.parent / name, *labels), folder / name, *more, *task, settings=EXACT)
+        name: flags(
+            replaced(data, folder.parent / name, dict(zip(("negative", "positive"), labels, strict=True))),
+            *(folder / name, *more, *task),
+            settings=EXACT,
+        )
         for name, (labels, task) in OTHER_TASKS.items()
     }
 
 
-def with_labels(data: Path, folder: Path, negative: str, positive: str) -> Path:
-    """The same data with other labels."""
+def replaced(data: Path, folder: Path, words: dict[str, str]) -> Path:
+    """The same data with other words or labels."""
     folder.mkdir(exist_ok=True)
     for file in data.glob("*.csv"):
-        (folder / file.name).write_text(file.read_text().replace("negative", negative).replace("positive", positive))
+        text = file.read_text()
+        for word, other in words.items():
+            text = text.replace(word, other)
+        (folder / file.name).write_text(text)
+    return folder
+
+
+def with_columns(data: Path, folder: Path) -> Path:
+    """The same data with a column of numbers and one of categories."""
+    folder.mkdir(exist_ok=True)
+    for file in data.glob("*.csv"):
+        head, *lines = file.read_text().splitlines()
+        lines = [f"{line},{index % 7},{('de', 'fr', '')[index % 3]}" for index, line in enumerate(lines)]
+        (folder / file.name).write_text("\n".join([f"{head},price,land", *lines]))
     return folder
 
 
 @pytest.fixture(scope="module")
-def two_and_one(data, tmp_path_factory) -> tuple[Path, Path, str]:
-    """Folders of the runs by two processes and by one, and what the two printed."""
+def two_and_one(data, tmp_path_factory) -> tuple[Path, Path, str, str]:
+    """Folders of the runs by two processes and by one, what the two printed, and their notes."""
     folder = tmp_path_factory.mktemp("runs")
     base = save_bert(folder / "bert", data, hidden_dropout_prob=0.0)
     (folder / "all.py").write_text(ALL)
@@ -90,10 +115,13 @@ def two_and_one(data, tmp_path_factory) -> tuple[Path, Path, str]:
     assert done.returncode == 0, done.stdout + done.stderr
     for words in runs(data, folder / "one", base, 8).values():
         run(parse_run([str(word) for word in words]))
-    return folder / "two", folder / "one", done.stdout
+    return folder / "two", folder / "one", done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("name", ["custom", "windows", "stock", "lora", *OTHER_TASKS])
+NAMES = ["custom", "windows", "stock", "lora", "columns", "beside", "hierarchical", *OTHER_TASKS]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_two_processes_train_and_score_as_one_does(two_and_one, name):
     two, one = (read_report(folder / name) for folder in two_and_one[:2])
     assert (one["processes"], two["processes"]) == (1, 2)
@@ -107,7 +135,12 @@ def test_two_processes_train_and_score_as_one_does(two_and_one, name):
         assert two[split].get("confusion") == one[split].get("confusion")
         assert two[split]["loss"] == pytest.approx(one[split]["loss"], abs=1e-4)
     # Two lines a run, by the first process only.
-    assert two_and_one[2].count("macro F1") == 8
+    assert two_and_one[2].count("macro F1") == 2 * (len(NAMES) - len(OTHER_TASKS))
+
+
+def test_of_several_processes_one_says_the_notes(two_and_one):
+    # One of a custom model, one of a checkpoint.
+    assert two_and_one[3].count("'price' is read as numbers") == 2
 
 
 def test_a_launch_that_came_down_to_one_process_is_refused(data, tmp_path):
