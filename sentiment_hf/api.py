@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sentiment_hf.inference.scorer import Scorer
+    from sentiment_hf.inference.scorer import Inputs, Scorer
     from sentiment_hf.runs.report import Report
 
 # A notebook without widgets shows progress as text, which needs no warning.
@@ -102,23 +102,47 @@ def load(folder: str | Path, *, model_revision: str = "main", trust_remote_code:
     return load_scorer(ModelRef.parse(str(folder), flag="model", **trust))
 
 
-def predict(model: Scorer | str | Path, texts: Sequence[str], batch_size: int = 64) -> list[dict[str, Any]]:
+def predict(
+    model: Scorer | str | Path,
+    texts: Sequence[str],
+    batch_size: int = 64,
+    columns: Mapping[str, Sequence] | None = None,
+) -> list[dict[str, Any]]:
     """{"label": name, "score": its probability, "scores": {name: probability}} for each text, in their order.
 
     A model of several labels gives {"labels": names, "scores": {name: probability}}, a regression {"value": number}.
     Of ordered classes that are numbers there is "expected_value", too.
 
-    `model` is what `load` returns, or what it takes. Columns that it was trained with beside the text count as
-    missing; `sentiment-hf predict --file` reads them.
+    `model` is what `load` returns, or what it takes. `columns` are those that it was trained with beside the text, by
+    name a value per text, None for a missing one: {"price": [3, None]}. Without them all count as missing.
 
-    Raises InputError: the model cannot be loaded, or fails on a text; `texts` is one string, or holds another type.
+    Raises InputError: the model cannot be loaded, or fails on a text; `texts` is one string, or holds another type;
+        `columns` are not those of the model, or have another number of values.
     """
     from sentiment_hf.common.errors import InputError
 
     if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
         raise InputError("texts: expected a list of strings, as in predict(model, ['A fine film.'])")
     scorer = load(model) if isinstance(model, str | Path) else model
-    return scorer.task.as_objects(scorer.classify(list(texts), batch_size))
+    inputs = list(texts) if columns is None else rows_with(scorer, texts, columns)
+    return scorer.task.as_objects(scorer.classify(inputs, batch_size))
+
+
+def rows_with(scorer: Scorer, texts: Sequence[str], columns: Mapping[str, Sequence]) -> Inputs:
+    """The texts with the columns beside them as the model reads them; raises InputError as `predict`."""
+    import pyarrow as pa
+
+    from sentiment_hf.common.errors import InputError
+    from sentiment_hf.data.table import Table
+
+    if not scorer.extra_column_names:
+        raise InputError("columns: the model reads the text alone; leave them out")
+    for name, cells in columns.items():
+        if isinstance(cells, str) or len(cells) != len(texts):
+            raise InputError(f"columns: {name!r} is to have a value for each of the {len(texts)} texts")
+    cells = {name: list(values) for name, values in columns.items()}
+    table = Table("columns", cells, lambda index: f"columns, text {index + 1}")
+    return scorer.rows_of(table, pa.chunked_array([pa.array(texts, pa.large_string())]))
 
 
 def push(folder: str | Path, hub_model_id: str, **flags: Any) -> str:

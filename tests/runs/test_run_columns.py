@@ -10,6 +10,7 @@ import pytest
 from helpers import BAD, GOOD, OTHER, Stop, flags, run_baseline, run_flags, run_until, save_bert, weights, write_csv
 from torch.testing import assert_close
 
+from sentiment_hf import api
 from sentiment_hf.baselines.estimators import FOR_NUMBERS
 from sentiment_hf.cli.predict import predict_main
 from sentiment_hf.common.errors import InputError
@@ -150,6 +151,50 @@ def test_columns_as_text_stand_in_front_of_the_text_in_prediction_too(model, dat
     else:
         run_baseline(data, tmp_path / "run", model, *EXTRA, "--columns_as_text")
     same_as_in_training(tmp_path / "run", data, tmp_path)
+
+
+def columns_of(part: list[tuple]) -> dict[str, list]:
+    """The columns of these rows as a program has them."""
+    return {
+        "country": [row[1] or None for row in part],
+        "price": [float(row[2]) if row[2] else None for row in part],
+    }
+
+
+@pytest.mark.parametrize("kind", ["gru", "wrapped", "as text", "baseline", "ensemble"])
+def test_the_python_function_takes_columns(kind, gru, wrapped, plain, data, tmp_path):
+    folder = {"gru": gru, "wrapped": wrapped}.get(kind, tmp_path / "run")
+    if kind == "as text":
+        run_flags(data, folder, *EXTRA, "--columns_as_text")
+    elif kind == "baseline":
+        run_baseline(data, folder, "baseline-logistic-regression-tfidf", *EXTRA)
+    elif kind == "ensemble":
+        make_ensemble([gru, plain], str(folder), "mean", overwrite=False)
+    part = rows(ROWS["test"], 2)
+    answers = api.predict(str(folder), [row[0] for row in part], columns=columns_of(part))
+    found = np.array([[answer["scores"][name] for name in ("no", "yes")] for answer in answers])
+    assert found == pytest.approx(in_training(folder), abs=1e-3)
+    alone = api.predict(str(folder), [row[0] for row in part])
+    assert [answer["scores"] for answer in alone] != [answer["scores"] for answer in answers]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"price": [1], "country": ["de"]}, "'price' is to have a value for each of the 2 texts"),
+        ({"price": "ab", "country": ["de", "fr"]}, "'price' is to have a value for each of the 2 texts"),
+        ({"price": [1, 2]}, "columns: the model was trained with the columns price, country, and there is no column"),
+        ({"price": [1, "dear"], "country": ["de", None]}, "columns, text 2: 'price' is 'dear', and the column is one"),
+    ],
+)
+def test_the_python_function_refuses_columns_that_do_not_fit(columns, message, gru):
+    with pytest.raises(InputError, match=message):
+        api.predict(str(gru), ["a film", "a soup"], columns=columns)
+
+
+def test_the_python_function_refuses_columns_for_a_model_without(plain):
+    with pytest.raises(InputError, match="the model reads the text alone"):
+        api.predict(str(plain), ["a film"], columns={"price": [1]})
 
 
 def test_a_text_alone_is_classified_and_the_missing_columns_are_said(gru, capsys):
