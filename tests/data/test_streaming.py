@@ -320,3 +320,49 @@ def test_other_data_and_an_open_number_are_refused(tmp_path):
             load_splits(DataArguments(streaming=True, max_train_samples=5, **named))
     with pytest.raises(InputError, match=r"--streaming .* add --max_train_samples N"):
         load_splits(DataArguments(streaming=True))
+
+
+def sets_file(kind, rows):
+    """Texts with lists of labels, a price, a country and a language."""
+    sets = [[name for bit, name in enumerate(("a", "b", "c")) if row >> bit & 1] for row in rows]
+    columns = {"text": [text(row) for row in rows], "label": sets, "price": [row / 2 for row in rows]}
+    columns |= {
+        "country": [("de", "fr", None)[row % 3] for row in rows],
+        "lang": ["en" if row % 4 else "it" for row in rows],
+    }
+    if kind == "jsonl":
+        lines = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
+        return "".join(json.dumps(line) + "\n" for line in lines).encode()
+    labels = datasets.List(datasets.ClassLabel(names=["a", "b", "c"]) if kind == "ids" else datasets.Value("string"))
+    if kind == "ids":
+        columns["label"] = [["abc".index(name) for name in found] for found in sets]
+    kinds = {name: datasets.Value("string") for name in ("text", "country", "lang")}
+    features = datasets.Features({**kinds, "label": labels, "price": datasets.Value("float64")})
+    file = io.BytesIO()
+    pq.write_table(datasets.Dataset.from_dict(columns, features).data.table, file)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "names", "ids"])
+def test_lists_of_labels_numbers_columns_and_languages_are_drawn_too(hub, cache, kind):
+    name, suffix = f"sets-{kind}", "jsonl" if kind == "jsonl" else "parquet"
+    hub.add(
+        f"{USER}/{name}",
+        {f"data/{part}.{suffix}": sets_file(kind, rows) for part, rows in (SHARDS | REST).items()},
+        "dataset",
+    )
+    for _ in range(2):
+        splits = load_splits(
+            flags(name, cache_dir=cache, extra_column_names="price,country", language_column_name="lang")
+        )
+        assert (splits.task.name, splits.task.labels) == ("multi_label", ("a", "b", "c"))
+        drawn = [int(found.split()[1]) for found in splits.train]
+        assert splits.notes["rows"]["train"] == len(set(drawn)) == 60
+        assert [sum(1 << bit for bit in range(3) if row[bit]) for row in splits.train.labels] == [
+            row % 8 for row in drawn
+        ]
+        assert splits.train.extra.numbers[:, 0].tolist() == [row / 2 for row in drawn]
+        assert splits.train.extra.categories[:, 0].tolist() == [(1, 2, 0)[row % 3] for row in drawn]
+        assert splits.languages["test"].tolist() == ["en" if row % 4 else "it" for row in range(640, 680)]
+    numbers = load_splits(flags(name, cache_dir=cache, task="regression", label_column_name="price"))
+    assert numbers.train.labels.tolist() == [int(found.split()[1]) / 2 for found in numbers.train]
