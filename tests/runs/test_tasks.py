@@ -228,6 +228,19 @@ def test_a_comparison_says_the_scores_of_the_task_and_no_accuracy_where_there_is
         assert set(row["predictions"]) == {model["name"] for model in results["models"]}
 
 
+@pytest.mark.slow
+def test_a_learning_curve_is_one_of_the_score_of_the_task(made, tmp_path):
+    task, _, home = made
+    argv = ["--models", BASELINES[task], *files(task, home), "--seeds", "1", "--learning_curve", "0.5", "1"]
+    assert compare_command([*argv, "--output_dir", str(tmp_path)]) == 0
+    results = json.loads((tmp_path / "comparison" / "results.json").read_text())
+    (curve,) = results["learning_curve"]
+    assert [point["train_rows"] for point in curve["points"]] == [60, 120]
+    (model,) = results["models"]
+    key = "subset_accuracy" if task == "multi_label" else RANKED[task]
+    assert curve["points"][1][key] == model[key]
+
+
 def test_one_model_has_a_page_of_its_own(made, tmp_path):
     task, _, home = made
     assert compare_command([str(home / "custom-gru"), "--output_dir", str(tmp_path)]) == 0
