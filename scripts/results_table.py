@@ -4,33 +4,42 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sentiment_hf.comparison.page.formatting import amount, count, marked, percent
+from sentiment_hf.comparison.page.formatting import amount, count, marked
 from sentiment_hf.comparison.statistics.results import model_entry
 from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds
 from sentiment_hf.runs.finished import load_runs_in
+from sentiment_hf.tasks.task import Score
 
-SCORES = ("model", "seeds", "validation (%)", "test (%)", "95 % interval", "macro F1 (%)", "parameters", "trained")
-COSTS = ("minutes", "tokens/s", "texts/s", "MiB", "threads")
+COSTS = ("parameters", "trained", "minutes", "tokens/s", "texts/s", "MiB", "threads")
 
 
 def results_table(folder: Path) -> str:
-    """A Markdown table with a line for each model, best validation accuracy first."""
+    """A Markdown table with a line for each model, best validation score first."""
     models = best_first(group_seeds(load_runs_in(folder)))
-    header = as_line((*SCORES, *COSTS)) + f"|---|{'---:|' * (len(SCORES) + len(COSTS) - 1)}\n"
+    task = models[0].task
+    scores = (with_unit("validation", task.ranking), with_unit("test", task.ranking), "95 % interval")
+    names = ("model", "seeds", *scores, with_unit(task.second.name, task.second), *COSTS)
+    header = as_line(names) + f"|---|{'---:|' * (len(names) - 1)}\n"
     return header + "".join(map(model_line, models))
+
+
+def with_unit(name: str, score: Score) -> str:
+    """The header of a column with values of a score."""
+    return f"{name} ({score.unit})" if score.unit else name
 
 
 def model_line(model: Model) -> str:
     """The line of a model: mean scores over the seeds, an interval over seeds and test rows, median costs."""
     known, reports = model_entry(model, None, {}), [run.report for run in model.runs]
-    score, speed = known["accuracy"], known["inference"] or {}
+    ranking, second = model.task.ranking, model.task.second
+    score, speed = known[ranking.key], known["inference"] or {}
     cells = [
         f"`{model.name}`",
         str(len(reports)),
-        percent(model.validation),
-        percent(score["value"]),
-        f"{score['low']:.1%} to {score['high']:.1%}".replace("%", ""),
-        percent(known["f1_macro"]["value"]),
+        ranking.number(model.validation),
+        ranking.number(score["value"]),
+        ranking.between(score).replace("%", ""),
+        second.number(known[second.key]["value"]),
         count(known["parameters"]),
         count(known["trained_parameters"]),
         marked(amount(known["train_minutes"]), known),
