@@ -6,6 +6,7 @@
     comparison = sentiment_hf.compare("out/lstm", "out/nb-svm")
     scorer = sentiment_hf.load("out/lstm")
     sentiment_hf.predict(scorer, ["A fine film."])
+    sentiment_hf.export("out/lstm", int8=True)
     sentiment_hf.push("out/lstm", "me/lstm")
 
 Wrong flags and unusable input raise `InputError`, a failed training `TrainingError`, a failed push `NotPushedError`.
@@ -143,6 +144,16 @@ def rows_with(scorer: Scorer, texts: Sequence[str], columns: Mapping[str, Sequen
     cells = {name: list(values) for name, values in columns.items()}
     table = Table("columns", cells, lambda index: f"columns, text {index + 1}")
     return scorer.rows_of(table, pa.chunked_array([pa.array(texts, pa.large_string())]))
+
+
+def export(folder: str | Path, **flags: Any) -> Path:
+    """Write a finished model as an ONNX graph as `sentiment-hf export` does; returns the folder.
+
+    Raises InputError: it cannot be exported, or there is something in the output folder.
+    """
+    from sentiment_hf.cli.export import export_parsed, parse_export
+
+    return export_parsed(parse_export([str(folder), *words_of(flags)])).folder
 
 
 def push(folder: str | Path, hub_model_id: str, **flags: Any) -> str:

@@ -1,4 +1,4 @@
-"""The command line: sentiment-hf run | compare | ensemble | predict | push | list; scripts/ use it too."""
+"""The command line: sentiment-hf run | compare | ensemble | predict | export | push | list; scripts/ use it too."""
 
 import atexit
 import gc
@@ -21,6 +21,7 @@ USAGE = """usage: sentiment-hf COMMAND [FLAGS]
   compare   train several, put them side by side  sentiment-hf compare --models custom-fc custom-lstm --dataset sample
   ensemble  make one classifier of several runs   sentiment-hf ensemble out/sample/custom-fc out/sample/custom-lstm
   predict   classify texts with a trained model   sentiment-hf predict out/sample/custom-lstm "A fine film."
+  export    write a model as an ONNX graph        sentiment-hf export out/sample/custom-lstm --int8
   push      put a finished run on the Hub         sentiment-hf push out/sample/custom-lstm --hub_model_id me/my-lstm
   list      show the custom models, the baselines and the recipes
 
@@ -34,6 +35,7 @@ def main() -> None:
         "compare": compare_command,
         "ensemble": ensemble_command,
         "predict": predict_command,
+        "export": export_command,
         "push": push_command,
         "list": list_command,
     }
@@ -89,6 +91,17 @@ def ensemble_command(argv: Sequence[str]) -> int:
         from sentiment_hf.cli.ensemble import ensemble_main
 
         ensemble_main(argv)
+
+    return exit_code_of(work)
+
+
+def export_command(argv: Sequence[str]) -> int:
+    """Run `sentiment-hf export` with these flags; returns the exit code."""
+
+    def work():
+        from sentiment_hf.cli.export import export_main
+
+        export_main(argv)
 
     return exit_code_of(work)
 

@@ -36,6 +36,8 @@ MANIFEST, TRAINER_STATE, CLOCK = "manifest.json", "trainer_state.json", "clock.j
 CONFIG, TOKENIZER_CONFIG = "config.json", "tokenizer_config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARD = r"model-\d+-of-\d+\.safetensors"
+# An exported graph, and the key of its config.json that says so.
+ONNX_FILE, GRAPH = "model.onnx", "graph"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 BASELINE_FILE, ENSEMBLE_FILE = "model.skops", "ensemble.json"
 
@@ -51,7 +53,7 @@ TOKENIZER = (TOKENIZER_FILE, TOKENIZER_CONFIG, "special_tokens_map.json", "added
 TOKENIZER += ("vocab.txt", "vocab.json", "merges.txt", "tokenizer.model", "spiece.model", "chat_template.jinja")
 
 # Files that `from_pretrained` reads and `save_pretrained` writes, without the code of the model.
-MODEL_FILES = (CONFIG, "*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin*", "*.model")
+MODEL_FILES = (CONFIG, ONNX_FILE, "*.safetensors", "*.safetensors.index.json", "pytorch_model*.bin*", "*.model")
 MODEL_FILES += ("tokenizer.json", TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")
 MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", ADAPTER_CONFIG, LABELS, BASELINE_FILE)
 

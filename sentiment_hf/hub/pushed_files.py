@@ -17,6 +17,7 @@ from sentiment_hf.common.layout import (
     EVAL_RESULTS,
     INDEX,
     LABELS,
+    ONNX_FILE,
     READING,
     SHARD,
     TOKENIZER,
@@ -36,7 +37,8 @@ def pushed_files(ref: ModelRef) -> list[str]:
     """
     folder = ref.folder
     is_adapter = ref.kind is Kind.ADAPTER
-    needed = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS] if is_adapter else [CONFIG, *weight_files(folder)]
+    weights = [ONNX_FILE] if ref.kind is Kind.ONNX else weight_files(folder)
+    needed = [ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS] if is_adapter else [CONFIG, *weights]
     needed += [*code_files(folder), CARD]
     if missing := [name for name in needed if not (folder / name).is_file()]:
         raise InputError(f"{folder} lacks {', '.join(missing)}, without which it cannot be loaded; run it again")
@@ -87,5 +89,5 @@ def read_card(folder: Path) -> str:
 
 def may_be_pushed(name: str) -> bool:
     """Whether `push` writes files of this name, for any kind of model; code and card are not counted."""
-    fixed = {CONFIG, WEIGHTS, INDEX, ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS, READING, *TOKENIZER}
+    fixed = {CONFIG, ONNX_FILE, WEIGHTS, INDEX, ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS, READING, *TOKENIZER}
     return name in fixed or name.startswith(f"{EVAL_RESULTS}/") or re.fullmatch(SHARD, name) is not None

@@ -5,12 +5,12 @@ from functools import partial
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import BatchEncoding, PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.extra_columns import ColumnSchema, Rows
-from sentiment_hf.models.checkpoint import checkpoint_reading, checkpoint_tokenizer, load_checkpoint, resolve_on_hub
+from sentiment_hf.models.checkpoint import checkpoint_reading, checkpoint_tokenizer, load_checkpoint
 from sentiment_hf.models.quiet import keep_back_chatter
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.reading import Reading
@@ -41,7 +41,6 @@ def load_classifier(
     # This hides the progress bar for loading weights, which takes a moment only.
     logging.disable_progress_bar()
     keep_back_chatter()
-    ref = resolve_on_hub(ref)
     ref.require_task()
     tokenizer = checkpoint_tokenizer(ref)
     model = load_checkpoint(ref, tokenizer, trains=False).eval()
@@ -49,28 +48,43 @@ def load_classifier(
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
     task = task_of_model(model.config)
     columns = ColumnSchema.of_config(model.config.to_dict())
-    return task, partial(score_texts, ref, model.to(device), tokenizer, task), checkpoint_reading(ref), columns
+    engine = partial(logits_of, model.to(device))
+    # On a GPU the states of a layer need not stay in a cache.
+    size = state_size(model.config) if model.device.type == "cpu" else 0
+    score = partial(score_texts, ref, engine, size, tokenizer, task)
+    return task, score, checkpoint_reading(ref), columns
 
 
-def batch_of(length: int, batch_size: int, model: PreTrainedModel) -> int:
-    """The texts of a batch whose longest has `length` tokens: `batch_size`, on a CPU fewer if the states are many."""
-    if model.device.type != "cpu":
-        return batch_size
-    # A tokenizer without tokens of its own makes none of an empty text.
-    of_a_text = max(1, length) * getattr(model.config, "hidden_size", USUAL_SIZE)
-    return min(batch_size, max(1, STATES_AT_A_TIME // of_a_text))
+def state_size(config: PreTrainedConfig) -> int:
+    """The numbers in the state of a token."""
+    return getattr(config, "hidden_size", None) or USUAL_SIZE
 
 
 @torch.inference_mode()
+def logits_of(model: PreTrainedModel, inputs: BatchEncoding) -> np.ndarray:
+    """(batch, outputs) float32."""
+    return model(**inputs.to(model.device)).logits.float().cpu().numpy()
+
+
+def batch_of(length: int, batch_size: int, state_size: int) -> int:
+    """The texts of a batch whose longest has `length` tokens: `batch_size`, fewer if the states are many."""
+    # A tokenizer without tokens of its own makes none of an empty text.
+    of_a_text = max(1, length) * state_size
+    return min(batch_size, max(1, STATES_AT_A_TIME // of_a_text)) if of_a_text else batch_size
+
+
 def score_texts(
     ref: ModelRef,
-    model: PreTrainedModel,
+    engine: Callable[[BatchEncoding], np.ndarray],
+    state_size: int,
     tokenizer: PreTrainedTokenizerBase,
     task: Task,
     texts: Sequence[str] | Rows,
     batch_size: int,
 ) -> np.ndarray:
     """(texts, outputs) probabilities, of `Rows` with the columns beside the texts.
+
+    engine: inputs of a batch -> (batch, outputs) logits. state_size: as for `batch_of`.
 
     Texts are cut to the `model_max_length` of the tokenizer, or read in windows of as many tokens if the model was
     trained so.
@@ -83,14 +97,13 @@ def score_texts(
     texts = list(texts.texts if isinstance(texts, Rows) else texts)
     encoded = encoded_texts(texts, tokenizer).with_columns(columns)
     order = np.argsort(-encoded.lengths, kind="stable")
-    logits = np.empty((len(encoded), model.config.num_labels), np.float32)
+    logits = np.empty((len(encoded), len(task.labels)), np.float32)
     start = 0
     while start < len(encoded):
-        rows = order[start : start + batch_of(int(encoded.lengths[order[start]]), batch_size, model)]
+        rows = order[start : start + batch_of(int(encoded.lengths[order[start]]), batch_size, state_size)]
         start += len(rows)
-        inputs = pad(encoded.select(rows), tokenizer).to(model.device)
         try:
-            logits[rows] = model(**inputs).logits.float().cpu()
+            logits[rows] = engine(pad(encoded.select(rows), tokenizer))
         except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:
             reason = " ".join(str(error).split())
             raise InputError(

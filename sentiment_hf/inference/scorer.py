@@ -109,6 +109,13 @@ def load_scorer(ref: ModelRef, device: str | None = None) -> Scorer:
         reading, columns = Reading.load(ref.folder / READING), columns_of(estimator)
         return Scorer(task, lambda texts, _: predict_rows(estimator, texts), reading, columns)
     require_checkpoint(ref)
+    from sentiment_hf.models.checkpoint import resolve_on_hub
+
+    ref = resolve_on_hub(ref)
+    if ref.kind is Kind.ONNX:
+        from sentiment_hf.inference.onnx_graph import load_graph
+
+        return Scorer(*load_graph(ref))
     from sentiment_hf.inference.classifier import load_classifier
 
     return Scorer(*load_classifier(ref, device))

@@ -106,8 +106,9 @@ def speed_in_this_process(folder: Path, texts: list[str], threads: int, trust_re
     """Texts per second in batches of 32, and the latency of one text, with `threads` threads on the CPU."""
     from sentiment_hf.inference.scorer import load_scorer
 
-    scorer = load_scorer(ModelRef.in_folder(folder, trust_remote_code=trust_remote_code), device="cpu")
     with threads_limited(threads):
+        # A graph gets its threads when it is loaded.
+        scorer = load_scorer(ModelRef.in_folder(folder, trust_remote_code=trust_remote_code), device="cpu")
         scorer.classify(texts[:BATCH], BATCH)
         start = time.perf_counter()
         scorer.classify(texts, BATCH)

@@ -55,8 +55,11 @@ def resolve_on_hub(ref: ModelRef) -> ModelRef:
         adapter = find_adapter_config_file(ref.name, revision=ref.revision)
         file = adapter or cached_file(ref.name, CONFIG_NAME, revision=ref.revision)
         commit = extract_commit_hash(file, None)
-        if adapter is None:
-            return ref.fetched(Path(file).parent, commit)
+        found = None if adapter else ref.fetched(Path(file).parent, commit)
+        if found and found.kind is Kind.ONNX:
+            return replace(found, folder=Path(snapshot_download(ref.name, revision=commit)))
+        if found:
+            return found
         other_weights = ["*.bin", "*.pt", "checkpoint-*"]
         copy = snapshot_download(ref.name, revision=commit, ignore_patterns=other_weights)
         found = ref.fetched(Path(copy), commit)

@@ -129,7 +129,7 @@ def hub_metadata(report: Report, adapter: bool) -> ModelCardData:
     ]
     return ModelCardData(
         pipeline_tag=task.hub_type,
-        library_name="peft" if adapter else "transformers",
+        library_name="onnx" if report.export else "peft" if adapter else "transformers",
         license=report.license or "unknown",
         base_model=base,
         base_model_relation=None if base is None else "adapter" if adapter else "finetune",
@@ -176,6 +176,8 @@ def introduction_section(report: Report) -> str:
 
 def usage_section(report: Report, adapter: bool) -> str:
     """The section with code that classifies a text, and how its result differs from training or `predict`."""
+    if report.export:
+        return graph_section(report)
     own_code = report.model_type in OWN_CODE
     task = report.as_task()
     snippet = adapter_snippet(report, own_code) if adapter else pipeline_snippet(own_code, task.pipeline_arguments)
@@ -208,6 +210,66 @@ def usage_section(report: Report, adapter: bool) -> str:
             "The code of the model comes with it, which is why `trust_remote_code=True` is needed: read it first."
         )
     return f"## Use\n\n```python\n{snippet}\n```\n\n{' '.join(notes)}\n"
+
+
+def graph_section(report: Report) -> str:
+    """The section with code that classifies a text by the graph alone, and what that code does not do."""
+    notes = ["It is run where the files are, without torch and transformers. `sentiment-hf predict` reads them too."]
+    exported = report.exported
+    if report.export == "onnx-int8":
+        notes.append("Its weights are 8-bit integers, which changes the scores slightly; those below are its own.")
+    notes.append(
+        f"Its files have {exported['bytes'] / 2**20:,.1f} MiB, those of the run "
+        f"{exported['bytes_before'] / 2**20:,.1f}. "
+        f"In floats, no logit was further than {exported['largest_difference']:.0e} from that of the model."
+    )
+    if report.windows:
+        notes.append(
+            f"A text of more than {report.max_seq_length} tokens was read in overlapping windows in training, as "
+            "`sentiment-hf predict` does; this code reads the first window only."
+        )
+    elif report.truncation == "head-tail":
+        notes.append(
+            "In training the middle of a longer text was left out, as `sentiment-hf predict` does; this code keeps "
+            "the head."
+        )
+    if beside := report.data["columns"].get("extra"):
+        names = ", ".join(map(escape_markdown, beside))
+        notes.append(f"In training the columns {names} were read too, which are missing here.")
+    return f"## Use\n\n```python\n{graph_snippet(report)}\n```\n\n{' '.join(notes)}\n"
+
+
+def graph_snippet(report: Report) -> str:
+    """Code that classifies texts by onnxruntime, tokenizers and numpy."""
+    side = ', direction="left"' if report.truncation == "tail" else ""
+    scores = {
+        "regression": "logits[:, 0]",
+        "multi_label_classification": "1 / (1 + np.exp(-logits))",
+    }.get(report.as_task().problem_type, "np.exp(logits) / np.exp(logits).sum(1, keepdims=True)")
+    columns = report.data["columns"]
+    cells = ""
+    if columns.get("extra") and not columns["as_text"]:
+        cells = """
+beside = {"column_numbers": np.float32(np.nan), "column_categories": np.int32(0)}
+feed |= {one.name: np.full((len(rows), one.shape[1]), beside[one.name]) for one in inputs if one.name in beside}"""
+    return f"""import json
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+texts = {json.dumps(list(WIDGET))}
+names = json.load(open("config.json", encoding="utf-8"))["id2label"].values()
+tokenizer = Tokenizer.from_file("tokenizer.json")
+tokenizer.enable_truncation({report.max_seq_length}{side})
+tokenizer.enable_padding(pad_id=json.load(open("config.json", encoding="utf-8"))["pad_token_id"])
+rows = tokenizer.encode_batch([text.replace("<br />", " ") for text in texts])
+known = {{"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}}
+session = onnxruntime.InferenceSession("model.onnx")
+inputs = session.get_inputs()
+feed = {{x.name: np.array([getattr(row, known[x.name]) for row in rows]) for x in inputs if x.name in known}}{cells}
+logits = session.run(None, feed)[0]
+print(list(names), {scores})"""
 
 
 def pipeline_snippet(own_code: bool, arguments: str) -> str:

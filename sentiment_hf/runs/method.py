@@ -14,6 +14,7 @@ from sentiment_hf.settings.arguments import DataArguments
 
 # Keys of a report that two seeds of a method share, whatever they were trained on.
 KEYS = ("model", "tuning", "recipe", "embed_with", "max_seq_length", "truncation", "processes", "mixed_precision")
+KEYS += ("export",)
 
 # Flags of the data that belong to the method: what a model reads of a row.
 INPUT_FLAGS = {"extra_column_names", "columns_as_text"}

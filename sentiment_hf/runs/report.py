@@ -26,6 +26,7 @@ SHOWN_LANGUAGES = 20
 
 # Keys that are omitted from report.json if they are None.
 OPTIONAL_KEYS = ("task_settings", "members", "chosen", "search", "refit", "bf16_chosen", "validation", "test")
+OPTIONAL_KEYS += ("export", "exported")
 
 
 # Keys that every report has, with their types.
@@ -70,6 +71,9 @@ class Report:
     refit: rows of train and validation, and the steps on them (None for a baseline), that made the saved model after a
         first fit, of which are `steps`, `epochs`, `best_step` and the scores of validation.
     members: the members of an ensemble.
+    export: onnx or onnx-int8, if the scores and predictions are those of an exported graph; all else is of its run.
+    exported: the bytes of its files and of those of the run, and the largest difference between a logit of the graph
+        in floats and one of the model.
     versions: of Python and the packages.
     """
 
@@ -122,6 +126,8 @@ class Report:
     chosen: dict[str, float] | None = None
     search: list[dict[str, Any]] | None = None
     refit: dict[str, int] | None = None
+    export: str | None = None
+    exported: dict[str, Any] | None = None
     validation: dict[str, Any] | None = None
     test: dict[str, Any] | None = None
     threads: int | None = None

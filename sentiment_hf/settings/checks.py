@@ -163,7 +163,7 @@ def check_patience(values: dict[str, Any], recipe: Set[str], given: Set[str]) ->
 def check_model(spec: RunSpec) -> None:
     """Refuse flags that do not fit the model: a new model, a checkpoint or an adapter."""
     model, tuning, encoder = spec.model, spec.tuning, spec.embed_with
-    if not model.is_new and model.kind in (Kind.BASELINE, Kind.ENSEMBLE):
+    if not model.is_new and model.kind in (Kind.BASELINE, Kind.ENSEMBLE, Kind.ONNX):
         raise InputError(f"--model {model.name}: this folder is no checkpoint but a finished {model.kind}")
     model.require_base()
     if not spec.training["do_train"]:

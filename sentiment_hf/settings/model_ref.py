@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from sentiment_hf.common.errors import InputError, did_you_mean
-from sentiment_hf.common.layout import ADAPTER_CONFIG, BASELINE_FILE, CONFIG, ENSEMBLE_FILE, MODEL_FILES
+from sentiment_hf.common.layout import ADAPTER_CONFIG, BASELINE_FILE, CONFIG, ENSEMBLE_FILE, GRAPH, MODEL_FILES
 from sentiment_hf.common.lfs import is_lfs_pointer
 from sentiment_hf.settings.saved_outputs import (
     IN_WORDS,
@@ -61,6 +61,7 @@ class Kind(StrEnum):
     CHECKPOINT = "checkpoint"
     ADAPTER = "adapter"
     ENSEMBLE = "ensemble"
+    ONNX = "ONNX graph"
 
 
 @dataclass(frozen=True)
@@ -222,6 +223,8 @@ def inspect_folder(ref: ModelRef) -> ModelRef:
         raise no_config(ref.name, ref.flag)
     config = read_json_object(folder / CONFIG, ref)
     known = {"model_type": config.get("model_type"), "task": task_of_config(config)}
+    if config.get(GRAPH):
+        known["kind"] = Kind.ONNX
     settings = {name: value for name, value in (config.get("task_settings") or {}).items() if name != "task"}
     return replace(ref, labels=head_labels(config, ref), task_settings=settings or None, **known)
 

@@ -137,7 +137,7 @@ def test_a_model_that_was_saved_without_padding_takes_a_batch(tmp_path, capsys):
 
 def test_on_a_cpu_long_texts_are_classified_fewer_at_a_time_and_as_before(model, monkeypatch):
     scorer = load_scorer(ModelRef.parse(model, flag="MODEL"), "cpu")
-    network, texts, sizes = scorer.score.args[1], ["bad", *TEXTS * 3], []
+    network, texts, sizes = scorer.score.args[1].args[0], ["bad", *TEXTS * 3], []
     network.register_forward_pre_hook(lambda _, __, inputs: sizes.append(len(inputs["input_ids"])), with_kwargs=True)
     together = scorer.classify(texts, 8)
     assert sizes == [8, 8, 3]

@@ -1,0 +1,1 @@
+"""Finished models as ONNX graphs."""
