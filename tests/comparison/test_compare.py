@@ -309,7 +309,7 @@ def test_a_recipe_that_is_none_is_refused(tmp_path):
             parse_compare(["--config", str(recipe)])
 
 
-DATA_SETS = ("--dataset", "imdb", "sample", "out/data/newsgroups")
+DATA_SETS = ("--dataset", "imdb", "sample", "out/data/newsgroups", "out/data/asked")
 RECIPES = sorted((Path(__file__).parents[2] / "configs" / "compare").glob("*.yaml"))
 assert RECIPES
 
@@ -325,17 +325,23 @@ def test_a_recipe_of_the_project_opens_with_its_command_and_is_understood(path, 
     for candidate in args.models.values():
         parse_run(args.words(candidate.flags))
     # Shares of a few dozen rows would be no row at all.
-    stars = with_stars(data, tmp_path / "stars") if "stars" in args.common else data
-    args = dataclasses.replace(args, models=here, learning_curve=[], common=without_data, last=files(stars))
+    args = dataclasses.replace(args, models=here, learning_curve=[], common=without_data)
+    args = dataclasses.replace(args, last=files(with_columns_of(path, data, tmp_path / "data")))
     planned, *_ = plan(args)
     assert len({run.model for run in planned}) == len(here) >= 3
 
 
-def with_stars(data: Path, folder: Path) -> Path:
-    """The same texts with stars."""
+def with_columns_of(recipe: Path, data: Path, folder: Path) -> Path:
+    """The same texts, with stars or with columns beside them if the recipe names such."""
     folder.mkdir()
     for file in data.glob("*.csv"):
-        text = file.read_text().replace("text,label", "text,stars").replace("negative", "1").replace("positive", "5")
+        text = file.read_text()
+        if "stars" in recipe.stem:
+            text = text.replace("text,label", "text,stars").replace("negative", "1").replace("positive", "5")
+        elif recipe.stem == "columns":
+            head, *lines = text.splitlines()
+            lines = [f"{line},{('like', 'dislike', '')[row % 3]},{row % 5}" for row, line in enumerate(lines)]
+            text = "\n".join([f"{head},asked,price", *lines])
         (folder / file.name).write_text(text)
     return folder
 
