@@ -1,4 +1,4 @@
-"""Three ways to learn stars, side by side: python benchmarks/stars.py results/imdb-stars results/imdb-stars-numbers
+"""Three ways to learn stars, side by side: python benchmarks/stars.py results/stars results/stars-as-numbers
 
 Reads finished runs, or published ones, of --task ordinal (with the head corn and with plain classes) and of --task
 regression on the same test rows, and prints a line of Markdown for each method: the means over its seeds. A number is

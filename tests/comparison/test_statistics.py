@@ -154,6 +154,21 @@ def test_neighbours_without_a_difference_stand_together():
     assert [list(group) for group in alike(np.zeros((1, 1), dtype=bool))] == [[0]]
 
 
+def test_two_models_share_a_group_just_when_they_do_not_differ():
+    """Also where one between them differs from the best: two methods of which little is known, and a trained model."""
+    between = np.zeros((3, 3), dtype=bool)
+    between[0, 1] = between[1, 0] = True
+    assert alike(between) == [[0, 2], [1, 2]]
+    chance = np.random.default_rng(0)
+    for count in range(1, 9):
+        differs = np.triu(chance.random((count, count)) < 0.4, 1)
+        differs |= differs.T
+        groups = alike(differs)
+        together = [[any({a, b} <= set(group) for group in groups) for b in range(count)] for a in range(count)]
+        assert np.array_equal(np.array(together), ~differs)
+        assert not any(set(one) < set(other) for one in groups for other in groups)
+
+
 def test_the_front_keeps_what_no_other_beats():
     costs, scores = np.array([1, 2, 3, 3, 2]), np.array([0.8, 0.9, 0.85, 0.95, 0.9])
     # The third is dearer and worse than the second; the fifth equals the second.

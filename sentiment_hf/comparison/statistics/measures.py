@@ -3,7 +3,7 @@
 Everywhere `labels` is (rows,) class ids, `predictions` (rows,) or (models, rows).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import stats
@@ -61,20 +61,25 @@ def holm(p: np.ndarray) -> np.ndarray:
     return adjusted
 
 
-def alike(differs: np.ndarray) -> list[range]:
-    """The longest ranges of neighbours in a ranking in which no two differ; `differs` is (models, models), symmetric.
+def alike(differs: np.ndarray) -> list[list[int]]:
+    """The largest groups of models in a ranking in which no two differ; `differs` is (models, models), symmetric.
 
-    Every model is in at least one range. Such ranges are the letters in a table of Tukey's test.
+    Every model is in at least one group, and two models that do not differ are together in one. Such groups are the
+    letters in a table of Tukey's test. They need not be neighbours: two methods of which little is known can be equal,
+    and differ from a trained model between them. The groups are maximal cliques (Bron & Kerbosch 1973, with a pivot).
     """
-    runs, end = [], 0
-    for start in range(len(differs)):
-        stop = start + 1
-        while stop < len(differs) and not differs[stop, start:stop].any():
-            stop += 1
-        if stop > end:
-            runs.append(range(start, stop))
-            end = stop
-    return runs
+    equals = [set(np.flatnonzero(~row).tolist()) - {number} for number, row in enumerate(differs)]
+
+    def extended(group: set[int], others: set[int], done: set[int]) -> Iterator[list[int]]:
+        if not others and not done:
+            yield sorted(group)
+            return
+        pivot = max(others | done, key=lambda model: len(others & equals[model]))
+        for model in sorted(others - equals[pivot]):
+            yield from extended(group | {model}, others & equals[model], done & equals[model])
+            others, done = others - {model}, done | {model}
+
+    return sorted(extended(set(), set(range(len(differs))), set()))
 
 
 def pareto(costs: np.ndarray, scores: np.ndarray) -> np.ndarray:

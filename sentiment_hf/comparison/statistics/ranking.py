@@ -104,7 +104,7 @@ def alike_on_validation(models: list[Model]) -> list[str]:
 
 
 def alike_names(models: list[Model], pairs: list[dict]) -> list[list[str]]:
-    """Names of the models by group that cannot be told apart on test: neighbours by test score."""
+    """Names of the models by group that cannot be told apart on test, best test score first."""
     names = [model.name for model in sorted(models, key=lambda model: model.task.ranking.rank(model.score))]
     differs = np.zeros((len(names), len(names)), dtype=bool)
     for pair in pairs:
