@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pyarrow.parquet as pq
 
-from sentiment_hf.cli import ensemble, exit_code_of, export, predict, push
+from sentiment_hf.cli import ensemble, exit_code_of, export, predict, push, serve
 from sentiment_hf.common.files import read_json
 from sentiment_hf.common.layout import PREDICTIONS, REPORT
 from sentiment_hf.comparison.plan import flags as compare_flags
@@ -25,7 +25,14 @@ from sentiment_hf.settings.run_help import all_groups, meaning, shown_default, v
 
 DOCS = Path(__file__).parents[1] / "docs"
 MADE = "<!-- Made by `python scripts/reference_pages.py`. -->\n"
-COMMANDS = {"compare": compare_flags, "ensemble": ensemble, "predict": predict, "export": export, "push": push}
+COMMANDS = {
+    "compare": compare_flags,
+    "ensemble": ensemble,
+    "predict": predict,
+    "export": export,
+    "serve": serve,
+    "push": push,
+}
 JSON_TYPES = {dict: "object", list: "array", str: "string", int: "number", float: "number", bool: "boolean"}
 
 

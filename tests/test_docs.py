@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from sentiment_hf import __version__
-from sentiment_hf.cli import ensemble, export, push
+from sentiment_hf.cli import ensemble, export, push, serve
 from sentiment_hf.cli.predict import parse_predict
 from sentiment_hf.comparison.plan import flags
 from sentiment_hf.settings.run_flags import parse_run
@@ -36,7 +36,7 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["option
 OURS = ("sentiment-hf ", "python scripts/", "python benchmarks/", "accelerate launch scripts/", "make ")
 NAME_ALONE = re.compile(r"sentiment-hf \w+|python scripts/\w+\.py")
 # What a reader fills in, or a program of another package.
-FOREIGN = ("git", "cd", "cat", "source", "trackio", "tensorboard", "hf")
+FOREIGN = ("git", "cd", "cat", "curl", "source", "trackio", "tensorboard", "hf")
 
 
 def source(page: Path) -> str:
@@ -74,6 +74,7 @@ PARSERS: dict[str, Callable] = {
     "ensemble": ensemble.parse_ensemble,
     "predict": parse_predict,
     "export": export.parse_export,
+    "serve": serve.parse_serve,
     "push": push.parse_push,
     "list": lambda words: words == [],
 }

@@ -1,4 +1,4 @@
-"""The command line: sentiment-hf run | compare | ensemble | predict | export | push | list; scripts/ use it too."""
+"""The command line: sentiment-hf run | compare | ensemble | predict | export | serve | push | list."""
 
 import atexit
 import gc
@@ -22,6 +22,7 @@ USAGE = """usage: sentiment-hf COMMAND [FLAGS]
   ensemble  make one classifier of several runs   sentiment-hf ensemble out/sample/custom-fc out/sample/custom-lstm
   predict   classify texts with a trained model   sentiment-hf predict out/sample/custom-lstm "A fine film."
   export    write a model as an ONNX graph        sentiment-hf export out/sample/custom-lstm --int8
+  serve     answer over HTTP with a model       sentiment-hf serve out/sample/custom-lstm --port 8000
   push      put a finished run on the Hub         sentiment-hf push out/sample/custom-lstm --hub_model_id me/my-lstm
   list      show the custom models, the baselines and the recipes
 
@@ -36,6 +37,7 @@ def main() -> None:
         "ensemble": ensemble_command,
         "predict": predict_command,
         "export": export_command,
+        "serve": serve_command,
         "push": push_command,
         "list": list_command,
     }
@@ -102,6 +104,17 @@ def export_command(argv: Sequence[str]) -> int:
         from sentiment_hf.cli.export import export_main
 
         export_main(argv)
+
+    return exit_code_of(work)
+
+
+def serve_command(argv: Sequence[str]) -> int:
+    """Run `sentiment-hf serve` with these flags; returns the exit code."""
+
+    def work():
+        from sentiment_hf.cli.serve import serve_main
+
+        serve_main(argv)
 
     return exit_code_of(work)
 

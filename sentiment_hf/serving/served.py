@@ -1,0 +1,55 @@
+"""The model in a worker."""
+
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+import torch
+
+from sentiment_hf.inference.scorer import Scorer, load_scorer
+from sentiment_hf.serving.messages import Answer
+from sentiment_hf.settings.model_ref import ModelRef
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a worker is to load.
+
+    model, revision, trust_remote_code: as of `ModelRef.parse`. batch_size: texts at a time. threads: of a worker.
+    """
+
+    model: str
+    revision: str
+    trust_remote_code: bool
+    batch_size: int
+    threads: int
+
+    @property
+    def ref(self) -> ModelRef:
+        """The model; raises InputError if there is none."""
+        trust = {"revision": self.revision, "trust_remote_code": self.trust_remote_code}
+        return ModelRef.parse(self.model, flag="FOLDER", **trust)
+
+    def as_json(self) -> dict[str, Any]:
+        """The fields as JSON types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Served:
+    """A model that answers."""
+
+    scorer: Scorer
+    batch_size: int
+
+    @classmethod
+    def of_settings(cls, settings: dict[str, Any]) -> Self:
+        """Load the model that the settings name, and let it answer once; raises InputError."""
+        wanted = Settings(**settings)
+        torch.set_num_threads(wanted.threads)
+        served = cls(load_scorer(wanted.ref), wanted.batch_size)
+        served.answers(["A fine film."])
+        return served
+
+    def answers(self, texts: list[str]) -> list[Answer]:
+        """The answer to each text; raises InputError if the model refuses one."""
+        return [Answer(**one) for one in self.scorer.task.as_objects(self.scorer.classify(texts, self.batch_size))]
