@@ -41,10 +41,12 @@ def serve(settings: Settings, service: Service) -> None:
     os.environ |= environment(settings, service)
     # It reads the flags of the command line, which are ours.
     sys.argv = sys.argv[:1]
-    from mosec import Runtime, Server
+    from mosec import Runtime, Server, get_logger
 
     from sentiment_hf.serving.workers import Classifier, Reader
 
+    # It writes its notes itself, in JSON.
+    get_logger().propagate = False
     server = Server()
     batch = {"max_batch_size": service.max_batch_size, "max_wait_time": service.max_wait_ms}
     server.register_runtime({"/predict": [Runtime(Reader), Runtime(Classifier, num=service.workers, **batch)]})
