@@ -1,10 +1,9 @@
-"""Reviews with a column whose effect is known: python benchmarks/column_effect.py path/to/imdb out/data
+"""Reviews with a column whose effect is known: python benchmarks/column_effect.py path/to/imdb-stars out/data
 
-Writes out/data/asked, with 5 000 reviews for train and 5 000 for test, half of each class. The column `asked` is, by
-chance, `like` in three quarters of the rows and `dislike` in the others, and the label says whether the answer is yes:
-of a positive review to `like`, of a negative one to `dislike`. So what a text says is turned round in a quarter of the
-rows: a model that knows the text perfectly and not the column has 75 %, and one that adds what both say has no more.
-The column `price` is chance, and a tenth of its cells is missing.
+The data set imdb-stars has the columns text and stars. Writes out/data/audience, with 5 000 of its reviews for train and
+5 000 for test. The column `audience` is, by chance, `lenient` or `strict`, and the label says whether that audience is
+told to see the film: a lenient one from 4 of 10 stars, a strict one from 9. So a review with 4, 7 or 8 stars has either
+label, and the text alone cannot tell which. The column `price` is chance, and a tenth of its cells is missing.
 """
 
 import sys
@@ -14,22 +13,23 @@ import numpy as np
 import pandas as pd
 
 ROWS = 5000
-LIKED = 0.75
+STARS_WANTED = {"lenient": 4, "strict": 9}
 
 
-def main(imdb: str, home: str) -> None:
-    """Write the two files."""
+def main(imdb_stars: str, home: str) -> None:
+    """Write the two files, and print what a model reaches that knows the stars and not the audience."""
     chance = np.random.default_rng(0)
-    folder = Path(home, "asked")
+    folder = Path(home, "audience")
     folder.mkdir(parents=True, exist_ok=True)
     for part in ("train", "test"):
-        reviews = pd.concat(map(pd.read_parquet, sorted(Path(imdb).rglob(f"{part}-*.parquet"))))
-        rows = reviews.groupby("label").sample(ROWS // 2, random_state=0).sample(frac=1, random_state=0)
-        likes = chance.random(ROWS) < LIKED
+        rows = pd.read_parquet(Path(imdb_stars, f"{part}.parquet")).sample(ROWS, random_state=0)
+        audience = chance.choice(list(STARS_WANTED), ROWS)
         price = np.where(chance.random(ROWS) < 0.1, np.nan, chance.normal(20, 5, ROWS).round(2))
-        columns = {"text": rows["text"], "asked": np.where(likes, "like", "dislike"), "price": price}
-        columns["label"] = np.where((rows["label"] == 1) == likes, "yes", "no")
+        seen = rows["stars"].to_numpy() >= pd.Series(audience).map(STARS_WANTED).to_numpy()
+        columns = {"text": rows["text"], "audience": audience, "price": price, "label": np.where(seen, "yes", "no")}
         pd.DataFrame(columns).to_parquet(folder / f"{part}.parquet", index=False)
+        best = pd.Series(seen).groupby(rows["stars"].to_numpy()).agg(lambda said: max(said.mean(), 1 - said.mean()))
+        print(f"{part}: {(rows['stars'].map(best)).mean():.2%} by the stars alone")
 
 
 if __name__ == "__main__":
