@@ -1,9 +1,10 @@
 """Reviews with a column whose effect is known: python benchmarks/column_effect.py path/to/imdb-stars out/data
 
-The data set imdb-stars has the columns text and stars. Writes out/data/audience, with 5 000 of its reviews for train and
-5 000 for test. The column `audience` is, by chance, `lenient` or `strict`, and the label says whether that audience is
-told to see the film: a lenient one from 4 of 10 stars, a strict one from 9. So a review with 4, 7 or 8 stars has either
-label, and the text alone cannot tell which. The column `price` is chance, and a tenth of its cells is missing.
+The data set imdb-stars has the columns text and stars. Writes out/data/audience, with 5 000 of its reviews for train
+and 5 000 for test. The column `audience` is, by chance, `lenient` or `strict`, and the label says whether that
+audience is told to see the film: a lenient one from 4 of 10 stars, a strict one from 9. So a review with 4, 7 or 8
+stars has either label, and the text alone cannot tell which. The column `price` is chance, and a tenth of its cells
+is missing.
 """
 
 import sys
