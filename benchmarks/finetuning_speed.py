@@ -19,6 +19,7 @@ from benchmarks.bench.processes import finish
 from benchmarks.bench.trainers import prepare
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.text.encoded import pad
+from sentiment_hf.training.batches import tensors
 from sentiment_hf.training.train import build_trainer
 
 WAYS = ("pipeline", "example", "example without attention dropout")
@@ -36,7 +37,7 @@ def measure(way: str, flags: argparse.Namespace) -> dict:
     trainer = build_trainer(spec, args, splits)
     if way != "pipeline":
         tokenizer = trainer.processing_class
-        trainer.data_collator = lambda batch: pad(batch[0], tokenizer, tokenizer.model_max_length)
+        trainer.data_collator = lambda batch: tensors(pad(batch[0], tokenizer, tokenizer.model_max_length))
         # Without a function of its own `Trainer` takes the loss of the model, as in the example.
         trainer.compute_loss_func = None
     trainer.train()

@@ -20,6 +20,7 @@ from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.text.encode import encode
 from sentiment_hf.text.encoded import EncodedTexts, pad
+from sentiment_hf.training.batches import tensors
 
 TEXTS_AT_ONCE = 20
 
@@ -88,7 +89,7 @@ def models() -> dict[str, torch.nn.Module]:
 @settings(max_examples=settings().max_examples // TEXTS_AT_ONCE)
 @given(batch=st.lists(texts, min_size=TEXTS_AT_ONCE, max_size=TEXTS_AT_ONCE))
 def test_any_text_has_probabilities(models, tokenizer, name, batch):
-    inputs = pad(EncodedTexts.of(encode(batch, tokenizer)), tokenizer)
+    inputs = tensors(pad(EncodedTexts.of(encode(batch, tokenizer)), tokenizer))
     with torch.inference_mode():
         probabilities = models[name](**inputs).logits.softmax(-1)
     assert probabilities.shape == (TEXTS_AT_ONCE, len(LABELS))

@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from sentiment_hf.common.cores import available_cores
 from sentiment_hf.common.errors import FlagParser, extra_explained
 from sentiment_hf.settings.model_ref import ModelRef
 
@@ -19,12 +20,12 @@ def serve_main(argv: Sequence[str]) -> None:
     ModelRef.parse(args.folder, flag="FOLDER", **trust)
     with extra_explained("serve"):
         import mosec  # noqa: F401
-    # Imported after the flags are accepted, because it imports torch.
+    # Imported after the flags are accepted, because they import mosec.
     from sentiment_hf.serving.served import Settings
     from sentiment_hf.serving.server import Service, serve
 
     folder = str(Path(args.folder).resolve()) if os.path.isdir(args.folder) else args.folder
-    threads = max(1, len(os.sched_getaffinity(0)) // args.workers)
+    threads = max(1, available_cores() // args.workers)
     settings = Settings(folder, args.model_revision, args.trust_remote_code, args.max_batch_size, threads)
     batches = (args.max_batch_size, args.max_wait_ms, args.capacity, args.timeout_ms)
     serve(settings, Service(args.host, args.port, args.workers, *batches))

@@ -79,7 +79,7 @@ def require_equal(
         expected = model(**inputs).logits.numpy()
         shape = " x ".join(map(str, inputs["input_ids"].shape))
         try:
-            found = run_session(session, inputs)
+            found = run_session(session, {name: values.numpy() for name, values in inputs.items()})
         except RuntimeError as error:
             raise InputError(f"the exported graph fails on {shape} tokens: {' '.join(str(error).split())}") from error
         difference = float(np.abs(found - expected).max())

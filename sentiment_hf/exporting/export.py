@@ -19,12 +19,14 @@ from sentiment_hf.exporting.check import example, require_equal
 from sentiment_hf.exporting.graph import TRACED, write_graph
 from sentiment_hf.exporting.quantize import quantize
 from sentiment_hf.exporting.score import Cost, data_of, measure_missing, score_graph
-from sentiment_hf.models.checkpoint import checkpoint_tokenizer, load_checkpoint, resolve_on_hub
+from sentiment_hf.models.checkpoint import checkpoint_tokenizer, load_checkpoint
 from sentiment_hf.models.quiet import keep_back_chatter
+from sentiment_hf.models.resolve import resolve_on_hub
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.runs.finished import model_bytes
 from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.text.encode import is_its_backend
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,11 @@ def whole_model(ref: ModelRef) -> tuple[PreTrainedModel, PreTrainedTokenizerBase
     """The model, with its adapter in its weights, and its tokenizer; raises InputError if it cannot be exported."""
     ref.require_task()
     tokenizer = checkpoint_tokenizer(ref)
+    if not is_its_backend(tokenizer):
+        raise InputError(
+            f"{ref.name} has a tokenizer with code of its own ({type(tokenizer).__name__}), and an export is read "
+            "without it; it cannot be exported"
+        )
     model = load_checkpoint(ref, tokenizer, trains=False).eval()
     if isinstance(model, PeftModel):
         model = model.merge_and_unload()

@@ -1,4 +1,4 @@
-"""Classifies texts by an exported graph, in ONNX Runtime on the CPU."""
+"""Classifies texts by an exported graph, in ONNX Runtime on the CPU. It needs no torch."""
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -6,17 +6,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-from transformers import PreTrainedConfig
+from transformers import PreTrainedTokenizerFast
 
-from sentiment_hf.common.errors import InputError, extra_explained
+from sentiment_hf.common.cores import available_cores
+from sentiment_hf.common.errors import InputError, extra_explained, failure_explained
 from sentiment_hf.common.extra_columns import ColumnSchema, Rows
-from sentiment_hf.common.layout import CONFIG, ONNX_FILE
-from sentiment_hf.inference.classifier import score_texts, state_size
-from sentiment_hf.models.checkpoint import checkpoint_reading, checkpoint_tokenizer
+from sentiment_hf.common.files import read_json
+from sentiment_hf.common.layout import CONFIG, ONNX_FILE, READING
+from sentiment_hf.inference.scoring import score_texts, state_size
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.reading import Reading
-from sentiment_hf.tasks.saved import task_of_model
+from sentiment_hf.tasks.saved import task_named
+from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Task
 
 if TYPE_CHECKING:
@@ -27,23 +28,31 @@ MISSING = {"tensor(float)": np.float32(np.nan), "tensor(int32)": np.int32(0), "t
 
 
 def load_graph(
-    ref: ModelRef,
+    ref: ModelRef, threads: int | None = None
 ) -> tuple[Task, Callable[[Sequence[str] | Rows, int], np.ndarray], Reading | None, ColumnSchema | None]:
     """As `load_classifier`, of an exported graph; raises InputError if a file of it is missing or damaged."""
     ref.require_task()
-    config = PreTrainedConfig.from_json_file(ref.folder / CONFIG)
-    tokenizer, session = checkpoint_tokenizer(ref), open_session(ref.folder / ONNX_FILE)
-    task = task_of_model(config)
+    config, session = read_json(ref.folder / CONFIG), open_session(ref.folder / ONNX_FILE, threads)
+    tokenizer = graph_tokenizer(ref, session)
+    task = task_named(ref.task or SingleLabel.name, ref.labels, ref.task_settings, ref.folder)
     score = partial(score_texts, ref, partial(run_session, session), state_size(config), tokenizer, task)
-    return task, score, checkpoint_reading(ref), ColumnSchema.of_config(config.to_dict())
+    return task, score, Reading.load(ref.folder / READING), ColumnSchema.of_config(config)
 
 
-def open_session(file: Path) -> "InferenceSession":
-    """The graph in `file`, with as many threads as torch has; raises InputError if it cannot be read."""
+def graph_tokenizer(ref: ModelRef, session: "InferenceSession") -> PreTrainedTokenizerFast:
+    """The tokenizer beside the graph, which gives what the graph takes; raises InputError if it cannot be read."""
+    with failure_explained(ref.name, ref.flag):
+        tokenizer = PreTrainedTokenizerFast.from_pretrained(ref.folder)
+    tokenizer.model_input_names = [wanted.name for wanted in session.get_inputs()]
+    return tokenizer
+
+
+def open_session(file: Path, threads: int | None = None) -> "InferenceSession":
+    """The graph in `file`, with so many threads (None: one for each core); raises InputError if it cannot be read."""
     with extra_explained("onnx"):
         import onnxruntime
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads = threads or available_cores()
     # Errors are raised; what it prints besides is about graphs that others made.
     options.log_severity_level = 3
     try:
@@ -53,7 +62,7 @@ def open_session(file: Path) -> "InferenceSession":
         raise InputError(f"{file} is no graph that ONNX Runtime can read: {' '.join(str(error).split())}") from error
 
 
-def run_session(session: "InferenceSession", inputs: Mapping[str, torch.Tensor]) -> np.ndarray:
+def run_session(session: "InferenceSession", inputs: Mapping[str, np.ndarray]) -> np.ndarray:
     """(batch, outputs) logits. Columns that are not among the inputs are missing in all rows.
 
     Raises RuntimeError if the graph fails on them.
@@ -62,7 +71,7 @@ def run_session(session: "InferenceSession", inputs: Mapping[str, torch.Tensor])
     for wanted in session.get_inputs():
         nothing = MISSING[wanted.type]
         if wanted.name in inputs:
-            feed[wanted.name] = inputs[wanted.name].numpy().astype(nothing.dtype)
+            feed[wanted.name] = inputs[wanted.name].astype(nothing.dtype)
         else:
             feed[wanted.name] = np.full((rows, wanted.shape[1]), nothing)
     try:

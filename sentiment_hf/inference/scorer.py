@@ -87,8 +87,11 @@ class Scorer:
                 yield probabilities
 
 
-def load_scorer(ref: ModelRef, device: str | None = None) -> Scorer:
+def load_scorer(ref: ModelRef, device: str | None = None, threads: int | None = None) -> Scorer:
     """Load the model that `ref` names, on a `device` as torch names it (None: the accelerator if there is one).
+
+    threads: of the CPU, for each batch; None: a thread for each core. An exported graph needs no torch, and stays on
+    the CPU.
 
     Raises:
         InputError: the model cannot be loaded, or it is a new model, which is not trained.
@@ -99,7 +102,7 @@ def load_scorer(ref: ModelRef, device: str | None = None) -> Scorer:
             f"and name the folder of the run; a folder of that name is ./{ref.name}"
         )
     if ref.kind is Kind.ENSEMBLE:
-        return ensemble_scorer(ref, device)
+        return ensemble_scorer(ref, device, threads)
     # Each kind needs other packages. They are imported only for that kind, and after the checks that do without them.
     if ref.kind is Kind.BASELINE:
         from sentiment_hf.baselines.columns import columns_of, predict_rows
@@ -109,25 +112,26 @@ def load_scorer(ref: ModelRef, device: str | None = None) -> Scorer:
         reading, columns = Reading.load(ref.folder / READING), columns_of(estimator)
         return Scorer(task, lambda texts, _: predict_rows(estimator, texts), reading, columns)
     require_checkpoint(ref)
-    from sentiment_hf.models.checkpoint import resolve_on_hub
+    if ref.folder is None or ref.base:
+        from sentiment_hf.models.resolve import resolve_on_hub
 
-    ref = resolve_on_hub(ref)
+        ref = resolve_on_hub(ref)
     if ref.kind is Kind.ONNX:
         from sentiment_hf.inference.onnx_graph import load_graph
 
-        return Scorer(*load_graph(ref))
+        return Scorer(*load_graph(ref, threads))
     from sentiment_hf.inference.classifier import load_classifier
 
-    return Scorer(*load_classifier(ref, device))
+    return Scorer(*load_classifier(ref, device, threads))
 
 
-def ensemble_scorer(ref: ModelRef, device: str | None) -> Scorer:
+def ensemble_scorer(ref: ModelRef, device: str | None, threads: int | None) -> Scorer:
     """The scorer of an ensemble. The outputs of each member are put into the order of the labels of the ensemble."""
     ensemble = load_ensemble(ref.folder)
     task, members = ensemble.task, []
     for folder in ensemble.folders:
         member = ModelRef.in_folder(folder, trust_remote_code=ref.trust_remote_code, flag=ref.flag)
-        scorer = load_scorer(member, device)
+        scorer = load_scorer(member, device, threads)
         order = [scorer.task.labels.index(label) for label in task.labels]
         members.append((scorer, scorer.task.in_order(task.labels), order))
 

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from threadpoolctl import threadpool_limits
 
+from sentiment_hf.common.cores import available_cores
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import read_json, write_json
 from sentiment_hf.common.labelled_texts import LabelledTexts
@@ -23,7 +24,6 @@ from sentiment_hf.common.layout import INFERENCE
 from sentiment_hf.common.processor import processor_name
 from sentiment_hf.runs.finished import model_bytes
 from sentiment_hf.settings.model_ref import ModelRef
-from sentiment_hf.training.processes import available_cores
 
 # Number of texts, texts for the latency, batch size: two digits are stable, and a BERT needs about a minute.
 TEXTS, SINGLE, BATCH = 256, 50, 32

@@ -14,7 +14,7 @@ from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.common.files import files_hash, read_json
 from sentiment_hf.common.layout import IDENTITY, REPORT
 from sentiment_hf.data.splits import Splits
-from sentiment_hf.models.checkpoint import resolve_on_hub
+from sentiment_hf.models.resolve import resolve_on_hub
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.runs.method import INPUT_FLAGS
 from sentiment_hf.runs.report import REPLACE_REMEDY

@@ -3,8 +3,6 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-import torch
-
 from sentiment_hf.inference.scorer import Scorer, load_scorer
 from sentiment_hf.serving.messages import Answer
 from sentiment_hf.settings.model_ref import ModelRef
@@ -45,8 +43,7 @@ class Served:
     def of_settings(cls, settings: dict[str, Any]) -> Self:
         """Load the model that the settings name, and let it answer once; raises InputError."""
         wanted = Settings(**settings)
-        torch.set_num_threads(wanted.threads)
-        served = cls(load_scorer(wanted.ref), wanted.batch_size)
+        served = cls(load_scorer(wanted.ref, threads=wanted.threads), wanted.batch_size)
         served.answers(["A fine film."])
         return served
 

@@ -6,6 +6,7 @@ import os
 import socket
 import sys
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.serving.messages import MOST_BYTES
@@ -102,7 +103,7 @@ def require_loadable(settings: Settings) -> None:
         raise InputError(reason)
 
 
-def try_to_load(settings: Settings, answer: multiprocessing.connection.Connection) -> None:
+def try_to_load(settings: Settings, answer: Connection) -> None:
     """Send why the model cannot be loaded; None if it can."""
     from sentiment_hf.serving.served import Served
 

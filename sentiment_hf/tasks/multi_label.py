@@ -215,11 +215,9 @@ class MultiLabel:
 
         return loss
 
-    def probabilities(self, logits: "np.ndarray | Tensor") -> np.ndarray:
-        """The sigmoid in float32, computed on the device of the logits."""
-        import torch
-
-        return torch.as_tensor(logits).float().sigmoid().cpu().numpy()
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """The sigmoid in float32."""
+        return np.exp(-np.logaddexp(np.float32(0), -np.asarray(logits, np.float32)))
 
     def logits(self, probabilities: np.ndarray, smallest: float = SMALLEST) -> np.ndarray:
         """The logarithms of the odds; those of 0 and 1 would be infinite."""

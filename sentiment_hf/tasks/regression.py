@@ -183,11 +183,9 @@ class Regression:
 
         return loss
 
-    def probabilities(self, logits: "np.ndarray | Tensor") -> np.ndarray:
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """The numbers, in float32."""
-        import torch
-
-        return torch.as_tensor(logits).float().cpu().numpy()
+        return np.asarray(logits, np.float32)
 
     def logits(self, probabilities: np.ndarray, smallest: float = 0) -> np.ndarray:
         """The numbers."""

@@ -275,11 +275,11 @@ class SingleLabel:
 
         return loss
 
-    def probabilities(self, logits: "np.ndarray | Tensor") -> np.ndarray:
-        """The softmax in float32, computed on the device of the logits."""
-        import torch
-
-        return torch.as_tensor(logits).float().softmax(-1).cpu().numpy()
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """The softmax in float32."""
+        logits = np.asarray(logits, np.float32)
+        powers = np.exp(logits - logits.max(-1, keepdims=True))
+        return powers / powers.sum(-1, keepdims=True)
 
     def logits(self, probabilities: np.ndarray, smallest: float = SMALLEST) -> np.ndarray:
         """The logarithms of the probabilities; log 0 would be infinite."""

@@ -233,7 +233,7 @@ class Task(Protocol):
         """
         ...
 
-    def probabilities(self, logits: "np.ndarray | Tensor") -> np.ndarray:
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """The probabilities of these logits, in float32."""
         ...
 

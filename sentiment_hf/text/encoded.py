@@ -5,11 +5,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
-from transformers import BatchEncoding, PreTrainedTokenizerBase
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 @dataclass(frozen=True)
@@ -149,8 +150,10 @@ def starts_of(lengths: np.ndarray) -> np.ndarray:
     return np.cumsum(lengths, dtype=np.int64) - lengths
 
 
-def pad(tokens: EncodedTexts, tokenizer: PreTrainedTokenizerBase, length: int | None = None) -> BatchEncoding:
-    """Tensors (batch, length) of what the model takes, padded on the side of the tokenizer; and the columns.
+def pad(
+    tokens: EncodedTexts, tokenizer: "PreTrainedTokenizerBase", length: int | None = None
+) -> dict[str, np.ndarray]:
+    """Arrays (batch, length) of what the model takes, padded on the side of the tokenizer; and the columns.
 
     `length` is by default that of the longest text. The column label becomes `labels`, as the models call it.
     """
@@ -162,9 +165,9 @@ def pad(tokens: EncodedTexts, tokenizer: PreTrainedTokenizerBase, length: int | 
     for name in tokens.values:
         padded = np.full(mask.shape, fill.get(name, 0), np.int64)
         padded[mask] = np.concatenate(list(tokens.texts(name)))
-        batch[name] = torch.from_numpy(padded)
+        batch[name] = padded
     if "attention_mask" in tokenizer.model_input_names:
-        batch["attention_mask"] = torch.from_numpy(mask.astype(np.int64))
+        batch["attention_mask"] = mask.astype(np.int64)
     for name, values in tokens.columns.items():
-        batch["labels" if name == "label" else name] = torch.from_numpy(values)
-    return BatchEncoding(batch)
+        batch["labels" if name == "label" else name] = values
+    return batch

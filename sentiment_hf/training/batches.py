@@ -77,7 +77,12 @@ class FewLengthsCollator:
         (texts,) = batch
         longest = int(texts.lengths.max())
         padded = round_up(longest, 8 if longest <= 64 else 32)
-        return pad(texts, self.tokenizer, min(padded, self.tokenizer.model_max_length))
+        return tensors(pad(texts, self.tokenizer, min(padded, self.tokenizer.model_max_length)))
+
+
+def tensors(arrays: dict[str, np.ndarray]) -> BatchEncoding:
+    """The same inputs for a model of torch, which share the memory of the arrays."""
+    return BatchEncoding({name: torch.from_numpy(values) for name, values in arrays.items()})
 
 
 def round_up(length: int, multiple: int) -> int:

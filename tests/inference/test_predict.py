@@ -21,7 +21,7 @@ from transformers import (
 
 from sentiment_hf.cli import predict_command
 from sentiment_hf.data.csv_files import read_csv_table
-from sentiment_hf.inference import classifier
+from sentiment_hf.inference import scoring
 from sentiment_hf.inference.scorer import BATCHES_PER_POOL, load_scorer
 from sentiment_hf.settings.model_ref import ModelRef
 
@@ -143,7 +143,7 @@ def test_on_a_cpu_long_texts_are_classified_fewer_at_a_time_and_as_before(model,
     assert sizes == [8, 8, 3]
     sizes.clear()
     # Room for two texts of the limit, or for more of the shorter ones.
-    monkeypatch.setattr(classifier, "STATES_AT_A_TIME", 2 * LIMIT * network.config.hidden_size)
+    monkeypatch.setattr(scoring, "STATES_AT_A_TIME", 2 * LIMIT * network.config.hidden_size)
     assert scorer.classify(texts, 8) == pytest.approx(together, abs=1e-6)
     assert sizes[0] == 2 < max(sizes) <= 8
     assert sum(sizes) == len(texts)

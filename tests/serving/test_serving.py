@@ -19,11 +19,14 @@ from helpers import run_baseline, run_flags, write_data
 from launching import ROOT, environment
 
 from sentiment_hf import api
-from sentiment_hf.cli import serve_command
+from sentiment_hf.cli import export_command, serve_command
 from sentiment_hf.serving.messages import LONGEST_TEXT, MOST_TEXTS
 
 TEXTS = ["", "a good film", "bad soup here", "x" * 3000, "\x00 ﷽ 🤷🏽", "lovely"]
 SECRET = "aubergine"
+
+# What an image that only serves exported models does without.
+TO_TRAIN = {"torch", "datasets", "sklearn", "scipy", "pandas", "pyarrow", "accelerate", "peft", "evaluate", "psutil"}
 
 
 class Service:
@@ -80,7 +83,8 @@ def folders(tmp_path_factory) -> dict[str, Path]:
     data = write_data(home / "data")
     run_flags(data, home / "gru")
     run_baseline(data, home / "bayes", "baseline-naive-bayes-bow")
-    return {name: home / name for name in ("gru", "bayes")}
+    assert export_command([str(home / "gru")]) == 0
+    return {name: home / name for name in ("gru", "gru-onnx", "bayes")}
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +176,26 @@ def test_no_text_is_in_what_it_prints(service):
     assert service.send("/predict", {"text": SECRET})[0] == 200
     assert SECRET not in service.log.read_text()
     assert "x" * 100 not in service.log.read_text()
+
+
+ANSWER = """
+import json, sys
+from sentiment_hf.serving.served import Served
+given = {"revision": "main", "trust_remote_code": False, "batch_size": 2, "threads": 1}
+answers = Served.of_settings({"model": sys.argv[1], **given}).answers(json.load(sys.stdin))
+print(json.dumps({"answers": [answer.scores for answer in answers], "modules": [*sys.modules]}))
+"""
+
+
+def test_a_worker_with_an_exported_model_answers_alike_and_imports_nothing_to_train_with(folders):
+    command = [sys.executable, "-c", ANSWER, str(folders["gru-onnx"])]
+    where = environment() | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(command, input=json.dumps(TEXTS), env=where, capture_output=True, text=True, check=True)
+    said = json.loads(done.stdout)
+    for scores, expected in zip(said["answers"], api.predict(folders["gru"], TEXTS), strict=True):
+        assert scores == pytest.approx(expected["scores"], abs=1e-4)
+    assert not TO_TRAIN & {*said["modules"]}
+    assert "onnxruntime" in said["modules"]
 
 
 def test_it_ends_with_what_it_has_begun(folders, tmp_path):

@@ -3,6 +3,7 @@
 import numpy as np
 import pyarrow as pa
 import pytest
+import torch
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve, precision_score, recall_score
 
 from sentiment_hf.common.arrow_column import ArrowColumn
@@ -26,6 +27,13 @@ def read(train: list[LabelColumn], test: list[LabelColumn] | None = None, **flag
     columns = {"train": [train]} | ({"test": [test]} if test else {})
     task, labels = read_task(columns, DataArguments(**flags))
     return task, {split: found.astype(int).tolist() for split, found in labels.items()}
+
+
+def test_probabilities_are_the_sigmoid_and_finite_for_any_logit():
+    logits = np.array([[0, 1e4, -1e4], [3, -30, -80]], np.float32)
+    probabilities = MultiLabel(NAMES).probabilities(logits)
+    assert probabilities == pytest.approx(torch.tensor(logits).sigmoid().numpy(), rel=1e-5)
+    assert probabilities.dtype == np.float32
 
 
 @pytest.mark.parametrize(

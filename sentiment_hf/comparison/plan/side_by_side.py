@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sentiment_hf.common.cores import available_cores
 from sentiment_hf.common.errors import Interrupted, listed
 from sentiment_hf.common.signals import restore_handlers, set_handlers
 from sentiment_hf.comparison.plan.plan import PlannedRun
 from sentiment_hf.settings.run_flags import parse_run
-from sentiment_hf.training.processes import available_cores
 
 LOGS = "logs"
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
