@@ -4,9 +4,13 @@
 is imported from the module you mean.
 """
 
+import os
 from importlib import import_module
 
 __version__ = "0.1.0"
+
+# ONNX Runtime reads it when it is imported: without it, it sends its makers what runs where.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 API = ("run", "compare", "load", "predict", "export", "push")
 ERRORS = ("InputError", "TrainingError", "NotPushedError", "Interrupted")

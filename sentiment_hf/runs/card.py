@@ -214,7 +214,10 @@ def usage_section(report: Report, adapter: bool) -> str:
 
 def graph_section(report: Report) -> str:
     """The section with code that classifies a text by the graph alone, and what that code does not do."""
-    notes = ["It is run where the files are, without torch and transformers. `sentiment-hf predict` reads them too."]
+    notes = [
+        "It is run where the files are, without torch and transformers. `sentiment-hf predict` reads them too.",
+        "ONNX Runtime sends its makers what runs where, unless `ORT_DISABLE_TELEMETRY=1` is set.",
+    ]
     exported = report.exported
     if report.export == "onnx-int8":
         notes.append("Its weights are 8-bit integers, which changes the scores slightly; those below are its own.")
