@@ -18,12 +18,10 @@ def serve_main(argv: Sequence[str]) -> None:
     args = parse_serve(argv)
     trust = {"revision": args.model_revision, "trust_remote_code": args.trust_remote_code}
     ModelRef.parse(args.folder, flag="FOLDER", **trust)
+    # Imported after the flags are accepted, because they import msgspec.
     with extra_explained("serve"):
-        import mosec  # noqa: F401
-    # Imported after the flags are accepted, because they import mosec.
-    from sentiment_hf.serving.served import Settings
-    from sentiment_hf.serving.server import Service, serve
-
+        from sentiment_hf.serving.served import Settings
+        from sentiment_hf.serving.server import Service, serve
     folder = str(Path(args.folder).resolve()) if os.path.isdir(args.folder) else args.folder
     threads = max(1, available_cores() // args.workers)
     settings = Settings(folder, args.model_revision, args.trust_remote_code, args.max_batch_size, threads)

@@ -7,6 +7,9 @@ from sentiment_hf.inference.scorer import Scorer, load_scorer
 from sentiment_hf.serving.messages import Answer
 from sentiment_hf.settings.model_ref import ModelRef
 
+# The variable in which a worker finds its settings, for workers are started anew when they end.
+SETTINGS = "SENTIMENT_HF_SERVED"
+
 
 @dataclass(frozen=True)
 class Settings:

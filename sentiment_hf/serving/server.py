@@ -1,6 +1,7 @@
 """Starts the service: checks the model and the port, then mosec, which queues and batches the requests."""
 
 import json
+import logging
 import multiprocessing
 import os
 import socket
@@ -8,9 +9,9 @@ import sys
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
-from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.errors import InputError, extra_explained
 from sentiment_hf.serving.messages import MOST_BYTES
-from sentiment_hf.serving.served import Settings
+from sentiment_hf.serving.served import SETTINGS, Settings
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,20 @@ def serve(settings: Settings, service: Service) -> None:
     """Serve the model until a signal comes; requests that are being answered then are.
 
     Raises:
-        InputError: the port is taken, or the model cannot be loaded.
+        InputError: the port is taken, the model cannot be loaded, or mosec is not installed.
     """
+    # It reads them when it is imported, and the flags of the command line, which are ours.
+    os.environ |= environment(settings, service)
+    sys.argv = sys.argv[:1]
+    with extra_explained("serve"):
+        from mosec import Runtime, Server
+        from mosec.log import MOSEC_LOG_NAME
+    # It writes its notes itself, in JSON.
+    logging.getLogger(MOSEC_LOG_NAME).propagate = False
     require_free_port(service.host, service.port)
     require_loadable(settings)
-    os.environ |= environment(settings, service)
-    # It reads the flags of the command line, which are ours.
-    sys.argv = sys.argv[:1]
-    from mosec import Runtime, Server, get_logger
-
     from sentiment_hf.serving.workers import Classifier, Reader
 
-    # It writes its notes itself, in JSON.
-    get_logger().propagate = False
     server = Server()
     batch = {"max_batch_size": service.max_batch_size, "max_wait_time": service.max_wait_ms}
     server.register_runtime({"/predict": [Runtime(Reader), Runtime(Classifier, num=service.workers, **batch)]})
@@ -62,8 +64,6 @@ def serve(settings: Settings, service: Service) -> None:
 
 def environment(settings: Settings, service: Service) -> dict[str, str]:
     """The variables by which mosec and the workers know what to do."""
-    from sentiment_hf.serving.workers import SETTINGS
-
     return {
         SETTINGS: json.dumps(settings.as_json()),
         "MOSEC_ADDRESS": service.host,

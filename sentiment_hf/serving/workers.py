@@ -8,9 +8,6 @@ from mosec import ServerError, ValidationError, Worker
 
 from sentiment_hf.serving.messages import Answer, Request, texts_in
 
-# The setting that a worker finds in its environment, for workers are started anew when they end.
-SETTINGS = "SENTIMENT_HF_SERVED"
-
 
 @dataclass(frozen=True)
 class Read:
@@ -40,7 +37,7 @@ class Classifier(Worker):
 
     def __init__(self):
         # Imported in the process that needs them: they import torch, unless the model is a graph.
-        from sentiment_hf.serving.served import Served
+        from sentiment_hf.serving.served import SETTINGS, Served
 
         self.served = Served.of_settings(msgspec.json.decode(os.environ[SETTINGS]))
 
