@@ -21,6 +21,7 @@ from faults import (
     output_faults,
     run_faults,
     security_faults,
+    service_faults,
 )
 from faults.fault import Fault
 from faults.ground import Ground, prepare
@@ -40,7 +41,7 @@ What was injected, and what came of it when the same command was given again. `m
 
 * **survived**: exit code 0, and weights, optimizer, schedule, random numbers and scores are bit for bit those of an
   undisturbed run (blocks C, R, K, H); texts and labels are as they stand in the file (D); nothing runs, leaks or
-  leaves its place (S, U).
+  leaves its place (S, U); the service answers all others, and afterwards as before (V).
 * **refused**: exit code 2, or 3 where training had begun, and a line that says what is wrong.
 * WRONG: exit code 0, and other weights or scores.
 * stuck: the command ends in a traceback, and will each time until a person deletes files.
@@ -51,7 +52,7 @@ Rows without a second verdict are of things that a plain `Trainer` does not have
 # Of every block a few rows, for `make test`.
 SAMPLE = {"C01", "C08", "C15", "C21", "C22", "C24", "D01", "D12", "R01", "R09", "S01", "S06", "U01", "U07"}
 SAMPLE |= {"E101", "E302", "E402", "E601"}
-SAMPLE |= {"H02", "H09", "K1", "K2", "K3", "K4"}
+SAMPLE |= {"H02", "H09", "K1", "K2", "K3", "K4", "V01", "V15"}
 
 # The rows by id. Forked workers have them too, which is why no check has to be pickled.
 INJECTED: dict[str, Fault] = {}
@@ -59,7 +60,16 @@ INJECTED: dict[str, Fault] = {}
 
 def faults(shots: int) -> list[Fault]:
     """All rows; each of block K has so many shots."""
-    once = (checkpoint_faults, run_faults, data_faults, security_faults, output_faults, hub_faults, everyday)
+    once = (
+        checkpoint_faults,
+        run_faults,
+        data_faults,
+        security_faults,
+        output_faults,
+        hub_faults,
+        everyday,
+        service_faults,
+    )
     return [*(fault for block in once for fault in block.FAULTS), *kill_faults.faults(shots)]
 
 

@@ -1,6 +1,5 @@
 """The service answers as predict does, refuses what is wrong alone, and ends without losing an answer."""
 
-import http.client
 import json
 import os
 import signal
@@ -11,12 +10,11 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import psutil
 import pytest
 from helpers import run_baseline, run_flags, write_data
 from launching import ROOT, environment
+from served import Service
 
 from sentiment_hf import api
 from sentiment_hf.cli import export_command, serve_command
@@ -27,54 +25,6 @@ SECRET = "aubergine"
 
 # What an image that only serves exported models does without.
 TO_TRAIN = {"torch", "datasets", "sklearn", "scipy", "pandas", "pyarrow", "accelerate", "peft", "evaluate", "psutil"}
-
-
-class Service:
-    """A running `sentiment-hf serve`, and what it prints."""
-
-    def __init__(self, folder: Path, home: Path, *flags: str):
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
-        self.log = home / f"{self.port}.log"
-        command = [sys.executable, "-m", "sentiment_hf", "serve", str(folder), "--port", str(self.port), *flags]
-        where = environment() | {"PYTHONPATH": str(ROOT)}
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(command, env=where, stdout=log, stderr=subprocess.STDOUT)
-        self.wait(lambda: self.send("/predict", {"text": "good"})[0] == 200)
-
-    def wait(self, ready: Any) -> None:
-        """Until `ready` is true; what it raises meanwhile is a server that is not there yet."""
-        end = time.monotonic() + 120
-        while time.monotonic() < end:
-            assert self.process.poll() is None, self.log.read_text()
-            try:
-                if ready():
-                    return
-            except OSError:
-                pass
-            time.sleep(0.1)
-        raise TimeoutError(self.log.read_text())
-
-    def send(self, path: str, body: Any = None, method: str = "POST") -> tuple[int, Any]:
-        """(status, the JSON or the text of the answer)."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
-        try:
-            connection.request(method, path, body if isinstance(body, bytes | None) else json.dumps(body))
-            answer = connection.getresponse()
-            content = answer.read().decode()
-        finally:
-            connection.close()
-        return answer.status, json.loads(content) if content.startswith(("{", "[")) else content
-
-    def workers(self) -> list[psutil.Process]:
-        """The processes with a model: those with most memory."""
-        children = psutil.Process(self.process.pid).children(recursive=True)
-        return sorted(children, key=lambda child: -child.memory_info().rss)[:2]
-
-    def end(self) -> int:
-        """Ask it to end; the exit code."""
-        self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
 
 
 @pytest.fixture(scope="module")
@@ -161,15 +111,14 @@ def test_other_paths_methods_and_sizes(service):
 
 
 def test_a_worker_that_is_killed_comes_back_and_the_other_answers_meanwhile(service):
-    before = {child.pid for child in service.workers()}
-    victim = service.workers()[0].pid
+    before = {child.pid for child in service.children()}
+    victim = service.children()[0].pid
     os.kill(victim, signal.SIGKILL)
     with ThreadPoolExecutor(4) as clients:
         statuses = list(clients.map(lambda _: service.send("/predict", {"text": "good"})[0], range(40)))
     # A request that the killed one was working on is lost, and says so.
     assert statuses.count(200) >= 36
-    service.wait(lambda: victim not in {child.pid for child in service.workers()} and len(service.workers()) == 2)
-    assert {child.pid for child in service.workers()} - before
+    service.wait(lambda: len({child.pid for child in service.children()} - {victim}) == len(before))
 
 
 def test_no_text_is_in_what_it_prints(service):
