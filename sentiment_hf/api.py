@@ -157,7 +157,7 @@ def export(folder: str | Path, **flags: Any) -> Path:
 
 
 def push(folder: str | Path, hub_model_id: str, **flags: Any) -> str:
-    """Push a finished run as `sentiment-hf push` does; returns its address.
+    """Push a finished run as `sentiment-hf push` does; returns its address, not that of its Space.
 
     Raises:
         InputError: it is no finished run. NotPushedError: the Hub refused or did not answer.
@@ -165,7 +165,7 @@ def push(folder: str | Path, hub_model_id: str, **flags: Any) -> str:
     from sentiment_hf.cli.push import parse_push, push_parsed
 
     words = words_of({"hub_model_id": hub_model_id} | flags)
-    return push_parsed(parse_push([str(folder), *words]))
+    return push_parsed(parse_push([str(folder), *words]))[0]
 
 
 def words_of(flags: Mapping[str, Any]) -> list[str]:

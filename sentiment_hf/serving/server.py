@@ -3,11 +3,11 @@
 import json
 import multiprocessing
 import os
-import socket
 import sys
 from dataclasses import dataclass
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.ports import require_free_port
 from sentiment_hf.serving.messages import MOST_BYTES
 from sentiment_hf.serving.served import Settings
 
@@ -73,17 +73,6 @@ def environment(settings: Settings, service: Service) -> dict[str, str]:
         "MOSEC_NAMESPACE": "sentiment_hf",
         "MOSEC_LOG_LEVEL": "warning",
     }
-
-
-def require_free_port(host: str, port: int) -> None:
-    """Raise InputError unless the port can be listened to."""
-    try:
-        with socket.create_server((host, port)):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"--port {port}: {host} cannot be listened to there ({error.strerror}); choose another"
-        ) from error
 
 
 def require_loadable(settings: Settings) -> None:

@@ -1,0 +1,47 @@
+"""The command demo: a page on this machine to try models out."""
+
+import argparse
+from collections.abc import Sequence
+
+from sentiment_hf.common.errors import FlagParser, extra_explained
+from sentiment_hf.common.ports import require_free_port, require_port
+from sentiment_hf.settings.model_ref import ModelRef
+
+
+def demo_main(argv: Sequence[str]) -> None:
+    """Show the page until a signal comes; raises InputError if a model cannot be loaded or the port is taken."""
+    args = parse_demo(argv)
+    trust = {"revision": args.model_revision, "trust_remote_code": args.trust_remote_code}
+    refs = [ModelRef.parse(folder, flag="FOLDER", **trust) for folder in args.folders]
+    require_free_port(args.host, args.port)
+    with extra_explained("demo"):
+        # Before gradio, which it tells to report nothing.
+        import sentiment_hf.demo.app  # noqa: F401
+    # Imported after the flags are accepted, because it imports torch.
+    from sentiment_hf.demo.examples import example_texts
+    from sentiment_hf.demo.models import names_of
+    from sentiment_hf.demo.server import demonstrate
+    from sentiment_hf.inference.scorer import load_scorer
+
+    names, examples = names_of(refs), example_texts(args.dataset)
+    scorers = {name: load_scorer(ref) for name, ref in zip(names, refs, strict=True)}
+    demonstrate(scorers, examples, args.host, args.port)
+
+
+def parse_demo(argv: Sequence[str]) -> argparse.Namespace:
+    """Parse the flags of demo; raises InputError for wrong ones."""
+    args = make_parser().parse_args(argv)
+    require_port(args.port)
+    return args
+
+
+def make_parser() -> FlagParser:
+    """The parser of the flags of demo."""
+    parser = FlagParser(prog="sentiment-hf demo", description=__doc__, allow_abbrev=False)
+    parser.add_argument("folders", nargs="+", metavar="FOLDER", help="folders with trained models, or Hub ids")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at; 0.0.0.0 is open to the network")
+    parser.add_argument("--port", type=int, default=7860, help="port to listen at")
+    parser.add_argument("--dataset", default="sample", help="as in run: whose first short texts are the examples")
+    parser.add_argument("--model_revision", default="main", help="branch, tag or commit of models of the Hub")
+    parser.add_argument("--trust_remote_code", action="store_true", help="run the code that comes with a model")
+    return parser
