@@ -34,7 +34,7 @@ class Browser:
         direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         pages = json.load(direct.open(f"http://127.0.0.1:{port}/json"))
         address = next(page["webSocketDebuggerUrl"] for page in pages if page["type"] == "page")
-        self.socket = connect(address, max_size=None, proxy=None)
+        self.socket = connect(address, max_size=None, proxy=None, legacy=True)
         for domain in ("Network", "Page", "Runtime", "Log"):
             self.send(f"{domain}.enable")
         return self

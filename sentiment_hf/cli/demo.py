@@ -1,9 +1,12 @@
 """The command demo: a page on this machine to try models out."""
 
 import argparse
+import os
 from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from sentiment_hf.common.errors import FlagParser, extra_explained
+from sentiment_hf.common.errors import FlagParser, InputError, extra_explained
 from sentiment_hf.common.ports import require_free_port, require_port
 from sentiment_hf.settings.model_ref import ModelRef
 
@@ -13,19 +16,35 @@ def demo_main(argv: Sequence[str]) -> None:
     args = parse_demo(argv)
     trust = {"revision": args.model_revision, "trust_remote_code": args.trust_remote_code}
     refs = [ModelRef.parse(folder, flag="FOLDER", **trust) for folder in args.folders]
+    names = names_of(refs)
     require_free_port(args.host, args.port)
-    with extra_explained("demo"):
-        # Before gradio, which it tells to report nothing.
-        import sentiment_hf.demo.app  # noqa: F401
-    # Imported after the flags are accepted, because it imports torch.
-    from sentiment_hf.demo.examples import example_texts
-    from sentiment_hf.demo.models import names_of
-    from sentiment_hf.demo.server import demonstrate
-    from sentiment_hf.inference.scorer import load_scorer
+    with TemporaryDirectory(prefix="sentiment-hf-demo-") as folder:
+        # Where gradio, from its import on, keeps files until they are old enough to be deleted.
+        os.environ["GRADIO_TEMP_DIR"] = folder
+        with extra_explained("demo"):
+            # Before gradio, which it tells to report nothing.
+            import sentiment_hf.demo.app  # noqa: F401
+        # Imported after the flags are accepted, because it imports torch.
+        from sentiment_hf.demo.examples import example_texts
+        from sentiment_hf.demo.server import page_of, serve
+        from sentiment_hf.inference.scorer import load_scorer
 
-    names, examples = names_of(refs), example_texts(args.dataset)
-    scorers = {name: load_scorer(ref) for name, ref in zip(names, refs, strict=True)}
-    demonstrate(scorers, examples, args.host, args.port)
+        examples = example_texts(args.dataset)
+        scorers = {name: load_scorer(ref) for name, ref in zip(names, refs, strict=True)}
+        serve(page_of(scorers, examples, Path(folder)), args.host, args.port)
+
+
+def names_of(refs: Sequence[ModelRef]) -> list[str]:
+    """A name for each model: the last part of its path or, if two would have the same, all of it.
+
+    Raises:
+        InputError: a model is given twice.
+    """
+    names = [ref.name for ref in refs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise InputError(f"FOLDER {twice[0]} is given twice")
+    short = [ref.short_name for ref in refs]
+    return names if len(set(short)) < len(short) else short
 
 
 def parse_demo(argv: Sequence[str]) -> argparse.Namespace:

@@ -27,21 +27,21 @@ COLUMNS = "Text columns"
 def file_tab(scorers: Mapping[str, Scorer], folder: Path) -> None:
     """Fill a tab. Results are made in `folder`, from where the page deletes them."""
     names = list(scorers)
-    kinds, said = [*SUFFIXES, LINES_SUFFIX], f"{', '.join(SUFFIXES)} with a text column, or .txt with texts as lines"
     with gr.Row():
-        file = gr.File(label=said, file_types=kinds)
+        # Without `file_types`, which refuses other files with a traceback, and not with the sentence of `predict`.
+        file = gr.File(label=f"{', '.join(SUFFIXES)} with a text column, or {LINES_SUFFIX} with texts as lines")
         labelled = gr.File(label="Labelled", interactive=False)
     with gr.Row():
-        name = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)
+        model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)
         columns = gr.Textbox(label=COLUMNS, placeholder="those that the model was trained on")
     button = gr.Button("Label the file", variant="primary")
 
-    def label(path: str | None, name: str, columns: str) -> str:
-        if path is None:
+    def label(file: str | None, model: str, columns: str) -> str:
+        if file is None:
             raise shown_error("There is no file yet: choose one.")
-        return str(labelled_file(Path(path), scorers[name], columns.strip() or None, folder))
+        return str(labelled_file(Path(file), scorers[model], columns.strip() or None, folder))
 
-    button.click(label, [file, name, columns], labelled, api_name="label", **ONE_AT_A_TIME)
+    button.click(label, [file, model, columns], labelled, api_name="label", **ONE_AT_A_TIME)
 
 
 def labelled_file(file: Path, scorer: Scorer, columns: str | None, folder: Path) -> Path:

@@ -1,7 +1,7 @@
 """Loaded models as they stand on the page."""
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import gradio as gr
@@ -9,20 +9,6 @@ import gradio as gr
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.demo.app import Model
 from sentiment_hf.inference.scorer import Scorer
-from sentiment_hf.settings.model_ref import ModelRef
-
-
-def names_of(refs: Sequence[ModelRef]) -> list[str]:
-    """A name for each model: the last part of its path or, if two would have the same, all of it.
-
-    Raises:
-        InputError: a model is given twice.
-    """
-    names = [ref.name for ref in refs]
-    if twice := [name for name in names if names.count(name) > 1]:
-        raise InputError(f"FOLDER {twice[0]} is given twice")
-    short = [ref.short_name for ref in refs]
-    return names if len(set(short)) < len(short) else short
 
 
 def shown_model(name: str, scorer: Scorer) -> Model:
@@ -49,4 +35,4 @@ def error_shown() -> Iterator[None]:
 
 def shown_error(sentence: str) -> gr.Error:
     """An error that the page shows, word for word."""
-    return gr.Error(html.escape(sentence), duration=None, print_exception=False)
+    return gr.Error(html.escape(sentence, quote=False), duration=None, print_exception=False)

@@ -1,11 +1,10 @@
-"""Serves the page until a signal comes, and leaves nothing behind."""
+"""The page of some models, and its server."""
 
 import os
 import signal
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import gradio as gr
 from starlette.middleware import Middleware
@@ -36,14 +35,6 @@ class OwnFilesOnly:
             await send(message)
 
         await self.app(scope, receive, send_with_policy)
-
-
-def demonstrate(scorers: Mapping[str, Scorer], examples: Sequence[str], host: str, port: int) -> None:
-    """Serve the page of these models by name until SIGTERM or Ctrl-C; what was uploaded is deleted then."""
-    with TemporaryDirectory(prefix="sentiment-hf-demo-") as folder:
-        # Where gradio keeps files until they are old enough to be deleted.
-        os.environ["GRADIO_TEMP_DIR"] = folder
-        serve(page_of(scorers, examples, Path(folder)), host, port)
 
 
 def page_of(scorers: Mapping[str, Scorer], examples: Sequence[str], folder: Path) -> gr.Blocks:
