@@ -18,7 +18,7 @@ import pytest
 from browser import CHROMIUM, Browser
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
-from helpers import run_baseline, run_flags, write_csv, write_data
+from helpers import run_flags, write_csv, write_data
 from launching import ROOT, environment
 
 from sentiment_hf import api
@@ -82,13 +82,13 @@ def folders(tmp_path_factory) -> dict[str, Path]:
     home = tmp_path_factory.mktemp("shown")
     data = write_data(home / "data")
     run_flags(data, home / "gru")
-    run_baseline(data, home / "bayes", "baseline-naive-bayes-bow")
-    return {name: home / name for name in ("gru", "bayes", "data")}
+    run_flags(data, home / "fc", model="custom-fc")
+    return {name: home / name for name in ("gru", "fc", "data")}
 
 
 @pytest.fixture(scope="module")
 def demo(folders, tmp_path_factory) -> Iterator[Demo]:
-    running = Demo(tmp_path_factory.mktemp("demo"), folders["gru"], folders["bayes"])
+    running = Demo(tmp_path_factory.mktemp("demo"), folders["gru"], folders["fc"])
     yield running
     # It is asked to end by the last test.
     running.process.kill()
@@ -100,10 +100,10 @@ def bars(shown: dict) -> dict[str, float]:
 
 
 def test_the_models_answer_side_by_side_as_predict_does(demo, folders):
-    wanted = {name: api.predict(folders[name], TEXTS) for name in ("gru", "bayes")}
+    wanted = {name: api.predict(folders[name], TEXTS) for name in ("gru", "fc")}
     for index, text in enumerate(TEXTS):
         first, first_scores, second, second_scores = demo.client.predict(text, api_name="/classify")
-        for name, decided, scores in (("gru", first, first_scores), ("bayes", second, second_scores)):
+        for name, decided, scores in (("gru", first, first_scores), ("fc", second, second_scores)):
             assert decided["label"] == wanted[name][index]["label"]
             assert bars(scores) == pytest.approx(wanted[name][index]["scores"], abs=1e-5)
     assert not any(one.get("label") for one in demo.client.predict("  ", api_name="/classify"))
@@ -112,7 +112,7 @@ def test_the_models_answer_side_by_side_as_predict_does(demo, folders):
 def test_a_file_comes_out_as_predict_writes_it(demo, folders, tmp_path):
     file = write_csv(tmp_path / "reviews.csv", [(text, index) for index, text in enumerate(TEXTS)], ("text", "id"))
     wanted = tmp_path / "wanted.csv"
-    for name in ("gru", "bayes"):
+    for name in ("gru", "fc"):
         assert predict_command([str(folders[name]), "--file", str(file), "--output", str(wanted)]) == 0
         found = demo.label(file, name)
         assert found.name == "reviews-labelled.csv"
@@ -179,7 +179,7 @@ def test_in_a_browser_a_text_is_typed_and_answered_and_nothing_else_is_asked_for
         browser.click("Classify")
         shown = browser.wait("document.body.innerText.includes('%') && document.body.innerText")
         assert f"gru\n{wanted['label']}\nprobabilities" in shown
-        assert "bayes" in shown
+        assert "fc" in shown
         asked = {address.split("/")[2] for address in browser.requests if not address.startswith(("data:", "blob:"))}
         assert asked == {f"127.0.0.1:{demo.port}"}
         assert not browser.complaints
