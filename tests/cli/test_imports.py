@@ -119,8 +119,11 @@ def saved(tmp_path_factory, tokenizer: PreTrainedTokenizerBase) -> list[Path]:
         (["--version"], 0),
         (["lisst"], 2),
         (["list"], 0),
-        *(([command, "--help"], 0) for command in ("run", "compare", "ensemble", "predict", "push", "list")),
-        *(([command, "--no_such_flag"], 2) for command in ("run", "compare", "ensemble", "predict", "push", "list")),
+        *(([command, "--help"], 0) for command in ("run", "compare", "ensemble", "predict", "demo", "push", "list")),
+        *(
+            ([command, "--no_such_flag"], 2)
+            for command in ("run", "compare", "ensemble", "predict", "demo", "push", "list")
+        ),
         (["run"], 2),
         (["run", "--model", "custom-lsmt"], 2),
         (["run", "--model", "custom-fc", "--seed", "x"], 2),
@@ -130,6 +133,8 @@ def saved(tmp_path_factory, tokenizer: PreTrainedTokenizerBase) -> list[Path]:
         (["predict", "me/x", "--file", "no.csv"], 2),
         (["predict", "me/x", TEXT, "--output", "x.csv"], 2),
         (["push", "out"], 2),
+        (["demo", "a/b/c"], 2),
+        (["demo", "out", "--port", "0"], 2),
         (["ensemble", "a", "b", "--method", "best"], 2),
         (["compare", "--models", "custom-fc"], 2),
         (["compare", "--models", "custom-fc", "--dataset", "sample", "--seeds", "x"], 2),
