@@ -27,11 +27,11 @@ def demo_main(argv: Sequence[str]) -> None:
         # Imported after the flags are accepted, because it imports torch.
         from sentiment_hf.demo.examples import example_texts
         from sentiment_hf.demo.server import page_of, serve
-        from sentiment_hf.inference.scorer import load_scorer
+        from sentiment_hf.demo.words import load_shown
 
         examples = example_texts(args.dataset)
-        scorers = {name: load_scorer(ref) for name, ref in zip(names, refs, strict=True)}
-        serve(page_of(scorers, examples, Path(folder)), args.host, args.port)
+        models = [load_shown(name, ref) for name, ref in zip(names, refs, strict=True)]
+        serve(page_of(models, examples, Path(folder)), args.host, args.port)
 
 
 def names_of(refs: Sequence[ModelRef]) -> list[str]:

@@ -3,7 +3,7 @@
 import os
 import signal
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import gradio as gr
@@ -14,7 +14,7 @@ from sentiment_hf.common.signals import restore_handlers, set_handlers
 from sentiment_hf.demo.app import blank_page, launch, text_tab
 from sentiment_hf.demo.file_tab import file_tab
 from sentiment_hf.demo.models import shown_model
-from sentiment_hf.inference.scorer import Scorer
+from sentiment_hf.demo.words import Shown, words_row
 
 # The browser loads nothing from elsewhere, whatever a version of gradio may come to ask for.
 POLICY = (b"content-security-policy", b"default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:")
@@ -37,13 +37,14 @@ class OwnFilesOnly:
         await self.app(scope, receive, send_with_policy)
 
 
-def page_of(scorers: Mapping[str, Scorer], examples: Sequence[str], folder: Path) -> gr.Blocks:
+def page_of(models: Sequence[Shown], examples: Sequence[str], folder: Path) -> gr.Blocks:
     """The page of these models; files lie in `folder` for minutes."""
-    with blank_page(", ".join(scorers)) as page:
+    with blank_page(", ".join(model.name for model in models)) as page:
         with gr.Tab("A text"):
-            text_tab([shown_model(name, scorer) for name, scorer in scorers.items()], examples)
+            text, asked = text_tab([shown_model(model.name, model.scorer) for model in models], examples)
+            words_row(text, asked, models)
         with gr.Tab("A file"):
-            file_tab(scorers, folder)
+            file_tab({model.name: model.scorer for model in models}, folder)
     return page
 
 

@@ -38,6 +38,11 @@ def load_classifier(
     Raises:
         InputError: the model cannot be loaded, has no trained head, or has a head for another task.
     """
+    return classifier_of(ref, *load_trained(ref, device))
+
+
+def load_trained(ref: ModelRef, device: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model in eval mode on `device`, and its tokenizer; device and errors are those of `load_classifier`."""
     # This hides the progress bar for loading weights, which takes a moment only.
     logging.disable_progress_bar()
     keep_back_chatter()
@@ -46,12 +51,18 @@ def load_classifier(
     model = load_checkpoint(ref, tokenizer, trains=False).eval()
     if device is None:
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
+    return model.to(device), tokenizer
+
+
+def classifier_of(
+    ref: ModelRef, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> tuple[Task, Callable[[Sequence[str] | Rows, int], np.ndarray], Reading | None, ColumnSchema | None]:
+    """The fields of a `Scorer` of a loaded model, as `load_classifier` has them."""
     task = task_of_model(model.config)
     columns = ColumnSchema.of_config(model.config.to_dict())
-    engine = partial(logits_of, model.to(device))
     # On a GPU the states of a layer need not stay in a cache.
     size = state_size(model.config) if model.device.type == "cpu" else 0
-    score = partial(score_texts, ref, engine, size, tokenizer, task)
+    score = partial(score_texts, ref, partial(logits_of, model), size, tokenizer, task)
     return task, score, checkpoint_reading(ref), columns
 
 

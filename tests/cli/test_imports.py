@@ -57,6 +57,7 @@ for module, names in {os: ("sched_getaffinity",), signal: ("SIGHUP", "SIGPIPE")}
         delattr(module, name)
 """
 
+COMMANDS = ("run", "compare", "ensemble", "predict", "demo", "push", "list")
 YAML = {"yaml", "_yaml"}
 # Brotli is there if another package has brought it.
 HUB = YAML | {
@@ -119,11 +120,8 @@ def saved(tmp_path_factory, tokenizer: PreTrainedTokenizerBase) -> list[Path]:
         (["--version"], 0),
         (["lisst"], 2),
         (["list"], 0),
-        *(([command, "--help"], 0) for command in ("run", "compare", "ensemble", "predict", "demo", "push", "list")),
-        *(
-            ([command, "--no_such_flag"], 2)
-            for command in ("run", "compare", "ensemble", "predict", "demo", "push", "list")
-        ),
+        *(([command, "--help"], 0) for command in COMMANDS),
+        *(([command, "--no_such_flag"], 2) for command in COMMANDS),
         (["run"], 2),
         (["run", "--model", "custom-lsmt"], 2),
         (["run", "--model", "custom-fc", "--seed", "x"], 2),
