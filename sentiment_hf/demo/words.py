@@ -14,7 +14,7 @@ from sentiment_hf.inference.scorer import Scorer, load_scorer
 from sentiment_hf.settings.model_ref import ModelRef
 
 # Blue and orange are told apart by the colour-blind, and the signs by everybody.
-FOR, AGAINST = ("#6baed6", "#2171b5", "#08306b"), ("#fdae6b", "#e6650d", "#8c3a04")
+FOR, AGAINST = ("#5b9bd5", "#2171b5", "#08306b"), ("#d98634", "#b85c0b", "#7a3300")
 NOT_READ = "not read"
 COLOURS = {"+" * (place + 1): colour for place, colour in enumerate(FOR)}
 COLOURS |= {"−" * (place + 1): colour for place, colour in enumerate(AGAINST)} | {NOT_READ: "#999999"}

@@ -23,6 +23,9 @@ from launching import ROOT, environment
 
 from sentiment_hf import api
 from sentiment_hf.cli import demo_command, predict_command
+from sentiment_hf.demo.words import COLOURS, load_shown, marked
+from sentiment_hf.explaining.explain import load_explainer
+from sentiment_hf.settings.model_ref import ModelRef
 
 TEXTS = ["a good film", "bad soup here", "x" * 3000, "\x00 ﷽ 🤷🏽 <b>*lovely*</b>"]
 SECRET = "aubergine"
@@ -82,13 +85,13 @@ def folders(tmp_path_factory) -> dict[str, Path]:
     home = tmp_path_factory.mktemp("shown")
     data = write_data(home / "data")
     run_flags(data, home / "gru")
-    run_flags(data, home / "fc", model="custom-fc")
-    return {name: home / name for name in ("gru", "fc", "data")}
+    run_flags(data, home / "ngram", model="custom-ngram")
+    return {name: home / name for name in ("gru", "ngram", "data")}
 
 
 @pytest.fixture(scope="module")
 def demo(folders, tmp_path_factory) -> Iterator[Demo]:
-    running = Demo(tmp_path_factory.mktemp("demo"), folders["gru"], folders["fc"])
+    running = Demo(tmp_path_factory.mktemp("demo"), folders["ngram"], folders["gru"])
     yield running
     # It is asked to end by the last test.
     running.process.kill()
@@ -100,19 +103,47 @@ def bars(shown: dict) -> dict[str, float]:
 
 
 def test_the_models_answer_side_by_side_as_predict_does(demo, folders):
-    wanted = {name: api.predict(folders[name], TEXTS) for name in ("gru", "fc")}
+    wanted = {name: api.predict(folders[name], TEXTS) for name in ("ngram", "gru")}
     for index, text in enumerate(TEXTS):
         first, first_scores, second, second_scores = demo.client.predict(text, api_name="/classify")
-        for name, decided, scores in (("gru", first, first_scores), ("fc", second, second_scores)):
+        for name, decided, scores in (("ngram", first, first_scores), ("gru", second, second_scores)):
             assert decided["label"] == wanted[name][index]["label"]
             assert bars(scores) == pytest.approx(wanted[name][index]["scores"], abs=1e-5)
     assert not any(one.get("label") for one in demo.client.predict("  ", api_name="/classify"))
 
 
+def test_the_words_that_decided_are_marked_by_colour_and_sign(demo, folders):
+    text = "the <b>good</b> film was awful, and so"
+    explainer = load_explainer(ModelRef.parse(str(folders["ngram"])))
+    (explanation,) = explainer.explain([text])
+    output = int(explanation.probabilities.argmax())
+    first, second = demo.client.predict(text, api_name="/words")
+    for shown in (first, second):
+        assert "".join(one["token"] for one in shown["value"]) == text
+        assert {one["class_or_confidence"] for one in shown["value"]} <= {None, *COLOURS}
+    assert f"words for (+) and against (−) {explanation.labels[output]}, by exact" in first["label"]
+    signs = {one["token"]: one["class_or_confidence"] for one in first["value"]}
+    chosen = explanation.scores[:, output]
+    scores = {text[start:end]: score for (start, end), score in zip(explanation.words, chosen, strict=True)}
+    strongest = max(scores, key=lambda word: abs(scores[word]))
+    assert signs[strongest] == ("+++" if scores[strongest] > 0 else "−−−")
+    for word, sign in signs.items():
+        if sign:
+            assert sign[0] == ("+" if scores[word] > 0 else "−")
+
+
+def test_a_model_that_cannot_be_explained_is_shown_and_says_why(folders, monkeypatch):
+    monkeypatch.setitem(sys.modules, "captum", None)
+    monkeypatch.setitem(sys.modules, "captum.attr", None)
+    shown = load_shown("gru", ModelRef.parse(str(folders["gru"])))
+    assert shown.scorer.classify(["a good film"], 1).shape == (1, 2)
+    assert "pip install 'sentiment-hf[explain]'" in str(marked(shown, "a good film").value)
+
+
 def test_a_file_comes_out_as_predict_writes_it(demo, folders, tmp_path):
     file = write_csv(tmp_path / "reviews.csv", [(text, index) for index, text in enumerate(TEXTS)], ("text", "id"))
     wanted = tmp_path / "wanted.csv"
-    for name in ("gru", "fc"):
+    for name in ("gru", "ngram"):
         assert predict_command([str(folders[name]), "--file", str(file), "--output", str(wanted)]) == 0
         found = demo.label(file, name)
         assert found.name == "reviews-labelled.csv"
@@ -177,9 +208,10 @@ def test_in_a_browser_a_text_is_typed_and_answered_and_nothing_else_is_asked_for
         browser.open(demo.address)
         browser.write("textarea", "a good film")
         browser.click("Classify")
+        browser.wait("document.body.innerText.includes('+++') || document.body.innerText.includes('−−−')")
         shown = browser.wait("document.body.innerText.includes('%') && document.body.innerText")
         assert f"gru\n{wanted['label']}\nprobabilities" in shown
-        assert "fc" in shown
+        assert "ngram: words for (+) and against (−)" in shown
         asked = {address.split("/")[2] for address in browser.requests if not address.startswith(("data:", "blob:"))}
         assert asked == {f"127.0.0.1:{demo.port}"}
         assert not browser.complaints
