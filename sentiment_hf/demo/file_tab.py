@@ -27,9 +27,10 @@ COLUMNS = "Text columns"
 def file_tab(scorers: Mapping[str, Scorer], folder: Path) -> None:
     """Fill a tab. Results are made in `folder`, from where the page deletes them."""
     names = list(scorers)
+    gr.Markdown(f"{', '.join(SUFFIXES)} with a text column, or {LINES_SUFFIX} with a text in each line.")
     with gr.Row():
         # Without `file_types`, which refuses other files with a traceback, and not with the sentence of `predict`.
-        file = gr.File(label=f"{', '.join(SUFFIXES)} with a text column, or {LINES_SUFFIX} with texts as lines")
+        file = gr.File(label="File")
         labelled = gr.File(label="Labelled", interactive=False)
     with gr.Row():
         model = gr.Dropdown(names, value=names[0], label="Model", visible=len(names) > 1)

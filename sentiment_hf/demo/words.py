@@ -12,6 +12,7 @@ from sentiment_hf.demo.models import error_shown
 from sentiment_hf.explaining.explain import Explainer, Explanation, load_explainer
 from sentiment_hf.inference.scorer import Scorer, load_scorer
 from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.tasks.regression import Regression
 
 # Blue and orange are told apart by the colour-blind, and the signs by everybody.
 FOR, AGAINST = ("#5b9bd5", "#2171b5", "#08306b"), ("#d98634", "#b85c0b", "#7a3300")
@@ -64,7 +65,8 @@ def marked(model: Shown, text: str) -> gr.HighlightedText:
     with error_shown():
         (explanation,) = model.explainer.explain([text])
     output = int(explanation.probabilities.argmax())
-    label = f"{model.name}: words for (+) and against (−) {explanation.labels[output]}, by {explanation.method}"
+    what = "that raise (+) and lower (−)" if explanation.task == Regression.name else "for (+) and against (−)"
+    label = f"{model.name}: words {what} {explanation.labels[output]}, by {explanation.method}"
     return gr.HighlightedText(pieces(explanation, output), label=label)
 
 
