@@ -52,6 +52,12 @@ def texts_of(table: Table, args: TableArguments, reading: Reading | None) -> pa.
     return read_texts(table, reading.text_column_names, delimiter)
 
 
+def read_table(args: TableArguments, scorer: Scorer) -> Table:
+    """The table in --file, read as the model's training read its files. Raises InputError if it cannot be read."""
+    settings = scorer.reading.fill_csv(args.csv) if scorer.reading else args.csv
+    return read_one_table(args.file, "--file", args.max_data_bytes, settings, args.cache)
+
+
 def predict_file(args: TableArguments, scorer: Scorer) -> None:
     """Write the rows of --file, with the columns that the task adds, as they are classified.
 
@@ -59,8 +65,7 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
         InputError: the file is too large or cannot be read, lacks a column that the model reads, or has an added
             column already.
     """
-    settings = scorer.reading.fill_csv(args.csv) if scorer.reading else args.csv
-    table = read_one_table(args.file, "--file", args.max_data_bytes, settings, args.cache)
+    table = read_table(args, scorer)
     added = scorer.task.answers
     if taken := [name for name in added if name in table.columns]:
         raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")
