@@ -21,6 +21,7 @@ USAGE = """usage: sentiment-hf COMMAND [FLAGS]
   compare   train several, put them side by side  sentiment-hf compare --models custom-fc custom-lstm --dataset sample
   ensemble  make one classifier of several runs   sentiment-hf ensemble out/sample/custom-fc out/sample/custom-lstm
   predict   classify texts with a trained model   sentiment-hf predict out/sample/custom-lstm "A fine film."
+  explain   which words speak for and against     sentiment-hf explain out/sample/custom-lstm "A fine film."
   export    write a model as an ONNX graph        sentiment-hf export out/sample/custom-lstm --int8
   serve     answer over HTTP with a model         sentiment-hf serve out/sample/custom-lstm --port 8000
   demo      try models out on a page              sentiment-hf demo out/sample/custom-lstm out/sample/custom-fc
@@ -37,6 +38,7 @@ def main() -> None:
         "compare": compare_command,
         "ensemble": ensemble_command,
         "predict": predict_command,
+        "explain": explain_command,
         "export": export_command,
         "serve": serve_command,
         "demo": demo_command,
@@ -95,6 +97,17 @@ def ensemble_command(argv: Sequence[str]) -> int:
         from sentiment_hf.cli.ensemble import ensemble_main
 
         ensemble_main(argv)
+
+    return exit_code_of(work)
+
+
+def explain_command(argv: Sequence[str]) -> int:
+    """Run `sentiment-hf explain` with these flags; returns the exit code."""
+
+    def work():
+        from sentiment_hf.cli.explain import explain_main
+
+        explain_main(argv)
 
     return exit_code_of(work)
 

@@ -14,7 +14,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import LinearSVC, LinearSVR
 
 from sentiment_hf.baselines.features import LogCountRatio, NGrams, Tokens, read_tokenizer
-from sentiment_hf.explaining.ngrams import Terms, occurrences, sum_over_tokens
+from sentiment_hf.explaining.ngrams import Phrase, Terms, occurrences, phrases_of, sum_over_tokens
 from sentiment_hf.explaining.tokens import shares
 from sentiment_hf.explaining.words import Spans
 
@@ -88,11 +88,22 @@ def ngram_terms(estimator: Pipeline, ids: np.ndarray) -> Iterator[Terms]:
         yield Terms(size, known, weights[place] * (values[place] / share)[:, None])
 
 
-def by_coefficients(estimator: Pipeline, text: str, words: Spans) -> np.ndarray:
-    """(words, outputs or 1) what the words add to the decision; in all the difference from a text without words."""
+def terms_of(estimator: Pipeline, text: str, words: Spans) -> tuple[list[Terms], np.ndarray, csr_array]:
+    """The terms of a text, and `special` and `share` of its tokens as in `TokenRow`."""
     tokens: Tokens = text_steps(estimator)[0]
     encoded = read_tokenizer(tokens.tokenizer_).encode(text, add_special_tokens=False)
     special = np.zeros(len(encoded.ids), bool)
-    outputs = len(coefficients(estimator[-1]))
-    scores, _ = sum_over_tokens(ngram_terms(estimator, np.array(encoded.ids, np.int64)), special, outputs)
-    return shares(encoded.offsets, special, words) @ scores
+    terms = list(ngram_terms(estimator, np.array(encoded.ids, np.int64)))
+    return terms, special, shares(encoded.offsets, special, words)
+
+
+def by_coefficients(estimator: Pipeline, text: str, words: Spans) -> np.ndarray:
+    """(words, outputs or 1) what the words add to the decision; in all the difference from a text without words."""
+    terms, special, share = terms_of(estimator, text, words)
+    scores, _ = sum_over_tokens(terms, special, len(coefficients(estimator[-1])))
+    return share @ scores
+
+
+def phrases_by_coefficients(estimator: Pipeline, text: str, words: Spans) -> Iterator[Phrase]:
+    """Yield the n-grams of a text with what they add to the decision."""
+    return phrases_of(*terms_of(estimator, text, words))

@@ -1,7 +1,7 @@
 """Explains what a model says of a text: how much each word speaks for and against each output."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.extra_columns import ColumnValues, MemberRows, Rows
 from sentiment_hf.explaining.deletion import deletion
-from sentiment_hf.explaining.exact import exact_sum, is_sum
+from sentiment_hf.explaining.exact import exact_sum, is_sum, ngram_terms
 from sentiment_hf.explaining.integrated_gradients import has_gradients, integrated_gradients, require_captum
-from sentiment_hf.explaining.scale import directions_of, logits_of, of_outputs
+from sentiment_hf.explaining.measured import offered, read_measured
+from sentiment_hf.explaining.ngrams import Phrase, phrases_of
+from sentiment_hf.explaining.scale import centred, directions_of, logits_of, of_outputs
 from sentiment_hf.explaining.tokens import TokenRow, places_tokens, read_tokens, require_as_predicted
 from sentiment_hf.explaining.words import Spans, words_of
 from sentiment_hf.inference.classifier import classifier_of, load_trained
@@ -37,6 +39,7 @@ BATCH = 64
 
 # One row of inputs, its text and its words -> (words, outputs) scores.
 Method = Callable[[Inputs, str, Spans], np.ndarray]
+Phrases = Callable[[str, Spans], Iterator[Phrase]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +73,7 @@ class Explainer:
 
     methods: those that apply to the model, the best first. method: the name of the one that explains.
     reads: text and its words -> (words,) bool, which of them the model reads.
+    phrases: text and its words -> the n-grams that the model adds up, with (outputs,) weights; None if it does not.
     """
 
     name: str
@@ -77,6 +81,13 @@ class Explainer:
     methods: Mapping[str, Method]
     method: str
     reads: Callable[[str, Spans], np.ndarray]
+    phrases: Phrases | None = None
+
+    def by(self, method: str) -> "Explainer":
+        """The same model explained by another method; raises InputError if a package is missing for it."""
+        if method == GRADIENTS:
+            require_captum()
+        return replace(self, method=method)
 
     def explain(self, inputs: Inputs) -> list[Explanation]:
         """An explanation of each text. Columns beside texts alone count as missing, as in `predict`.
@@ -123,55 +134,84 @@ def with_texts(row: Inputs, texts: Sequence[str]) -> Inputs:
 
 
 def load_explainer(ref: ModelRef, method: str | None = None, device: str | None = None) -> Explainer:
-    """Load the model that `ref` names, with a `method` by which it is explained; None is the best that applies.
+    """Load the model that `ref` names, with a `method` by which it is explained; None is the best that is offered.
 
-    Raises InputError if the model cannot be loaded, or the method does not apply to it.
+    A method that was measured for the model, and is no better than words taken at random, is not offered.
+
+    Raises InputError if the model cannot be loaded, or the method does not apply to it or is not offered.
     """
+    explainer = load_all(ref, device)
+    applies, measured = list(explainer.methods), read_measured(ref.folder)
+    if method is not None:
+        require_applies(explainer, method)
+    left = offered(applies, measured)
+    wanted = method or next(iter(left or applies))
+    if wanted not in left:
+        other = f"give {as_flags(left)}, or" if left else "no other method is left;"
+        raise InputError(
+            f"--method {wanted} is not better than random words for {ref.name}: {measured[wanted]}; {other} measure "
+            "it again by --measure"
+        )
+    return explainer.by(wanted)
+
+
+def load_all(ref: ModelRef, device: str | None = None) -> Explainer:
+    """Load a model with the best of the methods that apply, whatever was measured. Raises as `load_explainer`."""
     if ref.kind in (Kind.CHECKPOINT, Kind.ADAPTER):
         require_checkpoint(ref)
         # On the Hub it may turn out to be something else.
         ref = resolve_on_hub(ref)
     if ref.kind in (Kind.CHECKPOINT, Kind.ADAPTER):
-        scorer, methods, reads = of_checkpoint(ref, device)
+        scorer, methods, reads, phrases = of_checkpoint(ref, device)
     elif ref.kind is Kind.BASELINE and not ref.is_new:
-        scorer, methods, reads = of_baseline(ref)
+        scorer, methods, reads, phrases = of_baseline(ref)
     else:
-        scorer, methods, reads = load_scorer(ref, device), {}, reader_of(ref)
+        scorer, methods, reads, phrases = load_scorer(ref, device), {}, reader_of(ref), None
     methods[DELETION] = partial(by_deletion, scorer, reads)
-    if method is not None and method not in methods:
-        others = " or ".join(f"--method {name}" for name in methods)
-        raise InputError(f"--method {method} does not apply to {ref.name}; give {others}")
-    chosen = method or next(iter(methods))
-    if chosen == GRADIENTS:
-        require_captum()
-    return Explainer(ref.name, scorer, methods, chosen, reads)
+    return Explainer(ref.name, scorer, methods, next(iter(methods)), reads, phrases)
 
 
-Loaded = tuple[Scorer, dict[str, Method], Callable[[str, Spans], np.ndarray]]
+def require_applies(explainer: Explainer, method: str) -> None:
+    """Raise InputError if the method does not apply to the model."""
+    if method not in explainer.methods:
+        raise InputError(f"--method {method} does not apply to {explainer.name}; give {as_flags(explainer.methods)}")
+
+
+def as_flags(methods: Iterable[str]) -> str:
+    """--method exact or --method deletion."""
+    return " or ".join(f"--method {name}" for name in methods)
+
+
+Loaded = tuple[Scorer, dict[str, Method], Callable[[str, Spans], np.ndarray], Phrases | None]
 
 
 def of_checkpoint(ref: ModelRef, device: str | None) -> Loaded:
-    """The scorer of a checkpoint or adapter, the methods that go by its weights, and what it reads."""
+    """The scorer of a checkpoint or adapter, the methods that go by its weights, what it reads, and its n-grams."""
     model, tokenizer = load_trained(ref, device)
     if ref.kind is Kind.ADAPTER:
         model = model.merge_and_unload()
     scorer = Scorer(*classifier_of(ref, model, tokenizer))
-    methods = {}
+    methods, phrases = {}, None
     if places_tokens(tokenizer) and is_sum(model):
+        # Of the largest of several windows no sum is known.
+        phrases = None if takes_largest(tokenizer) else partial(phrases_by_exact_sum, model, tokenizer, scorer.task)
         methods[EXACT] = partial(by_exact_sum, model, tokenizer, scorer.task)
     if places_tokens(tokenizer) and has_gradients(model):
         methods[GRADIENTS] = partial(by_gradients, model, tokenizer, scorer.task)
-    return scorer, methods, partial(read_by, tokenizer)
+    return scorer, methods, partial(read_by, tokenizer), phrases
 
 
 def of_baseline(ref: ModelRef) -> Loaded:
-    """The scorer of a baseline, its coefficients if it is linear, and what it reads, which is all."""
+    """The scorer of a baseline, its coefficients and n-grams if it is linear, and what it reads, which is all."""
     from sentiment_hf.baselines.storage import load_baseline
     from sentiment_hf.explaining.coefficients import is_linear
 
     estimator, task = load_baseline(ref)
-    methods = {COEFFICIENTS: partial(by_estimator, estimator, task)} if is_linear(estimator) else {}
-    return baseline_scorer(ref, estimator, task), methods, read_all
+    scorer = baseline_scorer(ref, estimator, task)
+    if not is_linear(estimator):
+        return scorer, {}, read_all, None
+    methods = {COEFFICIENTS: partial(by_estimator, estimator, task)}
+    return scorer, methods, read_all, partial(phrases_by_estimator, estimator, task)
 
 
 def reader_of(ref: ModelRef) -> Callable[[str, Spans], np.ndarray]:
@@ -220,6 +260,24 @@ def by_exact_sum(
 ) -> np.ndarray:
     """(words, outputs) scores of custom-ngram."""
     return of_outputs(over_windows(partial(exact_sum, model), model, tokenizer, {}, text, words), task)
+
+
+def phrases_by_exact_sum(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, task: Task, text: str, words: Spans
+) -> Iterator[Phrase]:
+    """Yield the n-grams of custom-ngram; those of windows count as much as a window does in the mean of logits."""
+    windows = read_tokens(text, words, tokenizer)
+    for window in windows:
+        for phrase in phrases_of(ngram_terms(model, window), window.special, window.share):
+            yield replace(phrase, weights=centred(phrase.weights, task) / len(windows))
+
+
+def phrases_by_estimator(estimator: "Pipeline", task: Task, text: str, words: Spans) -> Iterator[Phrase]:
+    """Yield the n-grams of a linear baseline."""
+    from sentiment_hf.explaining.coefficients import phrases_by_coefficients
+
+    for phrase in phrases_by_coefficients(estimator, text, words):
+        yield replace(phrase, weights=of_outputs(phrase.weights[None], task)[0])
 
 
 def by_gradients(

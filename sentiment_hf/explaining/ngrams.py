@@ -1,9 +1,10 @@
 """A sum over n-grams as a sum over the tokens that they are of."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 
 @dataclass(frozen=True)
@@ -40,3 +41,26 @@ def sum_over_tokens(terms: Iterable[Terms], special: np.ndarray, outputs: int) -
         parts = own[:, :, None] * (one.weights / np.maximum(count, 1)[:, None])[:, None]
         np.add.at(scores, places, parts)
     return scores, rest
+
+
+@dataclass(frozen=True)
+class Phrase:
+    """An n-gram of a text, of two tokens or more, and what it adds to the outputs where it stands.
+
+    words: the places of its words. at_start: whether it begins with the special token before a text.
+    """
+
+    words: tuple[int, ...]
+    at_start: bool
+    weights: np.ndarray
+
+
+def phrases_of(terms: Iterable[Terms], special: np.ndarray, share: csr_array) -> Iterator[Phrase]:
+    """Yield the n-grams that have a weight; `special` and `share` are those of `TokenRow`."""
+    columns = share.tocsc()
+    first = columns.indices[np.minimum(columns.indptr[:-1], columns.nnz - 1)] if columns.nnz else None
+    for one in terms:
+        for start, weights in zip(one.starts.tolist(), one.weights, strict=True):
+            own = [place for place in range(start, start + one.size) if not special[place]]
+            if one.size > 1 and own and first is not None and weights.any():
+                yield Phrase(tuple(dict.fromkeys(first[own].tolist())), bool(special[start]), weights)

@@ -60,11 +60,11 @@ def has_lines(file: Path) -> bool:
     return file.suffix.lower() == LINES_SUFFIX and not file.is_dir()
 
 
-def read_table(args: TableArguments, reading: Reading | None) -> Table:
-    """The rows of --file; raises InputError if it is too large or cannot be read."""
+def read_table(args: TableArguments, scorer: Scorer) -> Table:
+    """The table in --file, read as the model's training read its files. Raises InputError if it cannot be read."""
     if has_lines(args.file):
         return read_lines(args.file)
-    settings = reading.fill_csv(args.csv) if reading else args.csv
+    settings = scorer.reading.fill_csv(args.csv) if scorer.reading else args.csv
     return read_one_table(args.file, "--file", args.max_data_bytes, settings, args.cache)
 
 
@@ -75,7 +75,7 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
         InputError: the file is too large or cannot be read, lacks a column that the model reads, or has an added
             column already.
     """
-    table = read_table(args, scorer.reading)
+    table = read_table(args, scorer)
     added = scorer.task.answers
     if taken := [name for name in added if name in table.columns]:
         raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")
