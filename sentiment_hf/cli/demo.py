@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +13,10 @@ from sentiment_hf.settings.model_ref import ModelRef
 
 
 def demo_main(argv: Sequence[str]) -> None:
-    """Show the page until a signal comes; raises InputError if a model cannot be loaded or the port is taken."""
+    """Show the page until a signal comes, then end this process with exit code 0, whatever is being classified.
+
+    Raises InputError if a model cannot be loaded or the port is taken.
+    """
     args = parse_demo(argv)
     trust = {"revision": args.model_revision, "trust_remote_code": args.trust_remote_code}
     refs = [ModelRef.parse(folder, flag="FOLDER", **trust) for folder in args.folders]
@@ -32,6 +36,9 @@ def demo_main(argv: Sequence[str]) -> None:
         examples = example_texts(args.dataset)
         models = [load_shown(name, ref) for name, ref in zip(names, refs, strict=True)]
         serve(page_of(models, examples, Path(folder)), args.host, args.port)
+    # A thread that still classifies for somebody would let Python abort as it ends.
+    sys.stdout.flush()
+    os._exit(0)
 
 
 def names_of(refs: Sequence[ModelRef]) -> list[str]:

@@ -18,6 +18,7 @@ import pytest
 from browser import CHROMIUM, Browser
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
+from gradio_client.utils import Status
 from helpers import run_flags, write_csv, write_data
 from launching import ROOT, environment
 
@@ -222,7 +223,9 @@ def test_it_ends_by_a_signal_and_leaves_no_file_and_no_text(demo, tmp_path):
     demo.client.predict(SECRET, api_name="/classify")
     demo.label(tmp_path / "secret.txt")
     assert any(SECRET in path.read_text("utf-8", "ignore") for path in demo.temporary.rglob("*.txt"))
-    demo.client.close()
+    (tmp_path / "large.txt").write_text(f"{SECRET} soup\n" * 200_000)
+    job = demo.client.submit(handle_file(tmp_path / "large.txt"), "gru", "", api_name="/label")
+    demo.wait(lambda: job.status().code is Status.PROCESSING)
     assert demo.end(signal.SIGTERM) == 0
     assert not list(demo.temporary.rglob("*"))
     assert not list(demo.place.rglob("*"))
