@@ -36,7 +36,7 @@ def demo_main(argv: Sequence[str]) -> None:
         examples = example_texts(args.dataset)
         models = [load_shown(name, ref) for name, ref in zip(names, refs, strict=True)]
         serve(page_of(models, examples, Path(folder)), args.host, args.port)
-    # A thread that still classifies for somebody would let Python abort as it ends.
+    # Not by the end of Python, which aborts if a thread still classifies.
     sys.stdout.flush()
     os._exit(0)
 

@@ -10,7 +10,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from sentiment_hf.common.signals import restore_handlers, set_handlers
+from sentiment_hf.common.signals import set_handlers
 from sentiment_hf.demo.app import blank_page, launch, text_tab
 from sentiment_hf.demo.file_tab import file_tab
 from sentiment_hf.demo.models import shown_model
@@ -49,16 +49,12 @@ def page_of(models: Sequence[Shown], examples: Sequence[str], folder: Path) -> g
 
 
 def serve(page: gr.Blocks, host: str, port: int) -> None:
-    """Serve a page until SIGTERM or Ctrl-C."""
+    """Serve a page until SIGTERM or Ctrl-C. The caller ends the process then, and with it the threads that serve."""
     # Gradio asks itself whether it answers, which no proxy can tell.
     os.environ["NO_PROXY"] = ",".join(filter(None, (os.environ.get("NO_PROXY"), host)))
     own_files = {"middleware": [Middleware(OwnFilesOnly)]}
     ended = threading.Event()
-    before = set_handlers((signal.SIGINT, signal.SIGTERM), lambda *_: ended.set())
-    try:
-        launch(page, server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, app_kwargs=own_files)
-        print(f"http://{host}:{port} shows the page; Ctrl-C ends", flush=True)
-        ended.wait()
-    finally:
-        page.close(verbose=False)
-        restore_handlers(before)
+    set_handlers((signal.SIGINT, signal.SIGTERM), lambda *_: ended.set())
+    launch(page, server_name=host, server_port=port, prevent_thread_lock=True, quiet=True, app_kwargs=own_files)
+    print(f"http://{host}:{port} shows the page; Ctrl-C ends", flush=True)
+    ended.wait()

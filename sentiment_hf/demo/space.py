@@ -29,7 +29,12 @@ LOADING = '''
 # `sentiment-hf push --space` of version {version} wrote what follows; above stands its sentiment_hf/demo/app.py.
 from transformers import pipeline
 
-classifier = pipeline("text-classification", {model!r}, revision={commit!r}{trust})
+MODEL, REVISION = {model!r}, {commit!r}
+EXAMPLES = [
+{examples}
+]
+
+classifier = pipeline("text-classification", MODEL, revision=REVISION{trust})
 
 
 def answer(text: str) -> dict[str, Any]:
@@ -39,7 +44,7 @@ def answer(text: str) -> dict[str, Any]:
 
 
 with blank_page({title!r}) as page:
-    text_tab([Model({name!r}, answer, {caption!r}, {note!r})], {examples!r})
+    text_tab([Model({name!r}, answer, {caption!r}, {note!r})], EXAMPLES)
 
 if __name__ == "__main__":
     launch(page)
@@ -93,7 +98,7 @@ def space_files(
         name=name,
         caption=task.scores_caption,
         note=note_of(report),
-        examples=list(examples),
+        examples="\n".join(f"    {text!r}," for text in examples),
     )
     head = yaml.safe_dump(front_matter(title, model, commit, files), sort_keys=False, allow_unicode=True, width=1000)
     about = ABOUT.format(title=escape_markdown(title), model=model, commit=commit)

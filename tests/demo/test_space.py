@@ -126,7 +126,8 @@ def test_the_files_name_commit_versions_and_python(hub, runs, tmp_path, capsys):
     needed = [line for line in files["requirements.txt"].decode().splitlines() if line and not line.startswith("#")]
     assert needed == [f"torch=={PINS['torch']}", f"transformers=={PINS['transformers']}"]
     app = files["app.py"].decode()
-    assert f"{USER}/its-model', revision='{commit}', trust_remote_code=True)" in app
+    assert f"MODEL, REVISION = '{USER}/its-model', '{commit}'\n" in app
+    assert 'pipeline("text-classification", MODEL, revision=REVISION, trust_remote_code=True)' in app
     assert push(changed(runs["single"], tmp_path / "stock", {"auto_map": None}), "stock") == 0
     assert "trust_remote_code" not in hub.files(f"{USER}/stock", repo_type="space")["app.py"].decode()
 
@@ -174,7 +175,7 @@ def test_a_space_that_was_edited_is_not_overwritten_unless_asked(hub, runs, caps
     assert push(runs["single"], "foreign", "--overwrite_card") == 0
     assert push(runs["single"], "foreign") == 0, "what a push wrote is written anew"
     app = hub.files(f"{USER}/foreign", repo_type="space")["app.py"]
-    hub.add(f"{USER}/foreign", {"app.py": app.replace(b"examples", b"samples")}, repo_type="space")
+    hub.add(f"{USER}/foreign", {"app.py": app.replace(b"EXAMPLES", b"SAMPLES")}, repo_type="space")
     assert push(runs["single"], "foreign") == 4
 
 
