@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import gradio as gr
 
+from sentiment_hf.common.characters import SURROGATE
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.demo.app import Model
 from sentiment_hf.inference.scorer import Scorer
@@ -16,6 +17,8 @@ def shown_model(name: str, scorer: Scorer) -> Model:
 
     def answer(text: str) -> dict:
         with error_shown():
+            if SURROGATE.search(text):
+                raise InputError("The text has half of a surrogate pair, which is no character.")
             (said,) = scorer.task.as_objects(scorer.classify([text], 1))
         return said
 

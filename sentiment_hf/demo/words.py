@@ -8,7 +8,6 @@ import numpy as np
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.demo.app import ONE_AT_A_TIME
-from sentiment_hf.demo.models import error_shown
 from sentiment_hf.explaining.explain import Explainer, Explanation, load_explainer
 from sentiment_hf.inference.scorer import Scorer, load_scorer
 from sentiment_hf.settings.model_ref import ModelRef
@@ -53,20 +52,24 @@ def words_row(text: gr.Textbox, asked: gr.events.Dependency, models: Sequence[Sh
         shown = [marked(model, text) for model in models]
         return shown if len(shown) > 1 else shown[0]
 
-    asked.then(words, text, outputs, api_name="words", **ONE_AT_A_TIME)
+    asked.success(words, text, outputs, api_name="words", **ONE_AT_A_TIME)
 
 
 def marked(model: Shown, text: str) -> gr.HighlightedText:
     """The text with its words marked, or why they are not."""
+    label = f"{model.name}: words"
     if not text.strip():
-        return gr.HighlightedText(None, label=f"{model.name}: words")
+        return gr.HighlightedText(None, label=label)
     if model.explainer is None:
-        return gr.HighlightedText([(model.why_not, None)], label=f"{model.name}: words")
-    with error_shown():
+        return gr.HighlightedText([(model.why_not, None)], label=label)
+    try:
         (explanation,) = model.explainer.explain([text])
+    except InputError as error:
+        # In its own place, for the words of other models are marked.
+        return gr.HighlightedText([(str(error), None)], label=label)
     output = int(explanation.probabilities.argmax())
     what = "that raise (+) and lower (−)" if explanation.task == Regression.name else "for (+) and against (−)"
-    label = f"{model.name}: words {what} {explanation.labels[output]}, by {explanation.method}"
+    label = f"{label} {what} {explanation.labels[output]}, by {explanation.method}"
     return gr.HighlightedText(pieces(explanation, output), label=label)
 
 

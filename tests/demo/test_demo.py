@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,11 @@ class Demo:
         finally:
             connection.close()
 
+    def call(self, name: str, *data: Any) -> str:
+        """What the server says of a request that no browser and no client would send."""
+        _, _, answer = self.ask("POST", f"/gradio_api/call/{name}", {"data": data})
+        return self.ask("GET", f"/gradio_api/call/{name}/{json.loads(answer)['event_id']}")[2]
+
     def label(self, file: Path, model: str = "gru", columns: str = "") -> Path:
         """The file that comes out of the other tab."""
         return Path(self.client.predict(handle_file(file), model, columns, api_name="/label"))
@@ -111,6 +117,7 @@ def test_the_models_answer_side_by_side_as_predict_does(demo, folders):
             assert decided["label"] == wanted[name][index]["label"]
             assert bars(scores) == pytest.approx(wanted[name][index]["scores"], abs=1e-5)
     assert not any(one.get("label") for one in demo.client.predict("  ", api_name="/classify"))
+    assert "half of a surrogate pair, which is no character" in demo.call("classify", "film \ud800")
 
 
 def test_the_words_that_decided_are_marked_by_colour_and_sign(demo, folders):
@@ -139,6 +146,13 @@ def test_a_model_that_cannot_be_explained_is_shown_and_says_why(folders, monkeyp
     shown = load_shown("gru", ModelRef.parse(str(folders["gru"])))
     assert shown.scorer.classify(["a good film"], 1).shape == (1, 2)
     assert "pip install 'sentiment-hf[explain]'" in str(marked(shown, "a good film").value)
+
+
+def test_a_text_that_cannot_be_explained_is_said_in_the_place_of_its_words(folders):
+    shown = load_shown("ngram", ModelRef.parse(str(folders["ngram"])))
+    shown = replace(shown, explainer=shown.explainer.by("deletion"))
+    assert "at most 1,000 words" in str(marked(shown, "film " * 1001).value)
+    assert marked(shown, " ").value is None
 
 
 def test_a_file_comes_out_as_predict_writes_it(demo, folders, tmp_path):
@@ -186,10 +200,8 @@ def test_a_wrong_file_gives_a_sentence_without_a_path(name, demo, tmp_path):
 def test_no_file_of_the_machine_is_read_but_what_was_uploaded(demo, folders):
     file = str(folders["data"] / "train.csv")
     assert demo.ask("GET", f"/gradio_api/file={file}")[0] == 403
-    asked = {"data": [{"path": file, "meta": {"_type": "gradio.FileData"}}, "gru", ""]}
-    _, _, answer = demo.ask("POST", "/gradio_api/call/label", asked)
-    _, _, answer = demo.ask("GET", f"/gradio_api/call/label/{json.loads(answer)['event_id']}")
-    assert answer.startswith("event: error")
+    uploaded = {"path": file, "meta": {"_type": "gradio.FileData"}}
+    assert demo.call("label", uploaded, "gru", "").startswith("event: error")
 
 
 def test_the_page_names_nothing_to_load_from_elsewhere(demo):
