@@ -119,8 +119,14 @@ def saved(tmp_path_factory, tokenizer: PreTrainedTokenizerBase) -> list[Path]:
         (["--version"], 0),
         (["lisst"], 2),
         (["list"], 0),
-        *(([command, "--help"], 0) for command in ("run", "compare", "ensemble", "predict", "push", "list")),
-        *(([command, "--no_such_flag"], 2) for command in ("run", "compare", "ensemble", "predict", "push", "list")),
+        *(
+            ([command, "--help"], 0)
+            for command in ("run", "compare", "ensemble", "predict", "explain", "push", "list")
+        ),
+        *(
+            ([command, "--no_such_flag"], 2)
+            for command in ("run", "compare", "ensemble", "predict", "explain", "push")
+        ),
         (["run"], 2),
         (["run", "--model", "custom-lsmt"], 2),
         (["run", "--model", "custom-fc", "--seed", "x"], 2),
@@ -129,6 +135,11 @@ def saved(tmp_path_factory, tokenizer: PreTrainedTokenizerBase) -> list[Path]:
         (["predict", "me/x", TEXT, "--batch_size", "0"], 2),
         (["predict", "me/x", "--file", "no.csv"], 2),
         (["predict", "me/x", TEXT, "--output", "x.csv"], 2),
+        (["explain", "a/b/c", TEXT], 2),
+        (["explain", "me/x"], 2),
+        (["explain", "me/x", TEXT, "--method", "lime"], 2),
+        (["explain", "me/x", TEXT, "--output", "x.csv"], 2),
+        (["explain", "me/x", "--file", "no.csv"], 2),
         (["push", "out"], 2),
         (["ensemble", "a", "b", "--method", "best"], 2),
         (["compare", "--models", "custom-fc"], 2),
