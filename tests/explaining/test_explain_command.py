@@ -12,6 +12,7 @@ from helpers import reviews, run_baseline, run_flags, write_csv, write_data
 from sentiment_hf import api
 from sentiment_hf.cli import ensemble_command, explain_command
 
+FEW = ("num_buckets=4096",)
 HOSTILE = "good <script>alert(1)</script> & \x1b[2J\x00 \u202e bad\n<b>dull</b>"
 
 
@@ -20,7 +21,9 @@ def home(tmp_path_factory) -> Path:
     """Runs on the same data: n-grams, a network, a linear baseline, an ensemble of the last two, and one of stars."""
     home = tmp_path_factory.mktemp("runs")
     data = write_data(home / "data")
-    run_flags(data, home / "ngram", "--num_train_epochs", 10, "--learning_rate", 0.1, model="custom-ngram")
+    run_flags(
+        data, home / "ngram", "--num_train_epochs", 10, "--learning_rate", 0.1, model="custom-ngram", settings=FEW
+    )
     run_flags(data, home / "fc", model="custom-fc")
     run_baseline(data, home / "bayes", "baseline-naive-bayes-bow")
     assert ensemble_command([str(home / "fc"), str(home / "bayes"), "--output_dir", str(home / "both")]) == 0

@@ -16,6 +16,8 @@ from sentiment_hf.explaining.measured import Faithfulness, read_measured, save_m
 from sentiment_hf.explaining.words import without
 from sentiment_hf.settings.model_ref import ModelRef
 
+FEW = ("num_buckets=4096",)
+
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
@@ -25,7 +27,7 @@ def data(tmp_path_factory) -> Path:
 @pytest.fixture(scope="module")
 def ngram(data, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "ngram"
-    run_flags(data, folder, "--num_train_epochs", 10, "--learning_rate", 0.1, model="custom-ngram")
+    run_flags(data, folder, "--num_train_epochs", 10, "--learning_rate", 0.1, model="custom-ngram", settings=FEW)
     return folder
 
 
