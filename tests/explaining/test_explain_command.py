@@ -11,6 +11,8 @@ from helpers import reviews, run_baseline, run_flags, write_csv, write_data
 
 from sentiment_hf import api
 from sentiment_hf.cli import ensemble_command, explain_command
+from sentiment_hf.cli.explain import METHODS as FLAG_METHODS
+from sentiment_hf.explaining.explain import METHODS
 
 FEW = ("num_buckets=4096",)
 HOSTILE = "good <script>alert(1)</script> & \x1b[2J\x00 \u202e bad\n<b>dull</b>"
@@ -199,6 +201,11 @@ def test_n_grams_are_those_of_the_text_and_words_have_their_share_of_them(home, 
     assert ngrams
     assert ngrams <= possible
     assert sums[1] - sums[0] == pytest.approx(one.scores[:, 1].sum(), abs=1e-5)
+
+
+def test_the_documentation_has_all_methods_in_the_order_in_which_they_are_taken():
+    page = (Path(__file__).parents[2] / "docs" / "explaining.md").read_text()
+    assert tuple(re.findall(r"^\| `(\w[\w-]+)` \| [^0-9]", page, re.M)[:4]) == METHODS == FLAG_METHODS
 
 
 @pytest.mark.parametrize(

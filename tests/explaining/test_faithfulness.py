@@ -8,7 +8,7 @@ import pytest
 from helpers import run_baseline, run_flags, write_data
 
 from sentiment_hf import api
-from sentiment_hf.cli import explain_command
+from sentiment_hf.cli import compare_command, explain_command
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.explaining.explain import load_all, load_explainer
 from sentiment_hf.explaining.faithfulness import SHARES, measure
@@ -98,6 +98,32 @@ def test_of_several_methods_the_next_one_is_offered(ngram):
         load_explainer(ref)
     (ngram / "faithfulness.json").unlink()
     save_measured(ngram, before)
+
+
+def test_the_comparison_has_the_figures_beside_random_words(ngram, data, tmp_path, capsys):
+    run_baseline(data, tmp_path / "majority", "baseline-majority")
+    argv = [str(ngram), str(tmp_path / "majority"), "--explain", "--output_dir", str(tmp_path)]
+    assert compare_command(argv) == 0
+    results = json.loads((tmp_path / "comparison" / "results.json").read_text())
+    found = {(one["name"], one["method"]): one for one in results["faithfulness"]}
+    kept = read_measured(ngram)
+    assert set(found) == {("majority", "deletion"), *(("ngram", method) for method in kept)}
+    for (name, method), one in found.items():
+        assert one["offered"] == (name == "ngram")
+        if name == "ngram":
+            assert one["gain"] == kept[method].gain
+    page = (tmp_path / "comparison" / "report.html").read_text()
+    assert "Do explanations name the words that count?" in page
+    assert f"{found['ngram', 'exact']['comprehensiveness']:.3f}" in page
+    assert "| majority | deletion | 0.000 |" in (tmp_path / "comparison" / "report.md").read_text()
+    # What cannot be measured is said on the page, and in the exit code as after a run that failed.
+    (tmp_path / "majority" / "faithfulness.json").unlink()
+    report = json.loads((tmp_path / "majority" / "report.json").read_text())
+    (tmp_path / "majority" / "report.json").write_text(json.dumps(report | {"command": None}))
+    assert compare_command(argv) == 3
+    assert "1 failed: explanations of majority" in capsys.readouterr().err
+    assert compare_command([word for word in argv if word != "--explain"]) == 0
+    assert "faithfulness" not in json.loads((tmp_path / "comparison" / "results.json").read_text())
 
 
 @pytest.mark.parametrize("task", ["multi_label", "regression"])
