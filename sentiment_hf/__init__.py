@@ -1,14 +1,14 @@
 """One pipeline for text classifiers trained from scratch and fine-tuned ones.
 
-`run`, `compare`, `load`, `predict`, `export` and `push` are the commands as functions (`sentiment_hf.api`); all else
-is imported from the module you mean.
+`run`, `compare`, `load`, `predict`, `explain`, `export` and `push` are the commands as functions (`sentiment_hf.api`);
+all else is imported from the module you mean.
 """
 
 from importlib import import_module
 
 __version__ = "0.1.0"
 
-API = ("run", "compare", "load", "predict", "export", "push")
+API = ("run", "compare", "load", "predict", "explain", "export", "push")
 ERRORS = ("InputError", "TrainingError", "NotPushedError", "Interrupted")
 __all__ = [*API, *ERRORS]
 

@@ -57,7 +57,7 @@ for module, names in {os: ("sched_getaffinity",), signal: ("SIGHUP", "SIGPIPE")}
         delattr(module, name)
 """
 
-COMMANDS = ("run", "compare", "ensemble", "predict", "demo", "push", "list")
+COMMANDS = ("run", "compare", "ensemble", "predict", "explain", "demo", "push", "list")
 YAML = {"yaml", "_yaml"}
 # Brotli is there if another package has brought it.
 HUB = YAML | {
@@ -130,6 +130,11 @@ def saved(tmp_path_factory, tokenizer: PreTrainedTokenizerBase) -> list[Path]:
         (["predict", "me/x", TEXT, "--batch_size", "0"], 2),
         (["predict", "me/x", "--file", "no.csv"], 2),
         (["predict", "me/x", TEXT, "--output", "x.csv"], 2),
+        (["explain", "a/b/c", TEXT], 2),
+        (["explain", "me/x"], 2),
+        (["explain", "me/x", TEXT, "--method", "lime"], 2),
+        (["explain", "me/x", TEXT, "--output", "x.csv"], 2),
+        (["explain", "me/x", "--file", "no.csv"], 2),
         (["push", "out"], 2),
         (["demo", "a/b/c"], 2),
         (["demo", "out", "--port", "0"], 2),

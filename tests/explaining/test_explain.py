@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import LABELS, small_model
-from helpers import reviews, run_baseline, run_flags, save_bert, write_csv, write_data
+from helpers import TINY, reviews, run_baseline, run_flags, save_bert, write_csv, write_data
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -52,6 +52,8 @@ MODELS |= {
     "frozen encoder": ("custom-lstm", {"encoder": ENCODER, "embedding_size": 8}),
     "bert": ("bert", {}),
 }
+# Rows of a table of n-grams: few texts have no more, and it is quickly read.
+FEW = ("num_buckets=4096",)
 # What goes by the deletion of words alone.
 DELETED = {"ordered n-grams", "n-grams and columns", "frozen encoder"}
 
@@ -66,7 +68,8 @@ def saved(tmp_path_factory, tokenizer) -> Path:
             config = BertConfig(**ENCODER, initializer_range=0.5, id2label=LABELS)
             model = BertForSequenceClassification(config)
         else:
-            model = small_model(name, **settings)
+            few = {"num_buckets": 2**16} if name == "custom-ngram" else {}
+            model = small_model(name, **few | settings)
         if settings.get("exact"):
             ids = torch.tensor(tokenizer([TEXT, TEXT + " warm film"], padding=True)["input_ids"])
             model.prepare([(ids, ids != 0, torch.tensor([0, 1]))])
@@ -379,7 +382,8 @@ def test_several_classes_and_columns_have_coefficients_too(tmp_path):
 @pytest.mark.parametrize("model", ["custom-fc", "custom-ngram"])
 def test_the_scores_of_a_task_are_in_what_it_predicts(task, model, home, tmp_path):
     flags = ["--num_train_epochs", "12", *TASKS[task][1]]
-    run_flags(home / "data" / task, tmp_path / "run", *flags, model=model)
+    settings = {"custom-fc": TINY, "custom-ngram": FEW}[model]
+    run_flags(home / "data" / task, tmp_path / "run", *flags, model=model, settings=settings)
     text = "good film dull"
     explainer = load_explainer(ModelRef.in_folder(tmp_path / "run"))
     (found,) = explainer.explain([text])
