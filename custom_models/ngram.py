@@ -86,15 +86,18 @@ class NGramForSequenceClassification(TextClassifier, TextModel):
 
         A code is the hash of an n-gram, or its row if rows are shared.
         """
+        for before, codes in enumerate(self.in_order(ids)):
+            yield new_ones(codes, mask[:, before:])
+
+    def in_order(self, ids: Tensor) -> Iterator[Tensor]:
+        """For words, then for each longer n-gram: (batch, n) ids or codes, in the order of the text."""
         hashed = ids
-        yield new_ones(ids, mask)
+        yield ids
         for size in range(2, min(self.config.ngram_size, ids.shape[1]) + 1):
             # Integers of 64 bits wrap around without an error.
             hashed = (hashed[:, :-1] + 1) * MULTIPLIER + ids[:, size - 1 :]
             codes = hashed * MULTIPLIER >> 20
-            if not self.config.exact:
-                codes = codes.remainder(self.config.num_buckets)
-            yield new_ones(codes, mask[:, size - 1 :])
+            yield codes if self.config.exact else codes.remainder(self.config.num_buckets)
 
     def rows_of(self, codes: Tensor) -> tuple[Tensor, Tensor | bool]:
         """(batch, n) codes of n-grams -> their rows, and true where an n-gram has one."""

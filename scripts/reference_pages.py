@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pyarrow.parquet as pq
 
-from sentiment_hf.cli import ensemble, exit_code_of, export, predict, push, serve
+from sentiment_hf.cli import demo, ensemble, exit_code_of, explain, export, predict, push, serve
 from sentiment_hf.common.files import read_json
 from sentiment_hf.common.layout import PREDICTIONS, REPORT
 from sentiment_hf.comparison.plan import flags as compare_flags
@@ -29,8 +29,10 @@ COMMANDS = {
     "compare": compare_flags,
     "ensemble": ensemble,
     "predict": predict,
+    "explain": explain,
     "export": export,
     "serve": serve,
+    "demo": demo,
     "push": push,
 }
 JSON_TYPES = {dict: "object", list: "array", str: "string", int: "number", float: "number", bool: "boolean"}

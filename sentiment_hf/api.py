@@ -6,6 +6,7 @@
     comparison = sentiment_hf.compare("out/lstm", "out/nb-svm")
     scorer = sentiment_hf.load("out/lstm")
     sentiment_hf.predict(scorer, ["A fine film."])
+    sentiment_hf.explain("out/lstm", ["A fine film."])
     sentiment_hf.export("out/lstm", int8=True)
     sentiment_hf.push("out/lstm", "me/lstm")
 
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
+    from sentiment_hf.explaining.explain import Explanation
     from sentiment_hf.inference.scorer import Inputs, Scorer
     from sentiment_hf.runs.report import Report
 
@@ -120,13 +122,44 @@ def predict(
     Raises InputError: the model cannot be loaded, or fails on a text; `texts` is one string, or holds another type;
         `columns` are not those of the model, or have another number of values.
     """
-    from sentiment_hf.common.errors import InputError
-
-    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-        raise InputError("texts: expected a list of strings, as in predict(model, ['A fine film.'])")
+    require_texts(texts, "predict")
     scorer = load(model) if isinstance(model, str | Path) else model
     inputs = list(texts) if columns is None else rows_with(scorer, texts, columns)
     return scorer.task.as_objects(scorer.classify(inputs, batch_size))
+
+
+def explain(
+    folder: str | Path,
+    texts: Sequence[str],
+    method: str | None = None,
+    columns: Mapping[str, Sequence] | None = None,
+    *,
+    model_revision: str = "main",
+    trust_remote_code: bool = False,
+) -> list[Explanation]:
+    """Which words of each text speak for and against what a model says, as `sentiment-hf explain` does.
+
+    `folder` is what `load` takes, and `columns` are those of `predict`. `method` is exact, integrated-gradients,
+    coefficients or deletion; by default the best that applies to the model.
+
+    Raises InputError: the model cannot be loaded, or fails on a text; the method does not apply to it, or was measured
+        and is no better than random words; `texts` or `columns` are not those of `predict`.
+    """
+    from sentiment_hf.explaining.explain import load_explainer
+    from sentiment_hf.settings.model_ref import ModelRef
+
+    require_texts(texts, "explain")
+    trust = {"revision": model_revision, "trust_remote_code": trust_remote_code}
+    explainer = load_explainer(ModelRef.parse(str(folder), flag="folder", **trust), method)
+    return explainer.explain(list(texts) if columns is None else rows_with(explainer.scorer, texts, columns))
+
+
+def require_texts(texts: Sequence[str], function: str) -> None:
+    """Raise InputError for anything else than a list of strings."""
+    from sentiment_hf.common.errors import InputError
+
+    if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+        raise InputError(f"texts: expected a list of strings, as in {function}(model, ['A fine film.'])")
 
 
 def rows_with(scorer: Scorer, texts: Sequence[str], columns: Mapping[str, Sequence]) -> Inputs:
@@ -157,7 +190,7 @@ def export(folder: str | Path, **flags: Any) -> Path:
 
 
 def push(folder: str | Path, hub_model_id: str, **flags: Any) -> str:
-    """Push a finished run as `sentiment-hf push` does; returns its address.
+    """Push a finished run as `sentiment-hf push` does; returns its address, not that of its Space.
 
     Raises:
         InputError: it is no finished run. NotPushedError: the Hub refused or did not answer.
@@ -165,7 +198,7 @@ def push(folder: str | Path, hub_model_id: str, **flags: Any) -> str:
     from sentiment_hf.cli.push import parse_push, push_parsed
 
     words = words_of({"hub_model_id": hub_model_id} | flags)
-    return push_parsed(parse_push([str(folder), *words]))
+    return push_parsed(parse_push([str(folder), *words]))[0]
 
 
 def words_of(flags: Mapping[str, Any]) -> list[str]:

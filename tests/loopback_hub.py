@@ -16,6 +16,15 @@ from urllib.parse import parse_qs, unquote, urlsplit
 USER = "tester"
 LFS_SUFFIXES = (".bin", ".parquet", ".pt", ".safetensors")
 LFS_SIZE = 2**20  # 10 MB on the real Hub; less here, so that a test of it is quick
+SPACE_README = b"""---
+title: New
+sdk: gradio
+sdk_version: 6.0.0
+app_file: app.py
+---
+
+Check out the configuration reference at https://huggingface.co/docs/hub/spaces-config-reference
+"""
 GIT_ATTRIBUTES = "".join(f"*{suffix} filter=lfs diff=lfs merge=lfs -text\n" for suffix in LFS_SUFFIXES).encode()
 
 
@@ -75,10 +84,10 @@ class Commit(NamedTuple):
 
 
 class Repo:
-    """One branch, `main`, and tags; begins, like every repository of the Hub, with .gitattributes."""
+    """One branch, `main`, and tags; begins, as on the Hub, with .gitattributes, and a Space with a README.md too."""
 
     def __init__(self, kind: str, name: str, private: bool):
-        tree = {".gitattributes": GIT_ATTRIBUTES}
+        tree = {".gitattributes": GIT_ATTRIBUTES} | ({"README.md": SPACE_README} if kind == "spaces" else {})
         self.commits = [Commit(git_oid(f"{kind}/{name}".encode()), "initial commit", list(tree), tree)]
         self.tags: dict[str, Commit] = {}
         self.private = private
@@ -373,8 +382,8 @@ class _Handler(BaseHTTPRequestHandler):
 
 # A name may lack its owner, as the oldest ones of the Hub do.
 _NAME = r"(?P<name>[^/]+(?:/[^/]+)??)"
-_API = rf"/api/(?P<kind>models|datasets)/{_NAME}"
-_FILES = rf"/(?:(?P<kind>datasets)/)?{_NAME}"
+_API = rf"/api/(?P<kind>models|datasets|spaces)/{_NAME}"
+_FILES = rf"/(?:(?P<kind>datasets|spaces)/)?{_NAME}"
 _REVISION = r"(?P<revision>[^/]+)"
 _ROUTES = {
     "GET /": LoopbackHub._accept,

@@ -1,4 +1,4 @@
-"""The five functions do what the commands do; importing the package costs nothing."""
+"""The functions do what the commands do; importing the package costs nothing."""
 
 import json
 import re
@@ -46,7 +46,7 @@ def test_importing_the_package_imports_nothing_else():
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "0"
-    assert {"run", "compare", "load", "predict", "push", "InputError"} <= set(dir(sentiment_hf))
+    assert {"run", "compare", "load", "predict", "explain", "push", "InputError"} <= set(dir(sentiment_hf))
     with pytest.raises(AttributeError, match="no attribute 'fit'"):
         sentiment_hf.fit  # noqa: B018
 
@@ -81,6 +81,22 @@ def test_predict_says_labels_and_probabilities_of_a_folder_or_a_loaded_model(hom
     for texts in ("one text", [3]):
         with pytest.raises(sentiment_hf.InputError, match="expected a list of strings"):
             sentiment_hf.predict(home / name, texts)
+
+
+def test_explain_says_which_words_speak_for_an_answer(home, reports):
+    found = sentiment_hf.explain(home / "fc", TEXTS)
+    answers = sentiment_hf.predict(home / "fc", TEXTS)
+    for one, text, answer in zip(found, TEXTS, answers, strict=True):
+        assert (one.text, one.prediction) == (text, answer["label"])
+        assert [text[start:end] for start, end in one.words] == text.split()
+        assert one.scores.shape == (len(one.words), 2)
+    assert sentiment_hf.explain(home / "svm", TEXTS[:1], "deletion")[0].method == "deletion"
+    with pytest.raises(sentiment_hf.InputError, match="expected a list of strings, as in explain"):
+        sentiment_hf.explain(home / "fc", "one text")
+    with pytest.raises(sentiment_hf.InputError, match="--method exact does not apply"):
+        sentiment_hf.explain(home / "fc", TEXTS, "exact")
+    with pytest.raises(sentiment_hf.InputError, match="columns: the model reads the text alone"):
+        sentiment_hf.explain(home / "fc", TEXTS, columns={"price": [1, 2, 3]})
 
 
 def test_the_program_in_the_documentation_is_right(tmp_path):

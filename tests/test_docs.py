@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from sentiment_hf import __version__
-from sentiment_hf.cli import ensemble, export, push, serve
+from sentiment_hf.cli import demo, ensemble, explain, export, push, serve
 from sentiment_hf.cli.predict import parse_predict
 from sentiment_hf.comparison.plan import flags
 from sentiment_hf.settings.run_flags import parse_run
@@ -73,8 +73,10 @@ PARSERS: dict[str, Callable] = {
     "compare": flags.parse_compare,
     "ensemble": ensemble.parse_ensemble,
     "predict": parse_predict,
+    "explain": explain.parse_explain,
     "export": export.parse_export,
     "serve": serve.parse_serve,
+    "demo": demo.parse_demo,
     "push": push.parse_push,
     "list": lambda words: words == [],
 }

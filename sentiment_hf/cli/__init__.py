@@ -1,4 +1,4 @@
-"""The command line: sentiment-hf run | compare | ensemble | predict | export | serve | push | list."""
+"""The command line: sentiment-hf run | compare | ensemble | predict | export | serve | demo | push | list."""
 
 import atexit
 import gc
@@ -21,8 +21,10 @@ USAGE = """usage: sentiment-hf COMMAND [FLAGS]
   compare   train several, put them side by side  sentiment-hf compare --models custom-fc custom-lstm --dataset sample
   ensemble  make one classifier of several runs   sentiment-hf ensemble out/sample/custom-fc out/sample/custom-lstm
   predict   classify texts with a trained model   sentiment-hf predict out/sample/custom-lstm "A fine film."
+  explain   which words speak for and against     sentiment-hf explain out/sample/custom-lstm "A fine film."
   export    write a model as an ONNX graph        sentiment-hf export out/sample/custom-lstm --int8
-  serve     answer over HTTP with a model       sentiment-hf serve out/sample/custom-lstm --port 8000
+  serve     answer over HTTP with a model         sentiment-hf serve out/sample/custom-lstm --port 8000
+  demo      try models out on a page              sentiment-hf demo out/sample/custom-lstm out/sample/custom-fc
   push      put a finished run on the Hub         sentiment-hf push out/sample/custom-lstm --hub_model_id me/my-lstm
   list      show the custom models, the baselines and the recipes
 
@@ -36,8 +38,10 @@ def main() -> None:
         "compare": compare_command,
         "ensemble": ensemble_command,
         "predict": predict_command,
+        "explain": explain_command,
         "export": export_command,
         "serve": serve_command,
+        "demo": demo_command,
         "push": push_command,
         "list": list_command,
     }
@@ -97,6 +101,17 @@ def ensemble_command(argv: Sequence[str]) -> int:
     return exit_code_of(work)
 
 
+def explain_command(argv: Sequence[str]) -> int:
+    """Run `sentiment-hf explain` with these flags; returns the exit code."""
+
+    def work():
+        from sentiment_hf.cli.explain import explain_main
+
+        explain_main(argv)
+
+    return exit_code_of(work)
+
+
 def export_command(argv: Sequence[str]) -> int:
     """Run `sentiment-hf export` with these flags; returns the exit code."""
 
@@ -115,6 +130,17 @@ def serve_command(argv: Sequence[str]) -> int:
         from sentiment_hf.cli.serve import serve_main
 
         serve_main(argv)
+
+    return exit_code_of(work)
+
+
+def demo_command(argv: Sequence[str]) -> int:
+    """Run `sentiment-hf demo` with these flags; returns the exit code."""
+
+    def work():
+        from sentiment_hf.cli.demo import demo_main
+
+        demo_main(argv)
 
     return exit_code_of(work)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.layout import ENSEMBLE_FILE, PAGE_HTML
-from sentiment_hf.comparison.plan.flags import parse_compare
+from sentiment_hf.comparison.plan.flags import CompareArguments, parse_compare
 from sentiment_hf.comparison.plan.refusals import data_of_folders, refuse_runs
 
 if TYPE_CHECKING:
@@ -52,6 +52,10 @@ def make_comparison(argv: Sequence[str]) -> tuple[dict, Path, "Score"]:
     from sentiment_hf.data.splits import load_test_columns
 
     check_installed()
+    if args.explain:
+        from sentiment_hf.explaining.integrated_gradients import require_captum
+
+        require_captum()
     if args.folders:
         rows = test_rows(*load_test_columns(data, args.rows_file)) if data else None
     else:
@@ -59,9 +63,22 @@ def make_comparison(argv: Sequence[str]) -> tuple[dict, Path, "Score"]:
         from sentiment_hf.cli.make_runs import make_runs
 
         runs, failed, output, rows = make_runs(args)
-    comparison = compare(runs, rows, args.grid, args.show_all_test) | {"failed": failed}
+    comparison = compare(runs, rows, args.grid, args.show_all_test)
+    if args.explain:
+        from sentiment_hf.cli.measure_explanations import measured_explanations
+
+        comparison["faithfulness"], not_measured = measured_explanations(comparison, runs, trusts_code(args))
+        failed = [*failed, *not_measured]
+    comparison["failed"] = failed
     write_page(comparison, output / PAGE, args.texts)
     return comparison, output / PAGE / PAGE_HTML, runs[0].task.ranking
+
+
+def trusts_code(args: CompareArguments) -> bool:
+    """Whether the code that comes with a model may be run."""
+    return any("--trust_remote_code" in args.words(one.flags) for one in args.models.values()) or (
+        "--trust_remote_code" in args.words([])
+    )
 
 
 def raise_failed(comparison: dict) -> None:

@@ -35,7 +35,9 @@ def make_parser() -> FlagParser:
     parser = FlagParser(prog="sentiment-hf predict", description=__doc__, allow_abbrev=False)
     parser.add_argument("model", help="folder with a trained model, or a Hub id")
     parser.add_argument("texts", nargs="*", help="texts to classify; without any, lines from standard input")
-    parser.add_argument("--file", help="csv, tsv, json, jsonl or parquet with a text column")
+    parser.add_argument(
+        "--file", help="csv, tsv, json, jsonl or parquet with a text column, or txt with texts as lines"
+    )
     parser.add_argument("--output", help="csv, jsonl or parquet: the rows of --file with label and probabilities")
     parser.add_argument(
         "--csv_raw",

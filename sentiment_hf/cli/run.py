@@ -97,10 +97,10 @@ def classify_unlabelled(spec: RunSpec, report: "Report") -> None:
 
 def push_run(spec: RunSpec, report: "Report") -> str:
     """Push a run as its flags say; returns its address. Raises NotPushedError: the run is complete and saved."""
-    from sentiment_hf.hub.push import push
+    from sentiment_hf.hub.push import Destination, push
 
     wanted = spec.training["hub_model_id"], spec.training["hub_private_repo"], spec.run.license
     try:
-        return push(report.folder, *wanted, overwrite_card=spec.run.overwrite_card)
+        return push(report.folder, Destination(*wanted, overwrite_card=spec.run.overwrite_card)).address
     except InputError as error:
         raise NotPushedError(f"trained, but not pushed: {error}") from error

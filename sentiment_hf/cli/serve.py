@@ -7,10 +7,8 @@ from pathlib import Path
 
 from sentiment_hf.common.cores import available_cores
 from sentiment_hf.common.errors import FlagParser, extra_explained
+from sentiment_hf.common.ports import require_port
 from sentiment_hf.settings.model_ref import ModelRef
-
-# The highest number of a port.
-LAST_PORT = 65_535
 
 
 def serve_main(argv: Sequence[str]) -> None:
@@ -33,11 +31,10 @@ def parse_serve(argv: Sequence[str]) -> argparse.Namespace:
     """Parse the flags of serve; raises InputError for wrong ones."""
     parser = make_parser()
     args = parser.parse_args(argv)
-    for name in ("port", "workers", "max_batch_size", "max_wait_ms", "capacity", "timeout_ms"):
+    for name in ("workers", "max_batch_size", "max_wait_ms", "capacity", "timeout_ms"):
         if (value := getattr(args, name)) < 1:
             parser.error(f"--{name} {value} must be at least 1")
-    if args.port > LAST_PORT:
-        parser.error(f"--port {args.port} must be at most {LAST_PORT}")
+    require_port(args.port)
     return args
 
 

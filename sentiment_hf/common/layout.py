@@ -44,6 +44,9 @@ BASELINE_FILE, ENSEMBLE_FILE = "model.skops", "ensemble.json"
 # The names of the classes of an adapter or a baseline, whose own files cannot store them.
 LABELS = "labels.json"
 
+# How faithful the explanations of a model were found to be.
+FAITHFULNESS = "faithfulness.json"
+
 # The columns that a model was trained on.
 READING = "reading.json"
 
@@ -59,7 +62,7 @@ MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", ADAPTER_CONFIG, LABELS,
 
 # Files that a run writes in addition to the model.
 RESULTS = (REPORT, INFERENCE, BROKEN_BATCH, *PREDICTIONS.values(), HISTORY, TRAINER_STATE, "training_args.bin")
-RESULTS += (READING, PROFILE_FILE, CARD, f"{EVAL_RESULTS}/*.yaml", *UNLABELLED.values())
+RESULTS += (READING, PROFILE_FILE, FAITHFULNESS, CARD, f"{EVAL_RESULTS}/*.yaml", *UNLABELLED.values())
 RESULTS += ("all_results.json", "train_results.json", "eval_results.json", "test_results.json")
 
 # Files that remain if a run is killed before it has written IDENTITY.

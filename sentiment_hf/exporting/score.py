@@ -1,7 +1,6 @@
 """Scores a graph on the validation and test rows of its run."""
 
 import logging
-import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,16 +8,14 @@ from pathlib import Path
 from sentiment_hf.common.errors import InputError, TrainingError
 from sentiment_hf.common.extra_columns import ColumnSchema
 from sentiment_hf.common.layout import REPORT
-from sentiment_hf.data.splits import Splits, load_splits
+from sentiment_hf.data.splits import Splits
 from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.inference.speed import is_measured_here, measure_speed
 from sentiment_hf.runs.card import write_card
-from sentiment_hf.runs.identity import in_label_order
+from sentiment_hf.runs.data_again import data_of_run
 from sentiment_hf.runs.report import Report
-from sentiment_hf.runs.run import data_flags
 from sentiment_hf.runs.score import scores_of_parts, write_predictions
 from sentiment_hf.settings.model_ref import ModelRef
-from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.tasks.terms import SMALLEST
 
 logger = logging.getLogger(__name__)
@@ -43,17 +40,10 @@ def data_of(ref: ModelRef, columns: ColumnSchema | None) -> tuple[Report | None,
         return None, None
     report = Report.load(ref.folder)
     try:
-        words = shlex.split(report.command or "")
-        start = next((place for place, word in enumerate(words) if word == "run" or word.endswith("run.py")), None)
-        if start is None:
-            raise InputError("its report has no command")
-        splits = in_label_order(load_splits(data_flags(parse_run(words[start + 1 :])), columns), ref, trains=False)
-        if splits.test_hash != report.test_hash:
-            raise InputError("its test rows are not those that the run was scored on")
+        return report, data_of_run(ref, report, columns)
     except InputError as error:
         logger.warning("the graph is not scored, for the data of %s cannot be read again: %s", ref.name, error)
         return report, None
-    return report, splits
 
 
 def score_graph(home: Path, report: Report, splits: Splits) -> tuple[Report, Cost]:

@@ -3,8 +3,9 @@
 import json
 import logging
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx2
@@ -31,15 +32,43 @@ ADVICE_BY_STATUS = {
 }
 
 
-def push(
-    folder: Path,
-    hub_model_id: str,
-    private: bool | None,
-    license_name: str | None,
-    base_model: str | None = None,
-    overwrite_card: bool = False,
-) -> str:
-    """Push in two commits: the model, then the card, which names the first commit. Return the model's address.
+@dataclass(frozen=True)
+class Destination:
+    """Where a run is pushed, and how; the fields are the flags of push.
+
+    private: only a new repository is made private.
+    space: the Space with its page; None without one.
+    """
+
+    hub_model_id: str
+    private: bool | None
+    license: str | None
+    base_model: str | None = None
+    overwrite_card: bool = False
+    space: str | None = None
+
+    def command(self, folder: Path) -> str:
+        """The command that pushes `folder` there."""
+        flags = {"--hub_model_id": self.hub_model_id, "--license": self.license, "--base_model": self.base_model}
+        flags |= {"--space": self.space}
+        words = ["sentiment-hf", "push", str(folder), *(word for pair in flags.items() if pair[1] for word in pair)]
+        return shlex.join(
+            [*words, *["--hub_private_repo"] * bool(self.private), *["--overwrite_card"] * self.overwrite_card]
+        )
+
+
+@dataclass(frozen=True)
+class Pushed:
+    """A model on the Hub: its id, the commit with its files, their names, and the address of its page."""
+
+    repo_id: str
+    commit: str
+    files: Sequence[str]
+    address: str
+
+
+def push(folder: Path, to: Destination) -> Pushed:
+    """Push in two commits: the model, then the card, which names the first commit.
 
     A card that was edited on the Hub stays as it is, which is said, unless `overwrite_card` is true. Files that an
     earlier push of another model left in the repository are deleted, such as those of an adapter when `folder` holds a
@@ -50,27 +79,58 @@ def push(
         NotPushedError: the Hub refused or did not answer; the files in `folder` are unchanged.
     """
     ref = finished_model(folder)
-    refuse_local_base(ref, base_model)
+    refuse_local_base(ref, to.base_model)
     files = [name for name in pushed_files(ref) if name != CARD]
     card = read_card(folder)
-    flags = {"--hub_model_id": hub_model_id, "--license": license_name, "--base_model": base_model}
-    command = ["sentiment-hf", "push", str(folder), *(word for pair in flags.items() if pair[1] for word in pair)]
-    command += ["--hub_private_repo"] * bool(private) + ["--overwrite_card"] * overwrite_card
-    with push_failure_explained(folder, shlex.join(command)):
-        if reason := why_unreachable():
-            raise ConnectionError(reason)
-        api = HfApi(library_name="sentiment_hf")
-        repo_id = api.create_repo(hub_model_id, private=private or None, exist_ok=True).repo_id
-        if private and not api.model_info(repo_id).private:
-            raise ConnectionError("it is there and public: make it private on the Hub, or choose another name")
-        changed = {ADAPTER_CONFIG: adapter_config_with_base(folder, base_model, api)} if base_model else {}
+    with push_failure_explained(folder, to.command(folder)):
+        api = reached_hub()
+        repo_id = make_repository(api, to.hub_model_id, to.private)
+        changed = {ADAPTER_CONFIG: adapter_config_with_base(folder, to.base_model, api)} if to.base_model else {}
         operations = [CommitOperationAdd(name, changed.get(name, folder / name)) for name in files]
         there = [name for name in api.list_repo_files(repo_id) if may_be_pushed(name)]
         operations += [CommitOperationDelete(name) for name in there if name not in files]
-        commit = api.create_commit(repo_id, operations, commit_message="The model")
-        card = marked(pinned_card(card, repo_id, commit.oid, license_name, base_model))
-        push_card(api, repo_id, commit.oid, card, overwrite_card)
-    return f"{api.endpoint}/{repo_id}"
+        commit = api.create_commit(repo_id, operations, commit_message="The model").oid
+        card = marked(pinned_card(card, repo_id, commit, to.license, to.base_model))
+        push_card(api, repo_id, commit, card, to.overwrite_card)
+    return Pushed(repo_id, commit, files, f"{api.endpoint}/{repo_id}")
+
+
+def push_space(folder: Path, files: Mapping[str, str], to: Destination) -> str:
+    """Push {name: content} to the Space in one commit; returns its address.
+
+    Raises:
+        NotPushedError: the Hub refused or did not answer, or one of the files was edited there, or is another's;
+            nothing of the Space was changed.
+    """
+    with push_failure_explained(folder, to.command(folder)):
+        api = reached_hub()
+        repo_id = make_repository(api, to.space, to.private, repo_type="space", space_sdk="gradio")
+        head = api.repo_info(repo_id, repo_type="space").sha
+        edited = [name for name in files if edited_on_hub(api, repo_id, head, name, "space")]
+        if edited and not to.overwrite_card:
+            raise NotPushedError(
+                f"the model is pushed; the Space is not: {', '.join(edited)} of {repo_id} was edited there, or not "
+                "written by a push. Choose another name, or replace it by --overwrite_card"
+            )
+        operations = [CommitOperationAdd(name, marked(text, name).encode()) for name, text in files.items()]
+        more = {"repo_type": "space", "commit_message": "The page", "parent_commit": head}
+        api.create_commit(repo_id, operations, **more)
+    return f"{api.endpoint}/spaces/{repo_id}"
+
+
+def reached_hub() -> HfApi:
+    """The Hub; raises ConnectionError if it does not answer."""
+    if reason := why_unreachable():
+        raise ConnectionError(reason)
+    return HfApi(library_name="sentiment_hf")
+
+
+def make_repository(api: HfApi, name: str, private: bool | None, **kind: str) -> str:
+    """The id of a repository, which is made if it is not there; raises ConnectionError if it should be private."""
+    repo_id = api.create_repo(name, private=private or None, exist_ok=True, **kind).repo_id
+    if private and not api.repo_info(repo_id, repo_type=kind.get("repo_type")).private:
+        raise ConnectionError("it is there and public: make it private on the Hub, or choose another name")
+    return repo_id
 
 
 def push_card(api: HfApi, repo_id: str, model_commit: str, card: str, overwrite: bool) -> None:
@@ -98,6 +158,8 @@ def push_failure_explained(folder: Path, command: str) -> Iterator[None]:
     """Turn an error into NotPushedError, which says what to do and names the `command` that completes the push."""
     try:
         yield
+    except NotPushedError:
+        raise
     except (HfHubHTTPError, httpx2.HTTPError, OSError, RuntimeError, ValueError, KeyboardInterrupt) as error:
         status = http_status(error)
         reason = " ".join(str(error).split()) or "interrupted"

@@ -21,10 +21,10 @@ from sentiment_hf.common.layout import (
     READING,
     SHARD,
     TOKENIZER,
-    TOKENIZER_CONFIG,
     WEIGHTS,
 )
 from sentiment_hf.common.links import require_inside
+from sentiment_hf.common.remote_code import code_references
 from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 
@@ -61,12 +61,7 @@ def read_json_or_empty(path: Path) -> dict:
 
 def code_files(folder: Path) -> list[str]:
     """Names of the Python files that the configs of model and tokenizer refer to, and of those that they import."""
-    references = []
-    for name in (CONFIG, TOKENIZER_CONFIG):
-        for reference in read_json_or_empty(folder / name).get("auto_map", {}).values():
-            references += reference if isinstance(reference, list) else [reference]
-    # "owner/name--module.Class" is code in another repository. None stands for a tokenizer class that does not exist.
-    modules = {f"{reference.split('.')[0]}.py" for reference in references if reference and "--" not in reference}
+    modules = {f"{reference.split('.')[0]}.py" for reference in code_references(folder) if "--" not in reference}
     present = [folder / module for module in modules if (folder / module).is_file()]
     imported = {Path(file).name for module in present for file in get_relative_import_files(str(module))}
     return sorted(modules | imported)

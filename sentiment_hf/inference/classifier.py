@@ -5,7 +5,7 @@ from functools import partial
 
 import numpy as np
 import torch
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from sentiment_hf.common.extra_columns import ColumnSchema, Rows
@@ -33,6 +33,11 @@ def load_classifier(
     """
     if threads:
         torch.set_num_threads(threads)
+    return classifier_of(ref, *load_trained(ref, device))
+
+
+def load_trained(ref: ModelRef, device: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model in eval mode on `device`, and its tokenizer; device and errors are those of `load_classifier`."""
     # This hides the progress bar for loading weights, which takes a moment only.
     logging.disable_progress_bar()
     keep_back_chatter()
@@ -41,12 +46,18 @@ def load_classifier(
     model = load_checkpoint(ref, tokenizer, trains=False).eval()
     if device is None:
         device = torch.accelerator.current_accelerator() if torch.accelerator.is_available() else "cpu"
+    return model.to(device), tokenizer
+
+
+def classifier_of(
+    ref: ModelRef, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+) -> tuple[Task, Callable[[Sequence[str] | Rows, int], np.ndarray], Reading | None, ColumnSchema | None]:
+    """The fields of a `Scorer` of a loaded model, as `load_classifier` has them."""
     task = task_of_model(model.config)
     columns = ColumnSchema.of_config(model.config.to_dict())
-    engine = partial(logits_of, model.to(device))
     # On a GPU the states of a layer need not stay in a cache.
     size = state_size(model.config.to_dict()) if model.device.type == "cpu" else 0
-    score = partial(score_texts, ref, engine, size, tokenizer, task)
+    score = partial(score_texts, ref, partial(logits_of, model), size, tokenizer, task)
     return task, score, checkpoint_reading(ref), columns
 
 

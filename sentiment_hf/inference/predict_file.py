@@ -9,6 +9,7 @@ import pyarrow as pa
 from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.data.columns import find_text_columns, read_texts
+from sentiment_hf.data.lines import LINES_SUFFIX, read_lines
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import read_one_table
 from sentiment_hf.inference.row_writers import RowWriter, columns_of, row_writer
@@ -35,13 +36,15 @@ class TableArguments:
 def texts_of(table: Table, args: TableArguments, reading: Reading | None) -> pa.ChunkedArray:
     """The text of each row, from the columns of the flags, else from those that the model was trained on.
 
+    A line of a text file is the whole text, whatever these columns are called.
+
     Raises:
         InputError: the table has no such column, or a cell is no text.
     """
     delimiter = args.text_column_delimiter
     if delimiter is None:
         delimiter = reading.text_column_delimiter if reading else " "
-    if reading is None or args.text_column_names is not None:
+    if reading is None or args.text_column_names is not None or has_lines(args.file):
         return read_texts(table, find_text_columns(table, args.text_column_names), delimiter)
     if missing := [name for name in reading.text_column_names if name not in table.columns]:
         raise InputError(
@@ -52,6 +55,19 @@ def texts_of(table: Table, args: TableArguments, reading: Reading | None) -> pa.
     return read_texts(table, reading.text_column_names, delimiter)
 
 
+def has_lines(file: Path) -> bool:
+    """Whether the name of a file is that of one with a text in each line."""
+    return file.suffix.lower() == LINES_SUFFIX and not file.is_dir()
+
+
+def read_table(args: TableArguments, scorer: Scorer) -> Table:
+    """The table in --file, read as the model's training read its files. Raises InputError if it cannot be read."""
+    if has_lines(args.file):
+        return read_lines(args.file)
+    settings = scorer.reading.fill_csv(args.csv) if scorer.reading else args.csv
+    return read_one_table(args.file, "--file", args.max_data_bytes, settings, args.cache)
+
+
 def predict_file(args: TableArguments, scorer: Scorer) -> None:
     """Write the rows of --file, with the columns that the task adds, as they are classified.
 
@@ -59,8 +75,7 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
         InputError: the file is too large or cannot be read, lacks a column that the model reads, or has an added
             column already.
     """
-    settings = scorer.reading.fill_csv(args.csv) if scorer.reading else args.csv
-    table = read_one_table(args.file, "--file", args.max_data_bytes, settings, args.cache)
+    table = read_table(args, scorer)
     added = scorer.task.answers
     if taken := [name for name in added if name in table.columns]:
         raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")

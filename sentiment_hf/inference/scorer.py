@@ -18,6 +18,7 @@ from sentiment_hf.tasks.task import Task
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from sklearn.pipeline import Pipeline
 
     from sentiment_hf.data.table import Table
 
@@ -105,12 +106,9 @@ def load_scorer(ref: ModelRef, device: str | None = None, threads: int | None = 
         return ensemble_scorer(ref, device, threads)
     # Each kind needs other packages. They are imported only for that kind, and after the checks that do without them.
     if ref.kind is Kind.BASELINE:
-        from sentiment_hf.baselines.columns import columns_of, predict_rows
         from sentiment_hf.baselines.storage import load_baseline
 
-        estimator, task = load_baseline(ref)
-        reading, columns = Reading.load(ref.folder / READING), columns_of(estimator)
-        return Scorer(task, lambda texts, _: predict_rows(estimator, texts), reading, columns)
+        return baseline_scorer(ref, *load_baseline(ref))
     require_checkpoint(ref)
     if ref.folder is None or ref.base:
         from sentiment_hf.models.resolve import resolve_on_hub
@@ -123,6 +121,14 @@ def load_scorer(ref: ModelRef, device: str | None = None, threads: int | None = 
     from sentiment_hf.inference.classifier import load_classifier
 
     return Scorer(*load_classifier(ref, device, threads))
+
+
+def baseline_scorer(ref: ModelRef, estimator: "Pipeline", task: Task) -> Scorer:
+    """The scorer of a fitted baseline."""
+    from sentiment_hf.baselines.columns import columns_of, predict_rows
+
+    reading, columns = Reading.load(ref.folder / READING), columns_of(estimator)
+    return Scorer(task, lambda texts, _: predict_rows(estimator, texts), reading, columns)
 
 
 def ensemble_scorer(ref: ModelRef, device: str | None, threads: int | None) -> Scorer:

@@ -4,12 +4,12 @@ import json
 import logging
 import multiprocessing
 import os
-import socket
 import sys
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
 from sentiment_hf.common.errors import InputError, extra_explained
+from sentiment_hf.common.ports import require_free_port
 from sentiment_hf.serving.messages import MOST_BYTES
 from sentiment_hf.serving.served import SETTINGS, Settings
 
@@ -74,17 +74,6 @@ def environment(settings: Settings, service: Service) -> dict[str, str]:
         "MOSEC_NAMESPACE": "sentiment_hf",
         "MOSEC_LOG_LEVEL": "warning",
     }
-
-
-def require_free_port(host: str, port: int) -> None:
-    """Raise InputError unless the port can be listened to."""
-    try:
-        with socket.create_server((host, port)):
-            pass
-    except OSError as error:
-        raise InputError(
-            f"--port {port}: {host} cannot be listened to there ({error.strerror}); choose another"
-        ) from error
 
 
 def require_loadable(settings: Settings) -> None:

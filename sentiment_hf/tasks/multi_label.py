@@ -117,6 +117,20 @@ class MultiLabel:
         return f"[label for label, p, t in zip(labels, logits.sigmoid()[0].tolist(), {self.least.tolist()}) if p >= t]"
 
     @property
+    def pipeline_answer(self) -> str:
+        """The labels that reach their thresholds."""
+        least = dict(zip(self.labels, self.least.tolist(), strict=True))
+        return (
+            f'{{"labels": [label for label, least in {least!r}.items() if scores[label] >= least], "scores": scores}}'
+        )
+
+    @property
+    def scores_caption(self) -> str | None:
+        """Probabilities, and the thresholds."""
+        least = ", ".join(f"{label} {p:.2f}" for label, p in zip(self.labels, self.least, strict=True))
+        return f"probabilities; a text has a label from: {least}"
+
+    @property
     def loss_of_guessing(self) -> float:
         """The cross-entropy of a coin for each label."""
         return float(np.log(2))

@@ -101,6 +101,14 @@ class Ordinal(SingleLabel):
         expected = {"expected_value": float} if self.is_numeric else {}
         return {"prediction": own.pop("prediction")} | expected | own
 
+    @property
+    def pipeline_answer(self) -> str:
+        """That of `SingleLabel` and, of classes that are numbers, the expected value."""
+        if not self.is_numeric:
+            return super().pipeline_answer
+        expected = '"expected_value": sum(float(label) * p for label, p in scores.items())'
+        return f"{super().pipeline_answer.removesuffix('}')}, {expected}}}"
+
     def shaped_by(self, run: "RunArguments") -> Self:
         """With the head of --ordinal_head; the flags of losses for other tasks are refused."""
         refuse_flags(run, self.name, pos_weight="multi_label", regression_loss="regression")

@@ -98,6 +98,16 @@ class Regression:
         return "float(logits[0, 0])"
 
     @property
+    def pipeline_answer(self) -> str:
+        """The number, which `pipeline()` calls a score."""
+        return '{"value": max(scores.values())}'
+
+    @property
+    def scores_caption(self) -> str | None:
+        """None: the number is all."""
+        return None
+
+    @property
     def loss_of_guessing(self) -> float:
         """The squared error of the mean of train."""
         return 1.0

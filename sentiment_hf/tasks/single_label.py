@@ -177,6 +177,16 @@ class SingleLabel:
         return "labels[int(logits.argmax())]"
 
     @property
+    def pipeline_answer(self) -> str:
+        """The class with the highest probability."""
+        return '{"label": max(scores, key=scores.get), "scores": scores}'
+
+    @property
+    def scores_caption(self) -> str | None:
+        """Probabilities."""
+        return "probabilities"
+
+    @property
     def loss_of_guessing(self) -> float:
         """The cross-entropy of equal probabilities."""
         return float(np.log(len(self.labels)))

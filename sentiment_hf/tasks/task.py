@@ -165,6 +165,16 @@ class Task(Protocol):
         ...
 
     @property
+    def pipeline_answer(self) -> str:
+        """The Python expression of the answer of `as_objects` made of `scores`, {label: score} by `pipeline()`."""
+        ...
+
+    @property
+    def scores_caption(self) -> str | None:
+        """What the scores of an answer are, and which of them decide if it is not the highest; None without any."""
+        ...
+
+    @property
     def loss_of_guessing(self) -> float:
         """The loss of a model that has learned nothing."""
         ...

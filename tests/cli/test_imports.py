@@ -57,6 +57,7 @@ for module, names in {os: ("sched_getaffinity",), signal: ("SIGHUP", "SIGPIPE")}
         delattr(module, name)
 """
 
+COMMANDS = ("run", "compare", "ensemble", "predict", "explain", "demo", "push", "list")
 YAML = {"yaml", "_yaml"}
 # Brotli is there if another package has brought it.
 HUB = YAML | {
@@ -119,8 +120,8 @@ def saved(tmp_path_factory, tokenizer: PreTrainedTokenizerBase) -> list[Path]:
         (["--version"], 0),
         (["lisst"], 2),
         (["list"], 0),
-        *(([command, "--help"], 0) for command in ("run", "compare", "ensemble", "predict", "push", "list")),
-        *(([command, "--no_such_flag"], 2) for command in ("run", "compare", "ensemble", "predict", "push", "list")),
+        *(([command, "--help"], 0) for command in COMMANDS),
+        *(([command, "--no_such_flag"], 2) for command in COMMANDS),
         (["run"], 2),
         (["run", "--model", "custom-lsmt"], 2),
         (["run", "--model", "custom-fc", "--seed", "x"], 2),
@@ -129,7 +130,14 @@ def saved(tmp_path_factory, tokenizer: PreTrainedTokenizerBase) -> list[Path]:
         (["predict", "me/x", TEXT, "--batch_size", "0"], 2),
         (["predict", "me/x", "--file", "no.csv"], 2),
         (["predict", "me/x", TEXT, "--output", "x.csv"], 2),
+        (["explain", "a/b/c", TEXT], 2),
+        (["explain", "me/x"], 2),
+        (["explain", "me/x", TEXT, "--method", "lime"], 2),
+        (["explain", "me/x", TEXT, "--output", "x.csv"], 2),
+        (["explain", "me/x", "--file", "no.csv"], 2),
         (["push", "out"], 2),
+        (["demo", "a/b/c"], 2),
+        (["demo", "out", "--port", "0"], 2),
         (["ensemble", "a", "b", "--method", "best"], 2),
         (["compare", "--models", "custom-fc"], 2),
         (["compare", "--models", "custom-fc", "--dataset", "sample", "--seeds", "x"], 2),

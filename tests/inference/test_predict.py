@@ -95,6 +95,21 @@ def test_lines_of_standard_input_are_texts(model, capsys, monkeypatch, batch_siz
         assert scores == pytest.approx(wanted, abs=1e-4)
 
 
+def test_lines_of_a_text_file_are_texts(model, capsys, tmp_path):
+    lines = ["a fine film", "", "so grim\x0cand dull", "\u2028"]
+    (tmp_path / "lines.txt").write_bytes("\ufeff".encode() + "\r\n".join([*lines, ""]).encode())
+    output = tmp_path / "labelled.csv"
+    assert predict_command([model, "--file", str(tmp_path / "lines.txt"), "--output", str(output)]) == 0
+    with output.open(newline="", encoding="utf-8") as file:
+        found = list(csv.DictReader(file))
+    assert [row["text"] for row in found] == lines
+    for row, wanted in zip(found, expected(model, lines), strict=True):
+        assert {label: float(row[f"probability_{label}"]) for label in wanted} == pytest.approx(wanted, abs=1e-4)
+    (tmp_path / "empty.txt").touch()
+    assert predict_command([model, "--file", str(tmp_path / "empty.txt")]) == 2
+    assert "empty.txt is empty: expected a text in each line" in capsys.readouterr().err
+
+
 def test_standard_input_that_is_not_utf8_is_refused(model, capsys, monkeypatch):
     pipe(monkeypatch, b"good\ntr\xe8s bon\n")
     assert predict_command([model]) == 2

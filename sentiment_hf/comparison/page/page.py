@@ -265,6 +265,7 @@ def section_titles(comparison: dict, drawn: dict, task: Task) -> dict[str, str]:
     columns = enumerate(drawn["columns"].items())
     titles |= {f"column-{index}": (f"{score} by {column}", panels) for index, (column, panels) in columns}
     titles |= {
+        "faithfulness": ("Do explanations name the words that count?", comparison.get("faithfulness")),
         "disagreements": ("Where the models disagree most", comparison["disagreements"]),
         "label-errors": ("Its surest errors" if alone else "Labels that are likely wrong", comparison["label_errors"]),
         "failed": ("Runs that failed", comparison["failed"]),

@@ -65,6 +65,7 @@ class CompareArguments:
     rows_file: str | None
     texts: bool
     show_all_test: bool
+    explain: bool
     common: list[str]
     last: list[str]
 
@@ -104,6 +105,7 @@ def parse_compare(argv: Sequence[str]) -> CompareArguments:
         rows_file=given.rows_file,
         texts=not given.no_texts,
         show_all_test=given.show_all_test,
+        explain=given.explain,
         common=common,
         last=last,
     )
@@ -173,6 +175,11 @@ def make_parser() -> FlagParser:
     parser.add_argument(
         "--show_all_test", action="store_true", help="of a grid, show the test scores of all settings, not of the best"
     )
+    parser.add_argument(
+        "--explain",
+        action="store_true",
+        help="measure on 100 test rows whether the words by which a model is explained are those that it goes by",
+    )
     # A grid has many keys with many values, which only a recipe can hold.
     parser.set_defaults(grid=None)
     return parser
@@ -197,8 +204,8 @@ def read_recipe(path: Path, parser: argparse.ArgumentParser) -> tuple[list[str],
             raise InputError(f"--config {path}: {name}: expected a value or a list of values, found {value!r}")
         else:
             words[name in own] += as_flag(name, value)
-    # --no_texts and --show_all_test take no value on a command line.
-    off = {f"--{name}" for name in ("no_texts", "show_all_test") if not recipe.get(name)}
+    # They take no value on a command line.
+    off = {f"--{name}" for name in ("no_texts", "show_all_test", "explain") if not recipe.get(name)}
     return [word for word in words[True] if word not in ("true", "false", *off)], words[False]
 
 

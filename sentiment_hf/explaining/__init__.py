@@ -1,0 +1,1 @@
+"""Which words speak for and against an output of a model."""
