@@ -14,7 +14,12 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.extra_columns import ColumnValues, MemberRows, Rows
 from sentiment_hf.explaining.deletion import deletion
 from sentiment_hf.explaining.exact import exact_sum, is_sum, ngram_terms
-from sentiment_hf.explaining.integrated_gradients import has_gradients, integrated_gradients, require_captum
+from sentiment_hf.explaining.integrated_gradients import (
+    IncompleteError,
+    has_gradients,
+    integrated_gradients,
+    require_captum,
+)
 from sentiment_hf.explaining.measured import offered, read_measured
 from sentiment_hf.explaining.ngrams import Phrase, phrases_of
 from sentiment_hf.explaining.scale import centred, directions_of, logits_of, of_outputs
@@ -92,9 +97,19 @@ class Explainer:
     def explain(self, inputs: Inputs) -> list[Explanation]:
         """An explanation of each text. Columns beside texts alone count as missing, as in `predict`.
 
-        Raises InputError if the model fails on a text, or the method on the model.
+        Raises InputError if the model fails on a text, or the method on the model; IncompleteError, which is one, if
+            the scores of a text explain nothing.
         """
         return [self._explain_row(inputs[row : row + 1], row) for row in range(len(inputs))]
+
+    def explain_most(self, inputs: Inputs) -> Iterator[tuple[Inputs, Explanation | None]]:
+        """Yield each row with its explanation; None for a text whose scores explain nothing."""
+        for row in range(len(inputs)):
+            one = inputs[row : row + 1]
+            try:
+                yield one, self._explain_row(one, row)
+            except IncompleteError:
+                yield one, None
 
     def _explain_row(self, row: Inputs, place: int) -> Explanation:
         """The explanation of a single row."""
@@ -104,7 +119,7 @@ class Explainer:
         try:
             scores = self.methods[self.method](row, text, words)
         except InputError as error:
-            raise InputError(f"{self.name}, text {place + 1}: {error}") from error
+            raise type(error)(f"{self.name}, text {place + 1}: {error}") from error
         return Explanation(
             text=text,
             words=words,

@@ -87,6 +87,8 @@ def text_lines(explainer: Explainer, explanation: Explanation) -> list[str]:
 def overview_lines(found: Overview) -> list[str]:
     """The words and n-grams with the most weight, output by output."""
     lines = [f"{found.model}  the words with the most weight in {found.texts:,} texts ({found.method})"]
+    if found.refused:
+        lines.append(f"  {found.refused:,} more texts were not explained, for their scores do not add up")
     for side in found.sides:
         for title, weights in ((side.name, side.words), ("  n-grams", side.ngrams)):
             if weights or title == side.name:
