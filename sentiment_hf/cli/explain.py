@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment_hf.common.cache import Cache
-from sentiment_hf.common.characters import SURROGATE
+from sentiment_hf.common.characters import SURROGATE, printable
 from sentiment_hf.common.errors import FlagParser, InputError
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.csv_settings import CsvSettings
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from sentiment_hf.inference.scorer import Inputs
 
 METHODS = ("exact", "integrated-gradients", "coefficients", "deletion")
+# Characters of a text above its explanations, if there are several texts.
+LINE = 100
 # The suffixes of --output.
 OUTPUTS = (".html", ".json")
 
@@ -121,10 +123,11 @@ def explain_texts(args: argparse.Namespace, refs: list[ModelRef]) -> None:
     explanations = [[] if args.overview else one.explain(rows) for one, rows in pairs]
     for found in overviews:
         print("\n".join(overview_lines(found)))
-    for number, of_text in enumerate(zip(*explanations, strict=True)):
-        print(*([""] if number else []), *[
-            line for pair in zip(explainers, of_text, strict=True) for line in text_lines(*pair)
-        ], sep="\n")  # fmt: skip
+    for number, of_text in enumerate(zip(*explanations, strict=True), 1):
+        if len(explanations[0]) > 1:
+            print(f"{number}. {printable(shorten(of_text[0].text))}")
+        for explainer, explanation in zip(explainers, of_text, strict=True):
+            print("\n".join(text_lines(explainer, explanation)))
     if args.output:
         found = (explainers, explanations, overviews, measured)
         if is_page:
@@ -132,6 +135,11 @@ def explain_texts(args: argparse.Namespace, refs: list[ModelRef]) -> None:
         else:
             write_json(Path(args.output), content(*found))
         print(f"written to {args.output}", file=sys.stderr)
+
+
+def shorten(text: str) -> str:
+    """The beginning of a text, as long as a line of a terminal."""
+    return text if len(text) <= LINE else f"{text[: LINE - 1]}…"
 
 
 def inputs_of(args: argparse.Namespace, ref: ModelRef, explainer: "Explainer") -> "Inputs":

@@ -64,6 +64,14 @@ def test_each_model_has_its_answer_and_the_words_for_and_against_it(home, capsys
     assert " dull -" in lines[2]
 
 
+def test_of_several_texts_each_stands_above_its_explanations(home, capsys):
+    assert explain_command([str(home / "bayes"), "good\x1b[2J\nfilm", "so dull " * 40]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "1. good\\x1b[2J\\nfilm"
+    assert lines[4] == f"2. {('so dull ' * 40)[:99]}…"
+    assert len(lines) == 8
+
+
 def test_json_has_what_the_explanations_have(home, tmp_path):
     texts = ["the soup was good", ""]
     output = tmp_path / "x.json"
