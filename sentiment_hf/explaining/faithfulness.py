@@ -10,8 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.explaining.explain import BATCH, Explainer, Explanation, load_all, require_applies, with_texts
+from sentiment_hf.explaining.explain import Explainer, Explanation, load_all, require_applies
 from sentiment_hf.explaining.measured import Faithfulness, save_measured
+from sentiment_hf.explaining.methods import BATCH, with_texts
 from sentiment_hf.explaining.words import without
 from sentiment_hf.inference.scorer import Inputs, Scorer
 from sentiment_hf.settings.model_ref import ModelRef

@@ -12,7 +12,7 @@ from helpers import reviews, run_baseline, run_flags, write_csv, write_data
 from sentiment_hf import api
 from sentiment_hf.cli import ensemble_command, explain_command
 from sentiment_hf.cli.explain import METHODS as FLAG_METHODS
-from sentiment_hf.explaining.explain import METHODS
+from sentiment_hf.explaining.methods import METHODS
 
 FEW = ("num_buckets=4096",)
 HOSTILE = "good <script>alert(1)</script> & \x1b[2J\x00 \u202e bad\n<b>dull</b>"
