@@ -70,7 +70,7 @@ def export(ref: ModelRef, output: Path, int8: bool, overwrite: bool) -> Exported
         write_companions(home, source)
         found = Exported(output, model_bytes(home), sum(map(model_bytes, source.runs)), difference)
         if splits:
-            found = scored(found, home, report, splits, int8)
+            found = scored(found, home, with_members_from(output, report, source), splits, int8)
         shutil.rmtree(output, ignore_errors=True)
         os.replace(home, output)
     if splits:
@@ -84,6 +84,15 @@ def scored(found: Exported, home: Path, report: Report, splits: Splits, int8: bo
     facts = {"largest_difference": found.difference, "bytes": found.bytes, "bytes_before": found.bytes_before}
     report, cost = score_graph(home, replace(report, export=kind, exported=facts, bytes_on_disk=None), splits)
     return replace(found, report=report, cost=cost)
+
+
+def with_members_from(output: Path, report: Report, source: Source) -> Report:
+    """The report of an ensemble with its members as seen from the folder of the export; any other as it is."""
+    if not report.members:
+        return report
+    places = [os.path.relpath(run.resolve(), output.resolve()) for run in source.runs]
+    members = [member | {"folder": place} for member, place in zip(report.members, places, strict=True)]
+    return replace(report, members=members)
 
 
 def refuse_taken(output: Path, overwrite: bool) -> None:

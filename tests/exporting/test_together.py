@@ -19,7 +19,9 @@ from transformers import CanineTokenizer
 
 from sentiment_hf import api
 from sentiment_hf.cli import ensemble_command, export_command, predict_command, push_command
+from sentiment_hf.common.errors import InputError
 from sentiment_hf.explaining.explain import load_explainer
+from sentiment_hf.explaining.rows import some_test_rows
 from sentiment_hf.exporting import export as export_module
 from sentiment_hf.exporting.together import Member, Together
 from sentiment_hf.inference.ensemble import Ensemble
@@ -146,6 +148,9 @@ def test_the_scores_are_those_of_the_ensemble(kind, ensembles):
     before, after = read_report(whole), read_report(graph)
     assert after["export"] == "onnx"
     assert after["members"] == before["members"]
+    assert [(graph / member["folder"]).resolve() for member in after["members"]] == [
+        (ensembles / f"{kind}-{name}").resolve() for name in ("first", "other")
+    ]
     assert after["test"]["loss"] == pytest.approx(before["test"]["loss"], rel=1e-3, abs=1e-3)
     # Weights were learned on validation, where the ensemble was scored by those of other folds.
     assert ("validation" in after) == (TASKS[kind][2] != "weights")
@@ -224,6 +229,14 @@ def test_words_are_explained_as_with_the_ensemble(ensembles):
     )
     assert graph.scores == pytest.approx(whole.scores, abs=1e-3)
     assert (graph.read == whole.read).all()
+    refs = [ModelRef.in_folder(ensembles / name) for name in ("ordinal", "ordinal-onnx")]
+    assert [list(some_test_rows(ref, None, 5)) for ref in refs] == [list(some_test_rows(refs[0], None, 5))] * 2
+
+
+def test_rows_of_an_export_whose_members_are_gone_are_not_found(ensembles, tmp_path):
+    folder = Path(shutil.copytree(ensembles / "ordinal-onnx", tmp_path / "alone"))
+    with pytest.raises(InputError, match="its member .* is not there; name a file"):
+        some_test_rows(ModelRef.in_folder(folder), None, 5)
 
 
 def refused(folder: Path, capsys) -> str:
