@@ -235,7 +235,7 @@ def test_words_are_explained_as_with_the_ensemble(ensembles):
 
 def test_rows_of_an_export_whose_members_are_gone_are_not_found(ensembles, tmp_path):
     folder = Path(shutil.copytree(ensembles / "ordinal-onnx", tmp_path / "alone"))
-    with pytest.raises(InputError, match="its member .* is not there; name a file"):
+    with pytest.raises(InputError, match=r"its member .* is not there; name a file"):
         some_test_rows(ModelRef.in_folder(folder), None, 5)
 
 
