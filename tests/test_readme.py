@@ -1,5 +1,6 @@
 """What README and results say: the figures are those of committed runs, the outputs those of the commands."""
 
+import json
 import re
 import shlex
 import shutil
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from helpers import is_printed, published_rows, wilson
 from launching import python
+from served import Service
 from sklearn.metrics import f1_score
 
 from sentiment_hf.comparison.statistics.results import compare
@@ -52,7 +54,8 @@ def pasted(tmp_path_factory) -> tuple[Path, dict[str, str]]:
     folder, outputs = tmp_path_factory.mktemp("readme"), {}
     demo = subprocess.run(["make", "-n", "demo"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     commands = [line for line in demo.replace("\\\n", " ").splitlines() if "out/sample" in line]
-    commands += [line for line in fenced("bash") if line.startswith("sentiment-hf") and "out/sample" in line]
+    ends = [line for line in fenced("bash") if line.startswith("sentiment-hf") and line.split()[1] != "serve"]
+    commands += [line for line in ends if "out/sample" in line]
     commands.insert(2, "sentiment-hf run --model custom-fc --dataset sample")
     (folder / "reviews.csv").write_text("text,label\nA fine film.,positive\n")
     for command in commands:
@@ -63,6 +66,16 @@ def pasted(tmp_path_factory) -> tuple[Path, dict[str, str]]:
         assert done.returncode == 0, (command, done.stderr)
         outputs[command] = done.stdout
     return folder, outputs
+
+
+def test_the_service_answers_as_pasted(pasted, tmp_path):
+    (served,) = (line.split()[2:] for line in fenced("bash") if line.startswith("sentiment-hf serve"))
+    (asked,) = (shlex.split(line) for line in fenced("bash") if line.startswith("curl"))
+    service = Service(pasted[0] / served[0], tmp_path)
+    command = [word.replace(":8000/", f":{service.port}/") for word in asked]
+    answer = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    assert answer["label"] == "positive"
+    assert service.end() == 0
 
 
 def fenced(language: str) -> list[str]:

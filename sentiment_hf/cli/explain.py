@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment_hf.common.cache import Cache
-from sentiment_hf.common.characters import SURROGATE
+from sentiment_hf.common.characters import SURROGATE, printable
 from sentiment_hf.common.errors import FlagParser, InputError
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.csv_settings import CsvSettings
@@ -15,9 +15,12 @@ from sentiment_hf.settings.model_ref import ModelRef
 
 if TYPE_CHECKING:
     from sentiment_hf.explaining.explain import Explainer
+    from sentiment_hf.explaining.shown import Explained
     from sentiment_hf.inference.scorer import Inputs
 
 METHODS = ("exact", "integrated-gradients", "coefficients", "deletion")
+# Characters of a text above its explanations, if there are several texts.
+LINE = 100
 # The suffixes of --output.
 OUTPUTS = (".html", ".json")
 
@@ -104,34 +107,55 @@ def explain_texts(args: argparse.Namespace, refs: list[ModelRef]) -> None:
     """Explain the texts by each model, print it and write --output."""
     # Imported after the flags are accepted, because they import torch.
     from sentiment_hf.common.files import write_json, write_text
+    from sentiment_hf.explaining.page import check_installed, page_of
+    from sentiment_hf.explaining.shown import content
+
+    output = Path(args.output) if args.output else None
+    is_page = output is not None and output.suffix.lower() == ".html"
+    if is_page:
+        check_installed()
+    found = explained(args, refs)
+    show(found)
+    if output is None:
+        return
+    if is_page:
+        write_text(output, page_of(found))
+    else:
+        write_json(output, content(found))
+    print(f"written to {output}", file=sys.stderr)
+
+
+def explained(args: argparse.Namespace, refs: list[ModelRef]) -> "Explained":
+    """The explanations by each model, or the overviews."""
     from sentiment_hf.explaining.explain import load_explainer
     from sentiment_hf.explaining.measured import read_measured
     from sentiment_hf.explaining.overview import overview
-    from sentiment_hf.explaining.page import check_installed, page_of
-    from sentiment_hf.explaining.shown import content, overview_lines, text_lines
+    from sentiment_hf.explaining.shown import Explained
 
-    is_page = args.output is not None and Path(args.output).suffix.lower() == ".html"
-    if is_page:
-        check_installed()
     explainers = [load_explainer(ref, args.method) for ref in refs]
     measured = [read_measured(ref.folder).get(one.method) for ref, one in zip(refs, explainers, strict=True)]
-    inputs = [inputs_of(args, ref, one) for ref, one in zip(refs, explainers, strict=True)]
-    pairs = list(zip(explainers, inputs, strict=True))
-    overviews = [overview(*pair) for pair in pairs] if args.overview else []
-    explanations = [[] if args.overview else one.explain(rows) for one, rows in pairs]
-    for found in overviews:
-        print("\n".join(overview_lines(found)))
-    for number, of_text in enumerate(zip(*explanations, strict=True)):
-        print(*([""] if number else []), *[
-            line for pair in zip(explainers, of_text, strict=True) for line in text_lines(*pair)
-        ], sep="\n")  # fmt: skip
-    if args.output:
-        found = (explainers, explanations, overviews, measured)
-        if is_page:
-            write_text(Path(args.output), page_of(*found))
-        else:
-            write_json(Path(args.output), content(*found))
-        print(f"written to {args.output}", file=sys.stderr)
+    rows = [(one, inputs_of(args, ref, one)) for ref, one in zip(refs, explainers, strict=True)]
+    if args.overview:
+        return Explained(explainers, measured, [], [overview(*pair) for pair in rows])
+    return Explained(explainers, measured, [one.explain(inputs) for one, inputs in rows], [])
+
+
+def show(found: "Explained") -> None:
+    """Print what was found."""
+    from sentiment_hf.explaining.shown import overview_lines, text_lines
+
+    for one in found.overviews:
+        print("\n".join(overview_lines(one)))
+    for number, of_text in enumerate(found.by_text, 1):
+        if len(found.by_text) > 1:
+            print(f"{number}. {printable(shorten(of_text[0].text))}")
+        for pair in zip(found.explainers, of_text, strict=True):
+            print("\n".join(text_lines(*pair)))
+
+
+def shorten(text: str) -> str:
+    """The beginning of a text, as long as a line of a terminal."""
+    return text if len(text) <= LINE else f"{text[: LINE - 1]}…"
 
 
 def inputs_of(args: argparse.Namespace, ref: ModelRef, explainer: "Explainer") -> "Inputs":

@@ -10,8 +10,9 @@ import numpy as np
 from tqdm import tqdm
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.explaining.explain import BATCH, Explainer, Explanation, load_all, require_applies, with_texts
+from sentiment_hf.explaining.explain import Explainer, Explanation, load_all, require_applies
 from sentiment_hf.explaining.measured import Faithfulness, save_measured
+from sentiment_hf.explaining.methods import BATCH, with_texts
 from sentiment_hf.explaining.words import without
 from sentiment_hf.inference.scorer import Inputs, Scorer
 from sentiment_hf.settings.model_ref import ModelRef
@@ -60,21 +61,25 @@ def measure_model(ref: ModelRef, method: str | None, rows_of: Callable[[Scorer],
 def measure(explainer: Explainer, inputs: Inputs) -> Faithfulness:
     """The faithfulness of the method of an explainer on these rows; those with fewer than two words are left out.
 
-    Raises InputError as `Explainer.explain`, or if no row has two words.
+    Raises InputError as `Explainer.explain`, or if no row is left. Rows that the method does not explain are counted.
     """
-    random, found = np.random.default_rng(0), []
-    for row in tqdm(range(len(inputs)), desc=f"Measuring {explainer.method}", disable=len(inputs) < BATCH):
-        one = inputs[row : row + 1]
-        (explanation,) = explainer.explain(one)
-        if explanation.read.sum() > 1:
-            found.append(drops(explainer, one, explanation, random))
+    random, found, refused = np.random.default_rng(0), [], 0
+    rows = explainer.explain_most(inputs)
+    for row, explanation in tqdm(rows, f"Measuring {explainer.method}", len(inputs), disable=len(inputs) < BATCH):
+        if explanation is None:
+            refused += 1
+        elif explanation.read.sum() > 1:
+            found.append(drops(explainer, row, explanation, random))
     if not found:
-        raise InputError(f"{explainer.name}: no test row has two words, so there is nothing to measure")
+        raise InputError(
+            f"{explainer.name}: of {len(inputs)} test rows none has two words and is explained by --method "
+            f"{explainer.method}, so there is nothing to measure"
+        )
     of_rows = np.array(found)
     means = of_rows.mean(0).tolist()
     gain, interval = with_interval(of_rows[:, 0] - of_rows[:, 2] + of_rows[:, 3] - of_rows[:, 1])
     unit = "standard deviations" if explainer.scorer.task.name == Regression.name else "probability"
-    return Faithfulness(len(found), *means, gain, tuple(interval), unit)
+    return Faithfulness(len(found), *means, gain, tuple(interval), unit, refused)
 
 
 def drops(

@@ -20,6 +20,10 @@ TOGETHER = 16
 TOLERANCE = 0.02
 
 
+class IncompleteError(InputError):
+    """The scores of a text do not add up to what its words change, so they explain nothing."""
+
+
 def require_captum() -> None:
     """Raise InputError if captum is not installed."""
     with extra_explained("explain"):
@@ -45,7 +49,8 @@ def integrated_gradients(
 
     more: further inputs of the model, (1, ...), such as columns beside the text. Special tokens stay, and have 0.
 
-    Raises InputError if the scores of the tokens do not add up to the change of the output.
+    Raises IncompleteError if the scores of the tokens do not add up to the change of the output: the gradients do not
+    reach the words, or the output jumps on the way, as that of a recurrent network may on a long text.
     """
     # Imported late, because it imports matplotlib.
     from captum.attr import LayerIntegratedGradients
@@ -112,9 +117,9 @@ def is_complete(scores: np.ndarray, change: float) -> bool:
     return abs(scores.sum() - change) <= max(TOLERANCE * np.abs(scores).sum(), 1e-5)
 
 
-def incomplete(scores: np.ndarray, change: float) -> InputError:
+def incomplete(scores: np.ndarray, change: float) -> IncompleteError:
     """The error for scores that explain nothing."""
-    return InputError(
+    return IncompleteError(
         f"integrated gradients fail: the scores of the words add up to {scores.sum():.3g}, and the words change the "
         f"output by {change:.3g}, also with {STEPS[-1]} steps; give --method deletion"
     )

@@ -22,6 +22,7 @@ class Faithfulness:
     gain: comprehensiveness minus that of random words, plus sufficiency of random words minus that of these.
     gain_interval: its 95 % interval over samples of rows.
     unit: what they are measured in: "probability", or standard deviations of the numbers of train.
+    refused: the number of further rows that the method does not explain.
     """
 
     texts: int
@@ -32,6 +33,7 @@ class Faithfulness:
     gain: float
     gain_interval: tuple[float, float]
     unit: str = "probability"
+    refused: int = 0
 
     @classmethod
     def of_json(cls, saved: dict) -> Self:
@@ -49,6 +51,7 @@ class Faithfulness:
             f"comprehensiveness {self.comprehensiveness:.3f} (random words {self.random_comprehensiveness:.3f}), "
             f"sufficiency {self.sufficiency:.3f} (random words {self.random_sufficiency:.3f}), gain {self.gain:.3f} "
             f"({low:.3f} to {high:.3f}) on {self.texts} test rows"
+            + (f", and {self.refused} more that it does not explain" if self.refused else "")
         )
 
 

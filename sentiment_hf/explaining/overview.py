@@ -44,11 +44,15 @@ class Side:
 
 @dataclass(frozen=True)
 class Overview:
-    """The `sides` of a model, as `method` explained `texts` texts; whether it adds up n-grams (`has_ngrams`)."""
+    """The `sides` of a model, as `method` explained `texts` texts, and did not explain `refused` more.
+
+    has_ngrams: whether the model adds up n-grams, so that their weights are known.
+    """
 
     model: str
     method: str
     texts: int
+    refused: int
     sides: list[Side]
     has_ngrams: bool
 
@@ -72,7 +76,7 @@ class Tally:
 
 def overview(explainer: Explainer, inputs: Inputs) -> Overview:
     """What had the most weight in these texts; raises InputError as `Explainer.explain`."""
-    explanations = explainer.explain(inputs)
+    explanations = [found for _, found in explainer.explain_most(inputs) if found is not None]
     task, texts = explainer.scorer.task, [one.text for one in explanations]
     words = tallied(of_words(explanations), task)
     ngrams = tallied(of_ngrams(explainer, explanations), task) if explainer.phrases else {}
@@ -80,7 +84,8 @@ def overview(explainer: Explainer, inputs: Inputs) -> Overview:
         Side(name, heaviest(words, output, texts), heaviest(ngrams, output, texts))
         for output, name in enumerate(names_of_sides(task))
     ]
-    return Overview(explainer.name, explainer.method, len(texts), sides, explainer.phrases is not None)
+    refused = len(inputs) - len(texts)
+    return Overview(explainer.name, explainer.method, len(texts), refused, sides, explainer.phrases is not None)
 
 
 def names_of_sides(task: Task) -> list[str]:

@@ -1,6 +1,6 @@
 """Explanations as a page: one file without scripts and links, which is read on a screen, in print and in grey."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,9 +8,7 @@ import numpy as np
 
 from sentiment_hf.common.errors import extra_explained
 from sentiment_hf.explaining.explain import Explainer, Explanation
-from sentiment_hf.explaining.measured import Faithfulness
-from sentiment_hf.explaining.overview import Overview
-from sentiment_hf.explaining.shown import answer_of, number, ranked, unread_said, views_of
+from sentiment_hf.explaining.shown import Explained, answer_of, number, ranked, unread_said, views_of
 
 TEMPLATES = Path(__file__).parent / "templates"
 # A word is marked from this share of the largest score on, more strongly from the others on.
@@ -78,13 +76,8 @@ def check_installed() -> None:
         import jinja2  # noqa: F401
 
 
-def page_of(
-    explainers: Sequence[Explainer],
-    explanations: Sequence[Sequence[Explanation]],
-    overviews: Sequence[Overview],
-    measured: Sequence[Faithfulness | None],
-) -> str:
-    """The page; the arguments are those of `shown.content`."""
+def page_of(found: Explained) -> str:
+    """The page as HTML."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     spacing = {"trim_blocks": True, "lstrip_blocks": True}
@@ -94,15 +87,15 @@ def page_of(
     environment.filters |= {"number": minus, "visible": lambda text: text.translate(PICTURES)}
     texts = [
         [
-            {"name": one.name, "answer": answer_of(one.scorer.task, found), "method": found.method}
-            | {"unread": unread_said(found), "marked": marked(one, found)}
-            for one, found in zip(explainers, of_text, strict=True)
+            {"name": one.name, "answer": answer_of(one.scorer.task, explanation), "method": explanation.method}
+            | {"unread": unread_said(explanation), "marked": marked(one, explanation)}
+            for one, explanation in zip(found.explainers, of_text, strict=True)
         ]
-        for of_text in zip(*explanations, strict=True)
+        for of_text in found.by_text
     ]
     return environment.get_template("explain.html.j2").render(
         texts=texts,
-        overviews=overviews,
-        models=list(zip(explainers, measured, strict=True)),
+        overviews=found.overviews,
+        models=list(zip(found.explainers, found.measured, strict=True)),
         any_unread=any(one["unread"] for of_text in texts for one in of_text),
     )

@@ -19,6 +19,25 @@ WORDS, OUTPUTS, LEAST = 8, 6, 0.02
 
 
 @dataclass(frozen=True)
+class Explained:
+    """What is printed and written of one or several models.
+
+    measured: the faithfulness of the method of each model, None where it is not known.
+    explanations: for each model those of the texts, the same ones for all; or `overviews`, one for each model.
+    """
+
+    explainers: Sequence[Explainer]
+    measured: Sequence[Faithfulness | None]
+    explanations: Sequence[Sequence[Explanation]]
+    overviews: Sequence[Overview]
+
+    @property
+    def by_text(self) -> list[tuple[Explanation, ...]]:
+        """For each text its explanations by all models."""
+        return list(zip(*self.explanations, strict=True))
+
+
+@dataclass(frozen=True)
 class View:
     """An output as it is shown, and what the words with positive and with negative scores do."""
 
@@ -87,6 +106,8 @@ def text_lines(explainer: Explainer, explanation: Explanation) -> list[str]:
 def overview_lines(found: Overview) -> list[str]:
     """The words and n-grams with the most weight, output by output."""
     lines = [f"{found.model}  the words with the most weight in {found.texts:,} texts ({found.method})"]
+    if found.refused:
+        lines.append(f"  {found.refused:,} more texts were not explained, for their scores do not add up")
     for side in found.sides:
         for title, weights in ((side.name, side.words), ("  n-grams", side.ngrams)):
             if weights or title == side.name:
@@ -117,19 +138,14 @@ def as_json(explainer: Explainer, explanation: Explanation) -> dict[str, Any]:
     }
 
 
-def content(
-    explainers: Sequence[Explainer],
-    explanations: Sequence[Sequence[Explanation]],
-    overviews: Sequence[Overview],
-    measured: Sequence[Faithfulness | None],
-) -> dict[str, Any]:
-    """What --output NAME.json has: `explanations` of each model; `measured` is the faithfulness of its method."""
+def content(found: Explained) -> dict[str, Any]:
+    """What --output NAME.json has."""
     texts = [
-        {"text": of_text[0].text, "models": [as_json(*pair) for pair in zip(explainers, of_text, strict=True)]}
-        for of_text in zip(*explanations, strict=True)
+        {"text": of_text[0].text, "models": [as_json(*pair) for pair in zip(found.explainers, of_text, strict=True)]}
+        for of_text in found.by_text
     ]
-    known = [
-        {"model": one.name, "method": one.method, "faithfulness": found and asdict(found)}
-        for one, found in zip(explainers, measured, strict=True)
+    models = [
+        {"model": one.name, "method": one.method, "faithfulness": measured and asdict(measured)}
+        for one, measured in zip(found.explainers, found.measured, strict=True)
     ]
-    return {"models": known, "texts": texts, "overviews": [asdict(one) for one in overviews]}
+    return {"models": models, "texts": texts, "overviews": [asdict(one) for one in found.overviews]}

@@ -16,7 +16,6 @@ from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.saved import task_of_model
 from sentiment_hf.tasks.task import Task
-from sentiment_hf.training.batches import tensors
 
 
 def load_classifier(
@@ -64,4 +63,5 @@ def classifier_of(
 @torch.inference_mode()
 def logits_of(model: PreTrainedModel, inputs: dict[str, np.ndarray]) -> np.ndarray:
     """(batch, outputs) float32."""
-    return model(**tensors(inputs).to(model.device)).logits.float().cpu().numpy()
+    tensors = {name: torch.from_numpy(values).to(model.device) for name, values in inputs.items()}
+    return model(**tensors).logits.float().cpu().numpy()

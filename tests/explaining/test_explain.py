@@ -23,8 +23,9 @@ from custom_models.ngram import NGramForSequenceClassification
 from sentiment_hf.cli import ensemble_command, export_command
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.extra_columns import ColumnValues, Rows
-from sentiment_hf.explaining.explain import DELETION, EXACT, GRADIENTS, Explanation, load_explainer
+from sentiment_hf.explaining.explain import Explanation, load_explainer
 from sentiment_hf.explaining.integrated_gradients import integrated_gradients
+from sentiment_hf.explaining.methods import DELETION, EXACT, GRADIENTS
 from sentiment_hf.explaining.tokens import read_tokens
 from sentiment_hf.explaining.words import without, words_of
 from sentiment_hf.exporting import export as export_module

@@ -12,7 +12,7 @@ from helpers import reviews, run_baseline, run_flags, write_csv, write_data
 from sentiment_hf import api
 from sentiment_hf.cli import ensemble_command, explain_command
 from sentiment_hf.cli.explain import METHODS as FLAG_METHODS
-from sentiment_hf.explaining.explain import METHODS
+from sentiment_hf.explaining.methods import METHODS
 
 FEW = ("num_buckets=4096",)
 HOSTILE = "good <script>alert(1)</script> & \x1b[2J\x00 \u202e bad\n<b>dull</b>"
@@ -62,6 +62,14 @@ def test_each_model_has_its_answer_and_the_words_for_and_against_it(home, capsys
             assert all(score >= 0 for score in scores)
     assert re.search(r"  for positive +good \+", lines[1])
     assert " dull -" in lines[2]
+
+
+def test_of_several_texts_each_stands_above_its_explanations(home, capsys):
+    assert explain_command([str(home / "bayes"), "good\x1b[2J\nfilm", "so dull " * 40]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "1. good\\x1b[2J\\nfilm"
+    assert lines[4] == f"2. {('so dull ' * 40)[:99]}…"
+    assert len(lines) == 8
 
 
 def test_json_has_what_the_explanations_have(home, tmp_path):

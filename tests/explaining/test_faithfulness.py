@@ -1,6 +1,7 @@
 """A method is measured beside random words, and one that is not better than they are is not offered."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from sentiment_hf.cli import compare_command, explain_command
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.explaining.explain import load_all, load_explainer
 from sentiment_hf.explaining.faithfulness import SHARES, measure
+from sentiment_hf.explaining.integrated_gradients import IncompleteError, incomplete
 from sentiment_hf.explaining.measured import Faithfulness, read_measured, save_measured
+from sentiment_hf.explaining.overview import overview
 from sentiment_hf.explaining.words import without
 from sentiment_hf.settings.model_ref import ModelRef
 
@@ -98,6 +101,28 @@ def test_of_several_methods_the_next_one_is_offered(ngram):
         load_explainer(ref)
     (ngram / "faithfulness.json").unlink()
     save_measured(ngram, before)
+
+
+def test_texts_that_are_not_explained_are_counted(ngram):
+    explainer = load_all(ModelRef.in_folder(ngram))
+    exact = explainer.methods["exact"]
+
+    def some(row, text, words):
+        if "dull" in text:
+            raise incomplete(np.zeros(1), 1.0)
+        return exact(row, text, words)
+
+    explainer = replace(explainer, methods={"exact": some})
+    texts = ["the film was good", "the soup was dull", "dull", "so fine"]
+    found = measure(explainer, texts)
+    assert (found.texts, found.refused) == (2, 2)
+    assert "on 2 test rows, and 2 more that it does not explain" in str(found)
+    seen = overview(explainer, texts)
+    assert (seen.texts, seen.refused) == (2, 2)
+    with pytest.raises(IncompleteError, match=r"text 2: integrated gradients fail.* give --method deletion"):
+        explainer.explain(texts)
+    with pytest.raises(InputError, match="none has two words and is explained by --method exact"):
+        measure(explainer, ["dull", "good"])
 
 
 def test_the_comparison_has_the_figures_beside_random_words(ngram, data, tmp_path, capsys):
