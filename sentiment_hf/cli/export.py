@@ -77,7 +77,9 @@ def summary(found: "Exported", source: str) -> str:
 def make_parser() -> FlagParser:
     """The parser of the flags of export."""
     parser = FlagParser(prog="sentiment-hf export", description=__doc__, allow_abbrev=False)
-    parser.add_argument("folder", help="output folder of a finished run, a checkpoint, an adapter, or a Hub id")
+    parser.add_argument(
+        "folder", help="output folder of a finished run, a checkpoint, an adapter, an ensemble, or a Hub id"
+    )
     parser.add_argument("--format", choices=("onnx",), default="onnx", help="onnx, the only one there is")
     parser.add_argument(
         "--int8", action="store_true", help="8-bit weights: a quarter of the size, slightly other scores"

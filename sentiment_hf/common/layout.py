@@ -36,8 +36,8 @@ MANIFEST, TRAINER_STATE, CLOCK = "manifest.json", "trainer_state.json", "clock.j
 CONFIG, TOKENIZER_CONFIG = "config.json", "tokenizer_config.json"
 WEIGHTS, INDEX = "model.safetensors", "model.safetensors.index.json"
 SHARD = r"model-\d+-of-\d+\.safetensors"
-# An exported graph, and the key of its config.json that says so.
-ONNX_FILE, GRAPH = "model.onnx", "graph"
+# An exported graph, and the keys of its config.json that say so, and what the members of an ensemble in it are.
+ONNX_FILE, GRAPH, MEMBERS = "model.onnx", "graph", "members"
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 BASELINE_FILE, ENSEMBLE_FILE = "model.skops", "ensemble.json"
 

@@ -33,6 +33,7 @@ from sentiment_hf.explaining.tokens import places_tokens
 from sentiment_hf.explaining.words import Spans, words_of
 from sentiment_hf.inference.classifier import classifier_of, load_trained
 from sentiment_hf.inference.ensemble import load_ensemble
+from sentiment_hf.inference.onnx_graph import graph_tokenizers
 from sentiment_hf.inference.scorer import Inputs, Scorer, baseline_scorer, load_scorer
 from sentiment_hf.models.checkpoint import checkpoint_tokenizer
 from sentiment_hf.models.resolve import resolve_on_hub
@@ -218,8 +219,11 @@ def reader_of(ref: ModelRef) -> Callable[[str, Spans], np.ndarray]:
     """Text and its words -> (words,) bool, which of them a model reads: of an ensemble those that a member reads."""
     if ref.kind is Kind.BASELINE:
         return read_all
-    if ref.kind is not Kind.ENSEMBLE:
+    if ref.kind in (Kind.CHECKPOINT, Kind.ADAPTER):
         return partial(read_by, checkpoint_tokenizer(ref))
-    given = {"trust_remote_code": ref.trust_remote_code, "flag": ref.flag}
-    members = [reader_of(ModelRef.in_folder(folder, **given)) for folder in load_ensemble(ref.folder).folders]
+    if ref.kind is Kind.ONNX:
+        members = [partial(read_by, tokenizer) for tokenizer in graph_tokenizers(ref).values()]
+    else:
+        given = {"trust_remote_code": ref.trust_remote_code, "flag": ref.flag}
+        members = [reader_of(ModelRef.in_folder(folder, **given)) for folder in load_ensemble(ref.folder).folders]
     return lambda text, words: np.any([reads(text, words) for reads in members], axis=0)

@@ -32,6 +32,13 @@ def some_test_rows(ref: ModelRef, columns: ColumnSchema | None, most: int) -> In
     if not ref.is_local or not (ref.folder / REPORT).is_file():
         raise InputError(f"{ref.flag} {ref.name} is no run with test rows; {REMEDY}")
     try:
-        return some_rows(data_of_run(ref, Report.load(ref.folder), columns).test, most)
+        report = Report.load(ref.folder)
+        if report.members:
+            # The export of an ensemble; the command of a member names the data.
+            member = ref.folder / report.members[0]["folder"]
+            if not (member / REPORT).is_file():
+                raise InputError(f"its member {member} is not there")
+            report = Report.load(member)
+        return some_rows(data_of_run(ref, report, columns).test, most)
     except InputError as error:
         raise InputError(f"{ref.flag} {ref.name}: its test rows cannot be read again: {error}; {REMEDY}") from error

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.extra_columns import ColumnSchema
-from sentiment_hf.exporting.graph import TRACED
+from sentiment_hf.exporting.source import Source
 from sentiment_hf.inference.onnx_graph import open_session, run_session
 from sentiment_hf.text.encode import encode
 
@@ -24,13 +24,20 @@ LONGEST = 512
 TEXTS = ["", "   ", "a", "\x00\ufffd 𝕬🤷🏽‍♀️ ' \" <br /> [CLS] [PAD]", "good " * 40, "It was not a bad film, I'd say."]
 
 
-def example(
-    tokenizer: PreTrainedTokenizerBase, columns: ColumnSchema | None, shape: tuple[int, int], left: bool = False
-) -> dict[str, Tensor]:
-    """Inputs of a model: random tokens, the last row with padding if it is long enough, on the right or `left`."""
+def example(source: Source, shape: tuple[int, int], left: bool = False) -> dict[str, Tensor]:
+    """Inputs of a model: random tokens, and cells. Each member of an ensemble has a token more than the one before."""
     batch, length = shape
-    draw = torch.Generator().manual_seed(batch * length)
-    ids = torch.randint(len(tokenizer), shape, generator=draw)
+    inputs = column_example(source.columns, batch, torch.Generator().manual_seed(batch * length))
+    for more, (suffix, tokenizer) in enumerate(source.tokenizers.items()):
+        tokens = token_example(tokenizer, (batch, min(length + more, longest(tokenizer))), left)
+        inputs |= {f"{name}{suffix}": values for name, values in tokens.items()}
+    return inputs
+
+
+def token_example(tokenizer: PreTrainedTokenizerBase, shape: tuple[int, int], left: bool) -> dict[str, Tensor]:
+    """Random tokens, the last row with padding if it is long enough, on the right or `left`."""
+    batch, length = shape
+    ids = torch.randint(len(tokenizer), shape, generator=torch.Generator().manual_seed(batch * length))
     mask = torch.ones_like(ids)
     if length > 2:
         padding = slice(0, length // 2) if left else slice(length - length // 2, length)
@@ -38,7 +45,19 @@ def example(
     inputs = {"input_ids": ids, "attention_mask": mask}
     if "token_type_ids" in tokenizer.model_input_names:
         inputs["token_type_ids"] = torch.zeros_like(ids)
-    return inputs | column_example(columns, batch, draw)
+    return inputs
+
+
+def text_example(tokenizer: PreTrainedTokenizerBase, text: str) -> dict[str, Tensor]:
+    """The tokens of a text."""
+    encoded = encode([text], tokenizer, longest(tokenizer))
+    inputs = {name: torch.tensor(values) for name, values in encoded.items()}
+    return inputs | {"attention_mask": torch.ones_like(inputs["input_ids"])}
+
+
+def longest(tokenizer: PreTrainedTokenizerBase) -> int:
+    """The tokens of the longest text by which a graph is compared."""
+    return min(tokenizer.model_max_length, LONGEST)
 
 
 def column_example(columns: ColumnSchema | None, batch: int, draw: torch.Generator) -> dict[str, Tensor]:
@@ -53,31 +72,30 @@ def column_example(columns: ColumnSchema | None, batch: int, draw: torch.Generat
     return {"column_numbers": numbers, "column_categories": categories.to(torch.int32)}
 
 
-def examples(tokenizer: PreTrainedTokenizerBase, columns: ColumnSchema | None) -> Iterator[dict[str, Tensor]]:
+def examples(source: Source) -> Iterator[dict[str, Tensor]]:
     """Yield inputs of other shapes than `TRACED`, padded on either side, and those of hostile texts."""
-    longest = min(tokenizer.model_max_length, LONGEST)
-    for shape in ((1, 1), (1, 2), (2, 3), (5, min(64, longest)), (1, longest), (2, longest)):
+    most = max(map(longest, source.tokenizers.values()))
+    for shape in ((1, 1), (1, 2), (2, 3), (5, 64), (1, most), (2, most)):
         for left in (False, True):
-            yield example(tokenizer, columns, shape, left)
+            yield example(source, shape, left)
     for text in TEXTS:
-        rows = {name: torch.tensor(values) for name, values in encode([text], tokenizer, longest).items()}
-        rows["attention_mask"] = torch.ones_like(rows["input_ids"])
-        cells = column_example(columns, 1, torch.Generator().manual_seed(0))
-        yield {name: rows[name] for name in example(tokenizer, None, TRACED)} | cells
+        inputs = column_example(source.columns, 1, torch.Generator().manual_seed(0))
+        for suffix, tokenizer in source.tokenizers.items():
+            inputs |= {f"{name}{suffix}": values for name, values in text_example(tokenizer, text).items()}
+        yield inputs
 
 
 @torch.inference_mode()
-def require_equal(
-    file: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, columns: ColumnSchema | None
-) -> float:
+def require_equal(file: Path, source: Source) -> float:
     """The largest difference between a logit of the graph and one of the model.
 
     Raises InputError if it is above `TOLERANCE`, or the graph fails at a shape.
     """
     session, worst = open_session(file), 0.0
-    for inputs in examples(tokenizer, columns):
-        expected = model(**inputs).logits.numpy()
-        shape = " x ".join(map(str, inputs["input_ids"].shape))
+    for inputs in examples(source):
+        expected = source.model(**inputs).logits.numpy()
+        ids = [values for name, values in inputs.items() if name.startswith("input_ids")]
+        shape = " and ".join(f"{len(one)} x {one.shape[1]}" for one in ids)
         try:
             found = run_session(session, {name: values.numpy() for name, values in inputs.items()})
         except RuntimeError as error:

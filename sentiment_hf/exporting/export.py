@@ -7,26 +7,23 @@ import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from peft import PeftModel
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.common.extra_columns import ColumnSchema
 from sentiment_hf.common.files import write_text
 from sentiment_hf.common.layout import CONFIG, GRAPH, ONNX_FILE, READING
+from sentiment_hf.common.members import tokenizer_folders
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.exporting.check import example, require_equal
 from sentiment_hf.exporting.graph import TRACED, write_graph
 from sentiment_hf.exporting.quantize import quantize
 from sentiment_hf.exporting.score import Cost, data_of, measure_missing, score_graph
-from sentiment_hf.models.checkpoint import checkpoint_tokenizer, load_checkpoint
+from sentiment_hf.exporting.source import Source, load_source, refuse_unexportable
+from sentiment_hf.exporting.together import load_together
 from sentiment_hf.models.quiet import keep_back_chatter
 from sentiment_hf.models.resolve import resolve_on_hub
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.runs.finished import model_bytes
 from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.model_ref import Kind, ModelRef
-from sentiment_hf.text.encode import is_its_backend
 
 
 @dataclass(frozen=True)
@@ -60,21 +57,20 @@ def export(ref: ModelRef, output: Path, int8: bool, overwrite: bool) -> Exported
     require_checkpoint(ref)
     keep_back_chatter()
     ref = resolve_on_hub(ref)
-    model, tokenizer = whole_model(ref)
-    columns = ColumnSchema.of_config(model.config.to_dict())
-    report, splits = data_of(ref, columns)
+    source = load_together(ref) if ref.kind is Kind.ENSEMBLE else load_source(ref)
+    report, splits = data_of(ref, source)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=output.parent, prefix=f".{output.name}-") as folder:
         home = Path(folder, output.name)
         home.mkdir()
-        write_graph(model, example(tokenizer, columns, TRACED), home / ONNX_FILE)
-        difference = require_equal(home / ONNX_FILE, model, tokenizer, columns)
+        write_graph(source.model, example(source, TRACED), home / ONNX_FILE)
+        difference = require_equal(home / ONNX_FILE, source)
         if int8:
             quantize(home / ONNX_FILE)
-        write_companions(home, model, tokenizer, ref)
-        found = Exported(output, model_bytes(home), model_bytes(ref.folder) if ref.folder else 0, difference)
+        write_companions(home, source)
+        found = Exported(output, model_bytes(home), sum(map(model_bytes, source.runs)), difference)
         if splits:
-            found = scored(found, home, report, splits, int8)
+            found = scored(found, home, with_members_from(output, report, source), splits, int8)
         shutil.rmtree(output, ignore_errors=True)
         os.replace(home, output)
     if splits:
@@ -86,23 +82,17 @@ def scored(found: Exported, home: Path, report: Report, splits: Splits, int8: bo
     """What was exported, with its scores and the card, which are written to its folder `home`."""
     kind = "onnx-int8" if int8 else "onnx"
     facts = {"largest_difference": found.difference, "bytes": found.bytes, "bytes_before": found.bytes_before}
-    report, cost = score_graph(home, replace(report, export=kind, exported=facts), splits)
+    report, cost = score_graph(home, replace(report, export=kind, exported=facts, bytes_on_disk=None), splits)
     return replace(found, report=report, cost=cost)
 
 
-def refuse_unexportable(ref: ModelRef) -> None:
-    """Raise InputError for what is no trained model, or one without a graph."""
-    if ref.is_new:
-        raise InputError(f"{ref.name} is a new model, which is not trained; name the folder of a finished run")
-    if ref.kind is Kind.BASELINE:
-        raise InputError(
-            f"{ref.name} is a baseline of scikit-learn, which has no graph; train custom-ngram, which has as good "
-            "scores and one"
-        )
-    if ref.kind is Kind.ENSEMBLE:
-        raise InputError(f"{ref.name} is an ensemble; export its members, each by itself")
-    if ref.kind is Kind.ONNX:
-        raise InputError(f"{ref.name} is exported already; name the folder of its run")
+def with_members_from(output: Path, report: Report, source: Source) -> Report:
+    """The report of an ensemble with its members as seen from the folder of the export; any other as it is."""
+    if not report.members:
+        return report
+    places = [os.path.relpath(run.resolve(), output.resolve()) for run in source.runs]
+    members = [member | {"folder": place} for member, place in zip(report.members, places, strict=True)]
+    return replace(report, members=members)
 
 
 def refuse_taken(output: Path, overwrite: bool) -> None:
@@ -115,33 +105,14 @@ def refuse_taken(output: Path, overwrite: bool) -> None:
         raise InputError(f"--output_dir {output} holds an export already; add --overwrite, or name another folder")
 
 
-def whole_model(ref: ModelRef) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model, with its adapter in its weights, and its tokenizer; raises InputError if it cannot be exported."""
-    ref.require_task()
-    tokenizer = checkpoint_tokenizer(ref)
-    if not is_its_backend(tokenizer):
-        raise InputError(
-            f"{ref.name} has a tokenizer with code of its own ({type(tokenizer).__name__}), and an export is read "
-            "without it; it cannot be exported"
-        )
-    model = load_checkpoint(ref, tokenizer, trains=False).eval()
-    if isinstance(model, PeftModel):
-        model = model.merge_and_unload()
-    if getattr(model.config, "sentence_ends", None):
-        raise InputError(
-            f"{ref.name} reads sentence by sentence (--long_texts hierarchical), and a graph cannot find sentences; "
-            "train it with --long_texts truncate or windows"
-        )
-    return model, tokenizer
-
-
-def write_companions(home: Path, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, ref: ModelRef) -> None:
-    """Write config, tokenizer, and what says which columns are read."""
-    config = model.config.to_dict()
+def write_companions(home: Path, source: Source) -> None:
+    """Write config, tokenizers, and what says which columns are read."""
+    config = source.model.config.to_dict()
     # A graph needs no code.
     config.pop("auto_map", None)
     config[GRAPH] = ONNX_FILE
     write_text(home / CONFIG, json.dumps(config, indent=2, default=str) + "\n")
-    tokenizer.save_pretrained(home)
-    if ref.folder and (ref.folder / READING).is_file():
-        shutil.copy(ref.folder / READING, home / READING)
+    for folder, tokenizer in zip(tokenizer_folders(home), source.tokenizers.values(), strict=True):
+        tokenizer.save_pretrained(folder)
+    if source.runs and (source.runs[0] / READING).is_file():
+        shutil.copy(source.runs[0] / READING, home / READING)

@@ -11,13 +11,12 @@ from typing import Any
 import torch
 from onnxscript import opset18 as op
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 from sentiment_hf.common.errors import InputError
 
 LOGITS = "logits"
 
-# The inputs with an axis for the tokens.
+# What the names of the inputs with an axis for the tokens begin with; of the members of an ensemble a number follows.
 TOKEN_INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 
 # Tokens of the rows by which a graph is traced. With one row, the exporter takes the batch for a constant.
@@ -30,7 +29,7 @@ INT64 = 7
 class Logits(nn.Module):
     """The model with inputs by place, of which the exporter wants to know the names, and a tensor for its output."""
 
-    def __init__(self, model: PreTrainedModel, names: Sequence[str]):
+    def __init__(self, model: nn.Module, names: Sequence[str]):
         super().__init__()
         self.model, self.names = model, names
 
@@ -80,7 +79,7 @@ TRANSLATIONS = {torch.ops.aten.searchsorted.Tensor: searchsorted}
 TRANSLATIONS |= {torch.ops.aten.sort.stable: sort_stable, torch.ops.aten.rnn_tanh.input: rnn_tanh}
 
 
-def write_graph(model: PreTrainedModel, inputs: Mapping[str, Tensor], file: Path) -> None:
+def write_graph(model: nn.Module, inputs: Mapping[str, Tensor], file: Path) -> None:
     """Write the graph of a model; `inputs` are an example of at least two rows.
 
     Batch and length are free, and so is the batch of the columns beside the text.
@@ -88,7 +87,7 @@ def write_graph(model: PreTrainedModel, inputs: Mapping[str, Tensor], file: Path
     Raises InputError if the model has an operation that the exporter does not know.
     """
     free = torch.export.Dim.AUTO
-    shapes = tuple(dict.fromkeys(range(2 if name in TOKEN_INPUTS else 1), free) for name in inputs)
+    shapes = tuple(dict.fromkeys(range(2 if name.startswith(TOKEN_INPUTS) else 1), free) for name in inputs)
     names = list(inputs)
     try:
         with quiet_exporter(), torch.no_grad():
@@ -125,7 +124,7 @@ def quiet_exporter() -> Iterator[None]:
 
 
 def tidy(file: Path) -> None:
-    """Call the axes batch and length, not s21 and s41, and leave out where in the code each node comes from.
+    """Call the axes batch and length (length_0 of a member), and leave out where in the code each node comes from.
 
     That is most of the size of a small graph, and names folders of this machine.
     """
@@ -139,8 +138,8 @@ def tidy(file: Path) -> None:
     for value in (*graph.graph.input, *graph.graph.output):
         dims = value.type.tensor_type.shape.dim
         dims[0].dim_param = "batch"
-        if value.name in TOKEN_INPUTS:
-            dims[1].dim_param = "length"
+        if token_input := next(filter(value.name.startswith, TOKEN_INPUTS), None):
+            dims[1].dim_param = value.name.replace(token_input, "length")
     # The shapes in between have the old names.
     del graph.graph.value_info[:]
     onnx.save(graph, file)

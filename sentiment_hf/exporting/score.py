@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sentiment_hf.common.errors import InputError, TrainingError
-from sentiment_hf.common.extra_columns import ColumnSchema
 from sentiment_hf.common.layout import REPORT
 from sentiment_hf.data.splits import Splits
+from sentiment_hf.exporting.source import Source
 from sentiment_hf.inference.scorer import load_scorer
 from sentiment_hf.inference.speed import is_measured_here, measure_speed
 from sentiment_hf.runs.card import write_card
@@ -30,8 +30,10 @@ class Cost:
     by_part: dict[str, float]
 
 
-def data_of(ref: ModelRef, columns: ColumnSchema | None) -> tuple[Report | None, Splits | None]:
+def data_of(ref: ModelRef, source: Source) -> tuple[Report | None, Splits | None]:
     """The report of a run, and its data as its command names them; None for a model that is no run of ours.
+
+    The data of an ensemble are those that the command of its first member names.
 
     If the data are not there any more, or are others, there are no splits, which is said.
     """
@@ -40,14 +42,20 @@ def data_of(ref: ModelRef, columns: ColumnSchema | None) -> tuple[Report | None,
         return None, None
     report = Report.load(ref.folder)
     try:
-        return report, data_of_run(ref, report, columns)
+        return report, data_of_run(ref, Report.load(source.runs[0]), source.columns)
     except InputError as error:
         logger.warning("the graph is not scored, for the data of %s cannot be read again: %s", ref.name, error)
         return report, None
 
 
 def score_graph(home: Path, report: Report, splits: Splits) -> tuple[Report, Cost]:
-    """The report with the scores of the graph in `home`, which is written there with predictions, speed and card."""
+    """The report with the scores of the graph in `home`, which is written there with predictions, speed and card.
+
+    Validation is left out if it has learned the weights of an ensemble: the ensemble itself is scored there by those
+    of other folds (`cross_fitted_weights`), and a graph has the weights of all of them.
+    """
+    if report.members and report.recipe == "weights":
+        report = replace(report, validation=None)
     scorer = load_scorer(ModelRef.in_folder(home), "cpu")
     task, parts = scorer.task, [part for part in ("validation", "test") if getattr(report, part)]
     scored = {}

@@ -24,6 +24,7 @@ from sentiment_hf.common.layout import (
     WEIGHTS,
 )
 from sentiment_hf.common.links import require_inside
+from sentiment_hf.common.members import tokenizer_folders
 from sentiment_hf.common.remote_code import code_references
 from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.model_ref import Kind, ModelRef
@@ -42,10 +43,16 @@ def pushed_files(ref: ModelRef) -> list[str]:
     needed += [*code_files(folder), CARD]
     if missing := [name for name in needed if not (folder / name).is_file()]:
         raise InputError(f"{folder} lacks {', '.join(missing)}, without which it cannot be loaded; run it again")
-    optional = [*TOKENIZER, READING, f"{EVAL_RESULTS}/{Report.load(folder).dataset}.yaml"]
+    optional = [*tokenizer_files(ref), READING, f"{EVAL_RESULTS}/{Report.load(folder).dataset}.yaml"]
     files = [*needed, *(name for name in optional if (folder / name).is_file())]
     require_inside((folder / name for name in files), folder)
     return files
+
+
+def tokenizer_files(ref: ModelRef) -> list[str]:
+    """The names that files of the tokenizer have, or those of the members of an exported ensemble."""
+    folders = tokenizer_folders(ref.folder) if ref.kind is Kind.ONNX else [ref.folder]
+    return [str(Path(folder.relative_to(ref.folder), name)) for folder in folders for name in TOKENIZER]
 
 
 def weight_files(folder: Path) -> list[str]:
@@ -85,4 +92,10 @@ def read_card(folder: Path) -> str:
 def may_be_pushed(name: str) -> bool:
     """Whether `push` writes files of this name, for any kind of model; code and card are not counted."""
     fixed = {CONFIG, ONNX_FILE, WEIGHTS, INDEX, ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS, READING, *TOKENIZER}
-    return name in fixed or name.startswith(f"{EVAL_RESULTS}/") or re.fullmatch(SHARD, name) is not None
+    of_member, _, file = name.partition("/")
+    return (
+        name in fixed
+        or (of_member.isdecimal() and file in TOKENIZER)
+        or name.startswith(f"{EVAL_RESULTS}/")
+        or re.fullmatch(SHARD, name) is not None
+    )

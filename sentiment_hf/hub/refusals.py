@@ -63,7 +63,7 @@ def finished_model(folder: Path) -> ModelRef:
     if ref.kind is Kind.ENSEMBLE:
         raise InputError(
             f"{folder} holds an ensemble, which is no checkpoint of transformers and loads in no `pipeline()`; push "
-            "its members, each by itself"
+            f"its members, each by itself, or the graph that `sentiment-hf export {folder}` makes of it"
         )
     return ref
 

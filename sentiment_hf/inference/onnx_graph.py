@@ -12,8 +12,9 @@ from sentiment_hf.common.cores import available_cores
 from sentiment_hf.common.errors import InputError, extra_explained, failure_explained
 from sentiment_hf.common.extra_columns import ColumnSchema, Rows
 from sentiment_hf.common.files import read_json
-from sentiment_hf.common.layout import CONFIG, ONNX_FILE, READING
-from sentiment_hf.inference.scoring import score_texts, state_size
+from sentiment_hf.common.layout import CONFIG, MEMBERS, ONNX_FILE, READING
+from sentiment_hf.common.members import suffix_of, tokenizer_folders
+from sentiment_hf.inference.scoring import score_texts, score_together, state_size
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.saved import task_named
@@ -33,18 +34,26 @@ def load_graph(
     """As `load_classifier`, of an exported graph; raises InputError if a file of it is missing or damaged."""
     ref.require_task()
     config, session = read_json(ref.folder / CONFIG), open_session(ref.folder / ONNX_FILE, threads)
-    tokenizer = graph_tokenizer(ref, session)
+    tokenizers = graph_tokenizers(ref)
+    names = [wanted.name for wanted in session.get_inputs()]
+    for suffix, tokenizer in tokenizers.items():
+        tokenizer.model_input_names = [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
     task = task_named(ref.task or SingleLabel.name, ref.labels, ref.task_settings, ref.folder)
-    score = partial(score_texts, ref, partial(run_session, session), state_size(config), tokenizer, task)
+    engine, size = partial(run_session, session), state_size(config)
+    if MEMBERS in config:
+        score = partial(score_together, ref, engine, size, tokenizers, task)
+    else:
+        score = partial(score_texts, ref, engine, size, tokenizers[""], task)
     return task, score, Reading.load(ref.folder / READING), ColumnSchema.of_config(config)
 
 
-def graph_tokenizer(ref: ModelRef, session: "InferenceSession") -> PreTrainedTokenizerFast:
-    """The tokenizer beside the graph, which gives what the graph takes; raises InputError if it cannot be read."""
+def graph_tokenizers(ref: ModelRef) -> dict[str, PreTrainedTokenizerFast]:
+    """{what the names of its inputs end with: tokenizer}; raises InputError if one cannot be read."""
+    folders = tokenizer_folders(ref.folder)
+    suffixes = [""] if folders == [ref.folder] else [suffix_of(number) for number in range(len(folders))]
     with failure_explained(ref.name, ref.flag):
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(ref.folder)
-    tokenizer.model_input_names = [wanted.name for wanted in session.get_inputs()]
-    return tokenizer
+        tokenizers = [PreTrainedTokenizerFast.from_pretrained(folder) for folder in folders]
+    return dict(zip(suffixes, tokenizers, strict=True))
 
 
 def open_session(file: Path, threads: int | None = None) -> "InferenceSession":
@@ -67,7 +76,7 @@ def run_session(session: "InferenceSession", inputs: Mapping[str, np.ndarray]) -
 
     Raises RuntimeError if the graph fails on them.
     """
-    rows, feed = len(inputs["input_ids"]), {}
+    rows, feed = len(next(iter(inputs.values()))), {}
     for wanted in session.get_inputs():
         nothing = MISSING[wanted.type]
         if wanted.name in inputs:

@@ -58,17 +58,64 @@ def score_texts(
     columns = texts.columns.inputs if isinstance(texts, Rows) else {}
     texts = list(texts.texts if isinstance(texts, Rows) else texts)
     encoded = encoded_texts(texts, tokenizer).with_columns(columns)
-    order = np.argsort(-encoded.lengths, kind="stable")
-    logits = np.empty((len(encoded), len(task.labels)), np.float32)
+
+    def of_rows(rows: np.ndarray) -> np.ndarray:
+        return engine(pad(encoded.select(rows), tokenizer))
+
+    logits = in_batches(ref, of_rows, encoded.lengths, len(task.labels), batch_size, state_size)
+    return task.probabilities(pooled(logits, encoded, tokenizer)).astype(np.float64)
+
+
+def score_together(
+    ref: ModelRef,
+    engine: Callable[[dict[str, np.ndarray]], np.ndarray],
+    state_size: int,
+    tokenizers: Mapping[str, "PreTrainedTokenizerBase"],
+    task: Task,
+    texts: Sequence[str],
+    batch_size: int,
+) -> np.ndarray:
+    """As `score_texts`, for a graph of several models: each text is read by every tokenizer.
+
+    tokenizers: by what the names of their inputs end with.
+    """
+    encoded = {suffix: encoded_texts(list(texts), tokenizer) for suffix, tokenizer in tokenizers.items()}
+
+    def of_rows(rows: np.ndarray) -> np.ndarray:
+        inputs = {}
+        for suffix, tokenizer in tokenizers.items():
+            padded = pad(encoded[suffix].select(rows), tokenizer)
+            inputs |= {f"{name}{suffix}": values for name, values in padded.items()}
+        return engine(inputs)
+
+    lengths = np.max([one.lengths for one in encoded.values()], axis=0)
+    logits = in_batches(ref, of_rows, lengths, len(task.labels), batch_size, state_size)
+    return task.probabilities(logits).astype(np.float64)
+
+
+def in_batches(
+    ref: ModelRef,
+    engine: Callable[[np.ndarray], np.ndarray],
+    lengths: np.ndarray,
+    outputs: int,
+    batch_size: int,
+    state_size: int,
+) -> np.ndarray:
+    """(rows, outputs) logits of rows of (rows,) `lengths`, the longest first; raises InputError if the model fails.
+
+    engine: (batch,) numbers of rows -> (batch, outputs) logits.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    logits = np.empty((len(lengths), outputs), np.float32)
     start = 0
-    while start < len(encoded):
-        rows = order[start : start + batch_of(int(encoded.lengths[order[start]]), batch_size, state_size)]
+    while start < len(lengths):
+        rows = order[start : start + batch_of(int(lengths[order[start]]), batch_size, state_size)]
         start += len(rows)
         try:
-            logits[rows] = engine(pad(encoded.select(rows), tokenizer))
+            logits[rows] = engine(rows)
         except (ValueError, TypeError, RuntimeError, LookupError, AttributeError) as error:
             reason = " ".join(str(error).split())
             raise InputError(
                 f"{ref.flag} {ref.name} fails on these texts ({type(error).__name__}): {reason}"
             ) from error
-    return task.probabilities(pooled(logits, encoded, tokenizer)).astype(np.float64)
+    return logits

@@ -24,6 +24,29 @@ logger = logging.getLogger(__name__)
 # The code in a card refers to the model by this line; `pinned_card` replaces it by the id and commit on the Hub.
 LOCAL = 'model_id, revision = ".", None'
 
+# Code that makes logits by the graph of an ensemble, each member of which has a tokenizer.
+READ_BY_EACH = """import json
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+texts = TEXTS
+config = json.load(open("config.json", encoding="utf-8"))
+names = config["id2label"].values()
+known = {"input_ids": "ids", "attention_mask": "attention_mask", "token_type_ids": "type_ids"}
+session = onnxruntime.InferenceSession("model.onnx")
+feed = {}
+for number, member in enumerate(config["members"]):
+    tokenizer = Tokenizer.from_file(f"{number}/tokenizer.json")
+    tokenizer.enable_truncation(member["max_length"], direction=member["truncation_side"])
+    tokenizer.enable_padding(pad_id=member["pad_token_id"])
+    rows = tokenizer.encode_batch([text.replace("<br />", " ") for text in texts])
+    for name in (x.name for x in session.get_inputs() if x.name.endswith(f"_{number}")):
+        feed[name] = np.array([getattr(row, known[name.removesuffix(f"_{number}")]) for row in rows])
+logits = session.run(None, feed)[0]
+"""
+
 CURVE_LINES = 20
 WIDGET = ("I would see it again tomorrow.", "Two hours that I want back.")
 
@@ -156,7 +179,9 @@ def introduction_section(report: Report) -> str:
         if report.embed_with
         else ""
     )
+    members = " and ".join(escape_markdown(member["name"]) for member in report.members or [])
     how = {
+        "ensemble": f"An ensemble of {members} (method {report.recipe}), trained",
         "scratch": f"A {model}, trained from scratch{over}",
         "full": f"{model}, all of its weights tuned",
         "head": f"{model} with its encoder as it was, and a new head",
@@ -236,6 +261,11 @@ def graph_section(report: Report) -> str:
             "In training the middle of a longer text was left out, as `sentiment-hf predict` does; this code keeps "
             "the head."
         )
+    elif report.members:
+        notes.append(
+            "A member that was trained without the middle of a longer text (head-tail), as `sentiment-hf predict` "
+            "reads it, reads its head here."
+        )
     if beside := report.data["columns"].get("extra"):
         names = ", ".join(map(escape_markdown, beside))
         notes.append(f"In training the columns {names} were read too, which are missing here.")
@@ -244,11 +274,13 @@ def graph_section(report: Report) -> str:
 
 def graph_snippet(report: Report) -> str:
     """Code that classifies texts by onnxruntime, tokenizers and numpy."""
-    side = ', direction="left"' if report.truncation == "tail" else ""
     scores = {
         "regression": "logits[:, 0]",
         "multi_label_classification": "1 / (1 + np.exp(-logits))",
     }.get(report.as_task().problem_type, "np.exp(logits) / np.exp(logits).sum(1, keepdims=True)")
+    if report.members:
+        return f"{READ_BY_EACH}print(list(names), {scores})".replace("TEXTS", json.dumps(list(WIDGET)))
+    side = ', direction="left"' if report.truncation == "tail" else ""
     columns = report.data["columns"]
     cells = ""
     if columns.get("extra") and not columns["as_text"]:
@@ -335,7 +367,15 @@ def protocol_section(report: Report) -> str:
     if "train_in_validation" in duplicates:
         lines.append(f"- Rows of train that stand in validation: {duplicates['train_in_validation']}, {removed}.")
     chosen = "the best on validation" if report.best_step else "those of the last step"
-    if report.train_seconds and not report.refit:
+    if report.members:
+        weights = ", ".join(f"{member['weight']:.3f}" for member in report.members)
+        combined = {
+            "weights": f"The weights of the members ({weights}) were learned on validation, so it is not scored again",
+            "mean": "All members weigh alike",
+            "vote": "The members vote",
+        }[report.recipe]
+        lines.append(f"- {combined}; test chose nothing.")
+    elif report.train_seconds and not report.refit:
         lines.append(f"- The weights are {chosen}; test was scored after that and chose nothing.")
     if report.refit:
         lines.append(f"- A first fit on train chose on validation how long to train: {chosen}.")
@@ -381,7 +421,7 @@ def training_section(report: Report, curve: list[dict]) -> str:
         speed = f"{report.train_tokens_per_second:,.0f} tokens a second, padding not counted"
         lines.append(f"- {time_in_words(report)} from the data files to the saved model; {speed}.")
     memory = f"at most {memory_in_words(report)}"
-    precision = "" if report.mixed_precision == "no" else f", mixed precision {report.mixed_precision}"
+    precision = "" if report.mixed_precision in ("no", None) else f", mixed precision {report.mixed_precision}"
     if report.bf16_chosen:
         precision += f" (bf16: {escape_markdown(report.bf16_chosen)})"
     cores = f"{report.processes} x {report.threads} threads"
@@ -395,16 +435,24 @@ def training_section(report: Report, curve: list[dict]) -> str:
 def limits_section(report: Report) -> str:
     """The section about limits: what was not tested, and how many training texts were cut."""
     tested = f"the test part of {escape_markdown(report.dataset)}" if report.test else "nothing, not even a test part"
-    long_texts = (
-        f"{report.train_texts_at_max_seq_length:.1%} of the training texts were longer than {report.max_seq_length} "
-        "tokens and read in windows."
-        if report.windows
-        else f"{report.train_texts_at_max_seq_length:.1%} of the training texts reached {report.max_seq_length} "
-        f"tokens; what is\nlonger was cut ({report.truncation} kept)."
-    )
+    if report.members:
+        long_texts = "Each member cuts a text to the tokens that it reads, `max_length` in config.json."
+    else:
+        long_texts = long_texts_in_training(report)
     return f"""## Limits
 
 It was tested on {tested}. How it does on texts of another kind, language or time, on texts
 written to mislead it, and whether it treats groups of people alike, was not tested.
 {long_texts}
 """
+
+
+def long_texts_in_training(report: Report) -> str:
+    """How many training texts were longer than what the model reads at a time, and what was done about it."""
+    return (
+        f"{report.train_texts_at_max_seq_length:.1%} of the training texts were longer than {report.max_seq_length} "
+        "tokens and read in windows."
+        if report.windows
+        else f"{report.train_texts_at_max_seq_length:.1%} of the training texts reached {report.max_seq_length} "
+        f"tokens; what is\nlonger was cut ({report.truncation} kept)."
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.common.layout import MODEL_FILES, PREDICTIONS, REPORT, RUNS
+from sentiment_hf.common.layout import MODEL_FILES, PREDICTIONS, REPORT, RUNS, TOKENIZER
 from sentiment_hf.runs.published import KeptRun, read_published, read_run_folder
 from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.recipes import Settings
@@ -155,7 +155,8 @@ def run_of_kept(folder: Path, kept: KeptRun) -> Run:
 
 def model_bytes(folder: Path) -> int:
     """Bytes of weights, tokenizer and settings; for an adapter without its base; 0 if only the report is kept."""
-    return sum(path.stat().st_size for path in {path for name in MODEL_FILES for path in folder.glob(name)})
+    names = [*MODEL_FILES, *(f"[0-9]*/{name}" for name in TOKENIZER)]
+    return sum(path.stat().st_size for path in {path for name in names for path in folder.glob(name)})
 
 
 def kind_of_model(report: Report) -> str:

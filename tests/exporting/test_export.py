@@ -228,7 +228,7 @@ def test_what_has_no_graph_is_refused_with_the_way_out(data, runs, tmp_path, cap
     )
     for name, message in (
         (tmp_path / "bayes", "train custom-ngram"),
-        (tmp_path / "both", "export its members"),
+        (tmp_path / "both", "put custom-ngram in its place"),
         ("custom-lstm", "is a new model, which is not trained"),
         (tmp_path / "none", "no such folder"),
         (runs / "bert", "no trained classifier"),
