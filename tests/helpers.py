@@ -61,6 +61,23 @@ def write_data(folder: Path, train: int = 40, validation: int = 14, test: int = 
     return folder
 
 
+# The labels of other tasks in place of negative and positive, and the flags by which they are learned.
+OTHER_TASKS = {
+    "multi_label": (("food|price", "price"), ["--label_delimiter", "|"]),
+    "regression": (("1200.5", "1350"), ["--task", "regression"]),
+    "ordinal": (("1", "5"), ["--task", "ordinal"]),
+}
+
+
+def relabelled(data: Path, folder: Path, labels: tuple[str, str]) -> Path:
+    """The files of `data` in `folder`, with these labels in place of negative and positive."""
+    folder.mkdir(parents=True)
+    for file in data.glob("*.csv"):
+        text = file.read_text().replace("negative", labels[0]).replace("positive", labels[1])
+        (folder / file.name).write_text(text)
+    return folder
+
+
 def flags(
     data: Path, output: Path, *more: str, model: str = "custom-gru", settings: tuple[str, ...] = TINY
 ) -> list[str]:

@@ -13,7 +13,17 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import small_model
-from helpers import read_report, reviews, run_baseline, run_flags, save_bert, write_csv, write_data
+from helpers import (
+    OTHER_TASKS,
+    read_report,
+    relabelled,
+    reviews,
+    run_baseline,
+    run_flags,
+    save_bert,
+    write_csv,
+    write_data,
+)
 from loopback_hub import USER
 
 from custom_models import MODEL_NAMES
@@ -82,13 +92,6 @@ def test_a_graph_gives_the_logits_of_its_model_at_shapes_that_it_was_not_made_wi
     assert str(Path(__file__).parents[2]).encode() not in (tmp_path / "model.onnx").read_bytes()
 
 
-TASKS = {
-    "multi_label": (("food|price", "price"), ["--label_delimiter", "|"]),
-    "regression": (("1200.5", "1350"), ["--task", "regression"]),
-    "ordinal": (("1", "5"), ["--task", "ordinal"]),
-}
-
-
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
     return write_data(tmp_path_factory.mktemp("data"))
@@ -100,13 +103,8 @@ def runs(data, tmp_path_factory) -> Path:
     home = tmp_path_factory.mktemp("runs")
     bert = save_bert(home / "bert", data)
     run_flags(data, home / "single_label", "--max_seq_length", 9, model="custom-lstm")
-    for name, (labels, flags) in TASKS.items():
-        folder = home / "data" / name
-        for file in data.glob("*.csv"):
-            text = file.read_text().replace("negative", labels[0]).replace("positive", labels[1])
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / file.name).write_text(text)
-        run_flags(folder, home / name, *flags, model="custom-fc")
+    for name, (labels, flags) in OTHER_TASKS.items():
+        run_flags(relabelled(data, home / "data" / name, labels), home / name, *flags, model="custom-fc")
     rows = {"train": 40, "validation": 14, "test": 22}
     for seed, (part, count) in enumerate(rows.items()):
         lines = [(*row, index % 7, ("de", "fr", "it")[index % 3]) for index, row in enumerate(reviews(count, seed))]
@@ -119,7 +117,7 @@ def runs(data, tmp_path_factory) -> Path:
     return home
 
 
-KINDS = ["single_label", *TASKS, "columns", "adapter", "windows"]
+KINDS = ["single_label", *OTHER_TASKS, "columns", "adapter", "windows"]
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +172,7 @@ def script_of(folder: Path) -> str:
     return re.search(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)[1]
 
 
-@pytest.mark.parametrize("kind", ["single_label", *TASKS, "columns", "windows", "single_label-int8"])
+@pytest.mark.parametrize("kind", ["single_label", *OTHER_TASKS, "columns", "windows", "single_label-int8"])
 def test_the_script_of_the_card_answers_without_torch_and_transformers(kind, exported):
     folder = exported / kind.replace("-int8", "-onnx-int8") if "int8" in kind else exported / f"{kind}-onnx"
     script = script_of(folder)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from conftest import small_model
-from helpers import read_report, reviews, run_baseline, run_flags, save_bert, write_csv, write_data
+from helpers import read_report, relabelled, reviews, run_baseline, run_flags, save_bert, write_csv, write_data
 from loopback_hub import USER
 from transformers import CanineTokenizer
 
@@ -91,17 +91,13 @@ def ensembles(tmp_path_factory) -> Path:
     One member of `single_label` has the classes the other way round, and token types.
     """
     home = tmp_path_factory.mktemp("ensembles")
-    data = write_data(home / "data" / "single_label")
+    data = write_data(home / "data" / "source")
     ids = {"id2label": {0: "positive", 1: "negative"}, "label2id": {"positive": 0, "negative": 1}}
     bert = save_bert(home / "bert", data, initializer_range=0.3, **ids)
     learning = ["--learning_rate", 0.05, "--warmup_steps", 0, "--num_train_epochs", 6]
     for name, (labels, flags, method) in TASKS.items():
         flags = [*flags, *learning]
-        folder = home / "data" / name
-        for file in data.glob("*.csv"):
-            text = file.read_text().replace("negative", labels[0]).replace("positive", labels[1])
-            folder.mkdir(parents=True, exist_ok=True)
-            (folder / file.name).write_text(text)
+        folder = relabelled(data, home / "data" / name, labels)
         if name == "single_label":
             run_flags(folder, home / f"{name}-first", model="custom-ngram", settings=())
             run_flags(folder, home / f"{name}-other", *learning, model=bert, settings=())

@@ -11,14 +11,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import msgspec
 import pytest
-from helpers import run_baseline, run_flags, write_data
+from helpers import OTHER_TASKS, cores, relabelled, run_baseline, run_flags, write_data
 from launching import ROOT, environment
 from served import Service
 
 from sentiment_hf import api
 from sentiment_hf.cli import export_command, serve_command
 from sentiment_hf.serving.messages import LONGEST_TEXT, MOST_TEXTS
+from sentiment_hf.serving.served import Served
 
 TEXTS = ["", "a good film", "bad soup here", "x" * 3000, "\x00 ﷽ 🤷🏽", "lovely"]
 SECRET = "aubergine"
@@ -55,6 +57,20 @@ def test_it_answers_as_predict_does(service, folders):
         status, answer = service.send("/predict", {"text": text})
         assert (status, answer["label"]) == (200, wanted["label"])
         assert answer["score"] == pytest.approx(wanted["score"], abs=1e-5)
+
+
+@pytest.mark.parametrize("task", OTHER_TASKS)
+def test_every_task_is_answered(task, tmp_path):
+    labels, flags = OTHER_TASKS[task]
+    data = relabelled(write_data(tmp_path / "data"), tmp_path / task, labels)
+    run_flags(data, tmp_path / "run", *flags, model="custom-fc")
+    given = {"model": str(tmp_path / "run"), "revision": "main", "trust_remote_code": False}
+    served = Served.of_settings(given | {"batch_size": 4, "threads": cores()})
+    answers = msgspec.to_builtins(served.answers(TEXTS))
+    for answer, expected in zip(answers, api.predict(tmp_path / "run", TEXTS), strict=True):
+        assert answer == {
+            name: pytest.approx(value) if name != "labels" else value for name, value in expected.items()
+        }
 
 
 WRONG = [
