@@ -67,7 +67,7 @@ def marked(model: Shown, text: str) -> gr.HighlightedText:
     except InputError as error:
         # In its own place, for the words of other models are marked.
         return gr.HighlightedText([(str(error), None)], label=label)
-    output = int(explanation.probabilities.argmax())
+    output = model.scorer.task.leading(explanation.probabilities)
     what = "that raise (+) and lower (−)" if explanation.task == Regression.name else "for (+) and against (−)"
     label = f"{label} {what} {explanation.labels[output]}, by {explanation.method}"
     return gr.HighlightedText(pieces(explanation, output), label=label)

@@ -133,7 +133,7 @@ def sides_of(task: Task, explanation: Explanation, whole: np.ndarray, nothing: n
     if task.name == MultiLabel.name:
         has = task.decide(whole[None])[0]
         return [Side(scores[:, i] if yes else -scores[:, i], certainty_of(i, yes)) for i, yes in enumerate(has)]
-    chosen = int(whole.argmax())
+    chosen = task.leading(whole)
     return [Side(scores[:, chosen], certainty_of(chosen, True))]
 
 

@@ -248,6 +248,10 @@ class MultiLabel:
         """The labels whose probabilities reach their thresholds."""
         return probabilities >= self.least
 
+    def leading(self, probabilities: np.ndarray) -> int:
+        """That of the most probable label."""
+        return int(probabilities.argmax())
+
     def certain(self, predictions: np.ndarray) -> np.ndarray:
         """1 for each predicted label, 0 for the others."""
         return predictions.astype(np.float64)

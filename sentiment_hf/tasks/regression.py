@@ -209,6 +209,10 @@ class Regression:
         """The numbers as (..., rows) float64."""
         return probabilities[..., 0].astype(np.float64)
 
+    def leading(self, probabilities: np.ndarray) -> int:
+        """The only one."""
+        return 0
+
     def certain(self, predictions: np.ndarray) -> np.ndarray:
         """Numbers cannot be votes."""
         raise NotImplementedError

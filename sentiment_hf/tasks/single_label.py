@@ -303,6 +303,10 @@ class SingleLabel:
         """The class with the largest probability; among equal ones the first class."""
         return probabilities.argmax(-1)
 
+    def leading(self, probabilities: np.ndarray) -> int:
+        """That of the predicted class."""
+        return int(self.decide(probabilities))
+
     def certain(self, predictions: np.ndarray) -> np.ndarray:
         """1 for the predicted class, 0 for the other classes."""
         return np.eye(len(self.labels))[predictions]

@@ -259,6 +259,10 @@ class Task(Protocol):
         """(..., rows, outputs) -> predictions."""
         ...
 
+    def leading(self, probabilities: np.ndarray) -> int:
+        """(outputs,) -> the place of the output that says most of a text."""
+        ...
+
     def certain(self, predictions: np.ndarray) -> np.ndarray:
         """(..., rows) predictions -> (..., rows, outputs) probabilities of 0 and 1 that express them."""
         ...

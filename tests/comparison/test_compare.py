@@ -309,7 +309,7 @@ def test_a_recipe_that_is_none_is_refused(tmp_path):
             parse_compare(["--config", str(recipe)])
 
 
-DATA_SETS = ("--dataset", "imdb", "sample", "out/data/newsgroups", "out/data/asked")
+DATA_SETS = ("--dataset", "imdb", "sample", "out/data/newsgroups", "out/data/audience")
 RECIPES = sorted((Path(__file__).parents[2] / "configs" / "compare").glob("*.yaml"))
 assert RECIPES
 
@@ -340,8 +340,8 @@ def with_columns_of(recipe: Path, data: Path, folder: Path) -> Path:
             text = text.replace("text,label", "text,stars").replace("negative", "1").replace("positive", "5")
         elif recipe.stem == "columns":
             head, *lines = text.splitlines()
-            lines = [f"{line},{('like', 'dislike', '')[row % 3]},{row % 5}" for row, line in enumerate(lines)]
-            text = "\n".join([f"{head},asked,price", *lines])
+            lines = [f"{line},{('lenient', 'strict', '')[row % 3]},{row % 5}" for row, line in enumerate(lines)]
+            text = "\n".join([f"{head},audience,price", *lines])
         (folder / file.name).write_text(text)
     return folder
 
