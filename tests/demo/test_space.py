@@ -26,6 +26,9 @@ from sentiment_hf.demo.app import cells_of
 from sentiment_hf.demo.models import shown_model
 from sentiment_hf.demo.space import GRADIO
 
+# It takes more than half a minute.
+pytestmark = pytest.mark.slow
+
 TEXTS = ["a good film", "bad soup here, and it was cold", "zzz"]
 FILES = {".gitattributes", "README.md", "app.py", "requirements.txt"}
 LABELS = {

@@ -34,6 +34,9 @@ from sentiment_hf.tasks.ordinal import Ordinal
 from sentiment_hf.tasks.regression import Regression
 from sentiment_hf.tasks.single_label import SingleLabel
 
+# It takes more than half a minute.
+pytestmark = pytest.mark.slow
+
 LABELS, OTHER_ORDER = ("bad", "so-so", "good"), ("good", "bad", "so-so")
 # The task of each member. The second has its labels in another order, and thresholds of its own.
 PAIRS = {
