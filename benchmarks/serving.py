@@ -30,6 +30,10 @@ from sentiment_hf.common.processor import processor_name
 from sentiment_hf.runs.card import markdown_table
 
 CLIENTS = (1, 16, 64)
+
+# In seconds, until a service must answer.
+LONGEST_START = 120
+
 HEADER = ("service", "clients", "requests/s", "p50 (ms)", "p95 (ms)", "not 200", "memory (MiB)")
 
 
@@ -71,9 +75,10 @@ def started(command: list[str], port: int) -> Iterator[psutil.Process]:
     environment = os.environ | {"PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL) as service:
         try:
+            end = time.monotonic() + LONGEST_START
             while not answers(port):
-                if service.poll() is not None:
-                    raise RuntimeError(f"{' '.join(command)} ended with exit code {service.returncode}")
+                if service.poll() is not None or time.monotonic() > end:
+                    raise RuntimeError(f"{' '.join(command)} does not answer; its exit code is {service.returncode}")
                 time.sleep(0.2)
             yield psutil.Process(service.pid)
         finally:
