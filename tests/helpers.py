@@ -7,7 +7,7 @@ import os
 import random
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,9 @@ from transformers import BertConfig, BertForMaskedLM, BertTokenizer, TrainerCall
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.common.errors import Interrupted
+from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run import run
+from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.run_flags import parse_run
 
 GOOD = ("good", "fine", "lovely", "warm", "bright")
@@ -125,12 +127,12 @@ class Stop(TrainerCallback):
             os.kill(os.getpid(), self.signum)
 
 
-def run_until(stop: Stop, argv: list[str]) -> Interrupted:
-    """Run and be interrupted."""
+def run_until(stop: Stop, argv: list[str], make: Callable[[RunSpec], Report] = run) -> Interrupted:
+    """Run, by `make`, and be interrupted."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(transformers.trainer, "DEFAULT_CALLBACKS", [*transformers.trainer.DEFAULT_CALLBACKS, stop])
         with pytest.raises(Interrupted) as interrupted:
-            run(parse_run(argv))
+            make(parse_run(argv))
     return interrupted.value
 
 

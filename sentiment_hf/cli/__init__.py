@@ -1,4 +1,4 @@
-"""The command line: sentiment-hf run | compare | ensemble | predict | export | serve | demo | push | list."""
+"""The command line: sentiment-hf COMMAND."""
 
 import atexit
 import gc
@@ -18,6 +18,7 @@ SIGPIPE = 13
 USAGE = """usage: sentiment-hf COMMAND [FLAGS]
 
   run       train, validate and test a model      sentiment-hf run --model custom-lstm --dataset sample
+  distill   train by what another model says      sentiment-hf distill --teacher out/bert --model custom-ngram ...
   compare   train several, put them side by side  sentiment-hf compare --models custom-fc custom-lstm --dataset sample
   ensemble  make one classifier of several runs   sentiment-hf ensemble out/sample/custom-fc out/sample/custom-lstm
   predict   classify texts with a trained model   sentiment-hf predict out/sample/custom-lstm "A fine film."
@@ -35,6 +36,7 @@ def main() -> None:
     """Run the command that `sys.argv` names, and exit; the entry point of `sentiment-hf`."""
     commands = {
         "run": run_command,
+        "distill": distill_command,
         "compare": compare_command,
         "ensemble": ensemble_command,
         "predict": predict_command,
@@ -64,6 +66,17 @@ def run_command(argv: Sequence[str]) -> int:
         from sentiment_hf.cli.run import run_main
 
         run_main(argv)
+
+    return exit_code_of(work)
+
+
+def distill_command(argv: Sequence[str]) -> int:
+    """Run `sentiment-hf distill` with these flags; returns the exit code."""
+
+    def work():
+        from sentiment_hf.cli.distill import distill_main
+
+        distill_main(argv)
 
     return exit_code_of(work)
 

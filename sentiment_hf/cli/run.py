@@ -73,7 +73,10 @@ def make_run(spec: RunSpec) -> "Report":
     # Imported after the flags are accepted, because it imports torch.
     from sentiment_hf.runs.run import run
 
-    report = run(spec)
+    ask_teacher = None
+    if spec.teacher:
+        from sentiment_hf.inference.teacher import ask_teacher
+    report = run(spec, ask_teacher)
     if spec.data.predict_unlabelled:
         classify_unlabelled(spec, report)
     return report

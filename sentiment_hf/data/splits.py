@@ -32,6 +32,7 @@ from sentiment_hf.data.row_cells import cells_of_rows
 from sentiment_hf.data.sources import Source, Tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import read_one_table
+from sentiment_hf.data.texts_alone import read_texts_alone
 from sentiment_hf.data.unlabelled import labelled_source, require_unlabelled
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.reading import Reading
@@ -46,6 +47,8 @@ class Splits:
 
     columns: those beside the text; None without any.
     languages: {part: (rows,) languages} of validation and test; {} without --language_column_name.
+    unlabelled: the texts of --unlabelled_file, whose labels say nothing; None without the flag.
+    lessons: {part: (rows, outputs) logits of --teacher}, of "unlabelled" and of the parts that it was not trained on.
     """
 
     train: LabelledTexts
@@ -57,6 +60,8 @@ class Splits:
     reading: Reading
     columns: ColumnSchema | None = None
     languages: Mapping[str, np.ndarray] = field(default_factory=dict)
+    unlabelled: LabelledTexts | None = None
+    lessons: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @cached_property
     @station("hashing")
@@ -75,7 +80,10 @@ class Splits:
 
     def with_validation_in_train(self) -> Self:
         """The same parts, with the rows of validation behind those of train."""
-        return replace(self, train=LabelledTexts.joined([self.train, self.validation]))
+        lessons = dict(self.lessons)
+        if "train" in lessons:
+            lessons["train"] = np.concatenate([lessons["train"], lessons["validation"]])
+        return replace(self, train=LabelledTexts.joined([self.train, self.validation]), lessons=lessons)
 
     @cached_property
     @station("hashing")
@@ -168,7 +176,9 @@ def _split(args: DataArguments, source: Source, known: ColumnSchema | None = Non
     if any(notes["empty_texts"].values()):
         counts = ", ".join(f"{count} in {split}" for split, count in notes["empty_texts"].items())
         logger.warning("Some texts are empty (%s); they are kept and count like any other.", counts)
-    columns = None
+    unlabelled, columns = None, None
+    if args.unlabelled_file:
+        unlabelled, notes["unlabelled"] = read_texts_alone(args, texts, parts)
     if extra and args.columns_as_text:
         parts = with_prefixes(parts, tables, extra)
     elif extra:
@@ -177,9 +187,8 @@ def _split(args: DataArguments, source: Source, known: ColumnSchema | None = Non
     task = task.fitted(parts["train"].labels)
     column = args.language_column_name
     languages = {} if column is None else read_languages(parts, tables, column)
-    return Splits(
-        **parts, task=task, name=source.name, notes=notes, reading=reading, columns=columns, languages=languages
-    )
+    found = {"columns": columns, "languages": languages, "unlabelled": unlabelled}
+    return Splits(**parts, task=task, name=source.name, notes=notes, reading=reading, **found)
 
 
 def noted(extra: Sequence[str], args: DataArguments) -> dict:

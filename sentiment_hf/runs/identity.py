@@ -12,7 +12,7 @@ from transformers import TrainingArguments
 from sentiment_hf.common.class_names import look
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.common.files import files_hash, read_json
-from sentiment_hf.common.layout import IDENTITY, REPORT
+from sentiment_hf.common.layout import ENSEMBLE_FILE, IDENTITY, REPORT
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.models.resolve import resolve_on_hub
 from sentiment_hf.models.safety import require_checkpoint
@@ -33,7 +33,7 @@ NEUTRAL_SETTINGS = {"config", "output_dir", "overwrite", "resume_from_checkpoint
 NEUTRAL_SETTINGS |= {"num_cpu_threads", "side_by_side", "local_rank", "dry_run", "cache_dir", "no_cache", "profile"}
 # Where the data are. Their content is in the identity: the same rows under another name are the same data.
 NEUTRAL_SETTINGS |= {"dataset_name", "dataset_config_name", "dataset_revision", "query"}
-NEUTRAL_SETTINGS |= {"train_file", "validation_file", "test_file"}
+NEUTRAL_SETTINGS |= {"train_file", "validation_file", "test_file", "unlabelled_file"}
 NEUTRAL_SETTINGS |= {"train_split_name", "validation_split_name", "test_split_name"}
 NEUTRAL_SETTINGS |= {"force_resume", "checkpoint_verify", "auto_find_batch_size", "max_data_bytes"}
 NEUTRAL_SETTINGS |= {"save_total_limit", "per_device_eval_batch_size", "disable_tqdm", "report_to", "project"}
@@ -54,10 +54,11 @@ LATER_SETTINGS = {"extra_column_names": None, "columns_as_text": False, "languag
 LATER_SETTINGS |= dict.fromkeys(("task", "label_column_names", "label_delimiter", "label_order"))
 LATER_SETTINGS |= dict.fromkeys(("pos_weight", "regression_loss", "ordinal_head"))
 LATER_SETTINGS |= {"min_class_rows": None, "rare_classes": "drop"}
+LATER_SETTINGS |= dict.fromkeys(("teacher", "max_unlabelled_samples"))
 LATER_SETTINGS |= {"long_texts": None, "window_stride": None, "window_pooling": "mean"}
 
 # The parts of an identity that are no flags: hashes of the files of a run.
-HASHES = {"data", "model_files", "word_vectors_file"}
+HASHES = {"data", "model_files", "word_vectors_file", "teacher_files", "unlabelled_texts"}
 
 
 @dataclass(frozen=True)
@@ -97,8 +98,8 @@ class IdentifiedRun:
 
 
 def require_checkpoints(spec: RunSpec) -> None:
-    """Raise InputError if the checkpoint of --model or --embed_with is unsafe or cannot be reached."""
-    for ref in (spec.model, spec.embed_with):
+    """Raise InputError if the checkpoint of --model, --embed_with or --teacher is unsafe or cannot be reached."""
+    for ref in (spec.model, spec.embed_with, spec.teacher):
         if ref and not ref.is_new:
             require_checkpoint(ref)
 
@@ -113,7 +114,8 @@ def identify_run(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Iden
             another task.
     """
     encoder = resolve_on_hub(spec.embed_with) if spec.embed_with else None
-    spec = replace(spec, model=resolve_on_hub(spec.model), embed_with=encoder)
+    teacher = resolve_on_hub(spec.teacher) if spec.teacher else None
+    spec = replace(spec, model=resolve_on_hub(spec.model), embed_with=encoder, teacher=teacher)
     refuse_adapter_shape(spec)
     if not args.do_train:
         spec.model.require_task(splits.task.name)
@@ -194,9 +196,18 @@ def run_identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict
         settings["model_files"] = files_hash(ref.files)
     if spec.embed_with and spec.embed_with.commit:
         settings["embed_with_revision"] = spec.embed_with.commit
+    if spec.teacher:
+        settings["teacher_files"] = weights_hash(spec.teacher)
+    if splits.unlabelled:
+        settings["unlabelled_texts"] = splits.unlabelled.texts_hash
     if vectors := spec.new_model.word_vectors:
         settings["word_vectors_file"] = files_hash([Path(vectors)] if Path(vectors).is_file() else [])
     return json.loads(json.dumps(settings, default=str))
+
+
+def weights_hash(ref: ModelRef) -> str:
+    """What identifies a trained model: its commit on the Hub, else a hash of its files; of an ensemble its list."""
+    return ref.commit or files_hash([*ref.files, *ref.folder.glob(ENSEMBLE_FILE)])
 
 
 def flags_of_method(spec: RunSpec, task: Task) -> dict:
@@ -253,8 +264,8 @@ def default_folder(spec: RunSpec, dataset: str) -> Path:
     """The default output folder.
 
     out/DATASET/RECIPE for a new model (out/DATASET/MODEL without a recipe), out/DATASET/MODEL-TUNING for a checkpoint;
-    -on-ENCODER is added with --embed_with, -with-columns or -columns-as-text with --extra_column_names, -windows or
-    -hierarchical with such --long_texts.
+    -on-ENCODER is added with --embed_with, -taught with --teacher, -with-columns or -columns-as-text with
+    --extra_column_names, -windows or -hierarchical with such --long_texts.
 
     Raises:
         InputError: the names lead out of the current folder.
@@ -262,6 +273,8 @@ def default_folder(spec: RunSpec, dataset: str) -> Path:
     name = (spec.recipe or spec.model.name) if spec.model.is_new else f"{spec.model.short_name}-{spec.how}"
     if spec.embed_with:
         name += f"-on-{spec.embed_with.short_name}"
+    if spec.teacher:
+        name += "-taught"
     if spec.data.extra_column_names:
         name += "-columns-as-text" if spec.data.columns_as_text else "-with-columns"
     if spec.tokenizer.long_texts in ("windows", "hierarchical"):

@@ -16,8 +16,8 @@ from sentiment_hf.settings.arguments import DataArguments
 KEYS = ("model", "tuning", "recipe", "embed_with", "max_seq_length", "truncation", "processes", "mixed_precision")
 KEYS += ("export",)
 
-# Flags of the data that belong to the method: what a model reads of a row.
-INPUT_FLAGS = {"extra_column_names", "columns_as_text"}
+# Flags of the data that belong to the method: what a model reads of a row, and which texts without labels.
+INPUT_FLAGS = {"extra_column_names", "columns_as_text", "unlabelled_file", "max_unlabelled_samples"}
 
 # Flags in the command of a run that say nothing about its method.
 SILENT = {field.name for field in dataclasses.fields(DataArguments)} - INPUT_FLAGS

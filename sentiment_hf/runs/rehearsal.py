@@ -3,6 +3,7 @@
 import math
 import tempfile
 import time
+from dataclasses import replace
 
 import numpy as np
 from transformers import TrainerCallback, TrainingArguments
@@ -50,6 +51,10 @@ def rehearse(spec: RunSpec) -> str:
     splits = load_data(spec)
     identified = identify_run(spec, args, splits)
     spec, splits, args = identified.spec, identified.splits, identified.args
+    if spec.teacher:
+        # What a teacher would say does not change what a step costs.
+        lessons = np.zeros((len(splits.unlabelled or ()), len(splits.task.labels)), np.float32)
+        splits = replace(splits, lessons={"unlabelled": lessons})
     lines, output = lines_of_data(splits), ("output", f"{args.output_dir}; nothing was written")
     if spec.model.kind is Kind.BASELINE:
         return as_table([*lines, ("model", f"{spec.model.name}, fitted in seconds to minutes; not tried"), output])
@@ -76,7 +81,10 @@ def lines_of_data(splits: Splits) -> Lines:
         lines.append((part, f"{len(rows):,} rows ({shown})" + (f"; {how}" if how != "given" else "")))
     twice = {name.replace("_", " "): count for name, count in splits.notes["duplicates"].items() if name != "removed"}
     found = ", ".join(f"{name} {count:,}" for name, count in twice.items() if count)
-    return [*lines, ("duplicates", found or "none")]
+    lines.append(("duplicates", found or "none"))
+    if splits.unlabelled:
+        lines.append(("unlabelled", f"{len(splits.unlabelled):,} texts, of which the teacher was not asked"))
+    return lines
 
 
 def lines_of_model(trainer: ClassificationTrainer, patience: int | None) -> Lines:

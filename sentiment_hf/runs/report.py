@@ -196,6 +196,8 @@ def result_table(report: Report) -> str:
         lines.append(("training", f"{time_in_words(report)}, {speed}"))
     if report.bf16_chosen:
         lines.append(("bf16", report.bf16_chosen))
+    if taught := taught_in_words(report):
+        lines.append(("teacher", taught))
     lines.append(("peak memory", memory_in_words(report)))
     for split in ("validation", "test"):
         if scores := getattr(report, split):
@@ -233,6 +235,15 @@ def about_refit(split: str, refit: dict[str, int]) -> str:
         return "by the first fit, on train alone"
     steps = f", {refit['steps']} steps" if refit["steps"] else ""
     return f"by the second fit, on {refit['rows']} rows of train and validation{steps}"
+
+
+def taught_in_words(report: Report) -> str | None:
+    """The teacher and how many texts it was asked about; None without a teacher."""
+    if not (teacher := report.data.get("teacher")):
+        return None
+    parts = {"unlabelled": "texts without labels", "train": "rows of train", "validation": "rows of validation"}
+    asked = [f"{count:,} {parts[part]}" for part, count in teacher["asked"].items()]
+    return f"{teacher['name']}, asked about {' and '.join(asked)}"
 
 
 def time_in_words(report: Report) -> str:

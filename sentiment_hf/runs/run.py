@@ -10,6 +10,7 @@ from typing import Any
 
 import datasets
 import huggingface_hub
+import numpy as np
 import psutil
 import torch
 import transformers
@@ -77,10 +78,15 @@ from sentiment_hf.training.trainer import ClassificationTrainer
 logger = logging.getLogger(__name__)
 
 
-def run(spec: RunSpec) -> Report:
+# Asks the model of --teacher: {part: (rows, outputs) logits}, as `Splits.lessons` has them.
+AskTeacher = Callable[[RunSpec, Splits], dict[str, np.ndarray]]
+
+
+def run(spec: RunSpec, ask_teacher: AskTeacher | None = None) -> Report:
     """Train, validate and test one model, or resume an interrupted run.
 
-    A finished run is not repeated: its report is returned.
+    A finished run is not repeated: its report is returned. `ask_teacher` is needed with --teacher only; a model is
+    used for its outputs by a station that builds on this one.
 
     Raises:
         InputError: the input of the user cannot be used.
@@ -108,7 +114,19 @@ def run(spec: RunSpec) -> Report:
     if report:
         logger.warning("%s holds this run already, finished; its result:", identified.folder)
         return report
+    if ask_teacher:
+        identified = with_lessons(identified, ask_teacher)
     return execute_run(identified)
+
+
+def with_lessons(identified: IdentifiedRun, ask_teacher: AskTeacher) -> IdentifiedRun:
+    """The run with what the teacher says of its texts; one process asks before the others, which find the answers."""
+    spec, splits = identified.spec, identified.splits
+    with identified.args.main_process_first(desc="asking the teacher"):
+        lessons = ask_teacher(spec, splits)
+    asked = {part: len(logits) for part, logits in lessons.items()}
+    taught = {"name": spec.teacher.name, "commit": spec.teacher.commit, "asked": asked}
+    return replace(identified, splits=replace(splits, lessons=lessons, notes=splits.notes | {"teacher": taught}))
 
 
 def data_flags(spec: RunSpec) -> DataArguments:
@@ -232,7 +250,7 @@ def train_again(
     cost = training_cost(first)
     of_first = {name: cost[name] for name in ("steps", "epochs", "best_step", "validation_unknown_tokens")}
     second = refit(first, spec, splits, identified.identity)
-    rows = {"rows": len(second.train_dataset), "steps": second.state.global_step}
+    rows = {"rows": len(splits.train) + len(splits.validation), "steps": second.state.global_step}
     return second, scored, of_first | {"refit": rows}
 
 

@@ -44,6 +44,11 @@ class ModelArguments:
     embed_with: str | None = flag(
         None, "Pretrained model. A new custom model gets its tokenizer and its frozen token vectors."
     )
+    teacher: str | None = flag(
+        None,
+        "A trained model, a run, a baseline or an ensemble, whose outputs for --unlabelled_file the model learns "
+        "beside its labels (distillation).",
+    )
 
 
 @dataclass
@@ -185,6 +190,11 @@ class DataArguments:
     )
     split_seed: int = flag(42, "Seed of splits and samples of the data, not of training.")
     deduplicate: bool = flag(False, "Remove rows from train whose text is in validation or test too.")
+    unlabelled_file: str | None = flag(
+        None,
+        "As --train_file, with texts alone, which --teacher labels. Copies of rows of the data are left out.",
+    )
+    max_unlabelled_samples: int | None = flag(None, "Use a sample of this many texts of --unlabelled_file.")
     max_train_samples: int | None = flag(None, "Use a stratified sample of this many rows of train.")
     streaming: bool = flag(
         False,
@@ -334,6 +344,7 @@ class RunSpec:
 
     model: ModelRef
     embed_with: ModelRef | None
+    teacher: ModelRef | None
     data: DataArguments
     tokenizer: TokenizerArguments
     new_model: NewModelArguments
@@ -370,6 +381,7 @@ class RunSpec:
             model_revision=self.model.commit or self.model.revision,
             trust_remote_code=self.model.trust_remote_code,
             embed_with=self.embed_with.name if self.embed_with else None,
+            teacher=self.teacher.name if self.teacher else None,
         )
         groups = (model, self.new_model, self.tokenizer, self.data, self.tuning, self.run)
         return {name: value for group in groups for name, value in dataclasses.asdict(group).items()} | self.training

@@ -50,6 +50,7 @@ NEW_ADAPTER_FLAGS += ("use_dora", "use_rslora")
 BASELINE_FLAGS = {"model_name_or_path", "config", "output_dir", "overwrite", "seed", "num_cpu_threads", "disable_tqdm"}
 BASELINE_FLAGS |= {"metric_for_best_model", "class_weights", "refit", "dry_run", "profile", "side_by_side"}
 BASELINE_FLAGS |= {"tokenizer", "lowercase", *(field.name for field in dataclasses.fields(DataArguments))}
+BASELINE_FLAGS -= {"unlabelled_file", "max_unlabelled_samples"}
 
 NO_ADAPTER = "--merge_adapter wants an adapter: one trained by --tuning lora, or a finished one as --model"
 
@@ -77,6 +78,7 @@ def check_spec(spec: RunSpec) -> None:
     if spec.run.dry_run and not spec.training["do_train"]:
         raise InputError("--dry_run rehearses a training, and --do_train is not given; leave it out")
     check_task(spec.data)
+    check_teacher(spec)
     if spec.metric not in METRICS:
         raise InputError(f"--metric_for_best_model {spec.metric} is not logged{did_you_mean(spec.metric, METRICS)}")
     if values["length_bucketing"] and values["train_sampling_strategy"] != "random":
@@ -84,6 +86,24 @@ def check_spec(spec: RunSpec) -> None:
             f"--train_sampling_strategy {values['train_sampling_strategy']} has no effect while batches are made "
             "of texts of similar length; add --length_bucketing false"
         )
+
+
+def check_teacher(spec: RunSpec) -> None:
+    """Refuse a teacher that knows nothing, or has nothing to teach, and texts without labels that nobody reads."""
+    data, teacher = spec.data, spec.teacher
+    if not teacher:
+        if data.unlabelled_file:
+            raise InputError("--unlabelled_file: texts without labels teach nothing by themselves; add --teacher")
+    elif teacher.is_new:
+        raise InputError(f"--teacher {teacher.name} is not trained: train it first, then name the folder of its run")
+    elif not spec.training["do_train"]:
+        raise InputError("--teacher teaches a training, and --do_train is not given; leave it out")
+    if data.unlabelled_file and data.extra_column_names:
+        raise InputError(
+            "--unlabelled_file has texts alone, and --extra_column_names reads columns beside them; leave out one"
+        )
+    if data.max_unlabelled_samples is not None and not data.unlabelled_file:
+        raise InputError("--max_unlabelled_samples is a number of texts of --unlabelled_file, which is not given")
 
 
 def check_task(data: DataArguments) -> None:

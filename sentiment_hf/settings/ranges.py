@@ -45,7 +45,10 @@ RANGES = {
         ("per_device_train_batch_size", "per_device_eval_batch_size", "gradient_accumulation_steps"), COUNT
     ),
     **dict.fromkeys(("eval_accumulation_steps", "torch_empty_cache_steps", "early_stopping_patience"), COUNT),
-    **dict.fromkeys(("max_train_samples", "max_eval_samples", "max_predict_samples", "max_seq_length"), COUNT),
+    **dict.fromkeys(
+        ("max_train_samples", "max_eval_samples", "max_predict_samples", "max_unlabelled_samples", "max_seq_length"),
+        COUNT,
+    ),
     **dict.fromkeys(("lora_r", "lora_alpha", "dataloader_prefetch_factor", "ddp_bucket_cap_mb", "ddp_timeout"), COUNT),
     **dict.fromkeys(("min_frequency", "min_class_rows", "max_steps", "least_steps", "most_steps"), COUNT),
     "vocab_size": Range(10, 2**31 - 1),

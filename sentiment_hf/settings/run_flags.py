@@ -115,6 +115,8 @@ def make_spec(values: dict[str, Any], model: ModelRef) -> RunSpec:
     encoder = values["embed_with"]
     if encoder:
         encoder = ModelRef.parse(encoder, flag="--embed_with", trust_remote_code=model.trust_remote_code)
+    if teacher := values["teacher"]:
+        teacher = ModelRef.parse(teacher, flag="--teacher", trust_remote_code=model.trust_remote_code)
     groups = {
         "data": DataArguments,
         "tokenizer": TokenizerArguments,
@@ -123,10 +125,13 @@ def make_spec(values: dict[str, Any], model: ModelRef) -> RunSpec:
         "run": RunArguments,
     }
     fields = {group: [field.name for field in dataclasses.fields(kind)] for group, kind in groups.items()}
-    package_flags = {"model_name_or_path", "model_revision", "trust_remote_code", "embed_with"}.union(*fields.values())
+    package_flags = {"model_name_or_path", "model_revision", "trust_remote_code", "embed_with", "teacher"}.union(
+        *fields.values()
+    )
     return RunSpec(
         model=model,
         embed_with=encoder or None,
+        teacher=teacher or None,
         **{group: kind(**{name: values[name] for name in fields[group]}) for group, kind in groups.items()},
         training={name: value for name, value in values.items() if name not in package_flags},
     )

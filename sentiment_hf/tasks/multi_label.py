@@ -229,6 +229,10 @@ class MultiLabel:
 
         return loss
 
+    def distance(self, logits: "Tensor", taught: "Tensor") -> "Tensor":
+        """The sum of the squares over the labels."""
+        return (logits.float() - taught).square().sum(-1)
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """The sigmoid in float32."""
         return np.exp(-np.logaddexp(np.float32(0), -np.asarray(logits, np.float32)))

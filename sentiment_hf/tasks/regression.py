@@ -193,6 +193,10 @@ class Regression:
 
         return loss
 
+    def distance(self, logits: "Tensor", taught: "Tensor") -> "Tensor":
+        """The square in units of the scale."""
+        return ((logits.float() - taught) / self.scale).square().squeeze(-1)
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """The numbers, in float32."""
         return np.asarray(logits, np.float32)

@@ -285,6 +285,11 @@ class SingleLabel:
 
         return loss
 
+    def distance(self, logits: "Tensor", taught: "Tensor") -> "Tensor":
+        """The mean square over the classes, of logits without their mean, which has no effect."""
+        gap = logits.float() - taught
+        return (gap - gap.mean(-1, keepdim=True)).square().mean(-1)
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """The softmax in float32."""
         logits = np.asarray(logits, np.float32)

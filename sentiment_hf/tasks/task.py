@@ -243,6 +243,10 @@ class Task(Protocol):
         """
         ...
 
+    def distance(self, logits: "Tensor", taught: "Tensor") -> "Tensor":
+        """(rows, outputs) logits, those of a teacher -> (rows,) squared errors, in the sums of `loss`."""
+        ...
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """The probabilities of these logits, in float32."""
         ...

@@ -18,6 +18,7 @@ from sentiment_hf.data.splits import Splits
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.training.checkpoints import newest_whole_checkpoint, set_aside_damaged
+from sentiment_hf.training.teaching import training_texts
 from sentiment_hf.training.train import build_trainer, train
 from sentiment_hf.training.trainer import ClassificationTrainer
 
@@ -45,14 +46,14 @@ def refit(
 ) -> ClassificationTrainer:
     """Train anew on train and validation, and return the trainer. `first` loses its model.
 
-    The steps are those up to the best checkpoint of `first`, times the rows of both parts over the rows of train, on
-    the schedule of `first` stretched alike. `identity` is that of the run: a second fit of another run, or for
-    another number of steps, is deleted.
+    The steps are those up to the best checkpoint of `first`, times the texts of the second fit over those of the
+    first, on the schedule of `first` stretched alike. `identity` is that of the run: a second fit of another run, or
+    for another number of steps, is deleted.
 
     Raises what `train` raises.
     """
     both = splits.with_validation_in_train()
-    stretch = len(both.train) / len(splits.train)
+    stretch = len(training_texts(both)[0]) / len(training_texts(splits)[0])
     args = refit_arguments(first, stretch)
     steps = max(1, round(chosen_step(first) * stretch))
     with args.main_process_first(local=False, desc="preparing the second fit"):

@@ -4,6 +4,7 @@ import errno
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -38,6 +39,7 @@ from sentiment_hf.training.checkpoints import pickles_refused, warn_of_other_ver
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.processes import lost_processes_explained
 from sentiment_hf.training.schedule import bound_steps, epochs_per_validation
+from sentiment_hf.training.teaching import training_texts
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 logger = logging.getLogger(__name__)
@@ -59,12 +61,14 @@ def build_trainer(
     set_seed(args.seed)
     keep_back_chatter()
     stations = Stopwatch()
+    texts, lessons = training_texts(splits)
     with stations.counting("preprocessing"), first_process_first(args, spec.data.cache):
-        tokenizer = load_tokenizer(spec, splits.train, resumed, spec.data.cache)
+        tokenizer = load_tokenizer(spec, texts, resumed, spec.data.cache)
     model = load_model(spec, splits.task, tokenizer, args.do_train, splits.columns)
     collator = FewLengthsCollator(tokenizer)
     with stations.counting("preprocessing"):
-        train, validation = preprocess(spec, args, splits, model, collator)
+        train, validation = preprocess(spec, args, replace(splits, train=texts), model, collator)
+        train = train.with_columns(lessons)
     epochs = bound_steps(args, spec.run, len(train)) if args.do_train else 0
     every = epochs_per_validation(epochs, len(train), len(validation))
     with refusals_explained():

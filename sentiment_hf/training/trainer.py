@@ -29,6 +29,7 @@ from sentiment_hf.training.callbacks import CheckpointsOnDisk
 from sentiment_hf.training.checkpoints import checkpoint_at, delete_other_checkpoints, why_not_whole
 from sentiment_hf.training.clock import Clock
 from sentiment_hf.training.disk import full_disk_explained
+from sentiment_hf.training.teaching import Lesson
 
 
 class ClassificationTrainer(Trainer):
@@ -130,6 +131,17 @@ class ClassificationTrainer(Trainer):
         loss = super().training_step(model, inputs, num_items_in_batch)
         self.current_step.add(rows, loss)
         return loss
+
+    def compute_loss(self, model: nn.Module, inputs: dict, *args, **kwargs):
+        """The loss of a batch, in which a teacher has a say if the batch has its outputs."""
+        if (lesson := Lesson.taken_from(inputs)) is None:
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        of_labels = self.compute_loss_func
+        self.compute_loss_func = lesson.loss(of_labels, self.task)
+        try:
+            return super().compute_loss(model, inputs, *args, **kwargs)
+        finally:
+            self.compute_loss_func = of_labels
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Tensor | None = None) -> Tensor | float | None:
         """Raise TrainingError before a step whose gradient has a norm that is not finite.
