@@ -31,6 +31,8 @@ CARD, EVAL_RESULTS = "README.md", ".eval_results"
 
 # In a checkpoint-N folder. MANIFEST is written last, CLOCK holds the seconds and tokens of training so far.
 MANIFEST, TRAINER_STATE, CLOCK = "manifest.json", "trainer_state.json", "clock.json"
+# Of a run with --ema, whose weights are averages: those of the last step, from which training goes on.
+LAST_STEP_WEIGHTS = "last_step.safetensors"
 
 # A checkpoint, an adapter, a baseline, an ensemble.
 CONFIG, TOKENIZER_CONFIG = "config.json", "tokenizer_config.json"

@@ -304,6 +304,20 @@ class RunArguments:
         "corn.",
         choices=HEADS,
     )
+    adversarial: str | None = flag(
+        None,
+        "at: learn each text a second time, with its word vectors moved to where the loss is larger.",
+        choices=("at",),
+    )
+    adversarial_epsilon: float = flag(
+        5.0,
+        "How far --adversarial moves the vectors of a text together: in standard deviations, for vectors of 256 "
+        "numbers.",
+    )
+    ema: float | None = flag(
+        None,
+        "Score and save the moving average of the weights over the steps, of which each keeps this share, as 0.999.",
+    )
     dry_run: bool = flag(
         False,
         "Show what would be read and trained, and how long it would take, by a few real steps; "

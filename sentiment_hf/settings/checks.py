@@ -8,7 +8,7 @@ from typing import Any
 from sentiment_hf.common.characters import require_utf8_name
 from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError, did_you_mean
-from sentiment_hf.settings.arguments import DataArguments, RunSpec, TokenizerArguments
+from sentiment_hf.settings.arguments import DataArguments, RunArguments, RunSpec, TokenizerArguments
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.model_ref import Kind
 from sentiment_hf.settings.ranges import check_ranges
@@ -79,6 +79,7 @@ def check_spec(spec: RunSpec) -> None:
         raise InputError("--dry_run rehearses a training, and --do_train is not given; leave it out")
     check_task(spec.data)
     check_teacher(spec)
+    check_adversarial(spec)
     if spec.metric not in METRICS:
         raise InputError(f"--metric_for_best_model {spec.metric} is not logged{did_you_mean(spec.metric, METRICS)}")
     if values["length_bucketing"] and values["train_sampling_strategy"] != "random":
@@ -104,6 +105,21 @@ def check_teacher(spec: RunSpec) -> None:
         )
     if data.max_unlabelled_samples is not None and not data.unlabelled_file:
         raise InputError("--max_unlabelled_samples is a number of texts of --unlabelled_file, which is not given")
+
+
+def check_adversarial(spec: RunSpec) -> None:
+    """Refuse --adversarial where no vectors of words are trained, or where the passes cannot be watched."""
+    run = spec.run
+    if not run.adversarial:
+        if run.adversarial_epsilon != RunArguments.adversarial_epsilon:
+            raise InputError("--adversarial_epsilon is how far --adversarial moves vectors, which is not given")
+        return
+    if spec.model.model_type == "custom-ngram":
+        raise InputError("--adversarial moves word vectors, and custom-ngram has scores of n-grams; leave it out")
+    if spec.embed_with:
+        raise InputError("--adversarial moves word vectors, and those of --embed_with are fixed; leave out one")
+    if spec.training["torch_compile"]:
+        raise InputError("--adversarial watches each pass, which --torch_compile does not allow; leave out one")
 
 
 def check_task(data: DataArguments) -> None:

@@ -27,6 +27,7 @@ from sentiment_hf.text.tokenize import tokenize
 from sentiment_hf.text.unknown import advice_for, say_unknown, unknown_in
 from sentiment_hf.text.word_vectors import initialise_embedding
 from sentiment_hf.training.arguments import as_given
+from sentiment_hf.training.averaging import AveragedWeights
 from sentiment_hf.training.batches import FewLengthsCollator, longest_first
 from sentiment_hf.training.callbacks import (
     EarlyStoppingCallback,
@@ -87,6 +88,11 @@ def build_trainer(
             callbacks=run_callbacks(spec.run, args, every),
         )
     trainer.validation = validation
+    if spec.run.adversarial:
+        trainer.adversarial_epsilon = spec.run.adversarial_epsilon
+    if spec.run.ema is not None:
+        trainer.average = AveragedWeights(spec.run.ema, trainer.model)
+        trainer.add_callback(trainer.average)
     trainer.clock.stations = stations
     trainer.reading = splits.reading
     return trainer
@@ -198,6 +204,8 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
         logger.warning("going on from %s", checkpoint)
         warn_of_other_versions(checkpoint)
         trainer.clock.restore(checkpoint)
+        if trainer.average:
+            trainer.average.resumed = checkpoint
     stop = next(c for c in trainer.callback_handler.callbacks if isinstance(c, StopOnSignal))
     proved = refusals_explained(lambda: trainer.clock.stepped)
     with stop, proved, lost_processes_explained(), memory_explained(), pickles_refused(checkpoint):

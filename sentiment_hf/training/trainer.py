@@ -2,7 +2,8 @@
 
 import math
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +24,8 @@ from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.text.windows import of_texts, pooled
+from sentiment_hf.training.adversarial import adversarial_step
+from sentiment_hf.training.averaging import AveragedWeights
 from sentiment_hf.training.batches import LengthBucketSampler
 from sentiment_hf.training.broken_step import OptimizerStep, refuse_step
 from sentiment_hf.training.callbacks import CheckpointsOnDisk
@@ -69,6 +72,9 @@ class ClassificationTrainer(Trainer):
         self.scored: EncodedTexts | None = None
         # Validation in the order of its rows; `eval_dataset` has the longest text first.
         self.validation: EncodedTexts | None = None
+        # The length of the moves of --adversarial, and the average of --ema; None without the flags.
+        self.adversarial_epsilon: float | None = None
+        self.average: AveragedWeights | None = None
         self.train_dataset = self.train_dataset.with_column("row", np.arange(self.train_dataset.num_texts))
         # Counted before training, because --merge_adapter removes the adapters afterwards.
         self.num_parameters = sum(weight.numel() for weight in self.model.parameters())
@@ -128,7 +134,12 @@ class ClassificationTrainer(Trainer):
             # Some stock models have no argument `attention_mask`.
             mask = inputs["input_ids"] != self.processing_class.pad_token_id
         self.clock.count(mask)
-        loss = super().training_step(model, inputs, num_items_in_batch)
+        step = partial(super().training_step, model, inputs, num_items_in_batch)
+        if self.adversarial_epsilon is None:
+            loss = step()
+        else:
+            embedding, alone = self.model.get_input_embeddings(), self.accelerator.no_sync(model)
+            loss = adversarial_step(embedding, self.adversarial_epsilon, step, alone)
         self.current_step.add(rows, loss)
         return loss
 
@@ -171,8 +182,12 @@ class ClassificationTrainer(Trainer):
     @station("evaluation")
     def evaluate(self, *args, **kwargs) -> dict[str, float]:
         """Score validation, by which the checkpoint is chosen; count its seconds."""
-        with self.clock.stations.counting("evaluation"):
+        with self.clock.stations.counting("evaluation"), self.averaged():
             return super().evaluate(*args, **kwargs)
+
+    def averaged(self) -> AbstractContextManager[None]:
+        """Within the block, the model has the averaged weights of --ema while it is trained."""
+        return self.average.in_place() if self.average else nullcontext()
 
     def logged_scores(self, output: EvalPrediction) -> dict[str, float]:
         """The scores that are logged at each evaluation, except the loss."""
@@ -218,8 +233,10 @@ class ClassificationTrainer(Trainer):
         No public method encloses the writing: `on_save` is called after it.
         """
         there = checkpoint_at(self.args.output_dir, self.state.global_step)
-        with full_disk_explained(there), self.clock.stations.counting("saving"):
+        with full_disk_explained(there), self.clock.stations.counting("saving"), self.averaged():
             super()._save_checkpoint(*args, **kwargs)
+            if self.average and self.args.should_save:
+                self.average.save_last(there)
 
     @station("checkpoints")
     def _load_best_model(self) -> None:

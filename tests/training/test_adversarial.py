@@ -1,0 +1,146 @@
+"""--adversarial moves the vectors of a text as far as it says, to where the loss is larger; --ema averages weights."""
+
+from contextlib import nullcontext
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import small_model
+from helpers import Stop, flags, run_flags, run_until, save_bert, weights, write_data
+from safetensors.torch import load_file
+
+from custom_models import MODEL_NAMES
+from sentiment_hf.cli import run_command
+from sentiment_hf.runs.run import run
+from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.training.adversarial import adversarial_step, moved, watched, worst_move
+
+READERS = [name for name in MODEL_NAMES if name != "custom-ngram"]
+IDS = torch.tensor([[5, 6, 7, 8, 9, 10], [11, 12, 13, 0, 0, 0]])
+MASK = torch.tensor([[1] * 6, [1, 1, 1, 0, 0, 0]])
+LABELS = torch.tensor([0, 2])
+EPSILON = 5.0
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+def loss_of(model) -> torch.Tensor:
+    return model(input_ids=IDS, attention_mask=MASK, labels=LABELS).loss
+
+
+def move_of(model) -> torch.Tensor:
+    with watched(model.get_input_embeddings()) as outputs:
+        loss_of(model).backward()
+    return worst_move(outputs, EPSILON)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_move_has_the_length_of_the_paper_and_leaves_padding_where_it_is(name):
+    model = small_model(name)
+    move = move_of(model)
+    vectors = model.get_input_embeddings()(IDS)[MASK.bool()]
+    normalised = move / vectors.std(0, correction=0)
+    length = EPSILON * (12 / 256) ** 0.5
+    torch.testing.assert_close(normalised.flatten(1).norm(dim=1), torch.full((2,), length))
+    assert (move[~MASK.bool()] == 0).all()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_the_loss_is_larger_there_than_on_the_other_side(name):
+    model = small_model(name)
+    embedding, move = model.get_input_embeddings(), move_of(model) / 20
+    losses = []
+    for side in (move, -move):
+        with moved(embedding, side):
+            losses.append(loss_of(model).item())
+    assert losses[0] > loss_of(model).item() > losses[1]
+
+
+def test_a_step_adds_the_gradients_of_both_passes_and_leaves_no_hook():
+    model = small_model("custom-gru")
+    move = move_of(model)
+    model.zero_grad()
+    loss_of(model).backward()
+    with moved(model.get_input_embeddings(), move):
+        loss_of(model).backward()
+    wanted = {name: weight.grad.clone() for name, weight in model.named_parameters()}
+    model.zero_grad()
+
+    def step():
+        loss = loss_of(model)
+        loss.backward()
+        return loss.detach()
+
+    loss = adversarial_step(model.get_input_embeddings(), EPSILON, step, nullcontext())
+    assert loss == loss_of(model)
+    assert not model.get_input_embeddings()._forward_hooks
+    for name, weight in model.named_parameters():
+        torch.testing.assert_close(weight.grad, wanted[name])
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_every_model_that_reads_vectors_can_be_trained_so_with_averaged_weights(data, name, tmp_path):
+    run_flags(data, tmp_path / "plain", model=name)
+    for more in (("--adversarial", "at"), ("--ema", "0.9"), ("--adversarial", "at", "--ema", "0.9")):
+        run_flags(data, tmp_path / "run", *more, "--overwrite", "true", model=name)
+        plain, other = weights(tmp_path / "plain"), weights(tmp_path / "run")
+        assert any(not torch.equal(plain[key], other[key]) for key in plain)
+
+
+@pytest.mark.parametrize("tuning", ["full", "lora"])
+def test_so_can_a_pretrained_one(data, tuning, tmp_path):
+    bert = save_bert(tmp_path / "bert", data)
+    more = ("--adversarial", "at", "--ema", "0.9", "--tuning", tuning)
+    report = run_flags(data, tmp_path / "run", *more, model=bert, settings=())
+    assert report["flags"]["adversarial"] == "at"
+    assert report["flags"]["ema"] == 0.9
+
+
+def test_the_saved_weights_are_the_average_of_those_after_each_step(data, tmp_path):
+    every = ("--save_strategy", "steps", "--save_steps", "1", "--eval_strategy", "no", "--save_total_limit", "100")
+    run_flags(data, tmp_path, "--ema", "0.9", *every)
+    steps = sorted(tmp_path.glob("checkpoint-*"), key=lambda folder: int(folder.name.split("-")[1]))
+    last = [load_file(folder / "last_step.safetensors") for folder in steps]
+    assert len(last) == 10
+    # After the first step the random weights of the start, which no file has, weigh 2 / 11.
+    for name in last[0]:
+        start = (weights(steps[0])[name] - 9 / 11 * last[0][name]) * 11 / 2
+        average = start
+        for step, found in enumerate(last, start=1):
+            kept = min(0.9, (1 + step) / (10 + step))
+            average = kept * average + (1 - kept) * found[name]
+        torch.testing.assert_close(weights(tmp_path)[name], average, atol=1e-5, rtol=1e-4)
+
+
+def test_validation_scores_the_weights_that_are_saved(data, tmp_path):
+    report = run_flags(data, tmp_path / "run", "--ema", "0.9", "--learning_rate", "1e-2")
+    again = run_flags(data, tmp_path / "again", "--do_eval", "true", model=tmp_path / "run", settings=())
+    assert report["validation"] == again["validation"]
+
+
+def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(data, tmp_path):
+    more = ("--adversarial", "at", "--ema", "0.9", "--save_strategy", "steps", "--save_steps", "2", "--refit", "true")
+    more += ("--eval_strategy", "steps", "--eval_steps", "2")
+    words = [flags(data, tmp_path / name, *more) for name in "ab"]
+    run(parse_run(words[0]))
+    run_until(Stop(6), words[1])
+    run(parse_run(words[1]))
+    a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert all(np.array_equal(a[name], b[name]) for name in a)
+
+
+def test_what_has_no_vectors_of_words_to_move_is_refused(data, tmp_path, capsys):
+    for words, said in {
+        ("--model", "custom-ngram", "--adversarial", "at"): "custom-ngram has scores of n-grams",
+        ("--adversarial", "at", "--torch_compile", "true"): "--torch_compile does not allow",
+        ("--adversarial_epsilon", "2"): "--adversarial moves vectors, which is not given",
+        ("--adversarial", "at", "--adversarial_epsilon", "0"): "expected more than 0",
+        ("--ema", "1"): "expected more than 0 and less than 1",
+    }.items():
+        assert run_command(flags(data, tmp_path / "run", *words)) == 2
+        assert said in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
