@@ -54,7 +54,7 @@ LATER_SETTINGS = {"extra_column_names": None, "columns_as_text": False, "languag
 LATER_SETTINGS |= dict.fromkeys(("task", "label_column_names", "label_delimiter", "label_order"))
 LATER_SETTINGS |= dict.fromkeys(("pos_weight", "regression_loss", "ordinal_head"))
 LATER_SETTINGS |= {"min_class_rows": None, "rare_classes": "drop"}
-LATER_SETTINGS |= dict.fromkeys(("teacher", "max_unlabelled_samples", "adversarial", "ema"))
+LATER_SETTINGS |= dict.fromkeys(("teacher", "max_unlabelled_samples", "adversarial", "ema", "layer_lr_decay"))
 LATER_SETTINGS |= {"adversarial_epsilon": 5.0}
 LATER_SETTINGS |= {"long_texts": None, "window_stride": None, "window_pooling": "mean"}
 

@@ -318,6 +318,11 @@ class RunArguments:
         None,
         "Score and save the moving average of the weights over the steps, of which each keeps this share, as 0.999.",
     )
+    layer_lr_decay: float | None = flag(
+        None,
+        "Share of the learning rate of a layer that the layer below it has, as 0.9: what lies near the input of a "
+        "checkpoint moves less than the head.",
+    )
     dry_run: bool = flag(
         False,
         "Show what would be read and trained, and how long it would take, by a few real steps; "

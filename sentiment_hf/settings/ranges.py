@@ -62,7 +62,7 @@ RANGES = {
     **dict.fromkeys(("seed", "data_seed", "split_seed"), SEED),
     "num_train_epochs": Range(0, 10**9, above=True, below=True),
     **dict.fromkeys(("warmup_steps", "logging_steps", "eval_steps", "save_steps", "eval_delay"), STEPS),
-    **dict.fromkeys(("validation_size", "test_size", "ema"), SHARE),
+    **dict.fromkeys(("validation_size", "test_size", "ema", "layer_lr_decay"), SHARE),
     "adversarial_epsilon": Range(0, 10**9, above=True),
     **dict.fromkeys(("lora_dropout", "attention_dropout", "adam_beta1", "adam_beta2"), DROPOUT),
     "label_smoothing_factor": PROBABILITY,

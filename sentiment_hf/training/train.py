@@ -90,6 +90,7 @@ def build_trainer(
     trainer.validation = validation
     if spec.run.adversarial:
         trainer.adversarial_epsilon = spec.run.adversarial_epsilon
+    trainer.layer_lr_decay = spec.run.layer_lr_decay
     if spec.run.ema is not None:
         trainer.average = AveragedWeights(spec.run.ema, trainer.model)
         trainer.add_callback(trainer.average)

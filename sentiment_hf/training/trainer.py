@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from peft import PeftModel
 from torch import Tensor, nn
+from torch.optim import Optimizer
 from torch.utils.data import DataLoader
 from transformers import EvalPrediction, PrinterCallback, Trainer, TrainingArguments
 from transformers.trainer import TRAINING_ARGS_NAME
@@ -32,6 +33,7 @@ from sentiment_hf.training.callbacks import CheckpointsOnDisk
 from sentiment_hf.training.checkpoints import checkpoint_at, delete_other_checkpoints, why_not_whole
 from sentiment_hf.training.clock import Clock
 from sentiment_hf.training.disk import full_disk_explained
+from sentiment_hf.training.layer_rates import decay_rates
 from sentiment_hf.training.teaching import Lesson
 
 
@@ -72,9 +74,11 @@ class ClassificationTrainer(Trainer):
         self.scored: EncodedTexts | None = None
         # Validation in the order of its rows; `eval_dataset` has the longest text first.
         self.validation: EncodedTexts | None = None
-        # The length of the moves of --adversarial, and the average of --ema; None without the flags.
+        # The length of the moves of --adversarial, and the average of --ema: None without them.
         self.adversarial_epsilon: float | None = None
         self.average: AveragedWeights | None = None
+        # --layer_lr_decay
+        self.layer_lr_decay: float | None = None
         self.train_dataset = self.train_dataset.with_column("row", np.arange(self.train_dataset.num_texts))
         # Counted before training, because --merge_adapter removes the adapters afterwards.
         self.num_parameters = sum(weight.numel() for weight in self.model.parameters())
@@ -118,6 +122,14 @@ class ClassificationTrainer(Trainer):
         step = args.train_batch_size * args.world_size * args.gradient_accumulation_steps
         seed = args.seed if args.data_seed is None else args.data_seed
         return LengthBucketSampler(self.train_dataset.lengths, step, seed)
+
+    def create_optimizer(self, *args, **kwargs) -> Optimizer:
+        """The optimizer of the flags, with smaller rates for lower layers by --layer_lr_decay."""
+        is_new = self.optimizer is None
+        optimizer = super().create_optimizer(*args, **kwargs)
+        if is_new and self.layer_lr_decay is not None:
+            decay_rates(optimizer, self.model, self.layer_lr_decay)
+        return optimizer
 
     def get_batch_samples(self, *args, **kwargs):
         """Start the clock before the batches of the next step are fetched."""
