@@ -5,11 +5,18 @@ folder is therefore flat, and each file imports only its neighbours, torch, tran
 `model_type` of a model is its name on the command line.
 """
 
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    AutoModelForSequenceClassification,
+)
 
 from .attention import AttentionConfig, AttentionForSequenceClassification
 from .base import TextClassifier, TextEncoder
 from .fc import FCConfig, FCForSequenceClassification
+from .language import GRUForCausalLM, LSTMForCausalLM, RNNForCausalLM, TransformerForMaskedLM
 from .ngram import NGramConfig, NGramForSequenceClassification
 from .recurrent import (
     GRUConfig,
@@ -56,6 +63,18 @@ for _config, _model in (*MODELS, (WrappedConfig, WrappedForSequenceClassificatio
     AutoModelForSequenceClassification.register(_config, _model)
     _config.register_for_auto_class()
     _model.register_for_auto_class("AutoModelForSequenceClassification")
+
+# The language models whose bodies are those of classifiers, and how the Auto classes call them.
+LANGUAGE_MODELS = (
+    (RNNConfig, RNNForCausalLM, AutoModelForCausalLM),
+    (GRUConfig, GRUForCausalLM, AutoModelForCausalLM),
+    (LSTMConfig, LSTMForCausalLM, AutoModelForCausalLM),
+    (TransformerConfig, TransformerForMaskedLM, AutoModelForMaskedLM),
+)
+
+for _config, _model, _auto in LANGUAGE_MODELS:
+    _auto.register(_config, _model)
+    _model.register_for_auto_class(_auto.__name__)
 
 for _config, _body in BODIES:
     AutoModel.register(_config, _body)

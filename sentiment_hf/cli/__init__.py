@@ -18,6 +18,7 @@ SIGPIPE = 13
 USAGE = """usage: sentiment-hf COMMAND [FLAGS]
 
   run       train, validate and test a model      sentiment-hf run --model custom-lstm --dataset sample
+  pretrain  learn words of texts without labels   sentiment-hf pretrain --model custom-lstm --text_file texts.csv
   distill   train by what another model says      sentiment-hf distill --teacher out/bert --model custom-ngram ...
   compare   train several, put them side by side  sentiment-hf compare --models custom-fc custom-lstm --dataset sample
   ensemble  make one classifier of several runs   sentiment-hf ensemble out/sample/custom-fc out/sample/custom-lstm
@@ -36,6 +37,7 @@ def main() -> None:
     """Run the command that `sys.argv` names, and exit; the entry point of `sentiment-hf`."""
     commands = {
         "run": run_command,
+        "pretrain": pretrain_command,
         "distill": distill_command,
         "compare": compare_command,
         "ensemble": ensemble_command,
@@ -66,6 +68,17 @@ def run_command(argv: Sequence[str]) -> int:
         from sentiment_hf.cli.run import run_main
 
         run_main(argv)
+
+    return exit_code_of(work)
+
+
+def pretrain_command(argv: Sequence[str]) -> int:
+    """Run `sentiment-hf pretrain` with these flags; returns the exit code."""
+
+    def work():
+        from sentiment_hf.cli.pretrain import pretrain_main
+
+        pretrain_main(argv)
 
     return exit_code_of(work)
 

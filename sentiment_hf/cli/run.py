@@ -50,6 +50,8 @@ def show_profile(report: "Report") -> None:
 def what_next(report: "Report") -> str:
     """Where the run lies, and the commands that users try next; a run without training holds no model."""
     folder = shlex.quote(str(report.folder))
+    if report.task == "words":
+        return f"All of it lies in {folder}. Next:\n  sentiment-hf run --model {folder}"
     commands = [f"sentiment-hf compare {folder} OTHER_RUNS"]
     if report.total_seconds:
         commands.insert(0, f"sentiment-hf predict {folder} 'A text.'")

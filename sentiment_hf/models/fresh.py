@@ -52,18 +52,22 @@ def new_model(
     settings |= columns.settings if columns else {}
     if spec.tokenizer.long_texts == "hierarchical":
         settings = {"pooling": "attention"} | settings | {"sentence_ends": sentence_ends(tokenizer)}
-    try:
-        config = AutoConfig.for_model(
-            model_type, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **names, **settings
-        )
-    except StrictDataclassError as error:
-        reason = error.__cause__ or error
-        raise InputError(f"--model_config: {' '.join(str(reason).split())}") from error
-    model = AutoModelForSequenceClassification.from_config(config)
+    model = AutoModelForSequenceClassification.from_config(new_config(model_type, tokenizer, names | settings))
     if encoder is not None:
         model.embedding.model.load_state_dict(encoder.state_dict())
         require_token_vectors(model, spec.embed_with)
     return model
+
+
+def new_config(model_type: str, tokenizer: PreTrainedTokenizerBase, settings: dict[str, Any]) -> PreTrainedConfig:
+    """The config of a new custom model for the ids of the tokenizer. Raises InputError if a setting does not fit."""
+    try:
+        return AutoConfig.for_model(
+            model_type, vocab_size=len(tokenizer), pad_token_id=tokenizer.pad_token_id, **settings
+        )
+    except StrictDataclassError as error:
+        reason = error.__cause__ or error
+        raise InputError(f"--model_config: {' '.join(str(reason).split())}") from error
 
 
 def encoder_settings(config: PreTrainedConfig) -> dict[str, Any]:

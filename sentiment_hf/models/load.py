@@ -5,6 +5,7 @@ import json
 import logging
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import tokenizers
 from peft import PeftModel
@@ -24,13 +25,14 @@ from sentiment_hf.models.checkpoint import (
     head_settings,
     load_checkpoint,
 )
-from sentiment_hf.models.fresh import new_model
+from sentiment_hf.models.fresh import new_model, parse_model_config
 from sentiment_hf.models.head import renew_classifier
 from sentiment_hf.models.target_scale import standardise_output
 from sentiment_hf.models.wrap import under_our_head
 from sentiment_hf.settings.arguments import RunSpec, TokenizerArguments
 from sentiment_hf.settings.checks import NO_ADAPTER
-from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.settings.model_ref import MODEL_NAMES, ModelRef
+from sentiment_hf.settings.run_flags import WEIGHTLESS
 from sentiment_hf.settings.saved_outputs import IN_WORDS
 from sentiment_hf.tasks.regression import Regression
 from sentiment_hf.tasks.task import Task
@@ -161,10 +163,12 @@ def saved_model(
 ) -> tuple[PreTrainedModel, bool]:
     """(the checkpoint of --model with a head for the task that reads the columns, whether the head is new)."""
     ref = spec.model
-    if spec.new_model.model_config or spec.new_model.word_vectors:
-        raise InputError("--model_config and --word_vectors shape a new custom model; this --model is a checkpoint")
-    settings = head_settings(task, ref.model_type) | attention_dropout(ref, spec.tuning.attention_dropout)
+    settings = settings_of_saved(spec)
+    settings |= head_settings(task, ref.model_type) | attention_dropout(ref, spec.tuning.attention_dropout)
     model = load_checkpoint(ref, tokenizer, trains, **settings)
+    if ref.is_language_model and ref.model_type in MODEL_NAMES:
+        # The code of the language model does not travel with the classifier.
+        vars(model.config).pop("auto_map", None)
     if spec.tokenizer.long_texts == "hierarchical" and getattr(model.config, "sentence_ends", None) is None:
         raise InputError(
             f"--long_texts hierarchical: {ref.name} was not trained to read sentence by sentence, and its layers "
@@ -175,6 +179,23 @@ def saved_model(
         renew_classifier(model)
     ours = under_our_head(model, ref, columns, task, trains)
     return ours, is_new_head or ours is not model
+
+
+def settings_of_saved(spec: RunSpec) -> dict[str, Any]:
+    """What --model_config sets of a language model, of which a classifier is made: what shapes no weights.
+
+    Raises InputError for other settings.
+    """
+    ref, given = spec.model, spec.new_model.model_config
+    if spec.new_model.word_vectors or (given and not (ref.is_language_model and ref.model_type in MODEL_NAMES)):
+        raise InputError("--model_config and --word_vectors shape a new custom model; this --model is a checkpoint")
+    settings = parse_model_config(ref.model_type, given) if given else {}
+    if shaped := [name for name in settings if not name.endswith(WEIGHTLESS)]:
+        raise InputError(
+            f"--model_config {shaped[0]}: the layers of {ref.name} are as they were trained; dropout and pooling can "
+            "be set"
+        )
+    return settings
 
 
 def other_head(ref: ModelRef, task: Task) -> bool:

@@ -55,7 +55,7 @@ LATER_SETTINGS |= dict.fromkeys(("task", "label_column_names", "label_delimiter"
 LATER_SETTINGS |= dict.fromkeys(("pos_weight", "regression_loss", "ordinal_head"))
 LATER_SETTINGS |= {"min_class_rows": None, "rare_classes": "drop"}
 LATER_SETTINGS |= dict.fromkeys(("teacher", "max_unlabelled_samples", "adversarial", "ema", "layer_lr_decay"))
-LATER_SETTINGS |= {"adversarial_epsilon": 5.0}
+LATER_SETTINGS |= {"adversarial_epsilon": 5.0, "objective": "labels"}
 LATER_SETTINGS |= {"long_texts": None, "window_stride": None, "window_pooling": "mean"}
 
 # The parts of an identity that are no flags: hashes of the files of a run.

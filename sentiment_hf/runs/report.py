@@ -9,6 +9,7 @@ from typing import Any, Self
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json, write_json
 from sentiment_hf.common.layout import REPORT
+from sentiment_hf.common.stopwatch import STATIONS
 from sentiment_hf.tasks.saved import task_named
 from sentiment_hf.tasks.task import Task
 
@@ -20,6 +21,9 @@ REPLACE_REMEDY = "choose another folder, or give --overwrite"
 
 # The task of reports that were written before the key `task` existed.
 DEFAULT_TASK = "single_label"
+
+# The task of a language model, which has no labels.
+WORDS = "words"
 
 # Lines of a result table for the scores of languages.
 SHOWN_LANGUAGES = 20
@@ -147,8 +151,23 @@ class Report:
         return f"<pre>{html.escape(str(self))}</pre>"
 
     def as_task(self) -> Task:
-        """The task of the run; raises InputError if this version does not know the task."""
+        """The task of the run; raises InputError for a language model, or if this version does not know the task."""
+        if self.task == WORDS:
+            raise InputError(
+                f"{self.folder} holds a language model, which knows no labels: train a classifier from it by "
+                f"`sentiment-hf run --model {self.folder}`"
+            )
         return task_named(self.task, self.labels, self.task_settings, self.folder)
+
+    def with_totals(self, data_seconds: float, memory_at_start: int) -> Self:
+        """The report with the sums over its stations, `data_seconds` among them, and the memory of the run alone."""
+        seconds = {"data": data_seconds} | self.seconds if self.seconds else {}
+        return dataclasses.replace(
+            self,
+            seconds={station: seconds[station] for station in STATIONS if station in seconds},
+            total_seconds=sum(seconds.values()),
+            run_memory_bytes=max(self.peak_memory_bytes - memory_at_start, 0),
+        )
 
     def as_json(self) -> dict[str, Any]:
         """The content of report.json."""
@@ -201,10 +220,18 @@ def result_table(report: Report) -> str:
     lines.append(("peak memory", memory_in_words(report)))
     for split in ("validation", "test"):
         if scores := getattr(report, split):
+            if report.task == WORDS:
+                lines.append((split, words_summary(scores)))
+                continue
             lines += [(split, report.as_task().summary(scores)), *_about(split, report)]
             lines += [("", f"{name}: {summary}") for name, summary in _languages_shown(scores, report.as_task())]
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
+
+
+def words_summary(scores: dict) -> str:
+    """The scores of a language model as text."""
+    return f"perplexity {scores['perplexity']:.1f}, loss {scores['loss']:.4f} nats per word, {scores['rows']:,} texts"
 
 
 def _languages_shown(scores: dict, task: Task) -> list[tuple[str, str]]:

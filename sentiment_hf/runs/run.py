@@ -25,7 +25,7 @@ from sentiment_hf.baselines.estimators import Baseline
 from sentiment_hf.baselines.fitting import fit_baseline, prepare_baseline, refit_baseline
 from sentiment_hf.common.layout import REFIT
 from sentiment_hf.common.profile import PROFILE, station
-from sentiment_hf.common.stopwatch import STATIONS, Stopwatch
+from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits, load_splits
 from sentiment_hf.models.checkpoint import checkpoint_columns, checkpoint_reading, describe_task
 from sentiment_hf.models.target_scale import fold_output
@@ -39,6 +39,7 @@ from sentiment_hf.runs.identity import (
     require_checkpoints,
 )
 from sentiment_hf.runs.lock import folder_lock
+from sentiment_hf.runs.pretrain import prepare_language_model
 from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run_folder import (
     checkpoint_to_resume,
@@ -182,6 +183,8 @@ def prepare_run(
     if spec.model.kind is Kind.BASELINE:
         baseline = prepare_baseline(spec, splits, identified.args.world_size)
         return partial(fit_and_test, baseline, identified, report)
+    if spec.run.objective == "words":
+        return prepare_language_model(identified, report, resumed)
     trainer = build_trainer(spec, identified.args, splits, resumed)
     trainer.clock.side_by_side = spec.run.side_by_side
     say_unknown_tokens(trainer, spec)
@@ -312,13 +315,7 @@ def completed_report(report: Report, identified: IdentifiedRun, cost: dict[str, 
     task = identified.splits.task
     scores = scores_of_parts(scored, task, identified.splits.languages)
     report = replace(report, **cost, **scores, task_settings=task.settings or None)
-    seconds = {"data": identified.data_seconds} | report.seconds if report.seconds else {}
-    return replace(
-        report,
-        seconds={station: seconds[station] for station in STATIONS if station in seconds},
-        total_seconds=sum(seconds.values()),
-        run_memory_bytes=max(report.peak_memory_bytes - identified.memory_at_start, 0),
-    )
+    return report.with_totals(identified.data_seconds, identified.memory_at_start)
 
 
 def show_progress(shown: bool) -> None:

@@ -17,6 +17,7 @@ WINDOW_POOLINGS = ("mean", "max")
 VALIDATION_SPLITS = ("auto", "random", "group")
 TUNINGS = ("full", "head", "lora")
 ERRORS = ("squared", "absolute", "huber")
+OBJECTIVES = ("labels", "words")
 HEADS = ("corn", "classes")
 VERIFY = ("sha256", "size")
 
@@ -192,7 +193,8 @@ class DataArguments:
     deduplicate: bool = flag(False, "Remove rows from train whose text is in validation or test too.")
     unlabelled_file: str | None = flag(
         None,
-        "As --train_file, with texts alone, which --teacher labels. Copies of rows of the data are left out.",
+        "As --train_file, with texts alone, for --teacher and `pretrain`. Copies of rows of the data are left out.",
+        aliases=["--text_file"],
     )
     max_unlabelled_samples: int | None = flag(None, "Use a sample of this many texts of --unlabelled_file.")
     max_train_samples: int | None = flag(None, "Use a stratified sample of this many rows of train.")
@@ -263,6 +265,12 @@ class RunArguments:
 
     config: str | None = flag(
         None, "Recipe, a YAML file. Default: configs/<model>.yaml, or configs/<tuning>.yaml for a checkpoint."
+    )
+    objective: str = flag(
+        "labels",
+        "What is learned: the labels of texts, or the words of texts with and without labels: a language model, from "
+        "which `run --model FOLDER` then starts (`sentiment-hf pretrain`).",
+        choices=OBJECTIVES,
     )
     length_bucketing: bool = flag(
         True,
@@ -387,8 +395,10 @@ class RunSpec:
         """How the weights are made: the value of `tuning` in report.json.
 
         baseline: scikit-learn fits them. scratch: all weights are new. full, head, lora: --tuning of a checkpoint.
-        none: a checkpoint is scored without training.
+        none: a checkpoint is scored without training. words: a language model, new or not.
         """
+        if self.run.objective == "words":
+            return "words"
         if self.model.is_new:
             return "baseline" if self.model.kind is Kind.BASELINE else "scratch"
         return self.tuning.tuning if self.training["do_train"] else "none"

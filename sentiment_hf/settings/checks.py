@@ -10,7 +10,7 @@ from sentiment_hf.common.class_names import parse_label_map
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.settings.arguments import DataArguments, RunArguments, RunSpec, TokenizerArguments
 from sentiment_hf.settings.csv_settings import CsvSettings
-from sentiment_hf.settings.model_ref import Kind
+from sentiment_hf.settings.model_ref import LANGUAGE_MODELS, Kind
 from sentiment_hf.settings.ranges import check_ranges
 
 PUSHED_ONCE = "a finished run is pushed, once"
@@ -80,6 +80,7 @@ def check_spec(spec: RunSpec) -> None:
     check_task(spec.data)
     check_teacher(spec)
     check_adversarial(spec)
+    check_objective(spec)
     if spec.metric not in METRICS:
         raise InputError(f"--metric_for_best_model {spec.metric} is not logged{did_you_mean(spec.metric, METRICS)}")
     if values["length_bucketing"] and values["train_sampling_strategy"] != "random":
@@ -93,8 +94,11 @@ def check_teacher(spec: RunSpec) -> None:
     """Refuse a teacher that knows nothing, or has nothing to teach, and texts without labels that nobody reads."""
     data, teacher = spec.data, spec.teacher
     if not teacher:
-        if data.unlabelled_file:
-            raise InputError("--unlabelled_file: texts without labels teach nothing by themselves; add --teacher")
+        if data.unlabelled_file and spec.run.objective == "labels":
+            raise InputError(
+                "--unlabelled_file: texts without labels teach nothing by themselves; add --teacher, or learn their "
+                "words by `sentiment-hf pretrain`"
+            )
     elif teacher.is_new:
         raise InputError(f"--teacher {teacher.name} is not trained: train it first, then name the folder of its run")
     elif not spec.training["do_train"]:
@@ -105,6 +109,31 @@ def check_teacher(spec: RunSpec) -> None:
         )
     if data.max_unlabelled_samples is not None and not data.unlabelled_file:
         raise InputError("--max_unlabelled_samples is a number of texts of --unlabelled_file, which is not given")
+
+
+# Flags that say something of labels, or of models that have them, and their values if they are not given.
+OF_LABELS = {"teacher": None, "class_weights": None, "pos_weight": None, "regression_loss": None, "ordinal_head": None}
+OF_LABELS |= {"tuning": "full", "refit": False, "merge_adapter": False, "embed_with": None, "long_texts": None}
+OF_LABELS |= {"extra_column_names": None, "predict_unlabelled": False, "dry_run": False, "label_smoothing_factor": 0.0}
+
+
+def check_objective(spec: RunSpec) -> None:
+    """Refuse a language model of what predicts no words, and flags that are for classifiers."""
+    if spec.run.objective == "labels":
+        return
+    values, model = spec.values(), spec.model
+    if model.is_new and model.name not in LANGUAGE_MODELS:
+        raise InputError(
+            f"--model {model.name} predicts no words; expected {', '.join(LANGUAGE_MODELS)}, or a checkpoint"
+        )
+    if model.kind is Kind.ADAPTER:
+        raise InputError(f"--model {model.name} is an adapter; a language model is trained whole: merge it first")
+    if used := [name for name, unset in OF_LABELS.items() if values[name] != unset]:
+        raise InputError(f"--{used[0]} is for classifiers, and a language model has no labels; leave it out")
+    if not spec.training["do_train"]:
+        raise InputError("a language model is trained, and --do_train is not given; leave out --do_eval")
+    if spec.metric != "loss":
+        raise InputError(f"--metric_for_best_model {spec.metric}: a language model is chosen by its loss")
 
 
 def check_adversarial(spec: RunSpec) -> None:

@@ -15,6 +15,7 @@ from sentiment_hf.settings.saved_outputs import (
     TASKS,
     ensemble_labels,
     head_labels,
+    predicts_words,
     read_json_object,
     saved_outputs,
     task_of_config,
@@ -51,6 +52,8 @@ BASELINES = {
     "baseline-svr-tfidf": "For numbers: linear support vector regression on TF-IDF of words and pairs of words.",
 }
 MODEL_NAMES, BASELINE_NAMES = tuple(MODELS), tuple(BASELINES)
+# The custom models whose bodies learn words, too. A test compares them with the registry.
+LANGUAGE_MODELS = ("custom-rnn", "custom-gru", "custom-lstm", "custom-transformer")
 
 
 class Kind(StrEnum):
@@ -77,6 +80,7 @@ class ModelRef:
     model_type: the `model_type` of the config; None if it is not known.
     task: what the head is for, a key of `saved_outputs.IN_WORDS`; None if it is not known.
     task_settings: what the task saved besides its labels.
+    is_language_model: whether it predicts words, so that a classifier has its body and a new head.
     flag: the flag that named the model, for errors.
     """
 
@@ -91,6 +95,7 @@ class ModelRef:
     model_type: str | None = None
     task: str | None = None
     task_settings: dict[str, Any] | None = field(default=None, compare=False)
+    is_language_model: bool = False
     flag: str = "--model"
 
     @classmethod
@@ -223,6 +228,8 @@ def inspect_folder(ref: ModelRef) -> ModelRef:
         raise no_config(ref.name, ref.flag)
     config = read_json_object(folder / CONFIG, ref)
     known = {"model_type": config.get("model_type"), "task": task_of_config(config)}
+    if predicts_words(config):
+        known |= {"is_language_model": True, "task": None}
     if config.get(GRAPH):
         known["kind"] = Kind.ONNX
     settings = {name: value for name, value in (config.get("task_settings") or {}).items() if name != "task"}

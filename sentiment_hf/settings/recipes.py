@@ -8,7 +8,7 @@ import yaml
 
 from sentiment_hf.common.errors import InputError, did_you_mean, suggestion
 from sentiment_hf.settings.flags import Flag
-from sentiment_hf.settings.model_ref import MODELS, Kind, ModelRef
+from sentiment_hf.settings.model_ref import LANGUAGE_MODELS, MODELS, Kind, ModelRef
 
 # In a checkout the recipes are beside the package, in an installed wheel inside it.
 PACKAGE = Path(__file__).parents[1]
@@ -27,14 +27,18 @@ def recipe_file(config: str) -> Path:
     return path
 
 
-def recipe_of(model: ModelRef, tuning: str) -> Path | None:
+def recipe_of(model: ModelRef, tuning: str, objective: str = "labels") -> Path | None:
     """The default recipe: that of the custom model, new or saved; for other checkpoints that of `tuning`.
+
+    A language model that is to be trained has one of its own, whose name begins with pretrain-.
 
     A saved custom model has the recipe of `tuning` too if `tuning` is not "full". A baseline has no recipe: its
     settings are chosen on validation.
     """
     if model.kind is Kind.BASELINE:
         return None
+    if objective == "words":
+        return CONFIGS / f"pretrain-{model.model_type if model.model_type in LANGUAGE_MODELS else 'checkpoint'}.yaml"
     if model.kind is Kind.FRESH:
         return CONFIGS / f"{model.name}.yaml"
     saved = model.kind is Kind.CHECKPOINT and model.model_type in MODELS

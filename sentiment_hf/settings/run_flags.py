@@ -26,6 +26,9 @@ from sentiment_hf.settings.run_help import help_text
 
 RUN_PARTS = ("do_train", "do_eval", "do_predict")
 
+# How the settings of a custom model end that shape no weights.
+WEIGHTLESS = ("dropout", "pooling")
+
 
 def parse_run(argv: Sequence[str]) -> RunSpec:
     """Read the flags and the recipe of a run. Flags override the recipe; --model_config is merged name by name.
@@ -60,6 +63,7 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
     spec.run.config = str(path.resolve()) if path else None
     spec.new_model.model_config = custom_model_settings(spec, settings)
     merge_with_our_head(spec)
+    choose_objective(spec)
     check_unused(spec, given.keys())
     check_patience(values, recipe.keys(), given.keys())
     if not spec.training["do_train"] and not model.is_new and "max_seq_length" not in given:
@@ -75,6 +79,12 @@ def merge_with_our_head(spec: RunSpec) -> None:
     ordered = spec.data.task == "ordinal" and spec.run.ordinal_head != "classes"
     if (beside or ordered) and spec.training["do_train"] and spec.tuning.tuning == "lora":
         spec.tuning.merge_adapter = True
+
+
+def choose_objective(spec: RunSpec) -> None:
+    """A language model is chosen by its loss on validation."""
+    if spec.run.objective == "words" and spec.training["metric_for_best_model"] is None:
+        spec.training["metric_for_best_model"] = "loss"
 
 
 def merged_values(flags: Sequence[Flag], recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -105,7 +115,7 @@ def recipe_and_model(
         revision=settings.get("model_revision", "main"),
         trust_remote_code=settings.get("trust_remote_code", False),
     )
-    if path is None and (path := recipe_of(model, given.get("tuning", "full"))):
+    if path is None and (path := recipe_of(model, given.get("tuning", "full"), given.get("objective", "labels"))):
         recipe = read_recipe(path, names)
     return path, recipe, model
 
@@ -163,6 +173,9 @@ def choose_parts(training: dict[str, Any], named: Set[str]) -> None:
 def custom_model_settings(spec: RunSpec, recipe: list[str]) -> list[str]:
     """The values of --model_config, for a new model merged with those of the recipe."""
     given = spec.new_model.model_config or []
+    if spec.model.is_language_model and spec.run.objective == "labels":
+        # What has no weights is that of the classifier, and not that of the language model.
+        return join_settings([setting for setting in recipe if setting.split("=")[0].endswith(WEIGHTLESS)], given)
     if not spec.model.is_new:
         return given
     if spec.embed_with:

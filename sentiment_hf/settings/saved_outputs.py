@@ -44,6 +44,12 @@ def task_of_config(config: dict) -> str:
     return "one_output" if outputs == 1 else "single_label"
 
 
+def predicts_words(config: dict) -> bool:
+    """Whether a config.json is that of a language model, which has no outputs for labels."""
+    names = config.get("architectures")
+    return isinstance(names, list) and any(str(name).endswith(("ForCausalLM", "ForMaskedLM")) for name in names)
+
+
 def read_json_object(file: Path, ref: "ModelRef") -> dict:
     """The JSON object in a file of the model. Raises InputError if the file holds something else."""
     try:

@@ -39,6 +39,7 @@ from sentiment_hf.training.callbacks import (
 from sentiment_hf.training.checkpoints import pickles_refused, warn_of_other_versions
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.processes import lost_processes_explained
+from sentiment_hf.training.safe_trainer import SafeTrainer
 from sentiment_hf.training.schedule import bound_steps, epochs_per_validation
 from sentiment_hf.training.teaching import training_texts
 from sentiment_hf.training.trainer import ClassificationTrainer
@@ -88,15 +89,20 @@ def build_trainer(
             callbacks=run_callbacks(spec.run, args, every),
         )
     trainer.validation = validation
-    if spec.run.adversarial:
-        trainer.adversarial_epsilon = spec.run.adversarial_epsilon
-    trainer.layer_lr_decay = spec.run.layer_lr_decay
-    if spec.run.ema is not None:
-        trainer.average = AveragedWeights(spec.run.ema, trainer.model)
-        trainer.add_callback(trainer.average)
+    set_ways_of_training(trainer, spec.run)
     trainer.clock.stations = stations
     trainer.reading = splits.reading
     return trainer
+
+
+def set_ways_of_training(trainer: SafeTrainer, run_args: RunArguments) -> None:
+    """Let the trainer do what --adversarial, --layer_lr_decay and --ema ask for."""
+    if run_args.adversarial:
+        trainer.adversarial_epsilon = run_args.adversarial_epsilon
+    trainer.layer_lr_decay = run_args.layer_lr_decay
+    if run_args.ema is not None:
+        trainer.average = AveragedWeights(run_args.ema, trainer.model)
+        trainer.add_callback(trainer.average)
 
 
 def say_odd_choice(args: TrainingArguments, task: Task) -> None:
@@ -193,7 +199,7 @@ def refusals_explained(proved: Callable[[], bool] = lambda: False) -> Iterator[N
 
 
 @station("steps")
-def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
+def train(trainer: SafeTrainer, checkpoint: Path | None) -> None:
     """Train from the start or from a whole `checkpoint`; the model then has the weights that are best on validation.
 
     Raises:
@@ -222,7 +228,7 @@ def train(trainer: ClassificationTrainer, checkpoint: Path | None) -> None:
 
 
 @station("report")
-def save_model(trainer: ClassificationTrainer, folder: Path, merge: bool) -> None:
+def save_model(trainer: SafeTrainer, folder: Path, merge: bool) -> None:
     """Save the model in `folder`: a whole checkpoint, or an adapter unless `merge` merges it into its base."""
     with trainer.clock.stations.counting("saving"):
         if merge:

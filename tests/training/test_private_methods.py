@@ -1,4 +1,4 @@
-"""What `ClassificationTrainer` overrides of the private methods of `Trainer`: few, there upstream, and called."""
+"""What `SafeTrainer` overrides of the private methods of `Trainer`: few, there upstream, and called."""
 
 import functools
 from collections import Counter
@@ -10,7 +10,7 @@ from transformers import Trainer
 
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.run_flags import parse_run
-from sentiment_hf.training.trainer import ClassificationTrainer
+from sentiment_hf.training.safe_trainer import SafeTrainer
 
 # How often each is called in the run below, and what a user meets where `Trainer` calls it no more.
 PRIVATE = {
@@ -38,14 +38,14 @@ def calls(tmp_path_factory) -> Counter:
     argv = flags(write_data(folder / "data", train=44), folder / "run")
     with pytest.MonkeyPatch.context() as patch:
         for name in PRIVATE:
-            patch.setattr(ClassificationTrainer, name, watched(name, vars(ClassificationTrainer)[name]))
+            patch.setattr(SafeTrainer, name, watched(name, vars(SafeTrainer)[name]))
         run_until(Stop(4), argv)
         assert run(parse_run(argv)).steps == 12
     return counted
 
 
 def test_these_and_no_other_private_methods_are_overridden():
-    private = {name for name in vars(ClassificationTrainer) if name.startswith("_") and not name.startswith("__")}
+    private = {name for name in vars(SafeTrainer) if name.startswith("_") and not name.startswith("__")}
     assert private == PRIVATE.keys()
     assert len(private) <= 7, "use a callback or a public method"
 

@@ -19,6 +19,7 @@ from sentiment_hf.common.errors import InputError, TrainingError
 from sentiment_hf.data.csv_files import read_csv_table
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.training.safe_trainer import SafeTrainer
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 EXACT = ("embedding_size=8", "hidden_size=8", "dropout=0", "embedding_dropout=0")
@@ -266,7 +267,7 @@ def test_a_run_that_was_cut_off_while_it_was_tested_trains_no_further(data, tmp_
         patch.setattr(ClassificationTrainer, "predict", interrupt)
         with pytest.raises(KeyboardInterrupt):
             run_flags(data, folder, *more, settings=EXACT)
-    monkeypatch.delattr(ClassificationTrainer, "training_step")
+    monkeypatch.delattr(SafeTrainer, "training_step")
     monkeypatch.delattr(Trainer, "training_step")
     again = run_flags(data, folder, *more, settings=EXACT)
     assert [path.name for path in folder.glob("checkpoint-*")] == ["checkpoint-6"]

@@ -1,0 +1,132 @@
+"""Language models: a body of this folder under a head that predicts words, trained on texts without labels.
+
+A classifier with the same body loads the checkpoint of a language model; only its own head is new. Recurrent models
+predict the next word, and read both ways the word before it too (Peters et al. 2018, section 3.1). The Transformer
+encoder predicts words that are masked (Devlin et al. 2019).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from transformers.modeling_outputs import CausalLMOutput, MaskedLMOutput
+from transformers.utils import can_return_tuple
+
+from .base import TextClassifierConfig
+from .recurrent import GRUModel, LSTMModel, RecurrentConfig, RNNModel
+from .transformer import TransformerModel
+
+# The label of a token that is not to be predicted.
+IGNORED = -100
+
+
+class NextWords:
+    """The head of the recurrent language models: an adaptive softmax (Grave et al. 2017) over the states.
+
+    The ids have to be sorted by frequency, as those of the tokenizer `word` are: the 2 000 first words are predicted
+    by the whole state, rarer ones by fewer numbers. Both directions share the head.
+    """
+
+    def build(self, config: RecurrentConfig):
+        """Create the body and the head.
+
+        Raises:
+            ValueError: with two layers that read both ways, the second has seen the word that it is to predict.
+        """
+        if config.bidirectional and config.num_layers > 1:
+            raise ValueError("a second layer that reads both ways has seen the word that it predicts: num_layers=1")
+        if config.sentence_ends is not None:
+            raise ValueError("a hierarchical model reads sentence by sentence and predicts no words")
+        super().build(config)
+        cutoffs = [size for size in (2_000, 10_000) if size < config.vocab_size - 1]
+        self.decoder = nn.AdaptiveLogSoftmaxWithLoss(
+            config.hidden_size, config.vocab_size, cutoffs or [config.vocab_size - 2]
+        )
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        num_items_in_batch: Tensor | int | None = None,
+        **kwargs,
+    ) -> CausalLMOutput:
+        """Predict words.
+
+        Args:
+            input_ids: (batch, length) ids.
+            attention_mask: (batch, length), as in `TextClassifier.forward`.
+            labels: the ids again, as causal models of the library take them; they are shifted here.
+            num_items_in_batch: the words of the whole optimizer step, by whose number in each direction the sum of the
+                losses is divided; None: the loss is the mean over the predictions.
+
+        Returns:
+            With labels `loss`, in both directions if the model reads both ways. Without labels `logits`: (batch, n,
+            vocab_size) log-probabilities of the next word, in the order of reading.
+        """
+        ids, mask, _, _ = self.in_reading_order(input_ids, attention_mask, None)
+        states = self.states(self.embed(ids, mask), mask)
+        onward, back = states.split(self.config.hidden_size, -1) if self.config.bidirectional else (states, None)
+        if labels is None:
+            logits = self.decoder.log_prob(onward.flatten(0, 1))
+            return CausalLMOutput(logits=logits.view(*ids.shape, -1))
+        pairs = mask[:, 1:]
+        known, wanted = [onward[:, :-1][pairs]], [ids[:, 1:][pairs]]
+        if back is not None:
+            known.append(back[:, 1:][pairs])
+            wanted.append(ids[:, :-1][pairs])
+        found = self.decoder(torch.cat(known), torch.cat(wanted)).output
+        items = len(found) if num_items_in_batch is None else len(known) * num_items_in_batch
+        return CausalLMOutput(loss=-found.sum() / items)
+
+
+class MaskedWords:
+    """The head of an encoder: a layer, then the scores of all words by their embeddings (Press & Wolf 2017)."""
+
+    def build(self, config: TextClassifierConfig):
+        """Create the body and the head."""
+        super().build(config)
+        self.transform = nn.Linear(self.state_size, config.embedding_size)
+        self.word_bias = nn.Parameter(torch.zeros(config.vocab_size))
+
+    @can_return_tuple
+    def forward(
+        self,
+        input_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+        labels: Tensor | None = None,
+        num_items_in_batch: Tensor | int | None = None,
+        **kwargs,
+    ) -> MaskedLMOutput:
+        """Predict the words whose label is not -100.
+
+        The arguments are those of `NextWords.forward`; `labels` are (batch, length) ids. Returns with labels `loss`;
+        without labels `logits`, (batch, length, vocab_size).
+        """
+        states = self.token_states(input_ids, attention_mask)
+        if labels is None:
+            return MaskedLMOutput(logits=self.scores(states))
+        chosen = labels != IGNORED
+        # Most words are not masked, and the scores of a word take more time than all layers.
+        loss = functional.cross_entropy(self.scores(states[chosen]), labels[chosen], reduction="sum")
+        return MaskedLMOutput(loss=loss / (chosen.sum() if num_items_in_batch is None else num_items_in_batch))
+
+    def scores(self, states: Tensor) -> Tensor:
+        """(..., state_size) -> (..., vocab_size)."""
+        return functional.linear(functional.gelu(self.transform(states)), self.embedding.weight, self.word_bias)
+
+
+class RNNForCausalLM(NextWords, RNNModel):
+    """An Elman network that predicts words."""
+
+
+class GRUForCausalLM(NextWords, GRUModel):
+    """Gated recurrent units that predict words."""
+
+
+class LSTMForCausalLM(NextWords, LSTMModel):
+    """Long short-term memory that predicts words."""
+
+
+class TransformerForMaskedLM(MaskedWords, TransformerModel):
+    """A Transformer encoder that predicts masked words."""

@@ -1,0 +1,63 @@
+"""The command pretrain: a language model, from which classifiers start, or vectors of words, of texts alone."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from sentiment_hf.cli.run import run_main
+from sentiment_hf.common.errors import FlagParser, InputError, extra_explained
+from sentiment_hf.settings.arguments import RunSpec
+from sentiment_hf.settings.run_flags import parse_run
+
+OBJECTIVES = ("words", "vectors")
+
+
+def pretrain_main(argv: Sequence[str]) -> None:
+    """Train a language model as `run` does, or vectors of words; raises as `run_main` and `train_vectors`."""
+    flags = FlagParser(prog="sentiment-hf pretrain", description=__doc__, allow_abbrev=False, add_help=False)
+    flags.add_argument("--objective", choices=OBJECTIVES, default="words")
+    chosen, rest = flags.parse_known_args(argv)
+    if chosen.objective == "vectors":
+        train_vectors(*parse_vectors(rest))
+    else:
+        run_main([*rest, "--objective", "words"])
+
+
+def parse_vectors(argv: Sequence[str]) -> tuple[argparse.Namespace, RunSpec]:
+    """(the flags of the vectors, the flags of data and of tokens in a spec of which nothing else is used)."""
+    flags = FlagParser(prog="sentiment-hf pretrain --objective vectors", allow_abbrev=False)
+    flags.add_argument("--output_file", type=Path, required=True, help="where --word_vectors then finds them")
+    flags.add_argument("--vector_size", type=int, default=128, help="numbers in a vector (default: 128)")
+    flags.add_argument("--window", type=int, default=5, help="words to each side that are its company (default: 5)")
+    flags.add_argument("--epochs", type=int, default=5, help="times that the texts are read (default: 5)")
+    flags.add_argument("--min_count", type=int, default=5, help="rarer words get no vector (default: 5)")
+    flags.add_argument("--seed", type=int, default=0, help="the same seed gives the same vectors (default: 0)")
+    own, rest = flags.parse_known_args(argv)
+    return own, parse_run(["--model", "custom-lstm", *rest, "--objective", "words"])
+
+
+def train_vectors(args: argparse.Namespace, spec: RunSpec) -> None:
+    """Write vectors of the words of train and of --text_file, by skip-grams (Mikolov et al. 2013).
+
+    Raises InputError: a file cannot be read, no word is frequent enough, or gensim is not installed.
+    """
+    with extra_explained("vectors"):
+        from gensim.models import Word2Vec
+    # Imported after the flags are accepted, because they import torch.
+    from sentiment_hf.data.splits import load_splits
+    from sentiment_hf.text.tokenizers import split_words
+
+    splits = load_splits(spec.data)
+    texts = [*splits.train, *(splits.unlabelled or ())]
+    # With several workers each run would give other vectors.
+    model = Word2Vec(
+        vector_size=args.vector_size, window=args.window, min_count=args.min_count, sg=1, seed=args.seed, workers=1
+    )
+    words = list(split_words(texts, lowercase=spec.tokenizer.lowercase))
+    model.build_vocab(words)
+    if not len(model.wv):
+        raise InputError(f"no word stands in the {len(texts):,} texts {args.min_count} times: lower --min_count")
+    model.train(words, total_examples=len(words), epochs=args.epochs)
+    args.output_file.parent.mkdir(parents=True, exist_ok=True)
+    model.wv.save_word2vec_format(str(args.output_file))
+    print(f"{len(model.wv):,} words of {len(texts):,} texts, {args.vector_size} numbers each, in {args.output_file}")

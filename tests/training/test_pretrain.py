@@ -1,0 +1,152 @@
+"""`pretrain`: language models of every kind that there is, resumed, scored, saved, and what starts from them."""
+
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers import Stop, flags, read_report, reviews, run_flags, run_until, save_bert, weights, write_csv, write_data
+from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
+
+from sentiment_hf.cli import compare_command, predict_command, pretrain_command, push_command
+from sentiment_hf.runs.run import run
+from sentiment_hf.settings.model_ref import LANGUAGE_MODELS
+from sentiment_hf.settings.run_flags import parse_run
+
+ALONE = 60
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    return write_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def texts(data) -> Path:
+    """60 texts of their own, and one of test."""
+    known = (data / "test.csv").read_text().splitlines()[1].rsplit(",", 1)[0]
+    rows = [(text,) for text, _ in reviews(ALONE, 9)]
+    return write_csv(data / "alone.csv", [*rows, (known,)], ("text",))
+
+
+def words(data, output, texts, *more, **model) -> list[str]:
+    """The flags of a language model."""
+    return flags(data, output, "--text_file", texts, *more, **model)
+
+
+def learn(*args, **kwargs) -> dict:
+    """The report of a language model."""
+    return run(parse_run([*words(*args, **kwargs), "--objective", "words"])).as_json()
+
+
+@pytest.mark.parametrize("name", LANGUAGE_MODELS)
+def test_every_model_learns_words_and_becomes_a_classifier(data, texts, name, tmp_path):
+    both = () if name == "custom-transformer" else ("bidirectional=true",)
+    sizes = ("embedding_size=8", "hidden_size=8", *both)
+    report = learn(data, tmp_path / "words", texts, "--num_train_epochs", "8", model=name, settings=sizes)
+    assert report["task"] == "words"
+    assert report["data"]["unlabelled"]["rows"] == ALONE
+    assert report["data"]["unlabelled"]["left_out"]["in_test"] == 1
+    history = [json.loads(line) for line in (tmp_path / "words" / "metrics.jsonl").read_text().splitlines()]
+    losses = [entry["eval_loss"] for entry in history if "eval_loss" in entry]
+    assert report["validation"]["loss"] == pytest.approx(min(losses)) == pytest.approx(losses[-1], abs=0.3)
+    assert losses[-1] < losses[0]
+    assert report["validation"]["perplexity"] == pytest.approx(math.exp(report["validation"]["loss"]))
+    start = tmp_path / "words"
+    tuned = run_flags(data, tmp_path / "run", "--layer_lr_decay", "0.3", model=start, settings=("dropout=0.1",))
+    assert tuned["tuning"] == "full"
+    assert 0 <= tuned["test"]["accuracy"] <= 1
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert config["dropout"] == 0.1
+    assert list(config["auto_map"]) == ["AutoConfig", "AutoModelForSequenceClassification"]
+    assert not (tmp_path / "run" / "language.py").exists()
+
+
+def test_a_pretrained_encoder_learns_masked_words_and_keeps_its_name_for_the_auto_class(data, texts, tmp_path):
+    bert = save_bert(tmp_path / "bert", data)
+    report = learn(data, tmp_path / "words", texts, model=bert, settings=())
+    assert report["tuning"] == "words"
+    model = AutoModelForMaskedLM.from_pretrained(tmp_path / "words")
+    assert not torch.equal(
+        model.get_input_embeddings().weight, weights(bert)["bert.embeddings.word_embeddings.weight"]
+    )
+    run_flags(data, tmp_path / "run", "--tuning", "lora", model=tmp_path / "words", settings=())
+
+
+def test_the_saved_model_has_the_loss_of_the_report_over_the_words_of_validation(data, texts, tmp_path):
+    report = learn(data, tmp_path, texts, settings=("embedding_size=8", "hidden_size=8", "bidirectional=true"))
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(tmp_path).eval(), AutoTokenizer.from_pretrained(tmp_path)
+    total = count = 0
+    for line in (data / "validation.csv").read_text().splitlines()[1:]:
+        ids = torch.tensor([tokenizer(line.rsplit(",", 1)[0])["input_ids"]])
+        total += model(input_ids=ids, labels=ids).loss.item() * (ids.shape[1] - 1)
+        count += ids.shape[1] - 1
+    assert report["validation"]["loss"] == pytest.approx(total / count, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", ["custom-gru", "custom-transformer"])
+def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(data, texts, name, tmp_path):
+    """Masks are drawn anew in each epoch, and a resumed run draws those that it would have drawn."""
+    argv = [[*words(data, tmp_path / run, texts, model=name), "--objective", "words"] for run in "ab"]
+    run(parse_run(argv[0]))
+    run_until(Stop(15), argv[1])
+    run(parse_run(argv[1]))
+    a, b = weights(tmp_path / "a"), weights(tmp_path / "b")
+    assert all(np.array_equal(a[key], b[key]) for key in a)
+    assert read_report(tmp_path / "a")["validation"] == read_report(tmp_path / "b")["validation"]
+
+
+def test_accumulated_batches_make_the_step_of_the_big_one(data, texts, tmp_path):
+    size = "--per_device_train_batch_size"
+    learn(data, tmp_path / "big", texts, size, "16", "--length_bucketing", "true")
+    learn(data, tmp_path / "small", texts, size, "4", "--gradient_accumulation_steps", "4")
+    big, small = weights(tmp_path / "big"), weights(tmp_path / "small")
+    assert all(torch.allclose(big[key], small[key], atol=1e-4) for key in big)
+
+
+def test_the_command_says_what_comes_next_and_others_say_that_there_are_no_labels(data, texts, tmp_path, capsys):
+    assert pretrain_command(words(data, tmp_path, texts)) == 0
+    out = capsys.readouterr().out
+    assert "perplexity" in out
+    assert f"sentiment-hf run --model {tmp_path}" in out
+    assert pretrain_command(words(data, tmp_path, texts)) == 0
+    assert "perplexity" in capsys.readouterr().out
+    assert push_command([str(tmp_path), "--hub_model_id", "me/words", "--dry_run"]) == 0
+    assert "language.py" in capsys.readouterr().out
+    assert "perplexity" in (tmp_path / "README.md").read_text()
+    assert predict_command([str(tmp_path), "a text"]) == 2
+    assert "no trained classifier" in capsys.readouterr().err
+    assert compare_command([str(tmp_path)]) == 2
+    assert "a language model, which knows no labels" in capsys.readouterr().err
+
+
+def test_what_does_not_fit_is_refused(data, texts, tmp_path, capsys):
+    for more, said in {
+        ("--model", "custom-fc"): "custom-fc predicts no words",
+        ("--model", "baseline-nb-svm"): "--objective",
+        ("--tuning", "lora"): "--tuning lora",
+        ("--class_weights", "balanced"): "--class_weights is for classifiers",
+        ("--refit", "true"): "--refit is for classifiers",
+        ("--do_eval", "true"): "a language model is trained",
+        ("--metric_for_best_model", "accuracy"): "chosen by its loss",
+        ("--model_config", "bidirectional=true", "num_layers=2"): "num_layers=1",
+        ("--text_file", tmp_path / "no.csv"): "there is no such file",
+    }.items():
+        assert pretrain_command(words(data, tmp_path / "run", texts, *more)) == 2
+        assert said in (error := capsys.readouterr().err)
+        assert "Traceback" not in error
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_layers_of_a_language_model_stay_and_a_tokenizer_without_a_mask_is_refused(data, texts, tmp_path, capsys):
+    learn(data, tmp_path / "words", texts)
+    start = ["--model", str(tmp_path / "words"), "--objective", "labels"]
+    assert pretrain_command([*words(data, tmp_path / "again", texts, model=tmp_path / "words", settings=())]) == 0
+    capsys.readouterr()
+    from sentiment_hf.cli import run_command
+
+    given = flags(data, tmp_path / "run", model=tmp_path / "words", settings=("hidden_size=16",))
+    assert run_command([*given, *start]) == 2
+    assert "dropout and pooling can be set" in capsys.readouterr().err
