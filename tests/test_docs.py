@@ -19,7 +19,9 @@ import yaml
 
 from sentiment_hf import __version__
 from sentiment_hf.cli import demo, ensemble, explain, export, push, serve
+from sentiment_hf.cli.distill import parse_distill
 from sentiment_hf.cli.predict import parse_predict
+from sentiment_hf.cli.pretrain import parse_pretrain
 from sentiment_hf.comparison.plan import flags
 from sentiment_hf.settings.run_flags import parse_run
 
@@ -70,6 +72,8 @@ COMMANDS = {
 }
 PARSERS: dict[str, Callable] = {
     "run": parse_run,
+    "pretrain": parse_pretrain,
+    "distill": parse_distill,
     "compare": flags.parse_compare,
     "ensemble": ensemble.parse_ensemble,
     "predict": parse_predict,
@@ -103,7 +107,7 @@ def make_checkpoint(folder: Path) -> None:
 
 def understand(name: str, words: list[str]) -> None:
     """Parse the flags of a command of ours; raises InputError for wrong ones."""
-    for flag in {"--model", "--embed_with"} & set(words):
+    for flag in {"--model", "--embed_with", "--teacher"} & set(words):
         make_checkpoint(Path(words[words.index(flag) + 1]))
     args = PARSERS[name](words)
     if name == "compare":

@@ -4,11 +4,19 @@ from collections.abc import Sequence
 
 from sentiment_hf.cli.run import run_main
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.run_flags import parse_run
 
 
 def distill_main(argv: Sequence[str]) -> None:
-    """Make one run, which has to have a teacher; raises as `run_main`."""
-    if not parse_run(argv).teacher:
-        raise InputError("--teacher is missing: the folder of a trained model, a run, a baseline or an ensemble")
+    """Make one run with a teacher; raises as `run_main`."""
+    parse_distill(argv)
     run_main(argv)
+
+
+def parse_distill(argv: Sequence[str]) -> RunSpec:
+    """The settings of the run; raises InputError for wrong flags, or if no teacher is named."""
+    spec = parse_run(argv)
+    if not spec.teacher:
+        raise InputError("--teacher is missing: the folder of a trained model, a run, a baseline or an ensemble")
+    return spec

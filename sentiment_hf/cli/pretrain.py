@@ -14,13 +14,25 @@ OBJECTIVES = ("words", "vectors")
 
 def pretrain_main(argv: Sequence[str]) -> None:
     """Train a language model as `run` does, or vectors of words; raises as `run_main` and `train_vectors`."""
-    flags = FlagParser(prog="sentiment-hf pretrain", description=__doc__, allow_abbrev=False, add_help=False)
-    flags.add_argument("--objective", choices=OBJECTIVES, default="words")
-    chosen, rest = flags.parse_known_args(argv)
-    if chosen.objective == "vectors":
+    objective, rest = objective_of(argv)
+    if objective == "vectors":
         train_vectors(*parse_vectors(rest))
     else:
         run_main([*rest, "--objective", "words"])
+
+
+def parse_pretrain(argv: Sequence[str]) -> RunSpec:
+    """The settings of what would be trained; raises InputError for wrong flags."""
+    objective, rest = objective_of(argv)
+    return parse_vectors(rest)[1] if objective == "vectors" else parse_run([*rest, "--objective", "words"])
+
+
+def objective_of(argv: Sequence[str]) -> tuple[str, list[str]]:
+    """(one of `OBJECTIVES`, the other words)."""
+    flags = FlagParser(prog="sentiment-hf pretrain", description=__doc__, allow_abbrev=False, add_help=False)
+    flags.add_argument("--objective", choices=OBJECTIVES, default="words")
+    chosen, rest = flags.parse_known_args(argv)
+    return chosen.objective, rest
 
 
 def parse_vectors(argv: Sequence[str]) -> tuple[argparse.Namespace, RunSpec]:

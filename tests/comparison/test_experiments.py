@@ -2,17 +2,14 @@
 
 import itertools
 import math
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
-from helpers import is_printed, published_rows, wilson, write_csv, write_data
+from helpers import is_printed, published_rows, wilson, write_data
 from test_compare import files, results
 from test_page import around, comparison, read
 
@@ -28,7 +25,6 @@ from sentiment_hf.comparison.plan.plan import plan
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.tasks.single_label import ACCURACY
-from sentiment_hf.text.word_vectors import load_word_vectors
 
 AXIS = ScoreAxis(ACCURACY)
 
@@ -326,26 +322,3 @@ def test_runs_of_an_experiment_become_a_table_and_a_picture_of_the_page(made, tm
     page.write_text("# Nothing\n")
     with pytest.raises(InputError, match="the section of mine has no place"):
         experiments.main()
-
-
-def train_vectors(folder: Path, *more: str, hash_seed: str = "0") -> subprocess.CompletedProcess:
-    """scripts/train_word_vectors.py on the reviews of a file."""
-    command = [sys.executable, str(ROOT / "scripts" / "train_word_vectors.py"), "texts.csv", "--size", "8", *more]
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": hash_seed}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
-
-
-def test_word_vectors_are_those_of_the_seed_and_fit_the_tokenizer(tmp_path):
-    texts = ["A good film<br />and a warm one, don't miss it.", "The Bad film was cold.", "A good film, a bad film."]
-    write_csv(tmp_path / "texts.csv", [(text,) for text in texts], header=("text",))
-    for output, seed, hash_seed in (("a", "0", "1"), ("b", "0", "2"), ("c", "1", "1")):
-        flags = ["--output", f"out/{output}.txt", "--min_frequency", "1", "--seed", seed]
-        done = train_vectors(tmp_path, *flags, hash_seed=hash_seed)
-        assert done.returncode == 0, done.stderr
-    first, second, other = ((tmp_path / "out" / f"{name}.txt").read_bytes() for name in "abc")
-    assert first == second != other
-    _, found = load_word_vectors(tmp_path / "out" / "a.txt", {"don't": 0, "bad": 1, ",": 2, "Bad": 3, "br": 4}, 8)
-    assert found.tolist() == [True, True, True, False, False]
-    done = train_vectors(tmp_path, "--output", "out/d.txt")
-    assert done.returncode == 2
-    assert "lower --min_frequency" in done.stderr

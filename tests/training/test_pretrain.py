@@ -2,6 +2,9 @@
 
 import json
 import math
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +13,13 @@ import torch
 from helpers import Stop, flags, read_report, reviews, run_flags, run_until, save_bert, weights, write_csv, write_data
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
-from sentiment_hf.cli import compare_command, predict_command, pretrain_command, push_command
+from sentiment_hf.cli import compare_command, predict_command, pretrain_command, push_command, run_command
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.model_ref import LANGUAGE_MODELS
 from sentiment_hf.settings.run_flags import parse_run
+from sentiment_hf.text.word_vectors import load_word_vectors
 
+ROOT = Path(__file__).parents[2]
 ALONE = 60
 
 
@@ -145,8 +150,34 @@ def test_the_layers_of_a_language_model_stay_and_a_tokenizer_without_a_mask_is_r
     start = ["--model", str(tmp_path / "words"), "--objective", "labels"]
     assert pretrain_command([*words(data, tmp_path / "again", texts, model=tmp_path / "words", settings=())]) == 0
     capsys.readouterr()
-    from sentiment_hf.cli import run_command
-
     given = flags(data, tmp_path / "run", model=tmp_path / "words", settings=("hidden_size=16",))
     assert run_command([*given, *start]) == 2
     assert "dropout and pooling can be set" in capsys.readouterr().err
+
+
+def vectors(data: Path, output: Path, *more: str, hash_seed: str = "0") -> subprocess.CompletedProcess:
+    """`pretrain --objective vectors` in a process of its own."""
+    files = [word for part in ("train", "test") for word in (f"--{part}_file", f"{part}.csv")]
+    command = [sys.executable, "-m", "sentiment_hf", "pretrain", "--objective", "vectors", *files, "--text_file"]
+    command += ["texts.csv", "--output_file", str(output), "--vector_size", "8", *more]
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONHASHSEED": hash_seed}
+    return subprocess.run(command, cwd=data, env=environment, capture_output=True, text=True)
+
+
+def test_word_vectors_are_those_of_the_seed_and_of_train_and_the_texts_alone(tmp_path):
+    texts = ["A good film<br />and a warm one, don't miss it.", "The Bad film was cold.", "Unheard, in test."]
+    write_csv(tmp_path / "texts.csv", [(text,) for text in texts], ("text",))
+    write_csv(tmp_path / "train.csv", [(f"plain soup {i}", "ab"[i % 2]) for i in range(20)])
+    write_csv(tmp_path / "test.csv", [("Unheard, in test.", "a"), ("soup", "b")])
+    for output, seed, hash_seed in (("a", "0", "1"), ("b", "0", "2"), ("c", "1", "1")):
+        more = ("--min_count", "1", "--seed", seed)
+        done = vectors(tmp_path, tmp_path / "out" / f"{output}.txt", *more, hash_seed=hash_seed)
+        assert done.returncode == 0, done.stderr
+    first, second, other = ((tmp_path / "out" / f"{name}.txt").read_bytes() for name in "abc")
+    assert first == second != other
+    words = {"don't": 0, "bad": 1, ",": 2, "soup": 3, "Bad": 4, "br": 5, "unheard": 6}
+    _, found = load_word_vectors(tmp_path / "out" / "a.txt", words, 8)
+    assert found.tolist() == [True] * 4 + [False] * 3
+    done = vectors(tmp_path, tmp_path / "out" / "d.txt", "--min_count", "50")
+    assert done.returncode == 2
+    assert "lower --min_count" in done.stderr
