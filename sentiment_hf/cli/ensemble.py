@@ -37,7 +37,7 @@ def make_parser() -> FlagParser:
         "--method",
         choices=METHODS,
         default="weights",
-        help="weights: the mean of the probabilities with weights learned on validation (default); mean: the plain "
+        help="weights: the sum of the logits with weights learned on validation (default); mean: the plain "
         "mean; vote: the class that most members predict, of several the one with the highest mean probability",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace another ensemble in the output folder")

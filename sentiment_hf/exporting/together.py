@@ -1,5 +1,6 @@
 """An ensemble as one model, which is exported as one graph."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from sentiment_hf.tasks.multi_label import MultiLabel
 from sentiment_hf.tasks.regression import Regression
 from sentiment_hf.tasks.saved import task_of_model
 from sentiment_hf.tasks.task import Task
-from sentiment_hf.tasks.terms import SMALLEST
+from sentiment_hf.tasks.terms import SMALLEST, SUREST
 from sentiment_hf.text.windows import Windows
 
 # What is done about a member that has no graph.
@@ -72,6 +73,7 @@ class Together(nn.Module):
         task = ensemble.task
         self.members = nn.ModuleList(member.model for member in members)
         self.task, self.votes = task, ensemble.method == "vote"
+        self.of_logits = ensemble.method == "weights" and ensemble.of_logits
         self.config = config_of(members, task)
         orders = [[member.task.labels.index(label) for label in task.labels] for member in members]
         self.register_buffer("orders", torch.tensor(orders))
@@ -93,6 +95,8 @@ class Together(nn.Module):
         """(members, batch, outputs) logits -> (batch, outputs) logits."""
         if isinstance(self.task, Regression):
             return (self.weights * logits).sum(0)
+        if self.of_logits:
+            return (self.weights * self.normalised(logits)).sum(0)
         if isinstance(self.task, MultiLabel):
             found = logits.sigmoid()
             chosen = found.double() >= self.thresholds
@@ -100,6 +104,13 @@ class Together(nn.Module):
             return self.logs(found, chosen) - self.logs((-logits).sigmoid(), ~chosen)
         found = logits.softmax(-1)
         return self.logs(found, found.argmax(-1, keepdim=True) == self.classes)
+
+    def normalised(self, logits: Tensor) -> Tensor:
+        """(members, batch, outputs) logits -> those of the probabilities, none of which is smaller than `SUREST`."""
+        if isinstance(self.task, MultiLabel):
+            most = math.log(1 - SUREST) - math.log(SUREST)
+            return logits.clamp(-most, most)
+        return logits.log_softmax(-1).clamp(min=math.log(SUREST))
 
     def logs(self, probabilities: Tensor, chosen: Tensor) -> Tensor:
         """(members, batch, outputs) probabilities and truth values -> the logarithms of the pooled probabilities."""

@@ -11,6 +11,7 @@ from sentiment_hf.common.layout import ENSEMBLE_FILE, REPORT
 from sentiment_hf.runs.report import Report
 from sentiment_hf.tasks.saved import task_named
 from sentiment_hf.tasks.task import Task
+from sentiment_hf.tasks.terms import SUREST
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,23 +21,30 @@ class Ensemble:
     method: "weights", "mean" or "vote".
     task: the common task of the members, with the labels in the order of the first member.
     folders: the run folders of the members.
-    weights: (members,) not negative, with the sum 1; equal unless the method is "weights". (rows, members) if each row
+    weights: (members,) not negative; equal with the sum 1 unless the method is "weights". (rows, members) if each row
         has weights of its own.
+    of_logits: whether weights are those of logits; older versions weighed probabilities.
     """
 
     method: str
     task: Task
     folders: list[Path]
     weights: np.ndarray
+    of_logits: bool = True
 
     def combine(self, probabilities: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """(members, rows, outputs) probabilities, (members, rows) predictions -> (rows, outputs) probabilities.
 
-        Methods "weights" and "mean": the weighted mean of the probabilities of the members.
+        Method "weights": the probabilities of the weighted sum of the logits of the members.
+
+        Method "mean": the mean of their probabilities.
 
         Method "vote": (votes + mean probability) / (members + 1) for each class. The mean probability is at most 1, so
         it cannot change which class has most votes. It decides between classes with equally many votes.
         """
+        if self.method == "weights" and self.of_logits:
+            logits = self.task.logits(probabilities, SUREST)
+            return self.task.probabilities(np.einsum("...m,m...o->...o", self.weights, logits))
         pooled = np.einsum("...m,m...o->...o", self.weights, probabilities)
         if self.method != "vote":
             return pooled
@@ -71,4 +79,5 @@ def load_ensemble(folder: Path) -> Ensemble:
             )
     first = Report.load(next(iter(members)))
     task = task_named(first.task, saved["labels"], saved.get("task_settings"), home / ENSEMBLE_FILE)
-    return Ensemble(saved["method"], task, [*members], np.array(saved["weights"]))
+    weights, of_logits = np.array(saved["weights"]), saved.get("weighted") == "logits"
+    return Ensemble(saved["method"], task, [*members], weights, of_logits)

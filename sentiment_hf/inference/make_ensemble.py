@@ -63,8 +63,8 @@ def make_ensemble(folders: Sequence[str | Path], output_dir: str | None, method:
     report = replace(report_of_members(members, method), fingerprint=fingerprint_of(identity), members=listed)
     remove_ensemble(folder)
     settings = {"task_settings": ensemble.task.settings} if ensemble.task.settings else {}
-    labels = list(ensemble.task.labels)
-    write_json(folder / ENSEMBLE_FILE, {"labels": labels, **settings, **identity, "weights": weights.tolist()})
+    saved = {"labels": list(ensemble.task.labels), **settings, **identity, "weights": weights.tolist()}
+    write_json(folder / ENSEMBLE_FILE, saved | ({"weighted": "logits"} if method == "weights" else {}))
     return score_ensemble(ensemble, members, folder, replace(report, **settings))
 
 

@@ -237,7 +237,8 @@ def in_label_order(splits: Splits, ref: ModelRef, trains: bool) -> Splits:
     Raises InputError if the checkpoint has other classes and is not trained.
     """
     names = list(splits.task.labels)
-    if ref.labels is None or list(ref.labels) == names or (trains and ref.task != splits.task.name):
+    of_other_task = trains and ref.task not in (None, splits.task.name)
+    if ref.labels is None or list(ref.labels) == names or of_other_task:
         return splits
     order = list(ref.labels)
     if not splits.task.has_labels(order):

@@ -18,7 +18,7 @@ from sentiment_hf.tasks.multi_label_terms import (
 from sentiment_hf.tasks.refusals import refuse_flags
 from sentiment_hf.tasks.single_label import named_probabilities
 from sentiment_hf.tasks.task import Details, Predicted, Score
-from sentiment_hf.tasks.terms import SMALLEST
+from sentiment_hf.tasks.terms import SMALLEST, SUREST
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -261,11 +261,12 @@ class MultiLabel:
         return predictions.astype(np.float64)
 
     def pool_weights(self, members: Sequence[Predicted], rows: np.ndarray) -> np.ndarray:
-        """By the probabilities of having or not having each label; each label of a row counts as a row."""
-        from sentiment_hf.tasks.pooling import likelihood_weights
+        """Of a sum of log-odds, by the probabilities of having or not having each label, which counts as a row."""
+        from sentiment_hf.tasks.pooling import odds_weights
 
-        of_label = [np.where(one.labels, one.probabilities, 1 - one.probabilities)[rows].ravel() for one in members]
-        return likelihood_weights(np.stack(of_label, axis=1).clip(SMALLEST))
+        odds = np.stack([self.logits(one.probabilities[rows], SUREST).ravel() for one in members], axis=1)
+        has = members[0].labels[rows].ravel()
+        return odds_weights(np.stack([odds, np.zeros_like(odds)], axis=2), np.stack([has, ~has], axis=1))
 
     def right(self, labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """True if all labels of a row are right."""

@@ -13,6 +13,7 @@ from sentiment_hf.tasks.refusals import refuse_flags
 from sentiment_hf.tasks.task import Details, Predicted, Score
 from sentiment_hf.tasks.terms import (
     SMALLEST,
+    SUREST,
     accuracy_terms,
     calibration_terms,
     confusion_counts,
@@ -317,11 +318,11 @@ class SingleLabel:
         return np.eye(len(self.labels))[predictions]
 
     def pool_weights(self, members: Sequence[Predicted], rows: np.ndarray) -> np.ndarray:
-        """By the probabilities of the labels."""
-        from sentiment_hf.tasks.pooling import likelihood_weights
+        """Of a sum of logits, by the probabilities of the labels."""
+        from sentiment_hf.tasks.pooling import odds_weights
 
-        of_label = [probability_of(one.labels[rows], one.probabilities[rows]) for one in members]
-        return likelihood_weights(np.stack(of_label, axis=1).clip(SMALLEST))
+        logits = np.stack([self.logits(one.probabilities[rows], SUREST) for one in members], axis=1)
+        return odds_weights(logits, self.certain(members[0].labels[rows]))
 
     def right(self, labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """True if the prediction is the label."""

@@ -272,7 +272,7 @@ class Task(Protocol):
         ...
 
     def pool_weights(self, members: Sequence[Predicted], rows: np.ndarray) -> np.ndarray:
-        """(members,) weights of a mean of their probabilities, as learned on these `rows`, (rows,) truth values."""
+        """(members,) weights of a sum of their logits, as learned on these `rows`, (rows,) truth values."""
         ...
 
     def right(self, labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:

@@ -251,8 +251,7 @@ def test_a_better_member_weighs_more_in_a_mean(task):
     noise = np.random.default_rng(2).normal(size=logits.shape) * logits.std() * 2
     members = [predicted_of(task, found, labels) for found in (logits, logits + noise)]
     weights = task.pool_weights(members, np.ones(len(labels), bool))
-    assert weights.sum() == pytest.approx(1)
-    assert weights[0] > 0.6
+    assert weights[0] > 0.6 * weights.sum()
 
 
 def test_a_duel_is_between_the_same_rows_and_turns_around(task):
