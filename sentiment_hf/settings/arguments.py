@@ -193,7 +193,8 @@ class DataArguments:
     deduplicate: bool = flag(False, "Remove rows from train whose text is in validation or test too.")
     unlabelled_file: str | None = flag(
         None,
-        "As --train_file, with texts alone, for --teacher and `pretrain`. Copies of rows of the data are left out.",
+        "As --train_file, with texts alone, for --teacher, --adversarial vat and `pretrain`. Copies of rows of the "
+        "data are left out.",
         aliases=["--text_file"],
     )
     max_unlabelled_samples: int | None = flag(None, "Use a sample of this many texts of --unlabelled_file.")
@@ -314,8 +315,9 @@ class RunArguments:
     )
     adversarial: str | None = flag(
         None,
-        "at: learn each text a second time, with its word vectors moved to where the loss is larger.",
-        choices=("at",),
+        "at: learn each text a second time, with its word vectors moved to where the loss is larger. vat: say of each "
+        "text, those of --unlabelled_file too, the same when its vectors are moved to where it says something else.",
+        choices=("at", "vat"),
     )
     adversarial_epsilon: float = flag(
         5.0,

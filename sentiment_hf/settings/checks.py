@@ -94,10 +94,10 @@ def check_teacher(spec: RunSpec) -> None:
     """Refuse a teacher that knows nothing, or has nothing to teach, and texts without labels that nobody reads."""
     data, teacher = spec.data, spec.teacher
     if not teacher:
-        if data.unlabelled_file and spec.run.objective == "labels":
+        if data.unlabelled_file and spec.run.objective == "labels" and spec.run.adversarial != "vat":
             raise InputError(
-                "--unlabelled_file: texts without labels teach nothing by themselves; add --teacher, or learn their "
-                "words by `sentiment-hf pretrain`"
+                "--unlabelled_file: texts without labels teach nothing by themselves; add --teacher or --adversarial "
+                "vat, or learn their words by `sentiment-hf pretrain`"
             )
     elif teacher.is_new:
         raise InputError(f"--teacher {teacher.name} is not trained: train it first, then name the folder of its run")
@@ -114,7 +114,13 @@ def check_teacher(spec: RunSpec) -> None:
 # Flags that say something of labels, or of models that have them, and their values if they are not given.
 OF_LABELS = {"teacher": None, "class_weights": None, "pos_weight": None, "regression_loss": None, "ordinal_head": None}
 OF_LABELS |= {"tuning": "full", "refit": False, "merge_adapter": False, "embed_with": None, "long_texts": None}
-OF_LABELS |= {"extra_column_names": None, "predict_unlabelled": False, "dry_run": False, "label_smoothing_factor": 0.0}
+OF_LABELS |= {
+    "adversarial": None,
+    "extra_column_names": None,
+    "predict_unlabelled": False,
+    "dry_run": False,
+    "label_smoothing_factor": 0.0,
+}
 
 
 def check_objective(spec: RunSpec) -> None:

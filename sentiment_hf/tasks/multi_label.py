@@ -233,6 +233,17 @@ class MultiLabel:
         """The sum of the squares over the labels."""
         return (logits.float() - taught).square().sum(-1)
 
+    def divergence(self, logits: "Tensor", others: "Tensor") -> "Tensor":
+        """The sum over the labels of the Kullback-Leibler divergences of having or not having each."""
+        from torch.nn import functional
+
+        logits, others = logits.float(), others.float()
+        gap = 0
+        for sign in (1, -1):
+            logs = functional.logsigmoid(sign * logits)
+            gap = gap + logs.exp() * (logs - functional.logsigmoid(sign * others))
+        return gap.sum(-1)
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """The sigmoid in float32."""
         return np.exp(-np.logaddexp(np.float32(0), -np.asarray(logits, np.float32)))

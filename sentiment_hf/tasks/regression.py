@@ -197,6 +197,10 @@ class Regression:
         """The square in units of the scale."""
         return ((logits.float() - taught) / self.scale).square().squeeze(-1)
 
+    def divergence(self, logits: "Tensor", others: "Tensor") -> "Tensor":
+        """That of normal distributions with the standard deviation of the numbers: half the squared difference."""
+        return self.distance(logits, others) / 2
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """The numbers, in float32."""
         return np.asarray(logits, np.float32)

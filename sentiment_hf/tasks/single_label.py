@@ -291,6 +291,13 @@ class SingleLabel:
         gap = logits.float() - taught
         return (gap - gap.mean(-1, keepdim=True)).square().mean(-1)
 
+    def divergence(self, logits: "Tensor", others: "Tensor") -> "Tensor":
+        """The Kullback-Leibler divergence of their probabilities."""
+        from torch.nn import functional
+
+        logs, other_logs = logits.float().log_softmax(-1), others.float().log_softmax(-1)
+        return functional.kl_div(other_logs, logs, reduction="none", log_target=True).sum(-1)
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """The softmax in float32."""
         logits = np.asarray(logits, np.float32)

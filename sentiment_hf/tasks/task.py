@@ -247,6 +247,10 @@ class Task(Protocol):
         """(rows, outputs) logits, those of a teacher -> (rows,) squared errors, in the sums of `loss`."""
         ...
 
+    def divergence(self, logits: "Tensor", others: "Tensor") -> "Tensor":
+        """(rows, outputs) logits, other ones -> (rows,) how far the others are from them, in the sums of `loss`."""
+        ...
+
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """The probabilities of these logits, in float32."""
         ...

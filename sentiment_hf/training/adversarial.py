@@ -12,6 +12,9 @@ from torch import Tensor, nn
 # The vectors of the paper have 256 numbers, and its lengths of a perturbation are for these.
 PAPER_SIZE = 256
 
+# The first, random move of virtual adversarial training, as a share of the final one: as in the code of the paper.
+SMALL_MOVE = 0.02
+
 
 def adversarial_step(
     embedding: nn.Module, epsilon: float, step: Callable[[], Tensor], alone: AbstractContextManager
@@ -31,16 +34,65 @@ def adversarial_step(
     return loss
 
 
+def virtual_loss(
+    embedding: nn.Module,
+    epsilon: float,
+    forward: Callable[[], Tensor],
+    vectors: Tensor,
+    logits: Tensor,
+    divergence: Callable[[Tensor, Tensor], Tensor],
+) -> Tensor:
+    """(batch,): how far the outputs go from `logits` if word vectors are moved where they change most.
+
+    It needs no labels (virtual adversarial training, Miyato et al. 2017, equations 5 to 7): the direction is that of
+    the gradient of the divergence at a small random move.
+
+    forward: returns the logits of the batch, with the same dropout each time. vectors: the output of `embedding`.
+    """
+    logits, vectors = logits.detach(), vectors.detach()
+    small = scaled(torch.randn_like(vectors), vectors, SMALL_MOVE * epsilon).requires_grad_()
+    with moved(embedding, small):
+        (gradient,) = torch.autograd.grad(divergence(logits, forward()).sum(), small)
+    with moved(embedding, scaled(gradient, vectors, epsilon)):
+        return divergence(logits, forward())
+
+
 def worst_move(outputs: list[Tensor], epsilon: float) -> Tensor:
     """(batch, length, size): the move of a text along the gradients of its vectors; 0 at padding, which has none."""
     (vectors,) = outputs
-    gradient = vectors.grad.float()
+    return scaled(vectors.grad, vectors.detach(), epsilon)
+
+
+def scaled(gradient: Tensor, vectors: Tensor, epsilon: float) -> Tensor:
+    """(batch, length, size) moves along a gradient with the length that `adversarial_step` says.
+
+    The standard deviations are over the tokens at which the gradient is not 0, which leaves out padding.
+    """
+    gradient = gradient.float()
     tokens = gradient.abs().sum(-1) > 0
-    spread = vectors.detach().float()[tokens].std(0, correction=0)
+    spread = vectors.float()[tokens].std(0, correction=0)
     direction = gradient * spread
     length = direction.flatten(1).norm(dim=1).clamp(min=torch.finfo(torch.float32).tiny)
     of_paper = epsilon * (vectors.shape[-1] / PAPER_SIZE) ** 0.5
     return (of_paper * spread * direction / length.view(-1, 1, 1)).to(vectors.dtype)
+
+
+def repeated(forward: Callable[[], Tensor]) -> Callable[[], Tensor]:
+    """`forward` with the random numbers from here on, each time anew: the same dropout in each pass."""
+    sources = [torch, *([torch.cuda] if torch.cuda.is_available() else [])]
+    states = [source.get_rng_state() for source in sources]
+
+    def again() -> Tensor:
+        now = [source.get_rng_state() for source in sources]
+        for source, state in zip(sources, states, strict=True):
+            source.set_rng_state(state)
+        try:
+            return forward()
+        finally:
+            for source, state in zip(sources, now, strict=True):
+                source.set_rng_state(state)
+
+    return again
 
 
 @contextmanager

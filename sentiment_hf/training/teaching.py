@@ -24,21 +24,24 @@ LABEL_SHARE = 0.5
 
 
 def training_texts(splits: Splits) -> tuple[LabelledTexts, dict[str, np.ndarray]]:
-    """The texts to train on, and the columns of what a teacher says of them; without a teacher, train and {}.
+    """The texts to train on, and the columns of what a teacher says of them; train and {} if that is all.
 
     Texts without labels stand behind train. Their labels are the decisions of the teacher, which models that count
     texts by class take (`prepare`); the loss does not read them.
     """
-    if not splits.lessons:
+    if not splits.lessons and not splits.unlabelled:
         return splits.train, {}
     count, outputs = len(splits.train), len(splits.task.labels)
     parts = [splits.train]
     taught = [splits.lessons.get("train", np.full((count, outputs), np.nan, np.float32))]
-    if splits.unlabelled:
+    if splits.unlabelled and "unlabelled" in splits.lessons:
         logits = splits.lessons["unlabelled"]
         decided = splits.task.decide(splits.task.probabilities(logits))
         parts.append(replace(splits.unlabelled, labels=decided.astype(splits.train.labels.dtype)))
         taught.append(logits)
+    elif splits.unlabelled:
+        parts.append(splits.unlabelled)
+        taught.append(np.full((len(splits.unlabelled), outputs), np.nan, np.float32))
     labelled = np.arange(sum(map(len, parts))) < count
     return LabelledTexts.joined(parts), {TAUGHT: np.concatenate(taught), LABELLED: labelled}
 
@@ -48,15 +51,17 @@ class Lesson:
     """What a teacher says of the texts of a batch.
 
     taught: (batch, outputs) logits, NaN where it says nothing. labelled: (batch,) whether a text has a label.
+    label_weight: how much the loss of a label counts.
     """
 
     taught: Tensor
     labelled: Tensor
+    label_weight: float = 1.0
 
     @classmethod
-    def taken_from(cls, inputs: dict[str, Any]) -> Self | None:
+    def taken_from(cls, inputs: dict[str, Any], label_weight: float = 1.0) -> Self | None:
         """Take the columns of `training_texts` out of a batch; None if it has none, as in validation."""
-        return cls(inputs.pop(TAUGHT), inputs.pop(LABELLED)) if TAUGHT in inputs else None
+        return cls(inputs.pop(TAUGHT), inputs.pop(LABELLED), label_weight) if TAUGHT in inputs else None
 
     def loss(self, of_labels: Callable[..., Tensor], task: Task) -> Callable[..., Tensor]:
         """The loss of a batch: `of_labels` of the texts with labels, and the distance to the logits of the teacher."""
@@ -68,7 +73,8 @@ class Lesson:
             error = task.distance(logits[speaks], self.taught[speaks])
             total = (error * (1 - LABEL_SHARE * self.labelled[speaks].to(error.dtype))).sum() / items
             for rows, share in ((self.labelled & ~speaks, 1), (self.labelled & speaks, LABEL_SHARE)):
-                total = total + share * of_labels(SequenceClassifierOutput(logits=logits[rows]), labels[rows], items)
+                found = of_labels(SequenceClassifierOutput(logits=logits[rows]), labels[rows], items)
+                total = total + self.label_weight * share * found
             return total
 
         return loss

@@ -90,6 +90,10 @@ def build_trainer(
         )
     trainer.validation = validation
     set_ways_of_training(trainer, spec.run)
+    if spec.run.adversarial == "vat":
+        trainer.virtual_epsilon = spec.run.adversarial_epsilon
+        # The mean over the texts with labels, as without texts that have none.
+        trainer.label_weight = len(texts) / len(splits.train)
     trainer.clock.stations = stations
     trainer.reading = splits.reading
     return trainer
@@ -97,7 +101,7 @@ def build_trainer(
 
 def set_ways_of_training(trainer: SafeTrainer, run_args: RunArguments) -> None:
     """Let the trainer do what --adversarial, --layer_lr_decay and --ema ask for."""
-    if run_args.adversarial:
+    if run_args.adversarial == "at":
         trainer.adversarial_epsilon = run_args.adversarial_epsilon
     trainer.layer_lr_decay = run_args.layer_lr_decay
     if run_args.ema is not None:

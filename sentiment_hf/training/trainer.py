@@ -13,6 +13,7 @@ from sentiment_hf.models.adapters import write_labels
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.text.windows import of_texts, pooled
+from sentiment_hf.training.adversarial import repeated, virtual_loss, watched
 from sentiment_hf.training.safe_trainer import SafeTrainer
 from sentiment_hf.training.teaching import Lesson
 
@@ -31,19 +32,41 @@ class ClassificationTrainer(SafeTrainer):
         self.task = task
         # The loss takes `num_items_in_batch` itself; the models need not.
         self.model_accepts_loss_kwargs = False
+        # The length of the moves of virtual adversarial training, None without it; and how much a label counts then.
+        self.virtual_epsilon: float | None = None
+        self.label_weight = 1.0
         # The texts that are being scored; their windows are pooled.
         self.scored: EncodedTexts | None = None
 
-    def compute_loss(self, model: nn.Module, inputs: dict, *args, **kwargs):
-        """The loss of a batch, in which a teacher has a say if the batch has its outputs."""
-        if (lesson := Lesson.taken_from(inputs)) is None:
-            return super().compute_loss(model, inputs, *args, **kwargs)
+    def compute_loss(
+        self, model: nn.Module, inputs: dict, return_outputs: bool = False, num_items_in_batch: Tensor | None = None
+    ):
+        """The loss of the labels of a batch, of what a teacher says of it, and of --adversarial vat."""
+        lesson = Lesson.taken_from(inputs, self.label_weight)
         of_labels = self.compute_loss_func
-        self.compute_loss_func = lesson.loss(of_labels, self.task)
+        self.compute_loss_func = lesson.loss(of_labels, self.task) if lesson else of_labels
         try:
-            return super().compute_loss(model, inputs, *args, **kwargs)
+            if self.virtual_epsilon is None or not model.training:
+                return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+            return self.loss_with_virtual(model, inputs, num_items_in_batch)
         finally:
             self.compute_loss_func = of_labels
+
+    def loss_with_virtual(self, model: nn.Module, inputs: dict, num_items_in_batch: Tensor | None) -> Tensor:
+        """The loss of a batch, and what `virtual_loss` says of all its texts, with and without labels."""
+        embedding, labels = self.model.get_input_embeddings(), inputs["labels"]
+        given = {name: values for name, values in inputs.items() if name != "labels"}
+        # The passes that only look go past the wrapper of several processes, which counts passes.
+        forward = repeated(lambda: self.model(**given).logits)
+        with watched(embedding) as vectors:
+            loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
+        apart = virtual_loss(
+            embedding, self.virtual_epsilon, forward, vectors[0], outputs.logits, self.task.divergence
+        )
+        items = labels.numel() if num_items_in_batch is None else num_items_in_batch
+        # As the library does: several processes take the mean of their gradients.
+        copies = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
+        return loss + copies * apart.sum() / items
 
     def logged_scores(self, output: EvalPrediction) -> dict[str, float]:
         """The scores that are logged at each evaluation, except the loss."""

@@ -7,14 +7,36 @@ import numpy as np
 import pytest
 import torch
 from conftest import small_model
-from helpers import Stop, flags, run_flags, run_until, save_bert, weights, write_data
+from helpers import (
+    OTHER_TASKS,
+    TINY,
+    Stop,
+    flags,
+    relabelled,
+    reviews,
+    run_flags,
+    run_until,
+    save_bert,
+    weights,
+    write_csv,
+    write_data,
+)
 from safetensors.torch import load_file
+from tasks.test_every_task import EVERY, rows
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.cli import run_command
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.run_flags import parse_run
-from sentiment_hf.training.adversarial import adversarial_step, moved, watched, worst_move
+from sentiment_hf.training.adversarial import (
+    adversarial_step,
+    moved,
+    repeated,
+    scaled,
+    virtual_loss,
+    watched,
+    worst_move,
+)
 
 READERS = [name for name in MODEL_NAMES if name != "custom-ngram"]
 IDS = torch.tensor([[5, 6, 7, 8, 9, 10], [11, 12, 13, 0, 0, 0]])
@@ -85,7 +107,7 @@ def test_a_step_adds_the_gradients_of_both_passes_and_leaves_no_hook():
 @pytest.mark.parametrize("name", READERS)
 def test_every_model_that_reads_vectors_can_be_trained_so_with_averaged_weights(data, name, tmp_path):
     run_flags(data, tmp_path / "plain", model=name)
-    for more in (("--adversarial", "at"), ("--ema", "0.9"), ("--adversarial", "at", "--ema", "0.9")):
+    for more in (("--adversarial", "at"), ("--ema", "0.9"), ("--adversarial", "vat", "--ema", "0.9")):
         run_flags(data, tmp_path / "run", *more, "--overwrite", "true", model=name)
         plain, other = weights(tmp_path / "plain"), weights(tmp_path / "run")
         assert any(not torch.equal(plain[key], other[key]) for key in plain)
@@ -98,6 +120,69 @@ def test_so_can_a_pretrained_one(data, tuning, tmp_path):
     report = run_flags(data, tmp_path / "run", *more, model=bert, settings=())
     assert report["flags"]["adversarial"] == "at"
     assert report["flags"]["ema"] == 0.9
+
+
+@pytest.mark.parametrize("task", EVERY)
+def test_a_divergence_is_0_at_the_same_outputs_and_positive_at_others(task):
+    logits = torch.from_numpy(rows(EVERY[task], 30)[0])
+    others = logits + torch.randn(logits.shape, generator=torch.Generator().manual_seed(0)) * logits.std()
+    same, apart = (EVERY[task].divergence(logits, found) for found in (logits, others))
+    assert same.shape == apart.shape == (30,)
+    assert same.abs().max() < 1e-5
+    assert (apart > 0).all()
+    if task == "single_label":
+        p, q = (torch.distributions.Categorical(logits=found) for found in (logits, others))
+        torch.testing.assert_close(apart, torch.distributions.kl_divergence(p, q))
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_outputs_change_more_along_the_virtual_move_than_along_a_random_one(name):
+    """With dropout too, of which all passes have the same."""
+    model = small_model(name, dropout=0.3).train()
+    embedding = model.get_input_embeddings()
+    divergence = EVERY["single_label"].divergence
+    forward = repeated(lambda: model(input_ids=IDS, attention_mask=MASK).logits)
+    logits, vectors = forward(), embedding(IDS)
+    assert torch.equal(logits, forward())
+    virtual = virtual_loss(embedding, 1.0, forward, vectors, logits, divergence)
+    chance, by_chance = torch.Generator().manual_seed(1), []
+    for _ in range(20):
+        draw = torch.randn(vectors.shape, generator=chance) * MASK.unsqueeze(-1)
+        with moved(embedding, scaled(draw, vectors.detach(), 1.0)):
+            by_chance.append(divergence(logits, forward()))
+    assert (virtual > 2 * torch.stack(by_chance).mean(0)).all()
+    virtual.sum().backward()
+    assert all(weight.grad is not None for key, weight in model.named_parameters() if "classifier" in key)
+
+
+def test_texts_without_labels_have_a_say_in_virtual_training_and_labels_weigh_as_before(data, tmp_path):
+    texts = write_csv(tmp_path / "alone.csv", [(text,) for text, _ in reviews(60, 9)], ("text",))
+    more = ("--adversarial", "vat", "--unlabelled_file", texts)
+    report = run_flags(data, tmp_path / "run", *more)
+    assert report["data"]["unlabelled"]["rows"] == 60
+    run_flags(data, tmp_path / "labels", "--adversarial", "vat", "--max_steps", report["steps"])
+    a, b = weights(tmp_path / "run"), weights(tmp_path / "labels")
+    assert a["embedding.weight"].shape != b["embedding.weight"].shape or not torch.equal(
+        *(one["classifier.weight"] for one in (a, b))
+    )
+
+
+@pytest.mark.parametrize("task", OTHER_TASKS)
+def test_every_task_can_be_trained_virtually(data, task, tmp_path):
+    labels, task_flags = OTHER_TASKS[task]
+    own = relabelled(data, tmp_path / "data", labels)
+    assert run_flags(own, tmp_path / "run", *task_flags, "--adversarial", "vat", model="custom-fc")["task"] == task
+
+
+def test_virtual_steps_of_small_batches_add_up(data, tmp_path):
+    """The spread of the vectors is that of a batch, so that the moves are nearly and not quite the same."""
+    size = "--per_device_train_batch_size"
+    plain = ("--adversarial", "vat", "--optim", "sgd", "--learning_rate", "0.1", "--max_grad_norm", "1000")
+    exact = (*TINY, "dropout=0", "embedding_dropout=0")
+    run_flags(data, tmp_path / "big", *plain, size, "16", settings=exact)
+    run_flags(data, tmp_path / "small", *plain, size, "4", "--gradient_accumulation_steps", "4", settings=exact)
+    big, small = weights(tmp_path / "big"), weights(tmp_path / "small")
+    assert all(torch.allclose(big[key], small[key], atol=0.02) for key in big)
 
 
 def test_the_saved_weights_are_the_average_of_those_after_each_step(data, tmp_path):
@@ -122,8 +207,9 @@ def test_validation_scores_the_weights_that_are_saved(data, tmp_path):
     assert report["validation"] == again["validation"]
 
 
-def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(data, tmp_path):
-    more = ("--adversarial", "at", "--ema", "0.9", "--save_strategy", "steps", "--save_steps", "2", "--refit", "true")
+@pytest.mark.parametrize("kind", ["at", "vat"])
+def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(data, kind, tmp_path):
+    more = ("--adversarial", kind, "--ema", "0.9", "--save_strategy", "steps", "--save_steps", "2", "--refit", "true")
     more += ("--eval_strategy", "steps", "--eval_steps", "2")
     words = [flags(data, tmp_path / name, *more) for name in "ab"]
     run(parse_run(words[0]))

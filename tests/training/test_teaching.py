@@ -82,5 +82,5 @@ def test_texts_without_labels_stand_behind_train_with_the_decisions_of_the_teach
     assert np.isnan(columns[TAUGHT][:2]).all()
     assert np.array_equal(columns[TAUGHT][2:], logits[2:])
     assert columns[LABELLED].tolist() == [True] * 2 + [False] * 4
-    splits.lessons = {}
+    splits.lessons, splits.unlabelled = {}, None
     assert training_texts(splits) == (train, {})
