@@ -106,11 +106,19 @@ def test_a_step_adds_the_gradients_of_both_passes_and_leaves_no_hook():
 
 @pytest.mark.parametrize("name", READERS)
 def test_every_model_that_reads_vectors_can_be_trained_so_with_averaged_weights(data, name, tmp_path):
-    run_flags(data, tmp_path / "plain", model=name)
-    for more in (("--adversarial", "at"), ("--ema", "0.9"), ("--adversarial", "vat", "--ema", "0.9")):
-        run_flags(data, tmp_path / "run", *more, "--overwrite", "true", model=name)
-        plain, other = weights(tmp_path / "plain"), weights(tmp_path / "run")
-        assert any(not torch.equal(plain[key], other[key]) for key in plain)
+    for kind in ("at", "vat"):
+        run_flags(data, tmp_path / kind, "--adversarial", kind, "--ema", "0.9", model=name)
+    at, vat = weights(tmp_path / "at"), weights(tmp_path / "vat")
+    assert any(not torch.equal(at[key], vat[key]) for key in at)
+
+
+def test_each_flag_changes_what_is_learned(data, tmp_path):
+    more = ((), ("--adversarial", "at"), ("--adversarial", "vat"), ("--ema", "0.9"))
+    found = []
+    for number, flags_of_run in enumerate(more):
+        run_flags(data, tmp_path / str(number), *flags_of_run)
+        found.append(weights(tmp_path / str(number))["classifier.weight"])
+    assert not any(torch.equal(found[a], found[b]) for a in range(4) for b in range(a))
 
 
 @pytest.mark.parametrize("tuning", ["full", "lora"])
