@@ -68,16 +68,22 @@ class NextWords:
         states = self.states(self.embed(ids, mask), mask)
         onward, back = states.split(self.config.hidden_size, -1) if self.config.bidirectional else (states, None)
         if labels is None:
-            logits = self.decoder.log_prob(onward.flatten(0, 1))
+            with without_autocast(states):
+                logits = self.decoder.log_prob(self.as_weights(onward.flatten(0, 1)))
             return CausalLMOutput(logits=logits.view(*ids.shape, -1))
         pairs = mask[:, 1:]
         known, wanted = [onward[:, :-1][pairs]], [ids[:, 1:][pairs]]
         if back is not None:
             known.append(back[:, 1:][pairs])
             wanted.append(ids[:, :-1][pairs])
-        found = self.decoder(torch.cat(known), torch.cat(wanted)).output
-        items = len(found) if num_items_in_batch is None else len(known) * num_items_in_batch
+        with without_autocast(states):
+            found = self.decoder(self.as_weights(torch.cat(known)), torch.cat(wanted)).output
+        items = max(len(found), 1) if num_items_in_batch is None else len(known) * at_least_one(num_items_in_batch)
         return CausalLMOutput(loss=-found.sum() / items)
+
+    def as_weights(self, states: Tensor) -> Tensor:
+        """The states in the type of the weights of the head."""
+        return states.to(self.decoder.head.weight.dtype)
 
 
 class MaskedWords:
@@ -108,12 +114,23 @@ class MaskedWords:
             return MaskedLMOutput(logits=self.scores(states))
         chosen = labels != IGNORED
         # Most words are not masked, and the scores of a word take more time than all layers.
-        loss = functional.cross_entropy(self.scores(states[chosen]), labels[chosen], reduction="sum")
-        return MaskedLMOutput(loss=loss / (chosen.sum() if num_items_in_batch is None else num_items_in_batch))
+        loss = functional.cross_entropy(self.scores(states[chosen]).float(), labels[chosen], reduction="sum")
+        items = chosen.sum() if num_items_in_batch is None else num_items_in_batch
+        return MaskedLMOutput(loss=loss / at_least_one(items))
 
     def scores(self, states: Tensor) -> Tensor:
         """(..., state_size) -> (..., vocab_size)."""
         return functional.linear(functional.gelu(self.transform(states)), self.embedding.weight, self.word_bias)
+
+
+def without_autocast(states: Tensor) -> torch.autocast:
+    """No autocast: the adaptive softmax writes results of one type into a tensor of another, and sums many of them."""
+    return torch.autocast(states.device.type, enabled=False)
+
+
+def at_least_one(items: Tensor | int) -> Tensor:
+    """The number of predictions; 1 for none, whose sum of losses is 0."""
+    return torch.as_tensor(items).clamp(min=1)
 
 
 class RNNForCausalLM(NextWords, RNNModel):

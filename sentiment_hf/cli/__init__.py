@@ -18,7 +18,7 @@ SIGPIPE = 13
 USAGE = """usage: sentiment-hf COMMAND [FLAGS]
 
   run       train, validate and test a model      sentiment-hf run --model custom-lstm --dataset sample
-  pretrain  learn words of texts without labels   sentiment-hf pretrain --model custom-lstm --text_file texts.csv
+  pretrain  learn words of texts without labels   sentiment-hf pretrain --model custom-lstm --text_file texts.csv ...
   distill   train by what another model says      sentiment-hf distill --teacher out/bert --model custom-ngram ...
   compare   train several, put them side by side  sentiment-hf compare --models custom-fc custom-lstm --dataset sample
   ensemble  make one classifier of several runs   sentiment-hf ensemble out/sample/custom-fc out/sample/custom-lstm

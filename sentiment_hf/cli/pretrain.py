@@ -6,10 +6,26 @@ from pathlib import Path
 
 from sentiment_hf.cli.run import run_main
 from sentiment_hf.common.errors import FlagParser, InputError, extra_explained
-from sentiment_hf.settings.arguments import RunSpec
+from sentiment_hf.settings.arguments import DataArguments, RunSpec
+from sentiment_hf.settings.flags import flags_of
+from sentiment_hf.settings.ranges import COUNT, SEED, check_range
 from sentiment_hf.settings.run_flags import parse_run
 
 OBJECTIVES = ("words", "vectors")
+
+# {flag of vectors: (default, help)}
+OF_VECTORS = {
+    "vector_size": (128, "numbers in a vector"),
+    "window": (5, "words to each side that are its company"),
+    "epochs": (5, "times that the texts are read"),
+    "min_count": (5, "rarer words get no vector"),
+    "seed": (0, "the same seed gives the same vectors"),
+}
+OWN_FLAGS = ", ".join(f"--{name}" for name in ("output_file", *OF_VECTORS))
+
+HELP = """sentiment-hf pretrain takes the flags of `sentiment-hf run`, which follow.
+For vectors of words alone: sentiment-hf pretrain --objective vectors --help
+"""
 
 
 def pretrain_main(argv: Sequence[str]) -> None:
@@ -18,6 +34,8 @@ def pretrain_main(argv: Sequence[str]) -> None:
     if objective == "vectors":
         train_vectors(*parse_vectors(rest))
     else:
+        if {"--help", "-h"} & set(rest):
+            print(HELP)
         run_main([*rest, "--objective", "words"])
 
 
@@ -36,15 +54,26 @@ def objective_of(argv: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def parse_vectors(argv: Sequence[str]) -> tuple[argparse.Namespace, RunSpec]:
-    """(the flags of the vectors, the flags of data and of tokens in a spec of which nothing else is used)."""
-    flags = FlagParser(prog="sentiment-hf pretrain --objective vectors", allow_abbrev=False)
+    """(the flags of the vectors, those of data and --lowercase in a spec of which nothing else is used).
+
+    Raises InputError for other flags, and for values out of range.
+    """
+    flags = FlagParser(
+        prog="sentiment-hf pretrain --objective vectors",
+        description="Vectors of the words of train and of --text_file. The data are named as in `run`.",
+        allow_abbrev=False,
+    )
     flags.add_argument("--output_file", type=Path, required=True, help="where --word_vectors then finds them")
-    flags.add_argument("--vector_size", type=int, default=128, help="numbers in a vector (default: 128)")
-    flags.add_argument("--window", type=int, default=5, help="words to each side that are its company (default: 5)")
-    flags.add_argument("--epochs", type=int, default=5, help="times that the texts are read (default: 5)")
-    flags.add_argument("--min_count", type=int, default=5, help="rarer words get no vector (default: 5)")
-    flags.add_argument("--seed", type=int, default=0, help="the same seed gives the same vectors (default: 0)")
+    for name, (value, text) in OF_VECTORS.items():
+        flags.add_argument(f"--{name}", type=int, default=value, help=f"{text} (default: {value})")
     own, rest = flags.parse_known_args(argv)
+    for name in OF_VECTORS:
+        check_range(name, getattr(own, name), SEED if name == "seed" else COUNT)
+    if own.output_file.is_dir():
+        raise InputError(f"--output_file {own.output_file} is a folder; expected the name of a file")
+    known = {option for flag in flags_of(DataArguments) for option in flag.options} | {"--lowercase"}
+    if unknown := [word for word in rest if word.startswith("--") and word.split("=")[0] not in known]:
+        raise InputError(f"{unknown[0]}: vectors of words have no such flag; they take those of data, and {OWN_FLAGS}")
     return own, parse_run(["--model", "custom-lstm", *rest, "--objective", "words"])
 
 

@@ -1,5 +1,6 @@
 """The command run: train, validate and test one model, show its result, and push it if asked to."""
 
+import dataclasses
 import shlex
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from sentiment_hf.common.files import write_json
 from sentiment_hf.common.layout import PROFILE_FILE
 from sentiment_hf.common.processor import processor_name
 from sentiment_hf.common.profile import PROFILE, profile_table
-from sentiment_hf.settings.arguments import RunSpec
+from sentiment_hf.settings.arguments import DataArguments, RunSpec
 from sentiment_hf.settings.run_flags import parse_run
 
 if TYPE_CHECKING:
@@ -49,15 +50,27 @@ def show_profile(report: "Report") -> None:
 
 def what_next(report: "Report") -> str:
     """Where the run lies, and the commands that users try next; a run without training holds no model."""
+    from sentiment_hf.runs.report import WORDS
+
     folder = shlex.quote(str(report.folder))
-    if report.task == "words":
-        return f"All of it lies in {folder}. Next:\n  sentiment-hf run --model {folder}"
+    if report.task == WORDS:
+        return f"All of it lies in {folder}. Next:\n  sentiment-hf run --model {folder}{data_words(report.command)}"
     commands = [f"sentiment-hf compare {folder} OTHER_RUNS"]
     if report.total_seconds:
         commands.insert(0, f"sentiment-hf predict {folder} 'A text.'")
     if report.total_seconds and report.tuning != "baseline":
         commands.append(f"sentiment-hf push {folder} --hub_model_id OWNER/NAME")
     return "\n".join([f"All of it lies in {folder}, the scores in report.json. Next:", *(f"  {c}" for c in commands)])
+
+
+def data_words(command: str) -> str:
+    """The flags of a command that say which labelled data it read, as they would follow another command."""
+    from sentiment_hf.runs.method import all_flags_in
+
+    of_data = {field.name for field in dataclasses.fields(DataArguments)} | {"dataset"}
+    of_data -= {"unlabelled_file", "max_unlabelled_samples"}
+    found = {name: values for name, values in all_flags_in(command).items() if name in of_data}
+    return "".join(f" --{name} {shlex.join(values)}".rstrip() for name, values in found.items())
 
 
 def make_run(spec: RunSpec) -> "Report":

@@ -10,6 +10,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts, joined_columns
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.limits import require_size
+from sentiment_hf.data.lines import LINES_SUFFIX, read_lines
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import files_at
 from sentiment_hf.settings.arguments import DataArguments
@@ -30,9 +31,7 @@ def read_texts_alone(
     Raises:
         InputError: the file cannot be read, or no text is left.
     """
-    files = files_at(Path(args.unlabelled_file), FLAG)
-    require_size(files.paths, args.max_data_bytes, args.cache)
-    tables = files.read(FLAG, args.csv, args.cache)
+    tables = tables_at(Path(args.unlabelled_file), args)
     columns = [read_texts(table, text_columns(table, names), args.text_column_delimiter) for table in tables]
     texts = joined_columns(columns)
     label = parts["train"].labels
@@ -47,6 +46,15 @@ def read_texts_alone(
     said = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in dropped.items() if count)
     logger.warning("%s: %s texts%s", FLAG, f"{len(left):,}", f"; left out: {said}" if said else "")
     return left, {"file": args.unlabelled_file, "rows": len(left), "left_out": dropped}
+
+
+def tables_at(path: Path, args: DataArguments) -> list[Table]:
+    """The tables of a file or a folder, as --train_file has them, or of a .txt file with a text in each line."""
+    if path.suffix.lower() == LINES_SUFFIX and path.is_file():
+        return [read_lines(path)]
+    files = files_at(path, FLAG)
+    require_size(files.paths, args.max_data_bytes, args.cache)
+    return files.read(FLAG, args.csv, args.cache)
 
 
 def text_columns(table: Table, names: Sequence[str]) -> Sequence[str]:

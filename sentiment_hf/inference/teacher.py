@@ -45,10 +45,16 @@ def ask_teacher(spec: RunSpec, splits: Splits) -> dict[str, np.ndarray]:
             f"--teacher {ref.name} was trained on these rows, and teaches by texts that it did not see: add "
             "--unlabelled_file"
         )
-    if seen:
-        logger.warning("--teacher %s was trained on these rows: on train the labels count alone", ref.name)
     scorer = load_scorer(ref)
     require_teacher(ref, scorer, splits)
+    if seen:
+        logger.warning("--teacher %s was trained on these rows: on train the labels count alone", ref.name)
+    else:
+        logger.warning(
+            "--teacher %s: it is not known what it was trained on; if that was rows of this test part, their labels "
+            "reach the model through it",
+            ref.name,
+        )
     ask = partial(outputs_for, ref, scorer, spec)
     names = list(scorer.task.labels)
     order = [names.index(name) for name in splits.task.labels] if len(names) > 1 else [0]
@@ -58,9 +64,10 @@ def ask_teacher(spec: RunSpec, splits: Splits) -> dict[str, np.ndarray]:
 
 
 def saw_train(ref: ModelRef, splits: Splits) -> bool:
-    """Whether the teacher is a run on the same data set, whatever part of it became train."""
-    file = ref.folder and ref.folder / REPORT
-    return bool(file and file.is_file() and Report.load(ref.folder).test_hash == splits.test_hash)
+    """Whether the teacher, or the run of which it is a checkpoint, has the same test part: then it knows train."""
+    folders = [ref.folder, ref.folder.parent] if ref.folder else []
+    found = next((folder for folder in folders if (folder / REPORT).is_file()), None)
+    return found is not None and Report.load(found).test_hash == splits.test_hash
 
 
 def require_teacher(ref: ModelRef, scorer: Scorer, splits: Splits) -> None:

@@ -8,6 +8,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.models.checkpoint import load_pretrained, require_consistent
 from sentiment_hf.models.fresh import new_config, parse_model_config
 from sentiment_hf.models.inputs import keep_accepted_inputs
+from sentiment_hf.models.load import attention_dropout
 from sentiment_hf.models.positions import limit_to_positions
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import ModelRef
@@ -29,7 +30,7 @@ def load_language_model(spec: RunSpec, tokenizer: PreTrainedTokenizerBase) -> Pr
     """
     ref = spec.model
     if not ref.is_new:
-        return saved_language_model(ref, tokenizer)
+        return saved_language_model(ref, tokenizer, spec.tuning.attention_dropout)
     if not predicts_next_words(ref.model_type):
         # Behind the words: a later mask token would have no row in the embedding.
         tokenizer.add_special_tokens({"mask_token": MASK})
@@ -41,8 +42,8 @@ def load_language_model(spec: RunSpec, tokenizer: PreTrainedTokenizerBase) -> Pr
     return model
 
 
-def saved_language_model(ref: ModelRef, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
-    """The language model of a checkpoint. What its body lacks of a head for words is made new."""
+def saved_language_model(ref: ModelRef, tokenizer: PreTrainedTokenizerBase, rate: float | None) -> PreTrainedModel:
+    """The language model of a checkpoint, with this `rate` of attention dropout; what it lacks of a head is new."""
     next_words = predicts_next_words(ref.model_type)
     if not next_words and tokenizer.mask_token is None:
         raise InputError(
@@ -50,9 +51,12 @@ def saved_language_model(ref: ModelRef, tokenizer: PreTrainedTokenizerBase) -> P
             "expected an encoder such as BERT"
         )
     auto = OURS[ref.model_type][1] if ref.model_type in OURS else AutoModelForMaskedLM
-    model = load_pretrained(auto, ref, use_safetensors=True, dtype=torch.float32)
+    settings = attention_dropout(ref, rate)
+    model = load_pretrained(auto, ref, use_safetensors=True, dtype=torch.float32, **settings)
     require_consistent(model, tokenizer, ref)
     limit_to_positions(tokenizer, model)
     keep_accepted_inputs(tokenizer, model)
     model.config.pad_token_id = tokenizer.pad_token_id
+    # The outputs of a classifier that it was before are gone with its head.
+    model.config.num_labels, model.config.problem_type = 2, None
     return model

@@ -121,7 +121,8 @@ def identify_run(spec: RunSpec, args: TrainingArguments, splits: Splits) -> Iden
     if not args.do_train:
         spec.model.require_task(splits.task.name)
     splits = replace(splits, task=splits.task.shaped_by(spec.run))
-    splits = in_label_order(splits, spec.model, args.do_train)
+    if spec.run.objective == "labels":
+        splits = in_label_order(splits, spec.model, args.do_train)
     if not args.do_train:
         splits = replace(splits, task=splits.task.as_saved(spec.model.task_settings or {}))
     spec, args = with_metric(spec, args, splits.task)

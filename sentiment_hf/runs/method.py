@@ -45,6 +45,11 @@ def flags_told(report: Report, folder: Path) -> dict | list | str:
 
 def flags_in(command: str) -> dict[str, list[str]]:
     """The values of each flag in a command that says something about the method."""
+    return {name: words for name, words in all_flags_in(command).items() if name not in SILENT}
+
+
+def all_flags_in(command: str) -> dict[str, list[str]]:
+    """The values of each flag in a command."""
     found, values = {}, []
     for word in shlex.split(command):
         if word.startswith("--"):
@@ -53,7 +58,7 @@ def flags_in(command: str) -> dict[str, list[str]]:
             word = value
         if word:
             values.append(word)
-    return {name: words for name, words in found.items() if name not in SILENT}
+    return found
 
 
 def name_without_seed(folder: Path) -> str:

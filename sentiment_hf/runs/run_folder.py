@@ -101,7 +101,7 @@ def checkpoint_to_resume(identified: IdentifiedRun) -> ModelRef | None:
         checkpoint, flag="--output_dir", trust_remote_code=identified.spec.model.trust_remote_code
     )
     labels = identified.splits.task.labels
-    if ref.labels not in (None, labels):
+    if ref.labels not in (None, labels) and not ref.is_language_model:
         raise InputError(
             f"{checkpoint} knows the classes {shown_names(ref.labels)}, the data has {shown_names(labels)}; give the "
             "data these classes in this order, or --overwrite to train anew"

@@ -116,6 +116,7 @@ OF_LABELS = {"teacher": None, "class_weights": None, "pos_weight": None, "regres
 OF_LABELS |= {"tuning": "full", "refit": False, "merge_adapter": False, "embed_with": None, "long_texts": None}
 OF_LABELS |= {
     "adversarial": None,
+    "language_column_name": None,
     "extra_column_names": None,
     "predict_unlabelled": False,
     "dry_run": False,
@@ -134,6 +135,8 @@ def check_objective(spec: RunSpec) -> None:
         )
     if model.kind is Kind.ADAPTER:
         raise InputError(f"--model {model.name} is an adapter; a language model is trained whole: merge it first")
+    if not model.is_new and (spec.new_model.model_config or spec.new_model.word_vectors):
+        raise InputError("--model_config and --word_vectors shape a new custom model; this --model is a checkpoint")
     if used := [name for name, unset in OF_LABELS.items() if values[name] != unset]:
         raise InputError(f"--{used[0]} is for classifiers, and a language model has no labels; leave it out")
     if not spec.training["do_train"]:

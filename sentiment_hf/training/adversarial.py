@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, contextmanager
 import torch
 from torch import Tensor, nn
 
+from sentiment_hf.common.errors import InputError
+
 # The vectors of the paper have 256 numbers, and its lengths of a perturbation are for these.
 PAPER_SIZE = 256
 
@@ -59,8 +61,18 @@ def virtual_loss(
 
 def worst_move(outputs: list[Tensor], epsilon: float) -> Tensor:
     """(batch, length, size): the move of a text along the gradients of its vectors; 0 at padding, which has none."""
-    (vectors,) = outputs
+    vectors = the_only(outputs)
     return scaled(vectors.grad, vectors.detach(), epsilon)
+
+
+def the_only(outputs: list[Tensor]) -> Tensor:
+    """The vectors of the words of a batch. Raises InputError if the model reads them otherwise, or several times."""
+    if len(outputs) != 1:
+        raise InputError(
+            f"--adversarial moves the vectors of words, and this model looks them up {len(outputs)} times in a pass; "
+            "leave it out"
+        )
+    return outputs[0]
 
 
 def scaled(gradient: Tensor, vectors: Tensor, epsilon: float) -> Tensor:
@@ -70,6 +82,9 @@ def scaled(gradient: Tensor, vectors: Tensor, epsilon: float) -> Tensor:
     """
     gradient = gradient.float()
     tokens = gradient.abs().sum(-1) > 0
+    if not tokens.any():
+        # Nothing changes the loss, as where all word types of the texts are dropped.
+        return torch.zeros_like(vectors)
     spread = vectors.float()[tokens].std(0, correction=0)
     direction = gradient * spread
     length = direction.flatten(1).norm(dim=1).clamp(min=torch.finfo(torch.float32).tiny)

@@ -45,7 +45,7 @@ class AveragedWeights(TrainerCallback):
 
     def on_train_end(self, args, state, control, **kwargs):
         """The model keeps the averages of the best checkpoint, which was loaded, or those of the last step."""
-        if not args.load_best_model_at_end:
+        if not (args.load_best_model_at_end and state.best_model_checkpoint):
             self.swap()
         self.averages = {}
 

@@ -85,7 +85,9 @@ def bytes_needed(trainer: Trainer) -> int:
     sizes = [(weight.numel() * weight.element_size(), weight.requires_grad) for weight in weights]
     trained = sum(size for size, is_trained in sizes if is_trained)
     model = trained if isinstance(trainer.model, PeftModel) else sum(size for size, _ in sizes)
-    return model + checkpoints_at_once(trainer) * (model + ADAMW_NUMBERS_PER_WEIGHT * trained) + SMALL_FILES_BYTES
+    # With --ema the weights of the last step lie beside the averages.
+    numbers = ADAMW_NUMBERS_PER_WEIGHT + (trainer.average is not None)
+    return model + checkpoints_at_once(trainer) * (model + numbers * trained) + SMALL_FILES_BYTES
 
 
 def checkpoints_at_once(trainer: Trainer) -> int:

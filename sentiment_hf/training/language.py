@@ -4,8 +4,11 @@ import hashlib
 import math
 from dataclasses import replace
 
+import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader
 from transformers import (
     BatchEncoding,
     DataCollatorForLanguageModeling,
@@ -19,7 +22,7 @@ from custom_models.language import IGNORED
 from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits
-from sentiment_hf.models.language import load_language_model, predicts_next_words
+from sentiment_hf.models.language import OURS, load_language_model, predicts_next_words
 from sentiment_hf.models.load import load_tokenizer
 from sentiment_hf.models.quiet import keep_back_chatter
 from sentiment_hf.settings.arguments import RunSpec
@@ -36,6 +39,9 @@ from sentiment_hf.training.train import first_process_first, refusals_explained,
 # The share of the words of a text that an encoder predicts.
 MASKED = 0.15
 
+# The column of validation with the place of a text, and what stands for an epoch there.
+PLACE, VALIDATION = "place", -1
+
 
 class NextWordCollator(FewLengthsCollator):
     """A batch with its ids as labels; padding is not to be predicted."""
@@ -50,32 +56,46 @@ class NextWordCollator(FewLengthsCollator):
 class MaskedWordCollator(FewLengthsCollator):
     """A batch in which some words are masked, others in each epoch: Devlin et al. 2019, section 3.1.
 
-    Which, depends on `seed`, `epoch` and the rows of the batch alone, so that a resumed run masks the same words,
-    however many batches were fetched ahead. At least one word is masked, because nothing has no mean.
+    Which, depends for each text on `seed`, on its row and on the epoch alone: a resumed run masks the same words,
+    however many batches were fetched ahead, and validation the same ones each time. At least one word of a text is
+    masked, if it has any, because nothing has no mean.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, seed: int):
         super().__init__(tokenizer)
         self.masking = DataCollatorForLanguageModeling(tokenizer, mlm_probability=MASKED)
         self.special = torch.tensor(tokenizer.all_special_ids)
-        self.seed, self.epoch = seed, 0
+        self.seed = seed
+        # Shared with the processes that fetch batches, some of which live longer than an epoch.
+        self.epoch = torch.zeros((), dtype=torch.int64).share_memory_()
 
     def __call__(self, batch: list[EncodedTexts]) -> BatchEncoding:
         """As the base, with `labels`, (batch, length): the ids of masked words, -100 elsewhere."""
         padded = super().__call__(batch)
-        ids = padded["input_ids"]
-        # The batches of validation have no rows: the same words are masked each time.
-        drawn_by = f"{self.seed} {self.epoch} {padded['row'].tolist()}" if "row" in padded else f"{self.seed}"
-        key = hashlib.sha256(drawn_by.encode()).digest()
+        # The rows of validation are called places: they are not those of an epoch.
+        name, epoch = ("row", int(self.epoch)) if "row" in padded else (PLACE, VALIDATION)
+        # Some models take no mask.
+        real = padded.get("attention_mask", padded["input_ids"] != self.tokenizer.pad_token_id).bool()
+        padded["labels"] = torch.full_like(padded["input_ids"], IGNORED)
+        for place, row in enumerate(padded[name].tolist()):
+            # Padding, which depends on the other texts, has no say in what is drawn.
+            words = real[place]
+            ids, labels = self.masked(padded["input_ids"][place, words], (self.seed, epoch, row))
+            padded["input_ids"][place, words], padded["labels"][place, words] = ids, labels
+        padded.pop(PLACE, None)
+        return padded
+
+    def masked(self, ids: Tensor, drawn_by: tuple[int, ...]) -> tuple[Tensor, Tensor]:
+        """(length,) ids -> the ids of a text with masks, and its labels."""
+        key = hashlib.sha256(repr(drawn_by).encode()).digest()
         self.masking.generator = torch.Generator().manual_seed(int.from_bytes(key[:7]))
         special = torch.isin(ids, self.special)
-        padded["input_ids"], padded["labels"] = self.masking.torch_mask_tokens(ids.clone(), special)
-        words = (~special).flatten().nonzero()
-        if len(words) and (padded["labels"] == IGNORED).all():
-            place = words[len(words) // 2]
-            padded["labels"].view(-1)[place] = ids.view(-1)[place]
-            padded["input_ids"].view(-1)[place] = self.tokenizer.mask_token_id
-        return padded
+        inputs, labels = (part[0] for part in self.masking.torch_mask_tokens(ids[None].clone(), special[None]))
+        words = (~special).nonzero().flatten()
+        if len(words) and (labels == IGNORED).all():
+            place = words[int.from_bytes(key[7:11]) % len(words)]
+            inputs[place], labels[place] = self.tokenizer.mask_token_id, ids[place]
+        return inputs, labels
 
 
 class OtherMasks(TrainerCallback):
@@ -86,11 +106,28 @@ class OtherMasks(TrainerCallback):
 
     def on_epoch_begin(self, args, state, control, **kwargs):
         """A run that was interrupted within an epoch goes on in the same one."""
-        self.collator.epoch = int(state.epoch + 1e-6)
+        self.collator.epoch.fill_(int(state.epoch + 1e-6))
 
 
 class LanguageTrainer(SafeTrainer):
-    """`SafeTrainer` for a language model, whose loss is the mean over the predicted words."""
+    """`SafeTrainer` for a language model, whose loss is the mean over the predicted words of an optimizer step."""
+
+    def compute_loss(
+        self, model: nn.Module, inputs: dict, return_outputs: bool = False, num_items_in_batch: Tensor | None = None
+    ) -> Tensor:
+        """The sum of the losses of a batch, divided by the words of the step, in float32.
+
+        A model of others returns the mean of a batch, which would count as much as that of a larger batch.
+        """
+        if model_type_of(self.model) in OURS:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        labels = inputs.pop("labels")
+        logits = model(**inputs).logits
+        chosen = labels != IGNORED
+        loss = functional.cross_entropy(logits[chosen].float(), labels[chosen], reduction="sum")
+        items = chosen.sum() if num_items_in_batch is None else num_items_in_batch
+        copies = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
+        return copies * loss / torch.as_tensor(items).clamp(min=1)
 
     def evaluate(self, *args, **kwargs) -> dict[str, float]:
         """Log the loss and the perplexity of validation."""
@@ -108,25 +145,33 @@ class LanguageTrainer(SafeTrainer):
 
     @torch.no_grad()
     def mean_loss(self) -> float:
-        """The loss of validation, nats per predicted word."""
-        model = self.model_wrapped
+        """The loss of validation, nats per predicted word. Each process reads its share of the texts."""
+        model, rank, processes = self.model_wrapped, self.accelerator.process_index, self.accelerator.num_processes
+        own = self.eval_dataset.select(np.arange(rank, len(self.eval_dataset), processes))
         model.eval()
-        total, words = torch.zeros((), dtype=torch.float64), 0
-        for batch in self.get_eval_dataloader():
+        total, words = 0.0, 0
+        for batch in DataLoader(own, batch_size=self.args.eval_batch_size, collate_fn=self.data_collator):
             inputs = self._prepare_inputs(batch)
-            with self.compute_loss_context_manager():
-                loss = model(**inputs).loss
             count = predictions_in(inputs["labels"], self.model)
-            sums = self.accelerator.reduce(torch.stack([loss.double() * count, count.double()]), "sum")
-            total, words = total + sums[0].cpu(), words + int(sums[1])
+            if count:
+                with self.compute_loss_context_manager():
+                    loss = self.compute_loss(model, inputs, num_items_in_batch=torch.ones((), device=self.args.device))
+                copies = processes if self.args.average_tokens_across_devices else 1
+                total, words = total + float(loss) / copies, words + count
         model.train()
-        return float(total / words)
+        sums = self.accelerator.reduce(torch.tensor([total, float(words)], device=self.args.device), "sum")
+        return float(sums[0] / sums[1].clamp(min=1))
 
 
-def predictions_in(labels: torch.Tensor, model: nn.Module) -> torch.Tensor:
+def model_type_of(model: nn.Module) -> str:
+    """The `model_type` of a model of the library or of ours."""
+    return model.config.model_type
+
+
+def predictions_in(labels: Tensor, model: nn.Module) -> int:
     """The number of words that are predicted in one direction; a model that reads both ways predicts twice as many."""
-    shifted = labels[:, 1:] if predicts_next_words(model.config.model_type) else labels
-    return (shifted != IGNORED).sum()
+    shifted = labels[:, 1:] if predicts_next_words(model_type_of(model)) else labels
+    return int((shifted != IGNORED).sum())
 
 
 def build_language_trainer(
@@ -155,6 +200,7 @@ def build_language_trainer(
         collator = NextWordCollator(tokenizer)
     else:
         collator = MaskedWordCollator(tokenizer, args.seed)
+        validation = validation.with_column(PLACE, np.arange(len(validation)))
         callbacks.append(OtherMasks(collator))
     every = epochs_per_validation(bound_steps(args, spec.run, len(train)), len(train), len(validation))
     with refusals_explained():

@@ -14,18 +14,29 @@ LAYER = re.compile(r"(?:^|\.)(?:layers?|h|blocks?|block|forward_cells|backward_c
 
 
 def layer_depths(model: nn.Module) -> dict[str, int]:
-    """{name of a weight: depth}: 0 for what comes before the numbered layers, then the layers, then the rest.
+    """{name of a weight: depth}: 0 for embeddings and what comes before numbered layers, then the layers, the rest.
 
-    In a model without numbered layers, the table of embeddings has the depth 0, and the rest has 1.
+    Layers of several stacks, such as those over words and those over sentences, lie one stack above the other; both
+    directions of a recurrent layer have one depth.
     """
     names = [name for name, _ in model.named_parameters()]
-    numbers = {name: int(found[1]) for name in names if (found := LAYER.search(name))}
-    top = max(numbers.values(), default=-1) + 2
-    if not numbers:
-        table = {id(weight) for weight in model.get_input_embeddings().parameters()}
-        return {name: 0 if id(weight) in table else top for name, weight in model.named_parameters()}
-    first = names.index(next(iter(numbers)))
-    return {name: numbers[name] + 1 if name in numbers else 0 if i < first else top for i, name in enumerate(names)}
+    layers = {name: key for name in names if (key := layer_of(name))}
+    order = {key: depth for depth, key in enumerate(dict.fromkeys(layers.values()), start=1)}
+    top = len(order) + 1
+    first = names.index(next(iter(layers))) if layers else 0
+    table = {id(weight) for weight in model.get_input_embeddings().parameters()}
+    embeddings = {name for name, weight in model.named_parameters() if id(weight) in table or "embed" in name}
+    return {
+        name: order[layers[name]] if name in layers else 0 if name in embeddings or place < first else top
+        for place, name in enumerate(names)
+    }
+
+
+def layer_of(name: str) -> tuple[str, int] | None:
+    """(the stack, the number in it) of the layer that a weight is in; None if it is in none."""
+    name = name.replace("backward_cells", "forward_cells")
+    found = LAYER.search(name)
+    return (name[: found.start(1)], int(found[1])) if found else None
 
 
 def decay_rates(optimizer: Optimizer, model: nn.Module, decay: float) -> None:

@@ -13,7 +13,7 @@ from sentiment_hf.models.adapters import write_labels
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.text.windows import of_texts, pooled
-from sentiment_hf.training.adversarial import repeated, virtual_loss, watched
+from sentiment_hf.training.adversarial import repeated, the_only, virtual_loss, watched
 from sentiment_hf.training.safe_trainer import SafeTrainer
 from sentiment_hf.training.teaching import Lesson
 
@@ -61,7 +61,7 @@ class ClassificationTrainer(SafeTrainer):
         with watched(embedding) as vectors:
             loss, outputs = super().compute_loss(model, inputs, True, num_items_in_batch)
         apart = virtual_loss(
-            embedding, self.virtual_epsilon, forward, vectors[0], outputs.logits, self.task.divergence
+            embedding, self.virtual_epsilon, forward, the_only(vectors), outputs.logits, self.task.divergence
         )
         items = labels.numel() if num_items_in_batch is None else num_items_in_batch
         # As the library does: several processes take the mean of their gradients.

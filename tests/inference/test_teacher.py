@@ -1,6 +1,7 @@
 """A model that is taught by another one: every kind of teacher, every model, every task; asked once, and said."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -143,6 +144,23 @@ def test_a_teacher_that_did_not_see_train_is_asked_about_it_too_and_about_valida
     report = taught(data, tmp_path / "run", tmp_path / "teacher", texts, "--refit")
     assert report["data"]["teacher"]["asked"] == {"train": 40, "validation": 14, "unlabelled": ALONE}
     assert report["refit"]["rows"] == 54
+
+
+def test_what_a_teacher_of_another_split_has_seen_is_not_known_and_said_and_a_checkpoint_is_one_of_its_run(
+    data, texts, teacher, tmp_path, caplog
+):
+    other = write_data(tmp_path / "other", test=30)
+    run_flags(other, tmp_path / "teacher", model="custom-fc")
+    taught(data, tmp_path / "run", tmp_path / "teacher", texts, model="custom-fc")
+    assert "it is not known what it was trained on" in caplog.text
+    caplog.clear()
+    checkpoint = tmp_path / "teacher" / "checkpoint-4"
+    shutil.copytree(teacher, checkpoint, dirs_exist_ok=True)
+    (checkpoint / "report.json").unlink()
+    shutil.copy(teacher / "report.json", tmp_path / "teacher" / "report.json")
+    report = taught(data, tmp_path / "again", checkpoint, texts, model="custom-fc")
+    assert list(report["data"]["teacher"]["asked"]) == ["unlabelled"]
+    assert "on train the labels count alone" in caplog.text
 
 
 def test_a_teacher_is_asked_once(data, texts, teacher, tmp_path, monkeypatch):

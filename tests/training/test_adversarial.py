@@ -26,6 +26,7 @@ from tasks.test_every_task import EVERY, rows
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.cli import run_command
+from sentiment_hf.common.errors import InputError
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training.adversarial import (
@@ -207,6 +208,21 @@ def test_the_saved_weights_are_the_average_of_those_after_each_step(data, tmp_pa
             kept = min(0.9, (1 + step) / (10 + step))
             average = kept * average + (1 - kept) * found[name]
         torch.testing.assert_close(weights(tmp_path)[name], average, atol=1e-5, rtol=1e-4)
+
+
+def test_without_a_best_checkpoint_the_averages_are_saved_all_the_same(data, tmp_path):
+    run_flags(data, tmp_path, "--ema", "0.99", "--eval_delay", "100", "--learning_rate", "1e-2")
+    last = next(tmp_path.glob("checkpoint-*"))
+    assert torch.equal(weights(tmp_path)["classifier.weight"], weights(last)["classifier.weight"])
+    steps = load_file(last / "last_step.safetensors")
+    assert not torch.equal(weights(tmp_path)["classifier.weight"], steps["classifier.weight"])
+
+
+def test_texts_whose_words_are_all_dropped_are_not_moved():
+    vectors = torch.randn(2, 3, 12)
+    assert torch.equal(scaled(torch.zeros_like(vectors), vectors, EPSILON), torch.zeros_like(vectors))
+    with pytest.raises(InputError, match="looks them up 2 times"):
+        worst_move([vectors, vectors], EPSILON)
 
 
 def test_validation_scores_the_weights_that_are_saved(data, tmp_path):

@@ -54,6 +54,10 @@ def test_a_layer_has_its_share_of_the_rate_of_the_one_above(tmp_path, data):
         assert stacked[f"forward_cells.{layer}.weight_hh_l0"] == stacked[f"backward_cells.{layer}.weight_hh_l0"]
         assert stacked[f"forward_cells.{layer}.weight_hh_l0"] == pytest.approx(rate)
     assert layer_depths(small_model("custom-transformer"))["project.weight"] == 0
+    sentences = layer_depths(small_model("custom-gru", sentence_ends=[5]))
+    assert sentences["sentence_layers.forward_cells.0.weight_hh_l0"] == 2
+    assert sentences["forward_cells.0.weight_hh_l0"] == 1
+    assert sentences["classifier.weight"] == 3
 
 
 def test_a_small_share_leaves_the_lowest_layers_nearly_as_they_were(data, tmp_path):

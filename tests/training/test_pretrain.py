@@ -10,7 +10,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import Stop, flags, read_report, reviews, run_flags, run_until, save_bert, weights, write_csv, write_data
+from helpers import (
+    TINY,
+    Stop,
+    flags,
+    read_report,
+    reviews,
+    run_flags,
+    run_until,
+    save_bert,
+    weights,
+    write_csv,
+    write_data,
+)
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM, AutoTokenizer
 
 from sentiment_hf.cli import compare_command, predict_command, pretrain_command, push_command, run_command
@@ -18,6 +30,7 @@ from sentiment_hf.runs.run import run
 from sentiment_hf.settings.model_ref import LANGUAGE_MODELS
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.text.word_vectors import load_word_vectors
+from sentiment_hf.training.language import MaskedWordCollator
 
 ROOT = Path(__file__).parents[2]
 ALONE = 60
@@ -103,26 +116,81 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(data, te
     assert read_report(tmp_path / "a")["validation"] == read_report(tmp_path / "b")["validation"]
 
 
-def test_accumulated_batches_make_the_step_of_the_big_one(data, texts, tmp_path):
-    size = "--per_device_train_batch_size"
-    learn(data, tmp_path / "big", texts, size, "16", "--length_bucketing", "true")
-    learn(data, tmp_path / "small", texts, size, "4", "--gradient_accumulation_steps", "4")
+@pytest.mark.parametrize("kind", ["custom-gru", "custom-transformer", "bert"])
+def test_accumulated_batches_make_the_step_of_the_big_one(data, texts, kind, tmp_path):
+    """Models of others return the mean of a batch, which would be added up."""
+    own = {"model": kind} if kind != "bert" else {"model": save_bert(tmp_path / "bert", data), "settings": ()}
+    if kind != "bert":
+        own["settings"] = ("embedding_size=8", "hidden_size=8", "embedding_dropout=0")
+        own["settings"] += ("layer_dropout=0", "num_heads=2") if kind == "custom-transformer" else ()
+    else:
+        config = json.loads((own["model"] / "config.json").read_text())
+        config |= {"hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0}
+        (own["model"] / "config.json").write_text(json.dumps(config))
+    size, plain = (
+        "--per_device_train_batch_size",
+        ("--optim", "sgd", "--learning_rate", "0.1", "--max_grad_norm", "1e9"),
+    )
+    learn(data, tmp_path / "big", texts, size, "16", *plain, **own)
+    learn(data, tmp_path / "small", texts, size, "4", "--gradient_accumulation_steps", "4", *plain, **own)
     big, small = weights(tmp_path / "big"), weights(tmp_path / "small")
-    assert all(torch.allclose(big[key], small[key], atol=1e-4) for key in big)
+    assert all(torch.allclose(big[key], small[key], atol=1e-5) for key in big)
+
+
+def test_the_loss_of_validation_does_not_depend_on_the_batches_and_empty_texts_have_no_say(data, texts, tmp_path):
+    own = write_data(tmp_path / "data", validation=17)
+    rows = (own / "validation.csv").read_text().splitlines()
+    write_csv(own / "validation.csv", [*(line.rsplit(",", 1) for line in rows[1:]), ("", "negative")])
+    for model in ("custom-gru", "custom-transformer"):
+        losses = []
+        for size in (1, 4, 17):
+            more = ("--per_device_eval_batch_size", size, "--max_steps", "2", "--learning_rate", "1e-9")
+            losses.append(learn(own, tmp_path / f"{model}{size}", texts, *more, model=model)["validation"]["loss"])
+        assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
+
+
+def test_masks_change_from_epoch_to_epoch_in_processes_that_outlive_them_and_a_resumed_run_has_the_same(
+    data, texts, tmp_path
+):
+    more = ("--dataloader_num_workers", "1", "--dataloader_persistent_workers", "true")
+    made = []
+    for name, extra in (("plain", ()), ("workers", more), ("resumed", more)):
+        # Without dropout, because a process that outlives an epoch draws no random number at its start.
+        exact = {"model": "custom-transformer", "settings": (*TINY, "num_heads=2", "layer_dropout=0")}
+        argv = [*words(data, tmp_path / name, texts, *extra, **exact), "--objective", "words"]
+        if name == "resumed":
+            run_until(Stop(15), argv)
+        run(parse_run(argv))
+        made.append(weights(tmp_path / name))
+    assert all(torch.equal(made[0][key], one[key]) for one in made[1:] for key in one)
+    collator = MaskedWordCollator(AutoTokenizer.from_pretrained(tmp_path / "plain"), 0)
+    ids = torch.arange(3, 23)
+    drawn = {tuple(collator.masked(ids, (0, epoch, 7))[1].tolist()) for epoch in range(5)}
+    assert len(drawn) > 1
+
+
+def test_a_classifier_with_other_classes_learns_words_and_is_resumed(data, texts, tmp_path):
+    names = {"id2label": {0: "bad", 1: "fair", 2: "good"}, "label2id": {"bad": 0, "fair": 1, "good": 2}}
+    bert = save_bert(tmp_path / "bert", data, **names)
+    argv = [*words(data, tmp_path / "run", texts, model=bert, settings=()), "--objective", "words"]
+    run_until(Stop(7), argv)
+    assert run(parse_run(argv)).task == "words"
+    assert json.loads((tmp_path / "run" / "config.json").read_text()).get("id2label", {}) != names["id2label"]
 
 
 def test_the_command_says_what_comes_next_and_others_say_that_there_are_no_labels(data, texts, tmp_path, capsys):
     assert pretrain_command(words(data, tmp_path, texts)) == 0
     out = capsys.readouterr().out
     assert "perplexity" in out
-    assert f"sentiment-hf run --model {tmp_path}" in out
+    assert f"sentiment-hf run --model {tmp_path} --train_file {data / 'train.csv'} --validation_file" in out
+    assert "--text_file" not in out.partition("Next:")[2]
     assert pretrain_command(words(data, tmp_path, texts)) == 0
     assert "perplexity" in capsys.readouterr().out
     assert push_command([str(tmp_path), "--hub_model_id", "me/words", "--dry_run"]) == 0
     assert "language.py" in capsys.readouterr().out
     assert "perplexity" in (tmp_path / "README.md").read_text()
     assert predict_command([str(tmp_path), "a text"]) == 2
-    assert "no trained classifier" in capsys.readouterr().err
+    assert "a language model, which knows no labels" in capsys.readouterr().err
     assert compare_command([str(tmp_path)]) == 2
     assert "a language model, which knows no labels" in capsys.readouterr().err
 
@@ -138,6 +206,7 @@ def test_what_does_not_fit_is_refused(data, texts, tmp_path, capsys):
         ("--metric_for_best_model", "accuracy"): "chosen by its loss",
         ("--model_config", "bidirectional=true", "num_layers=2"): "num_layers=1",
         ("--text_file", tmp_path / "no.csv"): "there is no such file",
+        ("--model", data, "--word_vectors", "v.txt"): "no config.json",
     }.items():
         assert pretrain_command(words(data, tmp_path / "run", texts, *more)) == 2
         assert said in (error := capsys.readouterr().err)
@@ -145,14 +214,26 @@ def test_what_does_not_fit_is_refused(data, texts, tmp_path, capsys):
     assert not (tmp_path / "run").exists()
 
 
-def test_the_layers_of_a_language_model_stay_and_a_tokenizer_without_a_mask_is_refused(data, texts, tmp_path, capsys):
+def test_the_layers_of_a_checkpoint_stay(data, texts, tmp_path, capsys):
+    start = {"model": tmp_path / "words", "settings": ()}
     learn(data, tmp_path / "words", texts)
-    start = ["--model", str(tmp_path / "words"), "--objective", "labels"]
-    assert pretrain_command([*words(data, tmp_path / "again", texts, model=tmp_path / "words", settings=())]) == 0
+    assert pretrain_command(words(data, tmp_path / "again", texts, **start)) == 0
     capsys.readouterr()
-    given = flags(data, tmp_path / "run", model=tmp_path / "words", settings=("hidden_size=16",))
-    assert run_command([*given, *start]) == 2
+    for shaped in (("--model_config", "num_layers=7"), ("--word_vectors", "v.txt")):
+        assert pretrain_command(words(data, tmp_path / "other", texts, *shaped, **start)) == 2
+        assert "this --model is a checkpoint" in capsys.readouterr().err
+    assert run_command(flags(data, tmp_path / "run", "--model_config", "hidden_size=16", **start)) == 2
     assert "dropout and pooling can be set" in capsys.readouterr().err
+    assert compare_command(["--models", "custom-gru", "--objective", "words", "--dataset", "sample"]) == 2
+    assert "leave out --objective words" in capsys.readouterr().err
+
+
+def test_texts_may_be_the_lines_of_a_file(data, tmp_path):
+    lines = tmp_path / "alone.txt"
+    lines.write_text("a fine film of its own\n\nanother one\n")
+    report = learn(data, tmp_path / "run", lines)
+    assert report["data"]["unlabelled"]["rows"] == 2
+    assert report["data"]["unlabelled"]["left_out"]["empty"] == 1
 
 
 def vectors(data: Path, output: Path, *more: str, hash_seed: str = "0") -> subprocess.CompletedProcess:
@@ -181,3 +262,13 @@ def test_word_vectors_are_those_of_the_seed_and_of_train_and_the_texts_alone(tmp
     done = vectors(tmp_path, tmp_path / "out" / "d.txt", "--min_count", "50")
     assert done.returncode == 2
     assert "lower --min_count" in done.stderr
+    for more, said in {
+        ("--num_train_epochs", "3"): "--num_train_epochs: vectors of words have no such flag",
+        ("--vector_size", "0"): "--vector_size 0",
+        ("--epochs", "0"): "--epochs 0",
+    }.items():
+        done = vectors(tmp_path, tmp_path / "out" / "e.txt", *more)
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+        assert said in done.stderr
+    done = vectors(tmp_path, tmp_path)
+    assert (done.returncode, "is a folder" in done.stderr) == (2, True)

@@ -20,6 +20,8 @@ def refuse_runs(args: CompareArguments) -> None:
     specs = {first: parse_run(args.words(args.models[first].flags))}
     specs |= {model: accepted_run(args, model) for model in others}
     for model, spec in specs.items():
+        if spec.run.objective == "words":
+            raise InputError(f"{model}-seed0: a language model has no scores on test; leave out --objective words")
         if not spec.training["do_predict"]:
             raise InputError(
                 f"{model}-seed0: models are compared on test: leave out --do_train and --do_eval, or add --do_predict"
