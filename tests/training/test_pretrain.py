@@ -272,3 +272,11 @@ def test_word_vectors_are_those_of_the_seed_and_of_train_and_the_texts_alone(tmp
         assert said in done.stderr
     done = vectors(tmp_path, tmp_path)
     assert (done.returncode, "is a folder" in done.stderr) == (2, True)
+
+
+def test_a_language_model_goes_to_the_hub_and_a_classifier_starts_from_there(hub, data, texts, tmp_path):
+    learn(data, tmp_path / "words", texts)
+    assert push_command([str(tmp_path / "words"), "--hub_model_id", "me/words"]) == 0
+    report = run_flags(data, tmp_path / "run", model="me/words", settings=())
+    assert report["base_model"] == "me/words"
+    assert report["model_type"] == "custom-gru"
