@@ -100,6 +100,7 @@ def test_parts_are_files_that_have_all_rows_together(suffix, read, tmp_path):
     assert len(read(tmp_path / "data" / f"test{suffix}")) == 7
 
 
+@pytest.mark.slow
 def test_many_rows_are_trained_on_and_predicted_in_csv_too(tmp_path):
     done = rows.finished_on(".csv", tmp_path, 200)
     assert list(done) == ["custom-fc on csv, run", "custom-fc on csv, predict"]

@@ -6,12 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from faults.kill_faults import SHOTS
 from faults.main import PAGE, RESULTS, faults
 
 ROOT = Path(__file__).parents[1]
 
 
+@pytest.mark.slow
 def test_a_sample_of_every_block_is_survived_or_refused_as_expected():
     command = [sys.executable, "-m", "faults.main", "--sample"]
     environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}

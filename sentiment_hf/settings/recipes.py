@@ -37,8 +37,10 @@ def recipe_of(model: ModelRef, tuning: str, objective: str = "labels") -> Path |
     """
     if model.kind is Kind.BASELINE:
         return None
-    if objective == "words":
-        return CONFIGS / f"pretrain-{model.model_type if model.model_type in LANGUAGE_MODELS else 'checkpoint'}.yaml"
+    if objective == "words" and model.model_type in LANGUAGE_MODELS:
+        return CONFIGS / f"pretrain-{model.model_type}.yaml"
+    if objective == "words" and model.kind is not Kind.FRESH:
+        return CONFIGS / "pretrain-checkpoint.yaml"
     if model.kind is Kind.FRESH:
         return CONFIGS / f"{model.name}.yaml"
     saved = model.kind is Kind.CHECKPOINT and model.model_type in MODELS

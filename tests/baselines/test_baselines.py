@@ -245,6 +245,7 @@ def test_a_missing_extra_is_named_before_anything_is_written(name, module, data,
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_several_processes_are_refused(data, tmp_path):
     launch = [*ACCELERATE, "--config_file", str(ROOT / "configs" / "accelerate" / "cpu-2.yaml")]
     done = call(launch, baseline_flags(data, tmp_path / "run", "baseline-majority", "--disable_tqdm", "true"))

@@ -109,6 +109,7 @@ def test_each_gets_its_share_of_the_cores_unless_its_flags_name_threads(data, mo
     ]
 
 
+@pytest.mark.slow
 def test_a_signal_reaches_both_and_the_same_command_goes_on(data, tmp_path):
     output, names = tmp_path / "out", ("custom-gru-seed0", "custom-lstm-seed0")
     # So long that they can be met in the middle.

@@ -290,6 +290,7 @@ def test_without_texts_no_file_holds_any(folder, tmp_path):
             assert "2042" in bare
 
 
+@pytest.mark.slow
 def test_the_same_comparison_gives_the_same_bytes_whatever_the_user_set_up(folder, tmp_path):
     (tmp_path / "matplotlibrc").write_text("font.size: 30\nsvg.fonttype: path\naxes.facecolor: red\n")
     code = "import json, sys, pathlib; from sentiment_hf.comparison.page.page import write_page\n"

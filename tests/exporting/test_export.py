@@ -186,6 +186,7 @@ def test_the_script_of_the_card_answers_without_torch_and_transformers(kind, exp
     assert np.array(json.loads(done.stdout)) == pytest.approx(np.array(expected), rel=1e-3, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_eight_bits_are_smaller_and_their_cost_is_said_and_kept(data, tmp_path, capsys):
     words = ("embedding_size=64", "hidden_size=64")
     run_flags(data, tmp_path / "run", model="custom-fc", settings=words)

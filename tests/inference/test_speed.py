@@ -90,6 +90,7 @@ def test_the_processor_has_its_own_name():
     assert processor_name() not in ("", "x86_64")
 
 
+@pytest.mark.slow
 def test_compare_runs_the_code_of_a_checkpoint_that_the_user_allowed_and_no_other(data, tmp_path):
     start = save_bert(tmp_path / "theirs", data)
     (start / "theirs.py").write_text(CODE)

@@ -81,6 +81,7 @@ def test_class_ids_of_minus_one_and_a_part_in_several_files(tmp_path):
     assert {row["label"] for row in rows} == {"-1"}
 
 
+@pytest.mark.slow
 def test_each_run_of_a_comparison_classifies(data, tmp_path):
     files = [word for word in flags(data, "", "") if "_file=" in word]
     argv = ["--models", "baseline-majority", "baseline-naive-bayes-bow", "--seeds", "1", *files, *FLAG]

@@ -149,6 +149,7 @@ def test_the_loss_of_validation_does_not_depend_on_the_batches_and_empty_texts_h
         assert losses == pytest.approx([losses[0]] * 3, rel=1e-5)
 
 
+@pytest.mark.slow
 def test_masks_change_from_epoch_to_epoch_in_processes_that_outlive_them_and_a_resumed_run_has_the_same(
     data, texts, tmp_path
 ):
