@@ -185,6 +185,7 @@ def test_one_text_is_classified_by_the_packages_of_a_script_that_loads_the_same_
     assert {name for name in ours if name.startswith("sentiment_hf.runs.")} == {"sentiment_hf.runs.report"}
 
 
+@pytest.mark.slow
 def test_an_adapter_brings_peft_and_a_baseline_scikit_learn_to_what_classifies_a_text(data, saved, tmp_path):
     run_flags(data, tmp_path / "lora", "--tuning", "lora", "--max_steps", 1, model=str(saved[-1]), settings=())
     run_baseline(data, tmp_path / "nb", "baseline-naive-bayes-bow")
