@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-from sentiment_hf.cli.run import run_main
+from sentiment_hf.cli.run import perform
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.run_flags import parse_run
 
 
 def distill_main(argv: Sequence[str]) -> None:
-    """Make one run with a teacher; raises as `run_main`."""
-    parse_distill(argv)
-    run_main(argv)
+    """Make one run with a teacher; raises as `perform`."""
+    perform(parse_distill(argv))
 
 
 def parse_distill(argv: Sequence[str]) -> RunSpec:

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
 
 def run_main(argv: Sequence[str]) -> None:
+    """Do what the flags of `run` say; raises as `parse_run` and `perform`."""
+    perform(parse_run(argv))
+
+
+def perform(spec: RunSpec) -> None:
     """Make one run, print its result, and push it with --push_to_hub; raises as `make_run` and `push_run`."""
-    if (spec := parse_run(argv)).run.dry_run:
+    if spec.run.dry_run:
         # Imported after the flags are accepted, because it imports torch.
         from sentiment_hf.runs.rehearsal import rehearse
 

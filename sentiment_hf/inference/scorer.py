@@ -12,6 +12,7 @@ from sentiment_hf.common.extra_columns import ColumnSchema, MemberRows, Rows
 from sentiment_hf.common.layout import READING
 from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.models.safety import require_checkpoint
+from sentiment_hf.runs.report import knows_no_labels
 from sentiment_hf.settings.model_ref import MODELS, Kind, ModelRef
 from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.task import Task
@@ -110,10 +111,7 @@ def load_scorer(ref: ModelRef, device: str | None = None, threads: int | None = 
 
         return baseline_scorer(ref, *load_baseline(ref))
     if ref.is_language_model and ref.is_local and ref.model_type in MODELS:
-        raise InputError(
-            f"{ref.name} holds a language model, which knows no labels: train a classifier from it by "
-            f"`sentiment-hf run --model {ref.name}`"
-        )
+        raise knows_no_labels(ref.name)
     require_checkpoint(ref)
     if ref.folder is None or ref.base:
         from sentiment_hf.models.resolve import resolve_on_hub

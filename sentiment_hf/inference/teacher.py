@@ -55,7 +55,7 @@ def ask_teacher(spec: RunSpec, splits: Splits) -> dict[str, np.ndarray]:
             "reach the model through it",
             ref.name,
         )
-    ask = partial(outputs_for, ref, scorer, spec)
+    ask = partial(outputs_for, scorer, spec, weights_hash(ref))
     names = list(scorer.task.labels)
     order = [names.index(name) for name in splits.task.labels] if len(names) > 1 else [0]
     return {
@@ -86,13 +86,13 @@ def require_teacher(ref: ModelRef, scorer: Scorer, splits: Splits) -> None:
         )
 
 
-def outputs_for(ref: ModelRef, scorer: Scorer, spec: RunSpec, texts: LabelledTexts) -> np.ndarray:
-    """(texts, outputs) probabilities by the teacher, from the cache if it was asked before."""
+def outputs_for(scorer: Scorer, spec: RunSpec, weights: str, texts: LabelledTexts) -> np.ndarray:
+    """(texts, outputs) probabilities by the teacher with this hash, from the cache if it was asked before."""
     batch_size = spec.training["per_device_eval_batch_size"]
-    key = hashlib.sha256(f"{weights_hash(ref)} {texts.texts_hash}".encode()).hexdigest()
+    key = hashlib.sha256(f"{weights} {texts.texts_hash}".encode()).hexdigest()
 
     def ask() -> np.ndarray:
-        logger.warning("--teacher %s: asked about %s texts", ref.name, f"{len(texts):,}")
+        logger.warning("--teacher %s: asked about %s texts", spec.teacher.name, f"{len(texts):,}")
         return scorer.classify(texts.texts, batch_size)
 
     folder = spec.data.cache.folder(f"teacher-{key}", lambda home: save(ask(), scorer.task.labels, home / OUTPUTS))

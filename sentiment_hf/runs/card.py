@@ -16,7 +16,7 @@ from sentiment_hf.common.class_names import shown as shown_names
 from sentiment_hf.common.files import write_text
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD, EVAL_RESULTS, HISTORY
 from sentiment_hf.data.rare_classes import rare_in_words
-from sentiment_hf.runs.report import Report, memory_in_words, taught_in_words, time_in_words
+from sentiment_hf.runs.report import Report, left_out_in_words, memory_in_words, taught_in_words, time_in_words
 from sentiment_hf.settings.model_ref import ModelRef, is_path
 
 logger = logging.getLogger(__name__)
@@ -365,12 +365,8 @@ def protocol_section(report: Report) -> str:
     if taught := taught_in_words(report):
         lines.append(f"- Beside the labels it learned what a teacher said, {escape_markdown(taught)}.")
     if unlabelled := data.get("unlabelled"):
-        left_out = unlabelled["left_out"]
-        known = sum(left_out.get(f"in_{part}", 0) for part in ("test", "validation", "train"))
-        lines.append(
-            f"- Texts without labels: {unlabelled['rows']:,} of {escape_markdown(Path(unlabelled['file']).name)}; "
-            f"{known:,} were left out because they stand in the data, {left_out['in_test']:,} of them in test."
-        )
+        file = escape_markdown(Path(unlabelled["file"]).name)
+        lines.append(f"- Texts without labels: {unlabelled['rows']:,} of {file}; {left_out_in_words(unlabelled)}.")
     removed = "removed from train" if duplicates["removed"] else "left in train"
     lines.append(f"- Rows of train that stand in test word for word: {duplicates['train_in_test']}, {removed}.")
     if "train_in_validation" in duplicates:

@@ -6,7 +6,7 @@ import yaml
 
 from sentiment_hf.common.files import atomic_write
 from sentiment_hf.common.layout import CARD
-from sentiment_hf.runs.report import Report, time_in_words, words_summary
+from sentiment_hf.runs.report import Report, left_out_in_words, time_in_words, words_summary
 
 
 def write_language_card(folder: Path, report: Report) -> None:
@@ -23,11 +23,8 @@ def language_card(report: Report) -> str:
     unlabelled = report.data.get("unlabelled")
     texts = [f"- {report.data['rows']['train']:,} texts of the train part of {report.dataset}, without their labels."]
     if unlabelled:
-        left_out = sum(count for name, count in unlabelled["left_out"].items() if name.startswith("in_"))
-        texts.append(
-            f"- {unlabelled['rows']:,} texts of {Path(unlabelled['file']).name}; {left_out:,} were left out because "
-            f"they stand in the data, {unlabelled['left_out']['in_test']:,} of them in test."
-        )
+        file = Path(unlabelled["file"]).name
+        texts.append(f"- {unlabelled['rows']:,} texts of {file}; {left_out_in_words(unlabelled)}.")
     scores = [f"- Validation, which it was not trained on: {words_summary(report.validation)}."]
     lines = [
         "---",

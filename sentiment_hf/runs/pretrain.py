@@ -12,23 +12,16 @@ from sentiment_hf.runs.language_card import write_language_card
 from sentiment_hf.runs.report import WORDS, Report
 from sentiment_hf.runs.score import training_cost
 from sentiment_hf.settings.model_ref import ModelRef
-from sentiment_hf.training.disk import require_shared_memory, require_space
 from sentiment_hf.training.language import LanguageTrainer, build_language_trainer
-from sentiment_hf.training.steps import require_steps
-from sentiment_hf.training.train import refusals_explained, save_model, train
+from sentiment_hf.training.train import require_room, save_model, train
 
 
 def prepare_language_model(
     identified: IdentifiedRun, report: Report, resumed: ModelRef | None
 ) -> Callable[[Path | None], Report]:
     """Build the trainer. Returns the function that trains and completes `report`; raises as `build_trainer`."""
-    spec = identified.spec
-    trainer = build_language_trainer(spec, identified.args, identified.splits, resumed)
-    trainer.clock.side_by_side = spec.run.side_by_side
-    require_steps(trainer)
-    with refusals_explained():
-        require_space(trainer)
-        require_shared_memory(trainer)
+    trainer = build_language_trainer(identified.spec, identified.args, identified.splits, resumed)
+    require_room(trainer)
     return partial(train_language_model, trainer, identified, replace(report, task=WORDS, labels=[]))
 
 

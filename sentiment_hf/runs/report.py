@@ -153,10 +153,7 @@ class Report:
     def as_task(self) -> Task:
         """The task of the run; raises InputError for a language model, or if this version does not know the task."""
         if self.task == WORDS:
-            raise InputError(
-                f"{self.folder} holds a language model, which knows no labels: train a classifier from it by "
-                f"`sentiment-hf run --model {self.folder}`"
-            )
+            raise knows_no_labels(self.folder)
         return task_named(self.task, self.labels, self.task_settings, self.folder)
 
     def with_totals(self, data_seconds: float, memory_at_start: int) -> Self:
@@ -201,6 +198,21 @@ class Report:
     def load(cls, folder: Path, *remedy: str) -> Self:
         """Read report.json in `folder`; raises InputError, whose message ends in `remedy`, if the file is damaged."""
         return cls.from_json(read_json(folder / REPORT, *remedy), folder / REPORT)
+
+
+def knows_no_labels(folder: Path | str) -> InputError:
+    """The error for a language model where a classifier is wanted."""
+    return InputError(
+        f"{folder} holds a language model, which knows no labels: train a classifier from it by `sentiment-hf run "
+        f"--model {folder}`"
+    )
+
+
+def left_out_in_words(unlabelled: dict[str, Any]) -> str:
+    """How many texts without labels were left out because they stand in the data: a part of a sentence in a card."""
+    left_out = unlabelled["left_out"]
+    known = sum(count for name, count in left_out.items() if name.startswith("in_"))
+    return f"{known:,} were left out because they stand in the data, {left_out['in_test']:,} of them in test"
 
 
 def result_table(report: Report) -> str:

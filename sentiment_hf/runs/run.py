@@ -61,14 +61,14 @@ from sentiment_hf.settings.model_ref import Kind, ModelRef
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.checkpoints import delete_checkpoints, newest_whole_checkpoint
 from sentiment_hf.training.device import refuse_data_parallel
-from sentiment_hf.training.disk import require_shared_memory, require_space, unwritable_explained
+from sentiment_hf.training.disk import unwritable_explained
 from sentiment_hf.training.out_of_memory import BatchTooLargeError, halve_batches
 from sentiment_hf.training.processes import lost_processes_explained, refuse_fewer_processes, use_all_cores
 from sentiment_hf.training.refit import refit
-from sentiment_hf.training.steps import require_steps
 from sentiment_hf.training.train import (
     build_trainer,
     refusals_explained,
+    require_room,
     save_model,
     say_odd_choice,
     say_unknown_tokens,
@@ -186,13 +186,9 @@ def prepare_run(
     if spec.run.objective == "words":
         return prepare_language_model(identified, report, resumed)
     trainer = build_trainer(spec, identified.args, splits, resumed)
-    trainer.clock.side_by_side = spec.run.side_by_side
     say_unknown_tokens(trainer, spec)
     say_odd_choice(trainer.args, splits.task)
-    require_steps(trainer)
-    with refusals_explained():
-        require_space(trainer)
-        require_shared_memory(trainer)
+    require_room(trainer)
     return partial(train_and_test, trainer, identified, report)
 
 

@@ -13,6 +13,9 @@ PRIOR_ROWS = 2
 # that was tried from being worse than with equal weights (`benchmarks/ensemble_weights.py`).
 EQUAL, SUM_OF_ONE = 10, 10
 
+# Of the search for the smallest loss, which is convex and smooth.
+SEARCH = {"method": "L-BFGS-B", "options": {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 10_000}}
+
 
 def odds_weights(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
     """(rows, members, classes) logits, (rows, classes) 0 and 1 -> (members,) weights that minimise the log-loss.
@@ -35,8 +38,7 @@ def odds_weights(logits: np.ndarray, truth: np.ndarray) -> np.ndarray:
         slope = np.einsum("rmc,rc->m", logits, np.exp(logs) - truth)
         return value, slope + 2 * EQUAL * count * apart + 2 * SUM_OF_ONE * excess
 
-    settings = {"method": "L-BFGS-B", "options": {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 10_000}}
-    return minimize(total, np.full(count, 1 / count), jac=True, bounds=[(0, None)] * count, **settings).x
+    return minimize(total, np.full(count, 1 / count), jac=True, bounds=[(0, None)] * count, **SEARCH).x
 
 
 def squared_error_weights(values: np.ndarray, labels: np.ndarray, prior_rows: float = PRIOR_ROWS) -> np.ndarray:
@@ -73,6 +75,5 @@ def smallest(
         in_logs = slope * weights - weights * (slope @ weights) - prior_rows + prior_rows * count * weights
         return (value - prior_rows * logs.sum()) / all_rows, in_logs / all_rows
 
-    settings = {"method": "L-BFGS-B", "options": {"ftol": 1e-15, "gtol": 1e-9, "maxiter": 10_000}}
-    found = minimize(total, np.zeros(count), jac=True, **settings).x
+    found = minimize(total, np.zeros(count), jac=True, **SEARCH).x
     return np.exp(found - logsumexp(found))

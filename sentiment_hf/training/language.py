@@ -18,7 +18,7 @@ from transformers import (
     set_seed,
 )
 
-from custom_models.language import IGNORED
+from custom_models.language import IGNORED, at_least_one
 from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits
@@ -34,7 +34,7 @@ from sentiment_hf.training.arguments import as_given
 from sentiment_hf.training.batches import FewLengthsCollator, longest_first
 from sentiment_hf.training.safe_trainer import SafeTrainer
 from sentiment_hf.training.schedule import bound_steps, epochs_per_validation
-from sentiment_hf.training.train import first_process_first, refusals_explained, run_callbacks, set_ways_of_training
+from sentiment_hf.training.train import complete, first_process_first, refusals_explained, run_callbacks
 
 # The share of the words of a text that an encoder predicts.
 MASKED = 0.15
@@ -126,8 +126,7 @@ class LanguageTrainer(SafeTrainer):
         chosen = labels != IGNORED
         loss = functional.cross_entropy(logits[chosen].float(), labels[chosen], reduction="sum")
         items = chosen.sum() if num_items_in_batch is None else num_items_in_batch
-        copies = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
-        return copies * loss / torch.as_tensor(items).clamp(min=1)
+        return self.copies * loss / at_least_one(items)
 
     def evaluate(self, *args, **kwargs) -> dict[str, float]:
         """Log the loss and the perplexity of validation."""
@@ -156,8 +155,7 @@ class LanguageTrainer(SafeTrainer):
             if count:
                 with self.compute_loss_context_manager():
                     loss = self.compute_loss(model, inputs, num_items_in_batch=torch.ones((), device=self.args.device))
-                copies = processes if self.args.average_tokens_across_devices else 1
-                total, words = total + float(loss) / copies, words + count
+                total, words = total + float(loss) / self.copies, words + count
         model.train()
         sums = self.accelerator.reduce(torch.tensor([total, float(words)], device=self.args.device), "sum")
         return float(sums[0] / sums[1].clamp(min=1))
@@ -216,8 +214,5 @@ def build_language_trainer(
             checkpoint_verify=spec.run.checkpoint_verify,
             callbacks=[*callbacks, *run_callbacks(spec.run, args, every)],
         )
-    trainer.validation = validation
-    trainer.clock.stations = stations
-    trainer.reading = splits.reading
-    set_ways_of_training(trainer, spec.run)
+    complete(trainer, spec, splits, validation, stations)
     return trainer

@@ -18,7 +18,6 @@ from sentiment_hf.data.splits import Splits
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.training.checkpoints import newest_whole_checkpoint, set_aside_damaged
-from sentiment_hf.training.teaching import training_texts
 from sentiment_hf.training.train import build_trainer, train
 from sentiment_hf.training.trainer import ClassificationTrainer
 
@@ -53,7 +52,8 @@ def refit(
     Raises what `train` raises.
     """
     both = splits.with_validation_in_train()
-    stretch = len(training_texts(both)[0]) / len(training_texts(splits)[0])
+    alone = len(splits.unlabelled or ())
+    stretch = (len(both.train) + alone) / (len(splits.train) + alone)
     args = refit_arguments(first, stretch)
     steps = max(1, round(chosen_step(first) * stretch))
     with args.main_process_first(local=False, desc="preparing the second fit"):

@@ -162,6 +162,11 @@ class SafeTrainer(Trainer):
         if not self.control.should_training_stop:
             super()._run_epoch(*args, **kwargs)
 
+    @property
+    def copies(self) -> int:
+        """How often a loss counts, as in the library: several processes take the mean of their gradients."""
+        return self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
+
     @station("evaluation")
     def evaluate(self, *args, **kwargs) -> dict[str, float]:
         """Score validation, by which the checkpoint is chosen; count its seconds."""

@@ -37,10 +37,12 @@ from sentiment_hf.training.callbacks import (
     StopOnSignal,
 )
 from sentiment_hf.training.checkpoints import pickles_refused, warn_of_other_versions
+from sentiment_hf.training.disk import require_shared_memory, require_space
 from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.processes import lost_processes_explained
 from sentiment_hf.training.safe_trainer import SafeTrainer
 from sentiment_hf.training.schedule import bound_steps, epochs_per_validation
+from sentiment_hf.training.steps import require_steps
 from sentiment_hf.training.teaching import training_texts
 from sentiment_hf.training.trainer import ClassificationTrainer
 
@@ -88,19 +90,21 @@ def build_trainer(
             checkpoint_verify=spec.run.checkpoint_verify,
             callbacks=run_callbacks(spec.run, args, every),
         )
-    trainer.validation = validation
-    set_ways_of_training(trainer, spec.run)
+    complete(trainer, spec, splits, validation, stations)
     if spec.run.adversarial == "vat":
         trainer.virtual_epsilon = spec.run.adversarial_epsilon
         # The mean over the texts with labels, as without texts that have none.
         trainer.label_weight = len(texts) / len(splits.train)
-    trainer.clock.stations = stations
-    trainer.reading = splits.reading
     return trainer
 
 
-def set_ways_of_training(trainer: SafeTrainer, run_args: RunArguments) -> None:
-    """Let the trainer do what --adversarial, --layer_lr_decay and --ema ask for."""
+def complete(
+    trainer: SafeTrainer, spec: RunSpec, splits: Splits, validation: EncodedTexts, stations: Stopwatch
+) -> None:
+    """Give a trainer of any kind what it knows of the run, and let it do what the flags ask for beside the usual."""
+    run_args = spec.run
+    trainer.validation, trainer.reading = validation, splits.reading
+    trainer.clock.stations, trainer.clock.side_by_side = stations, run_args.side_by_side
     if run_args.adversarial == "at":
         trainer.adversarial_epsilon = run_args.adversarial_epsilon
     trainer.layer_lr_decay = run_args.layer_lr_decay
@@ -200,6 +204,14 @@ def refusals_explained(proved: Callable[[], bool] = lambda: False) -> Iterator[N
             ) from error
         reason = " ".join(str(error).split())
         raise InputError(f"these flags cannot be used here ({type(error).__name__}): {reason}") from error
+
+
+def require_room(trainer: SafeTrainer) -> None:
+    """Raise InputError if there is no step to make, or neither disk nor shared memory has room for what it writes."""
+    require_steps(trainer)
+    with refusals_explained():
+        require_space(trainer)
+        require_shared_memory(trainer)
 
 
 @station("steps")

@@ -64,9 +64,7 @@ class ClassificationTrainer(SafeTrainer):
             embedding, self.virtual_epsilon, forward, the_only(vectors), outputs.logits, self.task.divergence
         )
         items = labels.numel() if num_items_in_batch is None else num_items_in_batch
-        # As the library does: several processes take the mean of their gradients.
-        copies = self.accelerator.num_processes if self.args.average_tokens_across_devices else 1
-        return loss + copies * apart.sum() / items
+        return loss + self.copies * apart.sum() / items
 
     def logged_scores(self, output: EvalPrediction) -> dict[str, float]:
         """The scores that are logged at each evaluation, except the loss."""
