@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sentiment_hf.common.markdown import markdown_table
 from sentiment_hf.common.processor import processor_name
 from sentiment_hf.inference.speed import SINGLE, TEXTS, measure_on
-from sentiment_hf.runs.card import markdown_table
 from sentiment_hf.runs.data_again import data_of_run
 from sentiment_hf.runs.finished import model_bytes
 from sentiment_hf.runs.report import Report

@@ -26,8 +26,8 @@ import pandas as pd
 import psutil
 
 from benchmarks.bench.processes import PROGRAM, ROOT, peer
+from sentiment_hf.common.markdown import markdown_table
 from sentiment_hf.common.processor import processor_name
-from sentiment_hf.runs.card import markdown_table
 
 CLIENTS = (1, 16, 64)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment_hf.runs.card import markdown_table
+from sentiment_hf.common.markdown import markdown_table
 from sentiment_hf.runs.finished import Run, load_runs_in
 from sentiment_hf.tasks.numeric_terms import absolute_error_terms, quadratic_kappa_terms
 from sentiment_hf.tasks.regression import Regression

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.markdown import escape_markdown
 from sentiment_hf.common.spreadsheet import FORMULA, escape_formula
 from sentiment_hf.data.files import SUFFIXES, read_file
 from sentiment_hf.data.table import Table
-from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.text.encode import encode
 from sentiment_hf.text.encoded import EncodedTexts, pad

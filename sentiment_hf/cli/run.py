@@ -28,7 +28,10 @@ def perform(spec: RunSpec) -> None:
         # Imported after the flags are accepted, because it imports torch.
         from sentiment_hf.runs.rehearsal import rehearse
 
-        print(rehearse(spec))
+        ready_teacher = None
+        if spec.teacher:
+            from sentiment_hf.inference.teacher import ready_teacher
+        print(rehearse(spec, ready_teacher))
         return
     report = make_run(spec)
     # Imported after the run, which imports torch.

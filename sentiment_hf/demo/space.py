@@ -13,8 +13,9 @@ import yaml
 from sentiment_hf import __version__
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.layout import CARD
+from sentiment_hf.common.markdown import escape_markdown
 from sentiment_hf.common.remote_code import code_references
-from sentiment_hf.runs.card import card_title, escape_markdown
+from sentiment_hf.runs.card import card_title
 from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 

@@ -18,7 +18,7 @@ from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD
 from sentiment_hf.hub.card_mark import edited_on_hub, marked
 from sentiment_hf.hub.pushed_files import may_be_pushed, pushed_files, read_card
 from sentiment_hf.hub.refusals import finished_model, refuse_local_base
-from sentiment_hf.runs.card import pinned_card
+from sentiment_hf.runs.card_usage import pinned_card
 
 logger = logging.getLogger(__name__)
 

@@ -35,19 +35,11 @@ def ask_teacher(spec: RunSpec, splits: Splits) -> dict[str, np.ndarray]:
     Of validation, too, if it did not see train, for a second fit on both. A model is surer of the texts that it was
     trained on than of others, so that what it says of them teaches little beside their labels.
 
-    Raises InputError: the teacher cannot be loaded, has another task or other labels, or has nothing to say.
+    Raises InputError as `ready_teacher`.
     """
-    ref, seen = spec.teacher, saw_train(spec.teacher, splits)
-    parts = {} if seen else {"train": splits.train, "validation": splits.validation}
-    parts |= {"unlabelled": splits.unlabelled} if splits.unlabelled else {}
-    if not parts:
-        raise InputError(
-            f"--teacher {ref.name} was trained on these rows, and teaches by texts that it did not see: add "
-            "--unlabelled_file"
-        )
-    scorer = load_scorer(ref)
-    require_teacher(ref, scorer, splits)
-    if seen:
+    ref = spec.teacher
+    scorer, parts = ready_teacher(spec, splits)
+    if "train" not in parts:
         logger.warning("--teacher %s was trained on these rows: on train the labels count alone", ref.name)
     else:
         logger.warning(
@@ -61,6 +53,24 @@ def ask_teacher(spec: RunSpec, splits: Splits) -> dict[str, np.ndarray]:
     return {
         part: splits.task.logits(ask(texts)[:, order], SMALLEST).astype(np.float32) for part, texts in parts.items()
     }
+
+
+def ready_teacher(spec: RunSpec, splits: Splits) -> tuple[Scorer, dict[str, LabelledTexts]]:
+    """Load the teacher. Returns it with the parts that it is asked about.
+
+    Raises InputError: the teacher cannot be loaded, has another task or other labels, or has nothing to say.
+    """
+    ref = spec.teacher
+    parts = {} if saw_train(ref, splits) else {"train": splits.train, "validation": splits.validation}
+    parts |= {"unlabelled": splits.unlabelled} if splits.unlabelled else {}
+    if not parts:
+        raise InputError(
+            f"--teacher {ref.name} was trained on these rows, and teaches by texts that it did not see: add "
+            "--unlabelled_file"
+        )
+    scorer = load_scorer(ref)
+    require_teacher(ref, scorer, splits)
+    return scorer, parts
 
 
 def saw_train(ref: ModelRef, splits: Splits) -> bool:

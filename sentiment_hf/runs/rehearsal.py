@@ -3,6 +3,7 @@
 import math
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -35,8 +36,10 @@ TEXTS = 64
 Lines = list[tuple[str, str]]
 
 
-def rehearse(spec: RunSpec) -> str:
+def rehearse(spec: RunSpec, ready_teacher: Callable[[RunSpec, Splits], object] | None = None) -> str:
     """The table that --dry_run prints. The output folder is not touched.
+
+    `ready_teacher` is needed with --teacher only: it raises InputError if the teacher does not suit the data.
 
     Raises:
         InputError: as `run`; or there are several processes.
@@ -51,7 +54,8 @@ def rehearse(spec: RunSpec) -> str:
     splits = load_data(spec)
     identified = identify_run(spec, args, splits)
     spec, splits, args = identified.spec, identified.splits, identified.args
-    if spec.teacher:
+    if ready_teacher:
+        ready_teacher(spec, splits)
         # What a teacher would say does not change what a step costs.
         lessons = np.zeros((len(splits.unlabelled or ()), len(splits.task.labels)), np.float32)
         splits = replace(splits, lessons={"unlabelled": lessons})

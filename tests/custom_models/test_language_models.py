@@ -7,6 +7,7 @@ from torch.nn import functional
 from transformers import AutoConfig, AutoModelForSequenceClassification, set_seed
 
 from custom_models import LANGUAGE_MODELS
+from custom_models.language import AdaptiveSoftmax
 from sentiment_hf.settings import model_ref
 
 NEXT = ["custom-rnn", "custom-gru", "custom-lstm"]
@@ -69,6 +70,18 @@ def test_padding_has_no_say(name):
     items = {"num_items_in_batch": torch.tensor(10)}
     alone = loss_of(model, IDS[:1], MASK[:1], **items) + loss_of(model, IDS[1:, :4], MASK[1:, :4], **items)
     assert loss_of(model, **items) == pytest.approx(alone, rel=1e-5)
+
+
+@pytest.mark.parametrize("size", [3, 400, 600, 7_000])
+def test_the_loss_of_the_softmax_is_that_of_its_base_in_half_precision_too(size):
+    set_seed(0)
+    softmax, states, words = AdaptiveSoftmax(16, size), torch.randn(300, 16), torch.randint(size, (300,))
+    whole = -softmax(states, words).output.sum()
+    torch.testing.assert_close(softmax.loss(states, words), whole)
+    with torch.autocast("cpu", torch.bfloat16):
+        half = softmax.loss(states.bfloat16(), words)
+    assert half.dtype == torch.float32
+    torch.testing.assert_close(half, whole, rtol=1e-2, atol=0)
 
 
 def test_a_masked_word_is_predicted_by_those_around_it():

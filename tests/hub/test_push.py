@@ -23,10 +23,10 @@ from loopback_hub import USER
 from custom_models import MODEL_NAMES
 from sentiment_hf.cli import push_command, run_command
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.markdown import escape_markdown
 from sentiment_hf.hub.pushed_files import pushed_files
 from sentiment_hf.hub.refusals import finished_model
 from sentiment_hf.inference.scorer import load_scorer
-from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.settings.model_ref import ModelRef
 
 TEXTS = ["good film and warm soup", "a dull grim plot", ""]

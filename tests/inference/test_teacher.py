@@ -227,11 +227,14 @@ def test_the_command_distill_wants_a_teacher_and_a_teacher_something_to_teach(da
     assert not (tmp_path / "run").exists()
 
 
-def test_a_teacher_with_other_classes_is_refused(data, texts, tmp_path):
+def test_a_teacher_with_other_classes_is_refused_by_a_dry_run_too(data, texts, tmp_path, capsys):
     other = relabelled(data, tmp_path / "other", ("no", "yes"))
     run_flags(other, tmp_path / "teacher", model="custom-fc")
     with pytest.raises(InputError, match=r"knows \['no', 'yes'\], and the data have \['negative', 'positive'\]"):
         taught(data, tmp_path / "run", tmp_path / "teacher", texts)
+    words = ("--teacher", tmp_path / "teacher", "--unlabelled_file", texts, "--dry_run")
+    assert distill_command(flags(data, tmp_path / "run", *words)) == 2
+    assert "knows ['no', 'yes']" in capsys.readouterr().err
 
 
 def test_distill_is_run_with_a_teacher(data, texts, teacher, tmp_path, capsys):

@@ -14,10 +14,10 @@ from sklearn.metrics import confusion_matrix, f1_score
 
 from sentiment_hf.cli import compare_command, ensemble_command
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.markdown import escape_markdown
 from sentiment_hf.comparison.page.page import csv_table, render_template, task_of
 from sentiment_hf.comparison.statistics.results import compare
 from sentiment_hf.inference.make_ensemble import make_ensemble, validation_predictions
-from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.runs.finished import load_runs
 from sentiment_hf.runs.published import publish, read_published
 from sentiment_hf.tasks.task import Predicted

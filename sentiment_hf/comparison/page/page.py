@@ -11,11 +11,11 @@ from sentiment_hf.common.class_names import shown
 from sentiment_hf.common.errors import extra_explained
 from sentiment_hf.common.files import write_json, write_text
 from sentiment_hf.common.layout import PAGE_CSV, PAGE_HTML, PAGE_JSON, PAGE_MARKDOWN
+from sentiment_hf.common.markdown import escape_markdown
 from sentiment_hf.common.spreadsheet import escape_formula
 from sentiment_hf.comparison.page import formatting
 from sentiment_hf.comparison.plan.grid import as_word
 from sentiment_hf.comparison.statistics.ranking import TRAINED, second_name
-from sentiment_hf.runs.card import escape_markdown
 from sentiment_hf.tasks.multi_label import MultiLabel
 from sentiment_hf.tasks.regression import Regression
 from sentiment_hf.tasks.saved import task_named
