@@ -12,11 +12,10 @@ import pyarrow.parquet as pq
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts
-from sentiment_hf.common.layout import REPORT
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.inference.scorer import Scorer, load_scorer
 from sentiment_hf.runs.identity import weights_hash
-from sentiment_hf.runs.report import Report
+from sentiment_hf.runs.origin import report_of
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import ModelRef
 
@@ -75,9 +74,8 @@ def ready_teacher(spec: RunSpec, splits: Splits) -> tuple[Scorer, dict[str, Labe
 
 def saw_train(ref: ModelRef, splits: Splits) -> bool:
     """Whether the teacher, or the run of which it is a checkpoint, has the same test part: then it knows train."""
-    folders = [ref.folder, ref.folder.parent] if ref.folder else []
-    found = next((folder for folder in folders if (folder / REPORT).is_file()), None)
-    return found is not None and Report.load(found).test_hash == splits.test_hash
+    report = report_of(ref)
+    return report is not None and report.test_hash == splits.test_hash
 
 
 def require_teacher(ref: ModelRef, scorer: Scorer, splits: Splits) -> None:

@@ -15,7 +15,14 @@ from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD, EVAL_RESULTS, HISTO
 from sentiment_hf.common.markdown import escape_markdown, markdown_row, markdown_table
 from sentiment_hf.data.rare_classes import rare_in_words
 from sentiment_hf.runs.card_usage import WIDGET, usage_section
-from sentiment_hf.runs.report import Report, left_out_in_words, memory_in_words, taught_in_words, time_in_words
+from sentiment_hf.runs.report import (
+    Report,
+    left_out_in_words,
+    memory_in_words,
+    origin_in_words,
+    taught_in_words,
+    time_in_words,
+)
 from sentiment_hf.settings.model_ref import ModelRef, is_path
 
 logger = logging.getLogger(__name__)
@@ -169,6 +176,8 @@ def protocol_section(report: Report) -> str:
     if rare := data.get("rare_classes"):
         lines.append(f"- {escape_markdown(rare_in_words(rare))}")
     lines += [f"- Of {part}: {sample}." for part, sample in data["sampled"].items()]
+    if report.began_with:
+        lines.append(f"- It began as {escape_markdown(origin_in_words(report.began_with))}.")
     if taught := taught_in_words(report):
         lines.append(f"- Beside the labels it learned what a teacher said, {escape_markdown(taught)}.")
     if unlabelled := data.get("unlabelled"):

@@ -30,7 +30,7 @@ SHOWN_LANGUAGES = 20
 
 # Keys that are omitted from report.json if they are None.
 OPTIONAL_KEYS = ("task_settings", "members", "chosen", "search", "refit", "bf16_chosen", "validation", "test")
-OPTIONAL_KEYS += ("export", "exported")
+OPTIONAL_KEYS += ("export", "exported", "began_with")
 
 
 # Keys that every report has, with their types.
@@ -44,6 +44,8 @@ class Report:
 
     model, model_type, model_revision, tuning, embed_with, embed_with_revision, base_model, license: the model; a
         revision is the commit of a model of the Hub; `tuning` is `RunSpec.how` or "ensemble".
+    began_with: of a language model with which training began, what it had read and how long that took
+        (`runs/origin.py`).
     recipe, seed, command, fingerprint: how to repeat the run.
     flags: the flags that differ from their defaults and shape the run, without the seed and those of the data.
     dataset, dataset_id, data, duplicates, data_hash, test_hash: the data, notes on it, and hashes.
@@ -95,6 +97,7 @@ class Report:
     embed_with_revision: str | None = None
     base_model: str | None = None
     license: str | None = None
+    began_with: dict[str, Any] | None = None
     dataset_id: str | None = None
     seed: int | None = None
     recipe: str | None = None
@@ -227,6 +230,8 @@ def result_table(report: Report) -> str:
         lines.append(("training", f"{time_in_words(report)}, {speed}"))
     if report.bf16_chosen:
         lines.append(("bf16", report.bf16_chosen))
+    if report.began_with:
+        lines.append(("began with", origin_in_words(report.began_with)))
     if taught := taught_in_words(report):
         lines.append(("teacher", taught))
     lines.append(("peak memory", memory_in_words(report)))
@@ -274,6 +279,17 @@ def about_refit(split: str, refit: dict[str, int]) -> str:
         return "by the first fit, on train alone"
     steps = f", {refit['steps']} steps" if refit["steps"] else ""
     return f"by the second fit, on {refit['rows']} rows of train and validation{steps}"
+
+
+def origin_in_words(began_with: dict[str, Any]) -> str:
+    """The language model with which training began, what it had read, and whether rows of test can be among that."""
+    texts = f"{began_with['train_texts']:,} texts of train of {began_with['dataset']}"
+    if began_with["file"]:
+        texts += f" and {began_with['texts']:,} of {Path(began_with['file']).name}"
+    test = (
+        "no copy of a row of test" if began_with["without_test"] else "rows of this test part perhaps, without labels"
+    )
+    return f"a language model that had read {texts} in {began_with['seconds'] / 60:.0f} min, {test}"
 
 
 def taught_in_words(report: Report) -> str | None:

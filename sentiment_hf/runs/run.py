@@ -39,6 +39,7 @@ from sentiment_hf.runs.identity import (
     require_checkpoints,
 )
 from sentiment_hf.runs.lock import folder_lock
+from sentiment_hf.runs.origin import language_origin
 from sentiment_hf.runs.pretrain import prepare_language_model
 from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run_folder import (
@@ -284,6 +285,7 @@ def report_before_training(identified: IdentifiedRun) -> Report:
         embed_with_revision=spec.embed_with.commit if spec.embed_with else None,
         base_model=origin.root.name if origin else None,
         license=spec.run.license or (license_of(origin) if origin else None),
+        began_with=language_origin(spec.model, splits.test_hash),
         dataset=splits.name,
         dataset_id=splits.notes["hub_id"],
         seed=identified.args.seed,

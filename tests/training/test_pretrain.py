@@ -170,6 +170,19 @@ def test_masks_change_from_epoch_to_epoch_in_processes_that_outlive_them_and_a_r
     assert len(drawn) > 1
 
 
+def test_a_classifier_says_what_it_began_with_and_whether_that_can_have_read_its_test_part(data, texts, tmp_path):
+    learn(data, tmp_path / "words", texts)
+    began = run_flags(data, tmp_path / "run", model=tmp_path / "words", settings=())["began_with"]
+    assert (began["train_texts"], began["texts"], began["without_test"]) == (40, ALONE, True)
+    assert "no copy of a row of test" in (tmp_path / "run" / "README.md").read_text()
+    (tmp_path / "other").mkdir()
+    other = write_data(tmp_path / "other", test=30)
+    began = run_flags(other, tmp_path / "elsewhere", model=tmp_path / "words", settings=())["began_with"]
+    assert not began["without_test"]
+    assert "rows of this test part perhaps" in (tmp_path / "elsewhere" / "README.md").read_text()
+    assert "began_with" not in run_flags(data, tmp_path / "new")
+
+
 def test_a_classifier_with_other_classes_learns_words_and_is_resumed(data, texts, tmp_path):
     names = {"id2label": {0: "bad", 1: "fair", 2: "good"}, "label2id": {"bad": 0, "fair": 1, "good": 2}}
     bert = save_bert(tmp_path / "bert", data, **names)

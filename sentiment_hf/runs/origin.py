@@ -1,0 +1,34 @@
+"""What a run knows of the run that made the model with which it begins, or which teaches it."""
+
+from typing import Any
+
+from sentiment_hf.common.layout import REPORT
+from sentiment_hf.runs.report import WORDS, Report
+from sentiment_hf.settings.model_ref import ModelRef
+
+
+def report_of(ref: ModelRef) -> Report | None:
+    """The report of the run whose folder, or a checkpoint in it, is this model; None if there is none."""
+    folders = [ref.folder, ref.folder.parent] if ref.folder else []
+    found = next((folder for folder in folders if (folder / REPORT).is_file()), None)
+    return Report.load(found) if found else None
+
+
+def language_origin(ref: ModelRef, test_hash: str) -> dict[str, Any] | None:
+    """Of a language model by `pretrain`, what it has read and how long; None for other models.
+
+    `without_test` is True if copies of these rows of test were left out of its texts, and False if nobody knows.
+    """
+    if not ref.is_language_model or (before := report_of(ref)) is None or before.task != WORDS:
+        return None
+    unlabelled = before.data.get("unlabelled")
+    return {
+        "name": ref.name,
+        "dataset": before.dataset,
+        "train_texts": before.data["rows"]["train"],
+        "file": unlabelled["file"] if unlabelled else None,
+        "texts": unlabelled["rows"] if unlabelled else 0,
+        "perplexity": before.validation["perplexity"] if before.validation else None,
+        "seconds": before.total_seconds,
+        "without_test": before.test_hash == test_hash,
+    }
