@@ -34,7 +34,7 @@ def model_line(model: Model) -> str:
     ranking, second = model.task.ranking, model.task.second
     score, speed = known[ranking.key], known["inference"] or {}
     cells = [
-        f"`{model.name}`",
+        f"`{model.name}`" + (f", {known['beside_labels']}" if "beside_labels" in known else ""),
         str(len(reports)),
         ranking.number(model.validation),
         ranking.number(score["value"]),

@@ -1,5 +1,6 @@
-"""What a run knows of the run that made the model with which it begins, or which teaches it."""
+"""What a model has learned from beside labels: a language model that it was, a teacher, texts without labels."""
 
+from pathlib import Path
 from typing import Any
 
 from sentiment_hf.common.layout import REPORT
@@ -32,3 +33,20 @@ def language_origin(ref: ModelRef, test_hash: str) -> dict[str, Any] | None:
         "seconds": before.total_seconds,
         "without_test": before.test_hash == test_hash,
     }
+
+
+def beside_labels(report: Report) -> str | None:
+    """What the model of a run learned from beside its labels, in a few words; None for labels alone.
+
+    Word vectors and pretrained models of others are not named: what they have read is not in a report.
+    """
+    unlabelled, teacher, found = report.data.get("unlabelled"), report.data.get("teacher"), []
+    if began := report.began_with:
+        found.append(f"begun as a language model of {began['train_texts'] + began['texts']:,} texts")
+        if not began["without_test"]:
+            found.append("which may have read test")
+    if teacher:
+        found.append(f"taught by {Path(teacher['name']).name}")
+    if unlabelled:
+        found.append(f"with {unlabelled['rows']:,} texts without labels")
+    return ", ".join(found) or None

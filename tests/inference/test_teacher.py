@@ -28,7 +28,7 @@ from transformers import pipeline
 
 import sentiment_hf.inference.teacher
 from custom_models import MODEL_NAMES
-from sentiment_hf.cli import distill_command, run_command
+from sentiment_hf.cli import compare_command, distill_command, run_command
 from sentiment_hf.cli.run import make_run
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.splits import load_splits
@@ -161,6 +161,19 @@ def test_what_a_teacher_of_another_split_has_seen_is_not_known_and_said_and_a_ch
     report = taught(data, tmp_path / "again", checkpoint, texts, model="custom-fc")
     assert list(report["data"]["teacher"]["asked"]) == ["unlabelled"]
     assert "on train the labels count alone" in caplog.text
+
+
+def test_a_comparison_says_what_a_model_learned_from_beside_labels(data, texts, teacher, tmp_path):
+    taught(data, tmp_path / "taught", teacher, texts, model="custom-fc")
+    for name, folders in {"both": (tmp_path / "taught", teacher), "alone": (tmp_path / "taught",)}.items():
+        out = tmp_path / name
+        assert compare_command([*map(str, folders), "--output_dir", str(out)]) == 0
+        page, said = (
+            (out / "comparison" / "report.html").read_text(),
+            f"taught by {teacher.name}, with {ALONE} texts without labels",
+        )
+        assert page.count(said) == 1
+        assert (out / "comparison" / "report.md").read_text().count(said) == 1
 
 
 def test_a_teacher_is_asked_once(data, texts, teacher, tmp_path, monkeypatch):

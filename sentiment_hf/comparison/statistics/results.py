@@ -20,6 +20,7 @@ from sentiment_hf.comparison.statistics.ranking import alike_names, alike_on_val
 from sentiment_hf.comparison.statistics.rows import Groups, TestRows, language_groups, require_rows_of
 from sentiment_hf.comparison.statistics.seeds import Model, best_first, group_seeds, method_key
 from sentiment_hf.runs.finished import Run, model_bytes
+from sentiment_hf.runs.origin import beside_labels
 from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.recipes import Value
 from sentiment_hf.tasks.single_label import SingleLabel
@@ -111,6 +112,7 @@ def model_entry(model: Model, rows: TestRows | None, columns: Mapping[str, Group
     return (
         {"name": model.name, "kind": model.median.kind, "tuning": model.median.tuning}
         | {"settings": model.median.settings}
+        | ({"beside_labels": more} if (more := beside_labels(model.median.report)) else {})
         | {"seeds": [run.seed for run in model.runs], "single_seed": not model.seeds_known}
         | {"folders": ["/".join(run.folder.resolve().parts[-2:]) for run in model.runs]}
         | {"validation": validation_entry(model)}
