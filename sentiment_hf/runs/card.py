@@ -17,6 +17,7 @@ from sentiment_hf.data.rare_classes import rare_in_words
 from sentiment_hf.runs.card_usage import WIDGET, usage_section
 from sentiment_hf.runs.report import (
     Report,
+    calibrated_in_words,
     left_out_in_words,
     memory_in_words,
     origin_in_words,
@@ -159,6 +160,9 @@ def results_section(report: Report) -> str:
     if by_language := (report.test or {}).get("by_language"):
         cells = [(name, *task.score_cells(scores)) for name, scores in by_language.items()]
         lines += ["", "Test by language:", "", *markdown_table(("language", *task.score_header), cells)]
+    if report.calibration:
+        how = "Temperature scaling on validation (Guo et al. 2017), in the weights of the last layer"
+        lines += ["", f"{how}: {calibrated_in_words(report.calibration)}."]
     return "\n".join([*lines, ""])
 
 

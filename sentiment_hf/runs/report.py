@@ -30,7 +30,7 @@ SHOWN_LANGUAGES = 20
 
 # Keys that are omitted from report.json if they are None.
 OPTIONAL_KEYS = ("task_settings", "members", "chosen", "search", "refit", "bf16_chosen", "validation", "test")
-OPTIONAL_KEYS += ("export", "exported", "began_with")
+OPTIONAL_KEYS += ("export", "exported", "began_with", "calibration")
 
 
 # Keys that every report has, with their types.
@@ -76,6 +76,8 @@ class Report:
     chosen, search: the chosen regularisation of a baseline, and all values that were tried.
     refit: rows of train and validation, and the steps on them (None for a baseline), that made the saved model after a
         first fit, of which are `steps`, `epochs`, `best_step` and the scores of validation.
+    calibration: the temperatures by which logits were divided, one for each output, and of each part the loss and the
+        calibration error before and after.
     members: the members of an ensemble.
     export: onnx or onnx-int8, if the scores and predictions are those of an exported graph; all else is of its run.
     exported: the bytes of its files and of those of the run, and the largest difference between a logit of the graph
@@ -129,6 +131,7 @@ class Report:
     vocabulary: int | None = None
     validation_unknown_tokens: float | None = None
     bytes_on_disk: int | None = None
+    calibration: dict[str, Any] | None = None
     members: list[dict[str, Any]] | None = None
     chosen: dict[str, float] | None = None
     search: list[dict[str, Any]] | None = None
@@ -242,6 +245,8 @@ def result_table(report: Report) -> str:
                 continue
             lines += [(split, report.as_task().summary(scores)), *_about(split, report)]
             lines += [("", f"{name}: {summary}") for name, summary in _languages_shown(scores, report.as_task())]
+    if report.calibration:
+        lines.append(("calibrated", calibrated_in_words(report.calibration)))
     width = max(len(name) for name, _ in lines)
     return "\n".join(f"{name:<{width}}  {value}" for name, value in lines)
 
@@ -299,6 +304,19 @@ def taught_in_words(report: Report) -> str | None:
     parts = {"unlabelled": "texts without labels", "train": "rows of train", "validation": "rows of validation"}
     asked = [f"{count:,} {parts[part]}" for part, count in teacher["asked"].items()]
     return f"{teacher['name']}, asked about {' and '.join(asked)}"
+
+
+def calibrated_in_words(calibration: dict[str, Any]) -> str:
+    """The temperatures, and what they changed on test."""
+    few, many = min(calibration["temperatures"]), max(calibration["temperatures"])
+    found = f"logits divided by {few:.3f}" if few == many else f"logits divided by {few:.3f} to {many:.3f}"
+    if "test" not in calibration:
+        return found
+    before, after = calibration["test"]["before"], calibration["test"]["after"]
+    return (
+        f"{found}; on test loss {before['loss']:.4f} before and {after['loss']:.4f} after, calibration error "
+        f"{before['calibration_error']:.2%} and {after['calibration_error']:.2%}"
+    )
 
 
 def time_in_words(report: Report) -> str:

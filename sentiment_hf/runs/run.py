@@ -27,8 +27,9 @@ from sentiment_hf.common.layout import REFIT
 from sentiment_hf.common.profile import PROFILE, station
 from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits, load_splits
-from sentiment_hf.models.checkpoint import checkpoint_columns, checkpoint_reading, describe_task
+from sentiment_hf.models.checkpoint import checkpoint_columns, checkpoint_reading
 from sentiment_hf.models.target_scale import fold_output
+from sentiment_hf.runs.calibrate import calibration_entry, take_from_validation
 from sentiment_hf.runs.card import license_of, write_card
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import (
@@ -204,8 +205,10 @@ def train_and_test(
         train(first, checkpoint)
     if spec.run.refit:
         trainer, scored, of_first = train_again(first, identified)
+    temperatures = None
     if args.do_train:
-        identified, scored = tuned_on_validation(trainer, identified, scored)
+        taken = take_from_validation(trainer, identified, scored)
+        identified, scored, temperatures = taken.identified, taken.scored, taken.temperatures
         fold_output(trainer.model)
     if saves:
         save_model(trainer, identified.folder, spec.tuning.merge_adapter)
@@ -214,6 +217,7 @@ def train_and_test(
             trainer, splits, [part for part in parts_to_score(args) if part not in scored], spec.data.cache
         )
     cost = training_cost(trainer) | of_first | environment(args.device)
+    cost |= {"calibration": calibration_entry(identified.splits.task, scored, temperatures)}
     with station("report"):
         report = completed_report(report, identified, cost, scored)
         if identified.writes:
@@ -224,19 +228,6 @@ def train_and_test(
         first.keep_best_alone()
     trainer.end()
     return report
-
-
-def tuned_on_validation(
-    trainer: ClassificationTrainer, identified: IdentifiedRun, scored: Scored
-) -> tuple[IdentifiedRun, Scored]:
-    """The run with what its task chooses on validation, and `scored` with validation if it was scored for that."""
-    splits = identified.splits
-    if not splits.task.tunes:
-        return identified, scored
-    found = scored or score_model(trainer, splits, ["validation"], identified.spec.data.cache)
-    trainer.task = splits.task.tuned(*found["validation"])
-    describe_task(trainer.model.config, trainer.task)
-    return identified.with_task(trainer.task), found if identified.args.do_eval else {}
 
 
 def train_again(

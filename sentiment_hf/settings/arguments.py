@@ -333,6 +333,13 @@ class RunArguments:
         "Share of the learning rate of a layer that the layer below it has, as 0.9: what lies near the input of a "
         "checkpoint moves less than the head.",
     )
+    calibrate: str = flag(
+        "temperature",
+        "temperature: divide the logits of the trained model by the number with which the labels of validation are "
+        "most likely, those of several labels each by its own: probabilities become as sure as they are right. The "
+        "weights of the last layer then hold it.",
+        choices=("temperature", "none"),
+    )
     dry_run: bool = flag(
         False,
         "Show what would be read and trained, and how long it would take, by a few real steps; "

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
@@ -79,6 +80,7 @@ class MultiLabel:
     chosen_by: ClassVar[str] = "f1_macro"
     falling: ClassVar[frozenset[str]] = frozenset({"loss"})
     tunes: ClassVar[bool] = True
+    calibrates: ClassVar[bool] = True
     votes: ClassVar[bool] = True
     needs_all: ClassVar[bool] = False
     sure: ClassVar[float] = 0.9
@@ -252,6 +254,15 @@ class MultiLabel:
         """The logarithms of the odds; those of 0 and 1 would be infinite."""
         inner = probabilities.clip(smallest, 1 - max(smallest, np.finfo(np.float64).epsneg))
         return np.log(inner) - np.log1p(-inner)
+
+    def temperatures(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """One for each label."""
+        from sentiment_hf.tasks.temperature import fitted_temperature
+
+        def loss(label: slice, number: float) -> float:
+            return len(labels) * self.evaluation_loss(logits[:, label] / number, labels[:, label])
+
+        return np.array([fitted_temperature(partial(loss, slice(n, n + 1))) for n in range(logits.shape[1])])
 
     def tuned(self, logits: np.ndarray, labels: np.ndarray) -> Self:
         """With the threshold of each label that gives the largest F1 on these rows."""

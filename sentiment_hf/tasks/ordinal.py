@@ -54,6 +54,11 @@ class Ordinal(SingleLabel):
         *("quadratic kappa", "95 % interval", "MAE", "within one", "accuracy", "loss", "rows"),
     )
 
+    @property
+    def calibrates(self) -> bool:
+        """Not with corn, whose probabilities are not the softmax of the outputs of a layer."""
+        return self.head != "corn"
+
     @classmethod
     def read_in_order(
         cls, columns: Mapping[str, Sequence[LabelColumn]], order: Sequence[str] | None

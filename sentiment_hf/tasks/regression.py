@@ -70,6 +70,7 @@ class Regression:
     chosen_by: ClassVar[str] = "rmse"
     falling: ClassVar[frozenset[str]] = frozenset({"rmse", "mae", "loss"})
     tunes: ClassVar[bool] = False
+    calibrates: ClassVar[bool] = False
     votes: ClassVar[bool] = False
     needs_all: ClassVar[bool] = False
     sure: ClassVar[float] = 0.0
@@ -208,6 +209,10 @@ class Regression:
     def logits(self, probabilities: np.ndarray, smallest: float = 0) -> np.ndarray:
         """The numbers."""
         return probabilities
+
+    def temperatures(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """A number has no probability."""
+        raise NotImplementedError
 
     def tuned(self, logits: np.ndarray, labels: np.ndarray) -> Self:
         """Nothing is chosen."""

@@ -100,6 +100,7 @@ class SingleLabel:
     chosen_by: ClassVar[str] = "accuracy"
     falling: ClassVar[frozenset[str]] = frozenset({"loss"})
     tunes: ClassVar[bool] = False
+    calibrates: ClassVar[bool] = True
     votes: ClassVar[bool] = True
     needs_all: ClassVar[bool] = True
     sure: ClassVar[float] = 0.9
@@ -307,6 +308,13 @@ class SingleLabel:
     def logits(self, probabilities: np.ndarray, smallest: float = SMALLEST) -> np.ndarray:
         """The logarithms of the probabilities; log 0 would be infinite."""
         return np.log(probabilities.clip(smallest))
+
+    def temperatures(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """The same for all classes."""
+        from sentiment_hf.tasks.temperature import fitted_temperature
+
+        common = fitted_temperature(lambda number: len(labels) * self.evaluation_loss(logits / number, labels))
+        return np.full(logits.shape[1], common)
 
     def tuned(self, logits: np.ndarray, labels: np.ndarray) -> Self:
         """Nothing is chosen."""

@@ -118,6 +118,7 @@ class Task(Protocol):
     chosen_by: the one of `metrics` by which the checkpoint is chosen if --metric_for_best_model does not say.
     falling: those of `metrics` of which less is better.
     tunes: whether `tuned` chooses anything.
+    calibrates: whether `temperatures` makes the probabilities of a trained model more likely.
     votes: whether predictions of several models can be counted as votes.
     needs_all: whether a part that is taken from train needs rows of every label.
     sure, sure_name: the least `sureness` of a label that is likely wrong, and what it is called.
@@ -153,6 +154,9 @@ class Task(Protocol):
     pipeline_arguments: ClassVar[str]
     pipeline_note: ClassVar[str]
     score_header: ClassVar[tuple[str, ...]]
+
+    @property
+    def calibrates(self) -> bool: ...
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -257,6 +261,10 @@ class Task(Protocol):
 
     def logits(self, probabilities: np.ndarray, smallest: float) -> np.ndarray:
         """Logits that have these probabilities. A probability below `smallest` counts as `smallest`."""
+        ...
+
+    def temperatures(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """(outputs,) numbers by which logits are divided, so that the labels of these rows become most likely."""
         ...
 
     def tuned(self, logits: np.ndarray, labels: np.ndarray) -> Self:

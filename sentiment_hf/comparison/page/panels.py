@@ -177,6 +177,8 @@ def reliability_panel(model: dict, start: int, index: int) -> Picture:
         axis.set_major_locator(MaxNLocator(4, steps=[1, 2, 2.5, 5, 10]))
     ax.set(xlim=(start, 101), ylim=(start, 101), xlabel="confidence (%)", ylabel="accuracy (%)")
     error = f"calibration error {100 * model['calibration_error']['value']:.1f} %"
+    if before := model.get("calibration", {}).get("test", {}).get("before"):
+        error += f", {100 * before['calibration_error']:.1f} % before its temperature"
     alt = f"Reliability diagram of {model['name']}: {error}."
     return as_picture(figure, model["name"], alt, f"reliability-{index}", error)
 
