@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sentiment_hf.explaining.explain import Explanation
+    from sentiment_hf.inference.abstain import Abstention
     from sentiment_hf.inference.scorer import Inputs, Scorer
     from sentiment_hf.runs.report import Report
 
@@ -110,6 +111,9 @@ def predict(
     texts: Sequence[str],
     batch_size: int = 64,
     columns: Mapping[str, Sequence] | None = None,
+    *,
+    abstain: float | None = None,
+    abstain_per_class: bool = False,
 ) -> list[dict[str, Any]]:
     """{"label": name, "score": its probability, "scores": {name: probability}} for each text, in their order.
 
@@ -119,13 +123,33 @@ def predict(
     `model` is what `load` returns, or what it takes. `columns` are those that it was trained with beside the text, by
     name a value per text, None for a missing one: {"price": [3, None]}. Without them all count as missing.
 
+    `abstain=0.95` adds "set", names of classes that hold the right one with this certainty (`abstain_per_class`: for
+    the texts of each class), and "abstained", whether they are not exactly one; to a regression "low" and "high".
+    `model` is then a folder or a Hub id.
+
     Raises InputError: the model cannot be loaded, or fails on a text; `texts` is one string, or holds another type;
-        `columns` are not those of the model, or have another number of values.
+        `columns` are not those of the model, or have another number of values; it cannot abstain.
     """
     require_texts(texts, "predict")
     scorer = load(model) if isinstance(model, str | Path) else model
     inputs = list(texts) if columns is None else rows_with(scorer, texts, columns)
-    return scorer.task.as_objects(scorer.classify(inputs, batch_size))
+    abstention = None if abstain is None else abstention_of(model, scorer, abstain, abstain_per_class)
+    probabilities = scorer.classify(inputs, batch_size)
+    answers = scorer.task.as_objects(probabilities)
+    if abstention is None:
+        return answers
+    return [answer | more for answer, more in zip(answers, abstention.objects(probabilities), strict=True)]
+
+
+def abstention_of(model: Scorer | str | Path, scorer: Scorer, level: float, per_class: bool) -> Abstention:
+    """What `abstain` asks for; raises InputError as `load_abstention`, or if `model` is no folder and no Hub id."""
+    from sentiment_hf.common.errors import InputError
+    from sentiment_hf.inference.abstain import load_abstention
+    from sentiment_hf.settings.model_ref import ModelRef
+
+    if not isinstance(model, str | Path):
+        raise InputError("abstain: give the folder of the model, where the scores of validation are, or its Hub id")
+    return load_abstention(ModelRef.parse(str(model), flag="model"), scorer, level, per_class)
 
 
 def explain(

@@ -19,6 +19,7 @@ from sentiment_hf.settings.model_ref import ModelRef
 OUTPUTS = (".csv", ".jsonl", ".parquet")
 
 if TYPE_CHECKING:
+    from sentiment_hf.inference.abstain import Abstention
     from sentiment_hf.inference.scorer import Scorer
 
 
@@ -62,6 +63,16 @@ def make_parser() -> FlagParser:
         default=64,
         help="texts at a time, on a CPU fewer if they are long; 1 answers each line of a pipe as it comes",
     )
+    parser.add_argument(
+        "--abstain",
+        type=float,
+        metavar="CERTAINTY",
+        help="add the set of classes that holds the right one with this certainty, as 0.95, and whether the model "
+        "abstains because they are not exactly one; of a regression an interval",
+    )
+    parser.add_argument(
+        "--abstain_per_class", action="store_true", help="with --abstain: that certainty for the texts of each class"
+    )
     parser.add_argument("--model_revision", default="main", help="branch, tag or commit of a model of the Hub")
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code that comes with the model")
     return parser
@@ -82,6 +93,8 @@ def require_consistent_flags(args: argparse.Namespace, parser: FlagParser) -> No
     if args.output and Path(args.output).resolve() == Path(args.file).resolve():
         parser.error(f"--output {args.output} is --file itself, which stays as it is; choose another name")
     CsvSettings.parse(args.csv_delimiter, args.csv_quote)
+    if args.abstain_per_class and args.abstain is None:
+        parser.error("--abstain_per_class says how --abstain is meant, which is not given")
     if args.batch_size < 1:
         parser.error(f"--batch_size {args.batch_size} must be at least 1")
 
@@ -100,9 +113,13 @@ def predict_main(argv: Sequence[str]) -> None:
     # Imported after the flags are accepted, because it imports numpy, and torch for models that need it.
     from sentiment_hf.inference.scorer import load_scorer
 
-    scorer = load_scorer(ref)
+    scorer, abstention = load_scorer(ref), None
+    if args.abstain is not None:
+        from sentiment_hf.inference.abstain import load_abstention
+
+        abstention = load_abstention(ref, scorer, args.abstain, args.abstain_per_class)
     if args.file:
-        predict_table_file(args, scorer)
+        predict_table_file(args, scorer, abstention)
         return
     if names := scorer.extra_column_names:
         print(
@@ -112,12 +129,13 @@ def predict_main(argv: Sequence[str]) -> None:
         )
     for texts in [args.texts] if args.texts else read_standard_input(args.batch_size):
         scored = scorer.classify(texts, args.batch_size)
-        for text, cells in zip(texts, scorer.task.shown(scored), strict=True):
+        added = abstention.shown(scored) if abstention else [()] * len(texts)
+        for text, cells, more in zip(texts, scorer.task.shown(scored), added, strict=True):
             # Nothing in a text or in the name of a class may break the line or move the cursor of the terminal.
-            print("\t".join(map(printable, (*cells, text))), flush=True)
+            print("\t".join(map(printable, (*cells, *more, text))), flush=True)
 
 
-def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:
+def predict_table_file(args: argparse.Namespace, scorer: "Scorer", abstention: "Abstention | None") -> None:
     """Classify the rows of --file and write them to --output or to the standard output."""
     # Imported for --file only, because it imports `datasets`.
     from sentiment_hf.inference.predict_file import TableArguments, predict_file
@@ -133,7 +151,7 @@ def predict_table_file(args: argparse.Namespace, scorer: "Scorer") -> None:
         text_column_delimiter=args.text_column_delimiter,
         batch_size=args.batch_size,
     )
-    predict_file(table, scorer)
+    predict_file(table, scorer, abstention)
 
 
 def read_standard_input(batch_size: int) -> Iterator[list[str]]:

@@ -22,7 +22,9 @@ def serve_main(argv: Sequence[str]) -> None:
         from sentiment_hf.serving.server import Service, serve
     folder = str(Path(args.folder).resolve()) if os.path.isdir(args.folder) else args.folder
     threads = max(1, available_cores() // args.workers)
-    settings = Settings(folder, args.model_revision, args.trust_remote_code, args.max_batch_size, threads)
+    settings = Settings(
+        folder, args.model_revision, args.trust_remote_code, args.max_batch_size, threads, args.abstain
+    )
     batches = (args.max_batch_size, args.max_wait_ms, args.capacity, args.timeout_ms)
     serve(settings, Service(args.host, args.port, args.workers, *batches))
 
@@ -49,6 +51,12 @@ def make_parser() -> FlagParser:
     parser.add_argument("--max_wait_ms", type=int, default=5, help="how long the first of a batch waits for others")
     parser.add_argument("--capacity", type=int, default=1024, help="requests that may wait; further ones get 429")
     parser.add_argument("--timeout_ms", type=int, default=30_000, help="longest wait of a client, who then gets 408")
+    parser.add_argument(
+        "--abstain",
+        type=float,
+        metavar="CERTAINTY",
+        help="add to answers the set of classes that holds the right one with this certainty, as 0.95",
+    )
     parser.add_argument("--model_revision", default="main", help="branch, tag or commit of a model of the Hub")
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code that comes with the model")
     return parser

@@ -52,6 +52,9 @@ FAITHFULNESS = "faithfulness.json"
 # The columns that a model was trained on.
 READING = "reading.json"
 
+# How sure the model was of the labels of validation.
+CONFORMAL = "conformal.json"
+
 # All files of a tokenizer; each kind of tokenizer has some of them.
 TOKENIZER_FILE = "tokenizer.json"
 TOKENIZER = (TOKENIZER_FILE, TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")
@@ -64,7 +67,7 @@ MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", ADAPTER_CONFIG, LABELS,
 
 # Files that a run writes in addition to the model.
 RESULTS = (REPORT, INFERENCE, BROKEN_BATCH, *PREDICTIONS.values(), HISTORY, TRAINER_STATE, "training_args.bin")
-RESULTS += (READING, PROFILE_FILE, FAITHFULNESS, CARD, f"{EVAL_RESULTS}/*.yaml", *UNLABELLED.values())
+RESULTS += (READING, CONFORMAL, PROFILE_FILE, FAITHFULNESS, CARD, f"{EVAL_RESULTS}/*.yaml", *UNLABELLED.values())
 RESULTS += ("all_results.json", "train_results.json", "eval_results.json", "test_results.json")
 
 # Files that remain if a run is killed before it has written IDENTITY.

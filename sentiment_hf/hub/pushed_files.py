@@ -14,6 +14,7 @@ from sentiment_hf.common.layout import (
     ADAPTER_WEIGHTS,
     CARD,
     CONFIG,
+    CONFORMAL,
     EVAL_RESULTS,
     INDEX,
     LABELS,
@@ -43,7 +44,7 @@ def pushed_files(ref: ModelRef) -> list[str]:
     needed += [*code_files(folder), CARD]
     if missing := [name for name in needed if not (folder / name).is_file()]:
         raise InputError(f"{folder} lacks {', '.join(missing)}, without which it cannot be loaded; run it again")
-    optional = [*tokenizer_files(ref), READING, f"{EVAL_RESULTS}/{Report.load(folder).dataset}.yaml"]
+    optional = [*tokenizer_files(ref), READING, CONFORMAL, f"{EVAL_RESULTS}/{Report.load(folder).dataset}.yaml"]
     files = [*needed, *(name for name in optional if (folder / name).is_file())]
     require_inside((folder / name for name in files), folder)
     return files
@@ -91,7 +92,18 @@ def read_card(folder: Path) -> str:
 
 def may_be_pushed(name: str) -> bool:
     """Whether `push` writes files of this name, for any kind of model; code and card are not counted."""
-    fixed = {CONFIG, ONNX_FILE, WEIGHTS, INDEX, ADAPTER_CONFIG, ADAPTER_WEIGHTS, LABELS, READING, *TOKENIZER}
+    fixed = {
+        CONFIG,
+        ONNX_FILE,
+        WEIGHTS,
+        INDEX,
+        ADAPTER_CONFIG,
+        ADAPTER_WEIGHTS,
+        LABELS,
+        READING,
+        CONFORMAL,
+        *TOKENIZER,
+    }
     of_member, _, file = name.partition("/")
     return (
         name in fixed

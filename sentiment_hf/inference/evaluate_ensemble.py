@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from sentiment_hf.inference.ensemble import Ensemble
+from sentiment_hf.runs.abstention import abstention_entry, fitted_scores
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.finished import Run
 from sentiment_hf.runs.report import Report
@@ -48,7 +49,12 @@ def score_ensemble(ensemble: Ensemble, members: list[Run], folder: Path, report:
     scored = {"validation": combined_logits(rows_apart, validation), "test": combined_logits(ensemble, test)}
     languages = members[0].languages
     write_predictions(folder, scored, ensemble.task, languages)
-    report = Report(**vars(report) | scores_of_parts(scored, ensemble.task, languages) | environment())
+    conformal = fitted_scores(ensemble.task, scored)
+    if conformal:
+        conformal.save(folder)
+    scores = scores_of_parts(scored, ensemble.task, languages)
+    scores |= {"abstention": abstention_entry(ensemble.task, conformal, scored)}
+    report = Report(**vars(report) | scores | environment())
     # The maximum over the members, because combining saved predictions needs few resources.
     for name in ("threads", "peak_memory_bytes", "peak_gpu_memory_bytes", "run_memory_bytes"):
         of_members = [getattr(member.report, name) for member in members]

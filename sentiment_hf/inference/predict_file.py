@@ -12,6 +12,7 @@ from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.lines import LINES_SUFFIX, read_lines
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import read_one_table
+from sentiment_hf.inference.abstain import Abstention
 from sentiment_hf.inference.row_writers import RowWriter, columns_of, row_writer
 from sentiment_hf.inference.scorer import Inputs, Scorer
 from sentiment_hf.settings.csv_settings import CsvSettings
@@ -68,7 +69,7 @@ def read_table(args: TableArguments, scorer: Scorer) -> Table:
     return read_one_table(args.file, "--file", args.max_data_bytes, settings, args.cache)
 
 
-def predict_file(args: TableArguments, scorer: Scorer) -> None:
+def predict_file(args: TableArguments, scorer: Scorer, abstention: Abstention | None = None) -> None:
     """Write the rows of --file, with the columns that the task adds, as they are classified.
 
     Raises:
@@ -76,22 +77,31 @@ def predict_file(args: TableArguments, scorer: Scorer) -> None:
             column already.
     """
     table = read_table(args, scorer)
-    added = scorer.task.answers
+    added = scorer.task.answers | (abstention.answers if abstention else {})
     if taken := [name for name in added if name in table.columns]:
         raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")
     texts = scorer.rows_of(table, texts_of(table, args, scorer.reading))
     # The spreadsheet that wrote a csv file reads this delimiter.
     same = table.format and args.file.suffix.lower() == ".csv"
     with row_writer(args.output, table, added, table.format.delimiter if same else ",", args.csv_raw) as writer:
-        classify_rows(table, texts, scorer, args.batch_size, writer)
+        classify_rows(table, texts, scorer, args.batch_size, writer, abstention)
     if args.output:
         print(f"{table.num_rows} rows written to {args.output}", file=sys.stderr)
 
 
-def classify_rows(table: Table, texts: Inputs, scorer: Scorer, batch_size: int, writer: RowWriter) -> None:
-    """Write the rows of a table, whose `texts` are what the scorer reads, with the columns that the task adds."""
+def classify_rows(
+    table: Table,
+    texts: Inputs,
+    scorer: Scorer,
+    batch_size: int,
+    writer: RowWriter,
+    abstention: Abstention | None = None,
+) -> None:
+    """Write the rows of a table, whose `texts` are what the scorer reads, with the columns that are added."""
     written = 0
     for probabilities in scorer.classify_pools(texts, batch_size):
         rows = slice(written, written + len(probabilities))
-        writer.write(columns_of(table, rows, scorer.task.answer_columns(probabilities)))
+        added = scorer.task.answer_columns(probabilities)
+        added |= abstention.columns(probabilities) if abstention else {}
+        writer.write(columns_of(table, rows, added))
         written += len(probabilities)

@@ -22,6 +22,10 @@ from sentiment_hf.data.table import Table
 Columns = Mapping[str, Sequence]
 
 
+# The types of added columns in Arrow.
+ADDED = {str: pa.string(), float: pa.float64(), bool: pa.bool_()}
+
+
 class CsvRows:
     """Rows of csv, with a header."""
 
@@ -61,9 +65,9 @@ class ParquetRows:
     """Rows of parquet. The columns of a parquet file keep their types."""
 
     def __init__(self, path: Path, table: Table, added: Mapping[str, type]):
-        """`added`: the columns behind those of `table`, of texts (str) or numbers (float)."""
+        """`added`: the columns behind those of `table`, by the types of `ADDED`."""
         fields = [(name, arrow_type(table, name)) for name in table.columns]
-        fields += [(name, pa.string() if kind is str else pa.float64()) for name, kind in added.items()]
+        fields += [(name, ADDED[kind]) for name, kind in added.items()]
         self.schema = pa.schema(fields)
         self.writer = pq.ParquetWriter(path, self.schema)
 

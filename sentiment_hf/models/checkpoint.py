@@ -65,17 +65,23 @@ def checkpoint_config(ref: ModelRef) -> PreTrainedConfig:
 
 def checkpoint_reading(ref: ModelRef) -> Reading | None:
     """The columns that a model was trained on; None if its folder does not say. Raises InputError if it is damaged."""
+    file = companion_file(ref, READING)
+    return Reading.load(file) if file else None
+
+
+def companion_file(ref: ModelRef, name: str) -> Path | None:
+    """A file beside the weights of a model, in its folder or on the Hub; None without one."""
     if ref.folder and (ref.is_local or ref.kind is Kind.ADAPTER):
-        return Reading.load(ref.folder / READING)
+        return ref.folder / name if (ref.folder / name).is_file() else None
     with failure_explained(ref.name, ref.flag):
         file = cached_file(
             ref.name,
-            READING,
+            name,
             revision=ref.commit or ref.revision,
             _raise_exceptions_for_missing_entries=False,
             _raise_exceptions_for_connection_errors=False,
         )
-    return Reading.load(Path(file)) if file else None
+    return Path(file) if file else None
 
 
 def checkpoint_columns(ref: ModelRef) -> ColumnSchema | None:

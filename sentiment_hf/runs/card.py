@@ -25,6 +25,7 @@ from sentiment_hf.runs.report import (
     time_in_words,
 )
 from sentiment_hf.settings.model_ref import ModelRef, is_path
+from sentiment_hf.tasks.task import with_digits
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ def write_card(folder: Path, report: Report) -> None:
         introduction_section(report),
         usage_section(report, adapter),
         results_section(report),
+        *([abstention_section(report)] if report.abstention and report.abstention["levels"] else []),
         protocol_section(report),
         training_section(report, curve),
     ]
@@ -164,6 +166,30 @@ def results_section(report: Report) -> str:
         how = "Temperature scaling on validation (Guo et al. 2017), in the weights of the last layer"
         lines += ["", f"{how}: {calibrated_in_words(report.calibration)}."]
     return "\n".join([*lines, ""])
+
+
+def abstention_section(report: Report) -> str:
+    """The section on sets with a given certainty (`--abstain`): how often they hold the label of test."""
+    found = report.abstention
+    header, cells = ("certainty", "holds the number", "width"), []
+    for one in found["levels"]:
+        if "mean_size" in one:
+            header = ("certainty", "holds the label", "classes in a set", "abstains", "accuracy of the others")
+            others = one["accuracy_of_others"]
+            more = (f"{one['mean_size']:.2f}", f"{one['abstained']:.1%}", "–" if others is None else f"{others:.1%}")
+        else:
+            more = (with_digits(one["mean_width"], 4),)
+        cells.append((f"{one['level']:.0%}", f"{one['coverage']:.1%}", *more))
+    lines = [
+        "## Abstention",
+        "",
+        "`sentiment-hf predict MODEL TEXT --abstain 0.95` gives sets that hold the right answer with this certainty, "
+        f"by {found['rows']:,} rows of validation (split-conformal prediction), for texts like those. On test:",
+        "",
+        *markdown_table(header, cells),
+        "",
+    ]
+    return "\n".join(lines)
 
 
 def protocol_section(report: Report) -> str:

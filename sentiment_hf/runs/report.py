@@ -30,7 +30,7 @@ SHOWN_LANGUAGES = 20
 
 # Keys that are omitted from report.json if they are None.
 OPTIONAL_KEYS = ("task_settings", "members", "chosen", "search", "refit", "bf16_chosen", "validation", "test")
-OPTIONAL_KEYS += ("export", "exported", "began_with", "calibration")
+OPTIONAL_KEYS += ("export", "exported", "began_with", "calibration", "abstention")
 
 
 # Keys that every report has, with their types.
@@ -78,6 +78,9 @@ class Report:
         first fit, of which are `steps`, `epochs`, `best_step` and the scores of validation.
     calibration: the temperatures by which logits were divided, one for each output, and of each part the loss and the
         calibration error before and after.
+    abstention: rows of validation; of each level of certainty how often the sets of test hold the label (coverage),
+        how large they are and how many rows have not exactly one class; the share of wrong rows among the surest ones
+        (risk_by_coverage), and its mean (aurc).
     members: the members of an ensemble.
     export: onnx or onnx-int8, if the scores and predictions are those of an exported graph; all else is of its run.
     exported: the bytes of its files and of those of the run, and the largest difference between a logit of the graph
@@ -132,6 +135,7 @@ class Report:
     validation_unknown_tokens: float | None = None
     bytes_on_disk: int | None = None
     calibration: dict[str, Any] | None = None
+    abstention: dict[str, Any] | None = None
     members: list[dict[str, Any]] | None = None
     chosen: dict[str, float] | None = None
     search: list[dict[str, Any]] | None = None

@@ -29,6 +29,7 @@ from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits, load_splits
 from sentiment_hf.models.checkpoint import checkpoint_columns, checkpoint_reading
 from sentiment_hf.models.target_scale import fold_output
+from sentiment_hf.runs.abstention import abstention_entry, fitted_scores
 from sentiment_hf.runs.calibrate import calibration_entry, take_from_validation
 from sentiment_hf.runs.card import license_of, write_card
 from sentiment_hf.runs.environment import environment
@@ -302,7 +303,11 @@ def completed_report(report: Report, identified: IdentifiedRun, cost: dict[str, 
     if identified.writes:
         write_predictions(identified.folder, scored, identified.splits.task, identified.splits.languages)
     task = identified.splits.task
+    conformal = fitted_scores(task, scored)
+    if conformal and identified.writes and identified.args.do_train:
+        conformal.save(identified.folder)
     scores = scores_of_parts(scored, task, identified.splits.languages)
+    scores |= {"abstention": abstention_entry(task, conformal, scored)}
     report = replace(report, **cost, **scores, task_settings=task.settings or None)
     return report.with_totals(identified.data_seconds, identified.memory_at_start)
 

@@ -28,6 +28,8 @@ class Answer(msgspec.Struct, omit_defaults=True):
     labels: those that reach their thresholds.
     scores: the probability of each label.
     value: the number of a regression. expected_value: of classes that are numbers in an order.
+    set, abstained: with --abstain the classes of which one is right with that certainty, and whether they are not
+        exactly one. low, high: the interval of a regression.
     """
 
     label: str | None = None
@@ -36,6 +38,10 @@ class Answer(msgspec.Struct, omit_defaults=True):
     scores: dict[str, float] | None = None
     value: float | None = None
     expected_value: float | None = None
+    set: list[str] | None = None
+    abstained: bool | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 decoder = msgspec.json.Decoder(Request)

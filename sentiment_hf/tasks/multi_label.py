@@ -81,6 +81,7 @@ class MultiLabel:
     falling: ClassVar[frozenset[str]] = frozenset({"loss"})
     tunes: ClassVar[bool] = True
     calibrates: ClassVar[bool] = True
+    has_sets: ClassVar[bool] = False
     votes: ClassVar[bool] = True
     needs_all: ClassVar[bool] = False
     sure: ClassVar[float] = 0.9

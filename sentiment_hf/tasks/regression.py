@@ -71,6 +71,8 @@ class Regression:
     falling: ClassVar[frozenset[str]] = frozenset({"rmse", "mae", "loss"})
     tunes: ClassVar[bool] = False
     calibrates: ClassVar[bool] = False
+    has_sets: ClassVar[bool] = True
+    set_answers: ClassVar[dict[str, type]] = {"low": float, "high": float}
     votes: ClassVar[bool] = False
     needs_all: ClassVar[bool] = False
     sure: ClassVar[float] = 0.0
@@ -306,6 +308,24 @@ class Regression:
             "scatter": np.stack([predicted.labels[rows], predicted.predictions[rows]], axis=1).tolist(),
             "residuals": {"counts": counts.tolist(), "edges": edges.tolist()},
         }
+
+    def against(self, predicted: Predicted) -> np.ndarray:
+        """The distance of the prediction."""
+        return np.abs(predicted.predictions - predicted.labels)
+
+    def set_columns(self, probabilities: np.ndarray, largest: np.ndarray) -> dict[str, list]:
+        """An interval around the number."""
+        numbers = self.decide(probabilities)
+        return {"low": (numbers - largest).tolist(), "high": (numbers + largest).tolist()}
+
+    def set_objects(self, probabilities: np.ndarray, largest: np.ndarray) -> list[dict[str, Any]]:
+        """{"low": number, "high": number}"""
+        columns = self.set_columns(probabilities, largest)
+        return [{"low": low, "high": high} for low, high in zip(*columns.values(), strict=True)]
+
+    def set_scores(self, predicted: Predicted, largest: np.ndarray) -> dict[str, float]:
+        """Coverage, and the width of an interval, the same for all rows."""
+        return {"coverage": float((self.against(predicted) <= largest).mean()), "mean_width": 2 * float(largest[0])}
 
     def columns(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:
         """label (float64) and prediction (float32)."""

@@ -1,5 +1,6 @@
 """`SingleLabel`: a text belongs to one of several classes."""
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self
@@ -9,6 +10,7 @@ import numpy as np
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.tasks.class_names import read_class_names
 from sentiment_hf.tasks.label_column import LabelColumn
+from sentiment_hf.tasks.label_sets import BETWEEN
 from sentiment_hf.tasks.refusals import refuse_flags
 from sentiment_hf.tasks.task import Details, Predicted, Score
 from sentiment_hf.tasks.terms import (
@@ -102,6 +104,8 @@ class SingleLabel:
     tunes: ClassVar[bool] = False
     calibrates: ClassVar[bool] = True
     votes: ClassVar[bool] = True
+    has_sets: ClassVar[bool] = True
+    set_answers: ClassVar[dict[str, type]] = {"set": str, "abstained": bool}
     needs_all: ClassVar[bool] = True
     sure: ClassVar[float] = 0.9
     sure_name: ClassVar[str] = "mean probability"
@@ -413,6 +417,39 @@ class SingleLabel:
         return {
             "confusion": confusion.tolist(),
             "per_class": scores_by_class(predicted.predictions, predicted.labels, self.labels),
+        }
+
+    def against(self, predicted: Predicted) -> np.ndarray:
+        """1 minus the probability of the label."""
+        return 1 - probability_of(predicted.labels, predicted.probabilities)
+
+    def sets(self, probabilities: np.ndarray, largest: np.ndarray) -> np.ndarray:
+        """(rows, classes) whether a class is in the set of a text; a set may have none or all."""
+        return 1 - probabilities.astype(np.float64) <= largest
+
+    def set_columns(self, probabilities: np.ndarray, largest: np.ndarray) -> dict[str, list]:
+        """The classes with a bar between them, and whether they are not exactly one."""
+        sets = self.sets(probabilities, largest)
+        return {
+            "set": [BETWEEN.join(itertools.compress(self.labels, row)) for row in sets],
+            "abstained": (sets.sum(1) != 1).tolist(),
+        }
+
+    def set_objects(self, probabilities: np.ndarray, largest: np.ndarray) -> list[dict[str, Any]]:
+        """{"set": names, "abstained": whether they are not exactly one}"""
+        sets = self.sets(probabilities, largest)
+        return [{"set": list(itertools.compress(self.labels, row)), "abstained": bool(row.sum() != 1)} for row in sets]
+
+    def set_scores(self, predicted: Predicted, largest: np.ndarray) -> dict[str, float]:
+        """Coverage, mean number of classes, share of rows without exactly one, and the accuracy on the others."""
+        sets = self.sets(predicted.probabilities, largest)
+        one = sets.sum(1) == 1
+        right = self.right(predicted.labels, predicted.predictions)[one]
+        return {
+            "coverage": float(sets[np.arange(len(sets)), predicted.labels].mean()),
+            "mean_size": float(sets.sum(1).mean()),
+            "abstained": float(1 - one.mean()),
+            "accuracy_of_others": float(right.mean()) if len(right) else None,
         }
 
     def columns(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, np.ndarray]:

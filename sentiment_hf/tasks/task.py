@@ -118,6 +118,7 @@ class Task(Protocol):
     chosen_by: the one of `metrics` by which the checkpoint is chosen if --metric_for_best_model does not say.
     falling: those of `metrics` of which less is better.
     tunes: whether `tuned` chooses anything.
+    has_sets: whether answers can be sets with a given certainty.
     calibrates: whether `temperatures` makes the probabilities of a trained model more likely.
     votes: whether predictions of several models can be counted as votes.
     needs_all: whether a part that is taken from train needs rows of every label.
@@ -144,6 +145,7 @@ class Task(Protocol):
     falling: ClassVar[frozenset[str]]
     tunes: ClassVar[bool]
     votes: ClassVar[bool]
+    has_sets: ClassVar[bool]
     needs_all: ClassVar[bool]
     sure: ClassVar[float]
     sure_name: ClassVar[str]
@@ -325,6 +327,27 @@ class Task(Protocol):
 
     def breakdown(self, predicted: Predicted) -> dict[str, Any]:
         """What results.json has about the predictions of one run besides `compared`, as JSON types."""
+        ...
+
+    @property
+    def set_answers(self) -> dict[str, type]:
+        """{column that `predict --abstain` adds: str, float or bool}"""
+        ...
+
+    def against(self, predicted: Predicted) -> np.ndarray:
+        """(rows,) what a model says against the label of each row: the scores of `tasks/conformal.py`."""
+        ...
+
+    def set_columns(self, probabilities: np.ndarray, largest: np.ndarray) -> dict[str, list]:
+        """The columns that `set_answers` names; `largest` are (outputs,) scores up to which a label is in a set."""
+        ...
+
+    def set_objects(self, probabilities: np.ndarray, largest: np.ndarray) -> list[dict[str, Any]]:
+        """For each text, what `sentiment_hf.predict` adds to its answer."""
+        ...
+
+    def set_scores(self, predicted: Predicted, largest: np.ndarray) -> dict[str, float]:
+        """How often the sets of these rows hold the label (coverage), and how large they are, as JSON types."""
         ...
 
     def columns(self, logits: np.ndarray, labels: np.ndarray) -> dict[str, Any]:

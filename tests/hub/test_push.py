@@ -35,6 +35,7 @@ OF_A_MODEL = {
     "model.safetensors",
     "tokenizer.json",
     "tokenizer_config.json",
+    "conformal.json",
     "reading.json",
     "README.md",
 }

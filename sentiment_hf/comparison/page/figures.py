@@ -51,6 +51,7 @@ def pictures(comparison: dict, task: Task) -> dict:
             "confusion": panels.confusion_panels(models, comparison["labels"]) if readable else [],
             "residuals": panels.residual_panels(models),
             "reliability": panels.reliability_panels(models),
+            "abstention": panels.abstention_panels(models),
             "length": panels.length_panels(models, axis),
             "columns": {name: panels.column_panels(models, name, axis) for name in names},
         }

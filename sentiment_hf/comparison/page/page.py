@@ -260,6 +260,7 @@ def section_titles(comparison: dict, drawn: dict, task: Task) -> dict[str, str]:
         "labels": ("Label by label", by_label),
         "residuals": ("Predictions and errors", drawn["residuals"]),
         "reliability": ("Calibration", drawn["reliability"]),
+        "abstention": ("Abstention", drawn["abstention"]),
         "length": (f"{score} by length of the text", drawn["length"]),
     }
     columns = enumerate(drawn["columns"].items())

@@ -21,6 +21,9 @@ from sentiment_hf.comparison.page.drawing import (
 )
 from sentiment_hf.tasks.task import with_digits
 
+# The certainty of the sets below the pictures of abstention.
+SHOWN_LEVEL = 0.95
+
 WIDTH = 180
 LEFT = 48
 
@@ -181,6 +184,32 @@ def reliability_panel(model: dict, start: int, index: int) -> Picture:
         error += f", {100 * before['calibration_error']:.1f} % before its temperature"
     alt = f"Reliability diagram of {model['name']}: {error}."
     return as_picture(figure, model["name"], alt, f"reliability-{index}", error)
+
+
+def abstention_panels(models: list[dict]) -> list[Picture]:
+    """Risk against coverage: the share of wrong answers among the texts of which a model is surest."""
+    seen = [model for model in models if "risk_by_coverage" in model.get("abstention", {})]
+    top = 100 * max((one["risk"] for model in seen for one in model["abstention"]["risk_by_coverage"]), default=0)
+    return [abstention_panel(model, top, index) for index, model in enumerate(seen)]
+
+
+def abstention_panel(model: dict, top: float, index: int) -> Picture:
+    """One panel of `abstention_panels`; the risk goes up to `top` percent."""
+    colour, marker = LOOKS[model["kind"]]
+    figure, ax = canvas(WIDTH, WIDTH, LEFT, 36)
+    curve = model["abstention"]["risk_by_coverage"]
+    coverages, risks = ([100 * one[key] for one in curve] for key in ("coverage", "risk"))
+    ax.plot(coverages, risks, color=colour, marker=marker, markersize=4, zorder=3)
+    ax.set(xlim=(0, 102), ylim=(0, 1.05 * top or 1), xlabel="answered texts (%)", ylabel="wrong answers (%)")
+    half = risks[len(risks) // 2 - 1]
+    alt = f"Risk against coverage of {model['name']}: {risks[-1]:.1f} % wrong of all, {half:.1f} % of the surest half."
+    said = [sets_in_words(one) for one in model["abstention"]["levels"] if one["level"] == SHOWN_LEVEL]
+    return as_picture(figure, model["name"], alt, f"abstention-{index}", *said)
+
+
+def sets_in_words(level: dict) -> str:
+    """What sets with a certainty do on test, as text."""
+    return f"{level['coverage']:.1%} of sets hold the label, {level['abstained']:.1%} abstained"
 
 
 def length_panels(models: list[dict], axis: ScoreAxis) -> list[Picture]:

@@ -121,6 +121,7 @@ def model_entry(model: Model, rows: TestRows | None, columns: Mapping[str, Group
         | task.breakdown(model.median.test)
         | {"reliability": reliability(*map(np.stack, zip(*sure, strict=True))) if sure else []}
         | ({"calibration": found} if (found := model.median.report.calibration) else {})
+        | ({"abstention": found} if (found := model.median.report.abstention) else {})
         | {"curve": logged_curve(model.median)}
         | {"by_length": by_length(model, rows), "by_column": by_column(model, columns)}
     )
