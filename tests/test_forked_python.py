@@ -70,6 +70,7 @@ def test_modules_and_scripts_are_found_where_python_finds_them(tmp_path):
         assert (forked.returncode, forked.stdout) == (started.returncode, started.stdout) == (0, forked.stdout)
 
 
+@pytest.mark.slow
 def test_what_one_test_sets_for_itself_is_not_what_all_others_get(monkeypatch):
     python.cache_clear()
     with monkeypatch.context() as patch:

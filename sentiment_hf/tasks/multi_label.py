@@ -260,8 +260,10 @@ class MultiLabel:
         """One for each label."""
         from sentiment_hf.tasks.temperature import fitted_temperature
 
+        exact = logits.astype(np.float64)
+
         def loss(label: slice, number: float) -> float:
-            return len(labels) * self.evaluation_loss(logits[:, label] / number, labels[:, label])
+            return len(labels) * self.evaluation_loss(exact[:, label] / number, labels[:, label])
 
         return np.array([fitted_temperature(partial(loss, slice(n, n + 1))) for n in range(logits.shape[1])])
 

@@ -317,7 +317,9 @@ class SingleLabel:
         """The same for all classes."""
         from sentiment_hf.tasks.temperature import fitted_temperature
 
-        common = fitted_temperature(lambda number: len(labels) * self.evaluation_loss(logits / number, labels))
+        # In float32 the smallest loss could not be told from those beside it.
+        exact = logits.astype(np.float64)
+        common = fitted_temperature(lambda number: len(labels) * self.evaluation_loss(exact / number, labels))
         return np.full(logits.shape[1], common)
 
     def tuned(self, logits: np.ndarray, labels: np.ndarray) -> Self:

@@ -95,7 +95,7 @@ def three_classes(tmp_path_factory) -> Path:
 @each_baseline
 def test_the_report_has_the_keys_of_that_of_a_model_and_what_was_chosen(name, finished, of_a_model):
     report = read_report(finished[name])
-    assert report.keys() == {*of_a_model, "chosen", "search"}
+    assert report.keys() == {*of_a_model, "chosen", "search"} - {"calibration"}
     assert report["validation"].keys() == report["test"].keys() == of_a_model["test"].keys()
     assert (report["model"], report["tuning"], report["processes"]) == (name, "baseline", 1)
     assert report["data"] == of_a_model["data"]

@@ -174,6 +174,7 @@ def test_a_value_that_cannot_be_used_is_refused_without_torch_and_transformers(w
     assert packages <= allowed
 
 
+@pytest.mark.slow
 def test_one_text_is_classified_by_the_packages_of_a_script_that_loads_the_same_folder(saved):
     codes, packages, ours = imported([["predict", str(folder), TEXT] for folder in saved])
     assert codes == [0] * len(saved)

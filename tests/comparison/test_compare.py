@@ -103,6 +103,7 @@ def test_what_is_there_stays_what_fails_is_said_and_the_rest_is_made(made, data,
     ]
 
 
+@pytest.mark.slow
 def test_the_data_is_read_once_so_what_is_odd_about_it_is_said_once(data, tmp_path, caplog):
     odd = Path(shutil.copytree(data, tmp_path / "data"))
     with (odd / "test.csv").open("a") as file:

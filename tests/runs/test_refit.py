@@ -90,6 +90,7 @@ def test_an_interrupted_second_fit_goes_on_and_ends_as_if_undisturbed(data, both
     assert not list((tmp_path / "run/refit").glob("checkpoint-*"))
 
 
+@pytest.mark.slow
 def test_the_second_fit_of_another_run_is_not_gone_on_with(data, tmp_path):
     argv = flags(data, tmp_path / "run", *EVERY, "--refit")
     run_until(StopInRefit(3), argv)

@@ -221,7 +221,8 @@ def test_a_trained_model_is_only_tested_with_do_predict(finished, data, tmp_path
 
 
 def test_a_trained_model_is_trained_on(finished, data, tmp_path):
-    report = run_flags(data, tmp_path / "on", "--learning_rate", 0, model=finished, settings=())
+    kept = ("--learning_rate", 0, "--calibrate", "none")
+    report = run_flags(data, tmp_path / "on", *kept, model=finished, settings=())
     assert (report["tuning"], report["steps"]) == ("full", 10)
     assert report["test"]["accuracy"] == read_report(finished)["test"]["accuracy"]
     assert same_weights(finished, tmp_path / "on")

@@ -122,7 +122,9 @@ def test_predict_gives_what_the_run_has_scored(made):
         assert scorer.task == known.task
         assert scorer.task.settings == known.task.settings
         scored = scorer.classify(texts, 16)
-        assert scored == pytest.approx(known.test.probabilities, rel=2e-3, abs=2e-3), kind
+        # An ensemble is scored by the saved probabilities of its members, which have few digits near 1.
+        near = 1e-2 if kind == "ensemble" else 2e-3
+        assert scored == pytest.approx(known.test.probabilities, rel=near, abs=near), kind
         assert scorer.task.decide(scored) == pytest.approx(known.test.predictions, rel=1e-4), kind
 
 

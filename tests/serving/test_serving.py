@@ -165,6 +165,7 @@ def test_a_worker_with_an_exported_model_answers_alike_and_imports_nothing_to_tr
     assert not [*tmp_path.iterdir()]
 
 
+@pytest.mark.slow
 def test_it_ends_with_what_it_has_begun(folders, tmp_path):
     running = Service(folders["bayes"], tmp_path)
     with ThreadPoolExecutor(8) as clients:

@@ -510,6 +510,7 @@ def stopped_copy(stopped: tuple[list[str], Path], target: Path) -> tuple[list[st
     return argv, folder
 
 
+@pytest.mark.slow
 def test_nothing_that_a_run_imports_later_draws_random_numbers(tmp_path):
     """As a library does at its import: a resumed run, which imports it anew, would have drawn one more."""
     data = write_data(tmp_path / "data")

@@ -159,6 +159,7 @@ def test_of_several_processes_one_says_the_notes(two_and_one):
     assert two_and_one[3].count("'price' is read as numbers") == 2
 
 
+@pytest.mark.slow
 def test_a_launch_that_came_down_to_one_process_is_refused(data, tmp_path):
     done = call([*MODULE, "--cpu", "--num_processes", "2"], flags(data, tmp_path / "run"))
     assert done.returncode != 0
@@ -192,6 +193,7 @@ def test_the_end_of_the_launcher_ends_the_run_with_a_checkpoint(data, tmp_path):
     assert not (tmp_path / "run" / "report.json").exists()
 
 
+@pytest.mark.slow
 def test_a_second_process_that_is_killed_ends_the_run_and_is_named(data, tmp_path):
     argv = flags(data, tmp_path / "run", *ENDLESS, "--save_strategy", "steps", "--save_steps", 1)
     config = str(ROOT / "configs" / "accelerate" / "cpu-2.yaml")

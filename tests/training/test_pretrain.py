@@ -259,6 +259,7 @@ def vectors(data: Path, output: Path, *more: str, hash_seed: str = "0") -> subpr
     return subprocess.run(command, cwd=data, env=environment, capture_output=True, text=True)
 
 
+@pytest.mark.slow
 def test_word_vectors_are_those_of_the_seed_and_of_train_and_the_texts_alone(tmp_path):
     texts = ["A good film<br />and a warm one, don't miss it.", "The Bad film was cold.", "Unheard, in test."]
     write_csv(tmp_path / "texts.csv", [(text,) for text in texts], ("text",))

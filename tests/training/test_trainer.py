@@ -200,6 +200,7 @@ def test_the_row_that_breaks_a_step_is_among_those_that_are_named(data, tmp_path
     assert all(rows[found["row"]][0].split()[0] == found["begins"].split()[0] for found in said)
 
 
+@pytest.mark.slow
 def test_batches_that_do_not_fit_are_made_smaller_and_the_steps_stay_the_same(data, tmp_path, monkeypatch, caplog):
     """Memory that holds four texts, and overflows in the first step and once more after a checkpoint."""
     training_step, seen, trainers = ClassificationTrainer.training_step, [], weakref.WeakSet()
