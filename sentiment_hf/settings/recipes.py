@@ -30,7 +30,8 @@ def recipe_file(config: str) -> Path:
 def recipe_of(model: ModelRef, tuning: str, objective: str = "labels") -> Path | None:
     """The default recipe: that of the custom model, new or saved; for other checkpoints that of `tuning`.
 
-    A language model that is to be trained has one of its own, whose name begins with pretrain-.
+    A language model that is to be trained has one of its own, whose name begins with pretrain-. A classifier that
+    begins as such a model has, for some models, one whose name begins with from-words-.
 
     A saved custom model has the recipe of `tuning` too if `tuning` is not "full". A baseline has no recipe: its
     settings are chosen on validation.
@@ -43,6 +44,9 @@ def recipe_of(model: ModelRef, tuning: str, objective: str = "labels") -> Path |
         return CONFIGS / "pretrain-checkpoint.yaml"
     if model.kind is Kind.FRESH:
         return CONFIGS / f"{model.name}.yaml"
+    of_words = CONFIGS / f"from-words-{model.model_type}.yaml"
+    if model.is_language_model and tuning == "full" and of_words.is_file():
+        return of_words
     saved = model.kind is Kind.CHECKPOINT and model.model_type in MODELS
     return CONFIGS / f"{model.model_type if saved and tuning == 'full' else tuning}.yaml"
 

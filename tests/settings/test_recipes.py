@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 from accelerate.commands.config.config_args import load_config_from_file
+from transformers import AutoConfig
 
 from custom_models import MODEL_NAMES
+from custom_models.language import LSTMForCausalLM
 from sentiment_hf.settings.run_flags import parse_run
 
 ROOT = Path(__file__).parents[2]
@@ -33,9 +35,18 @@ def model_words(argv: list[str]) -> list[str]:
     return argv[argv.index("--model") :][:2] if "--model" in argv else []
 
 
+@pytest.fixture
+def language_model(tmp_path, monkeypatch):
+    """The folder out/words of the recipes for classifiers that begin as language models, in the current folder."""
+    settings = {"vocab_size": 30, "embedding_size": 4, "hidden_size": 4, "pad_token_id": 0}
+    LSTMForCausalLM(AutoConfig.for_model("custom-lstm", **settings)).save_pretrained(tmp_path / "out" / "words")
+    for name in ("configs", "scripts"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    monkeypatch.chdir(tmp_path)
+
+
 @each_recipe
-def test_a_recipe_opens_with_the_command_that_runs_it(path, monkeypatch):
-    monkeypatch.chdir(ROOT)
+def test_a_recipe_opens_with_the_command_that_runs_it(path, language_model):
     assert path.read_text(encoding="utf-8").startswith("# accelerate launch ")
     (argv, *_) = commands(path)
     by_path = parse_run(["--config", str(path), *model_words(argv)])
@@ -43,7 +54,7 @@ def test_a_recipe_opens_with_the_command_that_runs_it(path, monkeypatch):
 
 
 @each_recipe
-def test_every_key_of_a_recipe_reaches_its_setting(path):
+def test_every_key_of_a_recipe_reaches_its_setting(path, language_model):
     recipe = yaml.safe_load(path.read_text(encoding="utf-8"))
     settings = parse_run(["--config", str(path), *model_words(commands(path)[0])]).values()
     for name, value in recipe.items():
