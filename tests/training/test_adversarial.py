@@ -196,7 +196,7 @@ def test_virtual_steps_of_small_batches_add_up(data, tmp_path):
 
 def test_the_saved_weights_are_the_average_of_those_after_each_step(data, tmp_path):
     every = ("--save_strategy", "steps", "--save_steps", "1", "--eval_strategy", "no", "--save_total_limit", "100")
-    run_flags(data, tmp_path, "--ema", "0.9", *every)
+    run_flags(data, tmp_path, "--ema", "0.9", "--calibrate", "none", *every)
     steps = sorted(tmp_path.glob("checkpoint-*"), key=lambda folder: int(folder.name.split("-")[1]))
     last = [load_file(folder / "last_step.safetensors") for folder in steps]
     assert len(last) == 10
@@ -211,7 +211,8 @@ def test_the_saved_weights_are_the_average_of_those_after_each_step(data, tmp_pa
 
 
 def test_without_a_best_checkpoint_the_averages_are_saved_all_the_same(data, tmp_path):
-    run_flags(data, tmp_path, "--ema", "0.99", "--eval_delay", "100", "--learning_rate", "1e-2")
+    plain = ("--calibrate", "none", "--eval_delay", "100", "--learning_rate", "1e-2")
+    run_flags(data, tmp_path, "--ema", "0.99", *plain)
     last = next(tmp_path.glob("checkpoint-*"))
     assert torch.equal(weights(tmp_path)["classifier.weight"], weights(last)["classifier.weight"])
     steps = load_file(last / "last_step.safetensors")
@@ -226,7 +227,7 @@ def test_texts_whose_words_are_all_dropped_are_not_moved():
 
 
 def test_validation_scores_the_weights_that_are_saved(data, tmp_path):
-    report = run_flags(data, tmp_path / "run", "--ema", "0.9", "--learning_rate", "1e-2")
+    report = run_flags(data, tmp_path / "run", "--ema", "0.9", "--learning_rate", "1e-2", "--calibrate", "none")
     again = run_flags(data, tmp_path / "again", "--do_eval", "true", model=tmp_path / "run", settings=())
     assert report["validation"] == again["validation"]
 

@@ -117,7 +117,7 @@ def test_the_training_loss_is_the_one_that_was_asked_for(tmp_path, more):
     data = write_data(tmp_path / "data")
     write_csv(data / "train.csv", reviews(40, seed=0) + [row for row in reviews(40, seed=9) if row[1] == "positive"])
     still = ["--learning_rate", 0, "--num_train_epochs", 1, "--per_device_train_batch_size", 60, "--logging_steps", 1]
-    run_flags(data, tmp_path / "run", *still, *more, settings=EXACT)
+    run_flags(data, tmp_path / "run", *still, *more, "--calibrate", "none", settings=EXACT)
     outputs, labels = logits(tmp_path / "run", data, "train")
     # 20 rows of class 0 and 40 of class 1: rows / (classes * rows of the class).
     weight = torch.tensor([1.5, 0.75]) if "balanced" in more else torch.ones(2)
@@ -313,6 +313,7 @@ def test_what_is_saved_and_tested_is_the_best_by_validation(tmp_path):
     opposite = {"positive": "negative", "negative": "positive"}
     write_csv(data / "validation.csv", [(text, opposite[label]) for text, label in reviews(60, seed=5)])
     more = ["--num_train_epochs", 6, "--learning_rate", 0.05, "--early_stopping_patience", 9, "--save_total_limit", 9]
+    more += ["--calibrate", "none"]
     report = run_flags(data, tmp_path / "run", *more, settings=EXACT)
     accuracies = logged(tmp_path / "run", "eval_accuracy")
     assert len(accuracies) == 6
