@@ -1,14 +1,17 @@
 """What a run keeps for `--abstain`, and how well its sets do on test."""
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.runs.score import Scored
 from sentiment_hf.tasks.conformal import POINTS, Conformal, Scores
 from sentiment_hf.tasks.task import Predicted, Task
+
+if TYPE_CHECKING:
+    # It imports torch, which an ensemble of saved predictions can do without.
+    from sentiment_hf.runs.score import Scored
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +24,7 @@ CURVE = 20
 FAR = 3
 
 
-def fitted_scores(task: Task, scored: Scored) -> Conformal | None:
+def fitted_scores(task: Task, scored: "Scored") -> Conformal | None:
     """The scores of validation; None if it was not scored, or the task has no sets."""
     if not task.has_sets or "validation" not in scored:
         return None
@@ -31,7 +34,7 @@ def fitted_scores(task: Task, scored: Scored) -> Conformal | None:
     return Conformal(Scores.of(against), by_label)
 
 
-def abstention_entry(task: Task, conformal: Conformal | None, scored: Scored) -> dict[str, Any] | None:
+def abstention_entry(task: Task, conformal: Conformal | None, scored: "Scored") -> dict[str, Any] | None:
     """What the report has: rows of validation, of each level how the sets of test do, and risk against coverage."""
     if conformal is None or "test" not in scored:
         return None
