@@ -12,12 +12,17 @@ from sentiment_hf.models.head import output_layers
 
 
 @torch.no_grad()
-def divide_logits(model: PreTrainedModel | PeftModel, temperatures: np.ndarray, logits: Callable[[], Tensor]) -> bool:
+def divide_logits(
+    model: PreTrainedModel | PeftModel,
+    temperatures: np.ndarray,
+    logits: Callable[[], Tensor],
+    tolerance: float = 1e-3,
+) -> bool:
     """Divide the rows of the output layer by (outputs,) temperatures; returns whether the logits now are divided so.
 
     A model that does more with the outputs of that layer, or that has several or an adapted one, is left as it was.
 
-    logits: returns the (rows, outputs) logits of some texts.
+    logits: returns the (rows, outputs) logits of some texts. tolerance: how exact they are.
     """
     inner = model.get_base_model() if isinstance(model, PeftModel) else model
     layers = [
@@ -34,7 +39,7 @@ def divide_logits(model: PreTrainedModel | PeftModel, temperatures: np.ndarray, 
         layer.weight.div_(divisors.unsqueeze(1))
         if layer.bias is not None:
             layer.bias.div_(divisors)
-    if torch.allclose(logits(), before / torch.tensor(temperatures).to(before), rtol=1e-3, atol=1e-3):
+    if torch.allclose(logits(), before / torch.tensor(temperatures).to(before), rtol=tolerance, atol=tolerance):
         return True
     for layer, weights in zip(layers, saved, strict=True):
         for weight, value in zip(layer.parameters(), weights, strict=True):

@@ -63,7 +63,9 @@ def take_from_validation(trainer: ClassificationTrainer, identified: IdentifiedR
 def calibrate(trainer: ClassificationTrainer, task: Task, logits: np.ndarray, labels: np.ndarray) -> np.ndarray | None:
     """Divide the logits of the model by the temperatures of validation; None, and said, if that cannot be done."""
     temperatures = task.temperatures(logits, labels)
-    if not divide_logits(trainer.model, temperatures, lambda: logits_of_some(trainer)):
+    # In half precision the outputs of a layer have eight bits, or ten.
+    tolerance = 2e-2 if trainer.args.mixed_precision in ("bf16", "fp16") else 1e-3
+    if not divide_logits(trainer.model, temperatures, lambda: logits_of_some(trainer), tolerance):
         logger.warning(
             "--calibrate: the logits of %s are not those of one linear layer, which could be divided by the "
             "temperature %s; its probabilities stay as they are",

@@ -66,6 +66,13 @@ def test_the_checkpoint_of_every_model_gives_logits_divided_by_the_temperature(d
     assert "Temperature scaling on validation" in (tmp_path / "calibrated" / "README.md").read_text()
 
 
+def test_a_model_that_computes_in_half_precision_is_calibrated_too(data, tmp_path):
+    more = ("--bf16", "true", "--num_train_epochs", 40, "--learning_rate", "3e-2", "--eval_strategy", "no")
+    report = run_flags(data, tmp_path / "run", *more, model="custom-lstm")
+    assert report["mixed_precision"] == "bf16"
+    assert report["calibration"]["temperatures"][0] != pytest.approx(1, abs=1e-3)
+
+
 @pytest.mark.parametrize("tuning", ["full", "head", "lora"])
 def test_so_does_a_pretrained_one_and_an_adapter(data, tuning, tmp_path):
     bert = save_bert(tmp_path / "bert", data)
