@@ -115,7 +115,15 @@ def test_the_results_are_those_of_the_reports():
     sys.path.insert(0, str(ROOT / "scripts"))
     from results_table import results_table
 
-    others = ("stars", "stars-as-numbers", "columns", "newsgroups", "newsgroup-parts", "long-texts-imdb")
+    others = (
+        "stars",
+        "stars-as-numbers",
+        "columns",
+        "newsgroups",
+        "newsgroup-parts",
+        "long-texts-imdb",
+        "imdb-unlabelled",
+    )
     for dataset in ("imdb", "imdb-idle", "truncation", "waimai_10k", *others):
         assert results_table(ROOT / "results" / dataset) in RESULTS
 
