@@ -10,9 +10,10 @@ from torch import Tensor
 
 from sentiment_hf.models.checkpoint import describe_task
 from sentiment_hf.models.temperature import divide_logits
+from sentiment_hf.runs.abstention import predicted_by
 from sentiment_hf.runs.identity import IdentifiedRun
 from sentiment_hf.runs.score import METRIC_PREFIXES, Scored, score_model
-from sentiment_hf.tasks.task import Predicted, Task
+from sentiment_hf.tasks.task import Task
 from sentiment_hf.tasks.terms import calibration_terms
 from sentiment_hf.training.trainer import ClassificationTrainer, only_logits
 
@@ -112,8 +113,7 @@ def calibration_entry(task: Task, scored: Scored, temperatures: np.ndarray | Non
 
 def calibration_scores(task: Task, logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
     """The loss in nats, and the calibration error (`tasks/terms.py`) as a fraction."""
-    probabilities = task.probabilities(logits)
-    sure = task.reliability(Predicted(labels, task.decide(probabilities), probabilities))
+    sure = task.reliability(predicted_by(task, logits, labels))
     return {
         "loss": task.evaluation_loss(logits, labels),
         "calibration_error": float(calibration_terms(*sure).mean()),
