@@ -28,7 +28,7 @@ from sentiment_hf.settings.run_flags import parse_run
 
 pytestmark = pytest.mark.usefixtures("forked")
 GRU = SMALL.replace("custom-fc", "custom-gru")
-BROKEN = f"{SMALL} --learning_rate 1e30 --max_grad_norm 0 --optim sgd".replace("custom-fc", "custom-rnn")
+BROKEN = f"{SMALL} --learning_rate 1e30 --max_grad_norm 0 --optim sgd".replace("custom-fc", "custom-attention")
 MADE = ("custom-fc-seed0", "custom-gru-seed0")
 
 
@@ -67,10 +67,10 @@ def test_a_line_says_of_each_run_how_it_ended_and_a_failed_one_stops_no_other(ma
     assert first == "3 runs, 0 of them finished already, 2 at a time"
     assert [line[:5] for line in lines] == ["[1/3]", "[2/3]", "[3/3]"]
     ended = {line.split()[1]: line.split(" ... ")[1] for line in lines}
-    assert ended.keys() == {*MADE, "custom-rnn-seed0"}
-    assert ended["custom-rnn-seed0"].startswith("failed: ")
+    assert ended.keys() == {*MADE, "custom-attention-seed0"}
+    assert ended["custom-attention-seed0"].startswith("failed: ")
     assert all(re.match(r"validation [\d.]+% in \d+ s; ", ended[name]) for name in MADE)
-    assert [failure["name"] for failure in results(made[0])["failed"]] == ["custom-rnn-seed0"]
+    assert [failure["name"] for failure in results(made[0])["failed"]] == ["custom-attention-seed0"]
 
 
 def test_their_times_are_marked_and_compared_with_none(made):

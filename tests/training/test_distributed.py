@@ -27,7 +27,7 @@ OTHER_TASKS = {
     "regression": (("1200.5", "1350"), ["--task", "regression"]),
     "ordinal": (("1", "5"), ["--task", "ordinal"]),
 }
-WINDOWS = ("--long_texts", "windows", "--max_seq_length", 6, "--dataloader_drop_last", "true")
+WINDOWS = ("--long_texts", "windows", "--max_seq_length", 6, "--dataloader_drop_last", "true", "--adam_epsilon", 1e-4)
 
 MODULE = [sys.executable, "-m", "accelerate.commands.launch"]
 
