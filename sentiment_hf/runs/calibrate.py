@@ -99,15 +99,17 @@ def calibration_entry(task: Task, scored: Scored, temperatures: np.ndarray | Non
     """What the report has: temperatures, and of each part loss and calibration error before and after; or None."""
     if temperatures is None:
         return None
+    return {"temperatures": temperatures.tolist()} | calibration_of_parts(task, scored, temperatures)
+
+
+def calibration_of_parts(task: Task, scored: Scored, temperatures: np.ndarray) -> dict[str, Any]:
+    """{part: loss and calibration error before and after}, of the logits of a model that divides them."""
     return {
-        "temperatures": temperatures.tolist(),
-        **{
-            part: {
-                "before": calibration_scores(task, logits * temperatures.astype(logits.dtype), labels),
-                "after": calibration_scores(task, logits, labels),
-            }
-            for part, (logits, labels) in scored.items()
-        },
+        part: {
+            "before": calibration_scores(task, logits * temperatures.astype(logits.dtype), labels),
+            "after": calibration_scores(task, logits, labels),
+        }
+        for part, (logits, labels) in scored.items()
     }
 
 

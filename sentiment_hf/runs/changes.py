@@ -28,6 +28,9 @@ def changed_settings(saved: dict[str, Any], identity: dict[str, Any]) -> dict[st
     unknown = [name for name in then if name not in identity and name not in HASHES]
     if valued := [f"{name} {then[name]!r}" for name in unknown if then[name]]:
         logger.warning("run.json has settings that this version does not know: %s", ", ".join(valued)[:200])
+    if then.get("do_train"):
+        # Test is scored after training, with what was trained.
+        then["do_predict"] = identity["do_predict"]
     if identity.keys() - then.keys():
         then = {name: value for name, value in default_settings().items() if name in identity} | then
     names = [name for name in {**then, **identity} if name not in unknown and then.get(name) != identity.get(name)]

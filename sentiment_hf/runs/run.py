@@ -30,6 +30,7 @@ from sentiment_hf.data.splits import Splits, load_splits
 from sentiment_hf.models.checkpoint import checkpoint_columns, checkpoint_reading
 from sentiment_hf.models.target_scale import fold_output
 from sentiment_hf.runs.abstention import abstention_entry, fitted_scores
+from sentiment_hf.runs.add_test import add_test
 from sentiment_hf.runs.calibrate import calibration_entry, take_from_validation
 from sentiment_hf.runs.card import license_of, write_card
 from sentiment_hf.runs.environment import environment
@@ -116,6 +117,9 @@ def run(spec: RunSpec, ask_teacher: AskTeacher | None = None) -> Report:
     # The first process must not take the lock before all others have checked the folder: they would find it locked.
     PartialState().wait_for_everyone()
     if report:
+        if args.do_train and args.do_predict and not report.test:
+            with folder_lock(identified.folder) if identified.writes else nullcontext():
+                return add_test(identified, report)
         logger.warning("%s holds this run already, finished; its result:", identified.folder)
         return report
     if ask_teacher:
@@ -257,7 +261,8 @@ def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, 
             fitted = refit_baseline(fitted, splits, weighted)
         fitted.save(identified.folder)
         splits.reading.save(identified.folder)
-        scored["test"] = score_baseline(fitted, splits.test)
+        if identified.args.do_predict:
+            scored["test"] = score_baseline(fitted, splits.test)
     identified = identified.with_task(fitted.task)
     cost = {"model_type": report.model} | fitted.training_cost() | environment()
     report = completed_report(report, identified, cost, scored)

@@ -50,6 +50,7 @@ NEW_ADAPTER_FLAGS += ("use_dora", "use_rslora")
 BASELINE_FLAGS = {"model_name_or_path", "config", "output_dir", "overwrite", "seed", "num_cpu_threads", "disable_tqdm"}
 BASELINE_FLAGS |= {"metric_for_best_model", "class_weights", "refit", "dry_run", "profile", "side_by_side"}
 BASELINE_FLAGS |= {"tokenizer", "lowercase", *(field.name for field in dataclasses.fields(DataArguments))}
+BASELINE_FLAGS |= {"do_train", "do_eval", "do_predict"}
 BASELINE_FLAGS -= {"unlabelled_file", "max_unlabelled_samples"}
 
 NO_ADAPTER = "--merge_adapter wants an adapter: one trained by --tuning lora, or a finished one as --model"
@@ -197,6 +198,11 @@ def check_baseline(spec: RunSpec, named: Set[str]) -> None:
         raise InputError(
             f"{', '.join(f'--{flag}' for flag in unused)}: a baseline such as {name} has no such setting; it takes "
             f"{', '.join(f'--{flag}' for flag in sorted(BASELINE_FLAGS))}"
+        )
+    if named & {"do_train", "do_eval", "do_predict"} and not (spec.training["do_train"] and spec.training["do_eval"]):
+        raise InputError(
+            f"--do_predict: {name} is fitted and validated in one; --do_train --do_eval leaves test out, and without "
+            "any of the three it is scored too"
         )
     if name == "baseline-lexicon" and (unused := sorted(named & {"tokenizer", "lowercase"})):
         raise InputError(f"--{unused[0]}: {name} finds English words by itself, and capitals are emphasis to it")
