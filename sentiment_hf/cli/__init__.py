@@ -20,6 +20,7 @@ USAGE = """usage: sentiment-hf COMMAND [FLAGS]
   run       train, validate and test a model      sentiment-hf run --model custom-lstm --dataset sample
   pretrain  learn words of texts without labels   sentiment-hf pretrain --model custom-lstm --text_file texts.csv ...
   distill   train by what another model says      sentiment-hf distill --teacher out/bert --model custom-ngram ...
+  choose    say which model to take, and why      sentiment-hf choose --train_file reviews.csv --minutes 30
   compare   train several, put them side by side  sentiment-hf compare --models custom-fc custom-lstm --dataset sample
   ensemble  make one classifier of several runs   sentiment-hf ensemble out/sample/custom-fc out/sample/custom-lstm
   predict   classify texts with a trained model   sentiment-hf predict out/sample/custom-lstm "A fine film."
@@ -39,6 +40,7 @@ def main() -> None:
         "run": run_command,
         "pretrain": pretrain_command,
         "distill": distill_command,
+        "choose": choose_command,
         "compare": compare_command,
         "ensemble": ensemble_command,
         "predict": predict_command,
@@ -90,6 +92,17 @@ def distill_command(argv: Sequence[str]) -> int:
         from sentiment_hf.cli.distill import distill_main
 
         distill_main(argv)
+
+    return exit_code_of(work)
+
+
+def choose_command(argv: Sequence[str]) -> int:
+    """Run `sentiment-hf choose` with these flags; returns the exit code."""
+
+    def work():
+        from sentiment_hf.cli.choose import choose_main
+
+        choose_main(argv)
 
     return exit_code_of(work)
 

@@ -3,8 +3,9 @@
 import math
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import numpy as np
 from transformers import TrainerCallback, TrainingArguments
@@ -13,7 +14,7 @@ from transformers.trainer_utils import IntervalStrategy
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.runs.environment import environment
-from sentiment_hf.runs.identity import identify_run, require_checkpoints
+from sentiment_hf.runs.identity import IdentifiedRun, identify_run, require_checkpoints
 from sentiment_hf.runs.run import load_data, show_progress
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import Kind
@@ -45,33 +46,50 @@ def rehearse(spec: RunSpec, ready_teacher: Callable[[RunSpec, Splits], object] |
         InputError: as `run`; or there are several processes.
         TrainingError: a step failed.
     """
+    with rehearsal(spec, ready_teacher) as (identified, trainer, output):
+        lines = lines_of_data(identified.splits)
+        if trainer is None:
+            lines.append(("model", f"{spec.model.name}, fitted in seconds to minutes; not tried"))
+        else:
+            lines += lines_of_model(trainer, spec.run.early_stopping_patience)
+            if identified.bf16_chosen:
+                lines.append(("bf16", identified.bf16_chosen))
+            lines += estimate(trainer)
+        return as_table([*lines, ("output", f"{output}; nothing was written")])
+
+
+@contextmanager
+def rehearsal(
+    spec: RunSpec, ready_teacher: Callable[[RunSpec, Splits], object] | None = None
+) -> Iterator[tuple[IdentifiedRun, ClassificationTrainer | None, str]]:
+    """The run, the trainer that would make it, which writes to a folder that is then deleted, and its output folder.
+
+    A baseline has no trainer. Arguments and errors are those of `rehearse`.
+    """
     show_progress(False)
     args = training_arguments(spec)
     if args.world_size > 1:
         raise InputError("--dry_run is for one process: start it by `python scripts/run.py`")
     use_all_cores(args, spec.run.num_cpu_threads)
     require_checkpoints(spec)
-    splits = load_data(spec)
-    identified = identify_run(spec, args, splits)
+    identified = identify_run(spec, args, load_data(spec))
     spec, splits, args = identified.spec, identified.splits, identified.args
     if ready_teacher:
         ready_teacher(spec, splits)
         # What a teacher would say does not change what a step costs.
         lessons = np.zeros((len(splits.unlabelled or ()), len(splits.task.labels)), np.float32)
         splits = replace(splits, lessons={"unlabelled": lessons})
-    lines, output = lines_of_data(splits), ("output", f"{args.output_dir}; nothing was written")
+    output = args.output_dir
     if spec.model.kind is Kind.BASELINE:
-        return as_table([*lines, ("model", f"{spec.model.name}, fitted in seconds to minutes; not tried"), output])
+        yield identified, None, output
+        return
     refuse_data_parallel(args)
     with tempfile.TemporaryDirectory() as home:
         args.output_dir, args.disable_tqdm = home, True
         trainer = build_trainer(spec, args, splits)
         with refusals_explained():
             require_steps(trainer)
-        lines += lines_of_model(trainer, spec.run.early_stopping_patience)
-        if identified.bf16_chosen:
-            lines.append(("bf16", identified.bf16_chosen))
-        return as_table([*lines, *estimate(trainer), output])
+        yield identified, trainer, output
 
 
 def lines_of_data(splits: Splits) -> Lines:
@@ -127,19 +145,39 @@ def planned_steps(trainer: ClassificationTrainer) -> tuple[int, float]:
     return steps, steps / in_epoch
 
 
-def estimate(trainer: ClassificationTrainer) -> Lines:
-    """Minutes and memory of the whole run, by some steps and some texts of validation. Call it last: it trains."""
+@dataclass(frozen=True)
+class Seconds:
+    """What a run would take: `training`, and `checking` validation so many `times`; guessed from so many `steps`."""
+
+    training: float
+    checking: float
+    times: int
+    steps: int
+
+    @property
+    def total(self) -> float:
+        """Both together."""
+        return self.training + self.checking
+
+
+def guessed_seconds(trainer: ClassificationTrainer) -> Seconds:
+    """The seconds of the whole run, by some steps and some texts of validation. Call it last: it trains."""
     steps, epochs = planned_steps(trainer)
     every = epochs_per_validation(epochs, len(trainer.train_dataset), len(trainer.eval_dataset))
     times = planned_validations(trainer.args, steps, epochs, every)
     tokens = epochs * int(trainer.train_dataset.lengths.sum())
     training = tokens * seconds_per_token(trainer, min(STEPS, steps))
-    checking = times * seconds_of_validation(trainer)
+    return Seconds(training, times * seconds_of_validation(trainer), times, min(STEPS, steps))
+
+
+def estimate(trainer: ClassificationTrainer) -> Lines:
+    """Minutes and memory of the whole run. Call it last: it trains."""
+    guessed = guessed_seconds(trainer)
     found = environment(trainer.args.device)
-    where = f"{found['threads']} threads of {found['device']}, guessed from {min(STEPS, steps)} steps"
-    shares = f"training {training / 60:.1f}, {times} validations {checking / 60:.1f}"
+    where = f"{found['threads']} threads of {found['device']}, guessed from {guessed.steps} steps"
+    shares = f"training {guessed.training / 60:.1f}, {guessed.times} validations {guessed.checking / 60:.1f}"
     return [
-        ("time", f"about {(training + checking) / 60:.1f} min ({shares}; {where})"),
+        ("time", f"about {guessed.total / 60:.1f} min ({shares}; {where})"),
         ("memory", f"about {found['peak_memory_bytes'] / 2**20:,.0f} MiB"),
     ]
 

@@ -1,0 +1,1 @@
+"""One command that chooses a model: a ladder from cheap to dear, climbed while it can pay."""

@@ -1,0 +1,221 @@
+"""Climbs the ladder: trains what fits into the limits and can pay, and says why another model was left out."""
+
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from sentiment_hf.choosing.children import Foreseen, foresee, make, planned
+from sentiment_hf.choosing.contenders import (
+    Contender,
+    best_first,
+    contender,
+    gained,
+    hopeless,
+    nothing_to_gain,
+    take,
+)
+from sentiment_hf.choosing.ladder import NGRAMS, Rung, taught_rung
+from sentiment_hf.choosing.state import FAILED, LEFT_OUT, NO_TIME, TRAINED, Decision, State
+from sentiment_hf.common.errors import TrainingError, listed
+from sentiment_hf.common.layout import REPORT
+from sentiment_hf.comparison.plan.side_by_side import log_path
+from sentiment_hf.comparison.statistics.advice import SAME_COST
+from sentiment_hf.data.splits import Splits
+from sentiment_hf.inference.speed import is_measured_here, measure_speed
+from sentiment_hf.runs.report import Report
+
+# A model that would take longer is first trained on a part of the rows, unless the part would have too few.
+LONG, SHARE, LEAST_ROWS = 90.0, 0.25, 400
+# On fewer rows all are trained within seconds.
+FEW_ROWS = 1_000
+# The seeds of models that cannot be told apart.
+MORE_SEEDS = (1, 2)
+# Test is not scored before the end.
+WITHOUT_TEST = ("--do_train", "true", "--do_eval", "true", "--do_predict", "false")
+
+
+@dataclass
+class Climb:
+    """A choice that is being made in `folder`.
+
+    data: flags of the data, for every run. splits: what they name. unlabelled: the file of texts without labels.
+    """
+
+    folder: Path
+    data: list[str]
+    splits: Splits
+    state: State
+    unlabelled: str | None
+    trust_remote_code: bool
+    begun: float = field(default_factory=time.monotonic)
+    before: float = 0.0
+    rungs: dict[str, Rung] = field(default_factory=dict)
+    contenders: dict[str, Contender] = field(default_factory=dict)
+    parts: dict[str, Contender] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.before = self.state.seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds of --minutes that are left."""
+        return 60 * self.state.limits["minutes"] - self.before - (time.monotonic() - self.begun)
+
+    def climb(self, rungs: list[Rung]) -> None:
+        """Train the rungs that can pay, then the n-grams that the best of them teaches, then more seeds of equals."""
+        for rung in rungs:
+            self.step(rung)
+        if not self.contenders:
+            name, decision = next(iter(self.state.decisions.items()))
+            raise TrainingError(f"there is no model to choose; {name}: {decision.reason}")
+        best = self.best()
+        if self.unlabelled and NGRAMS in self.contenders and best.name != NGRAMS:
+            slower = best.ms > SAME_COST * self.contenders[NGRAMS].ms
+            if slower and (best.folder / REPORT).is_file():
+                self.step(taught_rung(best.folder, self.unlabelled))
+        self.tell_apart()
+
+    def step(self, rung: Rung) -> None:
+        """Train a rung, or leave it out; what became of it is saved and printed."""
+        self.rungs[rung.name] = rung
+        decision = self.decide(rung)
+        self.state.decisions[rung.name] = decision
+        self.save()
+        print(f"{rung.name}: {decision.outcome}, {decision.reason}", flush=True)
+
+    def save(self) -> None:
+        """Save the state, with the time that it took so far."""
+        self.state.seconds = self.before + time.monotonic() - self.begun
+        self.state.save(self.folder)
+
+    def decide(self, rung: Rung) -> Decision:
+        """What becomes of a rung."""
+        if (self.folder / rung.name / REPORT).is_file():
+            return self.trained(rung)
+        if self.contenders and (reason := nothing_to_gain(self.best())):
+            return Decision(LEFT_OUT, reason)
+        if self.left <= 0:
+            return Decision(NO_TIME, f"the {self.state.limits['minutes']:g} minutes are over")
+        if not rung.counts and len(self.splits.train) >= FEW_ROWS:
+            found = self.state.foreseen.get(rung.name) or foresee([*rung.words, *self.data])
+            if isinstance(found, str):
+                return Decision(FAILED, found)
+            self.state.foreseen[rung.name] = found
+            if found.seconds > self.left:
+                needs = f"it would take about {found.seconds / 60:.1f} min, and {self.left / 60:.1f} are left"
+                return Decision(NO_TIME, needs, self.foreseen_numbers(rung))
+            if reason := self.beyond_limits(found) or self.looks_hopeless(rung, found):
+                return Decision(LEFT_OUT, reason, self.foreseen_numbers(rung))
+        failure = make(planned(self.folder / rung.name, self.words(rung)), time.monotonic() + self.left)
+        if failure:
+            return Decision(NO_TIME if self.left <= 0 else FAILED, failure, self.foreseen_numbers(rung))
+        return self.trained(rung)
+
+    def words(self, rung: Rung, *more: str) -> list[str]:
+        """The flags of the run of a rung."""
+        return [*rung.words, *self.data, *more, *WITHOUT_TEST]
+
+    def beyond_limits(self, found: Foreseen) -> str | None:
+        """Why a rung is not trained whose cost is foreseen; None if it keeps to the limits."""
+        limits = self.state.limits
+        if limits["max_ms"] and found.ms > limits["max_ms"]:
+            return f"it takes about {found.ms:.1f} ms for a text, and --max_ms is {limits['max_ms']:g}"
+        if limits["max_mb"] and found.bytes / 1e6 > limits["max_mb"]:
+            return f"it has {found.bytes / 1e6:,.0f} MB of weights, and --max_mb is {limits['max_mb']:g}"
+        return None
+
+    def looks_hopeless(self, rung: Rung, found: Foreseen) -> str | None:
+        """Train a rung that would take long on a part of the rows; the reason if it cannot become the best."""
+        rows = round(SHARE * len(self.splits.train))
+        if found.seconds < LONG or rows < LEAST_ROWS or not self.contenders:
+            return None
+        ranking = self.splits.task.ranking
+        for name in (NGRAMS, rung.name):
+            if name not in self.parts:
+                self.train_part(rung if name == rung.name else Rung(name, ("--model", name)), rows)
+        part = self.parts.get(rung.name)
+        if part is None:
+            return None
+        both = self.contenders.keys() & self.parts.keys()
+        gains = [gained(self.contenders[name], self.parts[name], ranking) for name in both]
+        return hopeless(part, self.best(), gains, SHARE)
+
+    def train_part(self, rung: Rung, rows: int) -> None:
+        """Train a rung on so many rows; one that fails there has no part."""
+        folder = self.folder / f"{rung.name}-{rows}rows"
+        words = self.words(rung, "--max_train_samples", str(rows))
+        if (folder / REPORT).is_file() or make(planned(folder, words), time.monotonic() + self.left) is None:
+            self.parts[rung.name] = self.contender(folder.name, [folder])
+
+    def trained(self, rung: Rung) -> Decision:
+        """What is said of a trained rung, which becomes a contender unless it is beyond a limit."""
+        folders = [self.folder / rung.name, *(self.folder / f"{rung.name}-seed{seed}" for seed in MORE_SEEDS)]
+        found = self.contender(rung.name, [folder for folder in folders if (folder / REPORT).is_file()])
+        numbers = self.foreseen_numbers(rung) | {"validation": found.score, "seconds": found.seconds}
+        numbers |= {"ms": found.ms, "megabytes": found.megabytes}
+        score = found.side.task.ranking.brief(found.score)
+        what = (
+            f"{score} on validation in {found.seconds:.0f} s, {found.ms:.1f} ms for a text, {found.megabytes:,.1f} MB"
+        )
+        limits = self.state.limits
+        if limits["max_ms"] and found.ms > limits["max_ms"]:
+            return Decision(LEFT_OUT, f"{what}: slower than --max_ms {limits['max_ms']:g}", numbers)
+        if limits["max_mb"] and found.megabytes > limits["max_mb"]:
+            return Decision(LEFT_OUT, f"{what}: larger than --max_mb {limits['max_mb']:g}", numbers)
+        self.contenders[rung.name] = found
+        return Decision(TRAINED, what, numbers)
+
+    def foreseen_numbers(self, rung: Rung) -> dict:
+        """What the training of a rung was thought to cost, if that was asked."""
+        found = self.state.foreseen.get(rung.name)
+        return {"foreseen": asdict(found)} if found else {}
+
+    def contender(self, name: str, folders: list[Path]) -> Contender:
+        """The model of these runs, whose speed is measured if it was not."""
+        if not is_measured_here(folders[0]):
+            measure_speed(folders[0], self.splits.validation, self.trust_remote_code)
+        return contender(name, folders, self.splits.task.labels)
+
+    def best(self) -> Contender:
+        """The best model so far, by validation."""
+        return best_first(list(self.contenders.values()))[0]
+
+    def tell_apart(self) -> None:
+        """Train further seeds of the networks from the best to the one that would be taken, while there is time."""
+        for seed in MORE_SEEDS:
+            found = best_first(list(self.contenders.values()))
+            last = take(found).contender
+            for one in found[: found.index(last) + 1]:
+                rung, folder = self.rungs[one.name], self.folder / f"{one.name}-seed{seed}"
+                if one.kind == "baseline" or (folder / REPORT).is_file() or one.seconds > self.left:
+                    continue
+                words = self.words(rung, "--seed", str(seed))
+                if make(planned(folder, words), time.monotonic() + self.left) is None:
+                    self.step(rung)
+
+    def scored_on_test(self, one: Contender) -> Report:
+        """The report of the first seed of a model, with test; raises TrainingError if that cannot be scored."""
+        run = planned(one.folder, [*self.rungs[one.name].words, *self.data])
+        if failure := make(run, None):
+            raise TrainingError(f"{one.name} could not be scored on test: {failure} ({log_path(run)})")
+        return Report.load(one.folder)
+
+    def about_rows(self) -> list[str]:
+        """The sentence on what more labels would bring, if that was asked."""
+        if NGRAMS not in self.contenders or NGRAMS not in self.parts:
+            return []
+        whole, part, ranking = self.contenders[NGRAMS], self.parts[NGRAMS], self.splits.task.ranking
+        doublings = math.log2(1 / SHARE)
+        gain = gained(whole, part, ranking) / doublings
+        what = (
+            f"about {ranking.distance(gain)} for twice as many" if gain > 0 else "nothing that validation could show"
+        )
+        return [f"{NGRAMS} has {ranking.brief(part.score)} with {SHARE:.0%} of the rows: more labels brought {what}."]
+
+    def about_left_out(self) -> list[str]:
+        """The sentence on the models for which there was no time."""
+        wanting = [name for name, one in self.state.decisions.items() if one.outcome == NO_TIME]
+        if not wanting:
+            return []
+        return [f"There was no time for {listed(wanting)}; the same command with more --minutes goes on from here."]

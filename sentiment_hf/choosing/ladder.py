@@ -1,0 +1,53 @@
+"""The ladder of `choose`: models from cheap to dear, each a run by its own recipe."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.tasks.regression import Regression
+from sentiment_hf.tasks.task import Task
+
+# The cheapest of all counts as the model that has learned nothing.
+NGRAMS = "custom-ngram"
+COUNTS = ("baseline-majority", "baseline-nb-svm", NGRAMS)
+COUNTS_FOR_NUMBERS = ("baseline-ridge-tfidf", NGRAMS)
+NETWORKS = ("custom-fc", "custom-textcnn", "custom-gru")
+TUNINGS = ("head", "lora", "full")
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A model of the ladder.
+
+    name: its name, and that of its folder.
+    words: flags of `sentiment-hf run`, of which --model is the first, without those of the data.
+    counts: whether it counts words, which is done sooner than a guess how long it takes.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    counts: bool = False
+
+
+def ladder(pretrained: Sequence[str], trust_remote_code: bool, task: Task) -> list[Rung]:
+    """All rungs but that of the taught model, the cheapest first; a `pretrained` model is a folder or a Hub id.
+
+    Raises InputError if a folder of `pretrained` cannot be used.
+    """
+    counts = COUNTS_FOR_NUMBERS if task.name == Regression.name else COUNTS
+    rungs = [Rung(name, ("--model", name), counts=True) for name in counts]
+    rungs += [Rung(name, ("--model", name)) for name in NETWORKS]
+    trusted = ("--trust_remote_code",) if trust_remote_code else ()
+    for tuning in TUNINGS:
+        for name in pretrained:
+            short = ModelRef.parse(name, flag="--pretrained").short_name
+            words = ("--model", name, "--tuning", tuning, "--bf16", "auto", *trusted)
+            rungs.append(Rung(f"{short}-{tuning}".lower(), words))
+    return rungs
+
+
+def taught_rung(teacher: Path, unlabelled: str) -> Rung:
+    """The n-grams that learn from the best model what it says of texts without labels."""
+    words = ("--model", NGRAMS, "--teacher", str(teacher), "--unlabelled_file", unlabelled)
+    return Rung(f"{NGRAMS}-taught", words, counts=True)

@@ -1,0 +1,249 @@
+"""choose trains what can pay within its limits, takes a model by validation, and scores test once, with that model."""
+
+import json
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers import BAD, GOOD, OTHER, read_report, reviews, save_bert, write_csv
+
+from sentiment_hf.choosing.children import Foreseen, foresee
+from sentiment_hf.choosing.contenders import Contender, gained, hopeless, nothing_to_gain, take
+from sentiment_hf.choosing.state import State
+from sentiment_hf.cli import choose_command, predict_command
+from sentiment_hf.cli.choose import begun, parse_choose
+from sentiment_hf.comparison.statistics.ranking import Side
+from sentiment_hf.tasks.single_label import SingleLabel
+from sentiment_hf.tasks.task import Predicted
+
+pytestmark = pytest.mark.usefixtures("forked")
+
+
+def noisy(count: int, seed: int, wrong: float) -> list[tuple[str, str]]:
+    """Reviews, a share of which has the other label."""
+    chance, other = random.Random(seed), {"negative": "positive", "positive": "negative"}
+    return [(text, other[label] if chance.random() < wrong else label) for text, label in reviews(count, seed)]
+
+
+def written(folder: Path, wrong: float = 0.0, train: int = 80) -> list[str]:
+    """Flags that name files in `folder`, which are written."""
+    for seed, (part, rows) in enumerate({"train": train, "validation": 60, "test": 40}.items()):
+        write_csv(folder / f"{part}.csv", noisy(rows, seed, wrong))
+    return [f"--{part}_file={folder / f'{part}.csv'}" for part in ("train", "validation", "test")]
+
+
+def tree(folder: Path) -> dict[str, bytes]:
+    """The bytes of all files below a folder, by path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def choice(folder: Path) -> dict:
+    return json.loads((folder / "choice.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def clear(tmp_path_factory) -> tuple[list[str], Path]:
+    """The flags and the folder of a choice on data that words tell without an error."""
+    home = tmp_path_factory.mktemp("clear")
+    words = [*written(home / "data"), "--output_dir", str(home / "out")]
+    assert choose_command(words) == 0
+    return words, home / "out"
+
+
+def test_no_further_model_is_trained_when_none_could_be_shown_to_be_better(clear):
+    decisions = choice(clear[1])["decisions"]
+    outcomes = {name: one["outcome"] for name, one in decisions.items()}
+    assert [name for name, outcome in outcomes.items() if outcome == "trained"] == [
+        "baseline-majority",
+        "baseline-nb-svm",
+    ]
+    assert "0 of 60 rows of validation wrong" in decisions["custom-gru"]["reason"]
+    assert not (clear[1] / "custom-ngram").exists()
+
+
+def test_test_is_scored_with_the_chosen_model_alone(clear, capsys):
+    folder = clear[1]
+    assert choice(folder)["chosen"] == "baseline-nb-svm"
+    assert read_report(folder / "baseline-nb-svm")["test"] == choice(folder)["test"]
+    assert "test" not in read_report(folder / "baseline-majority")
+    assert predict_command([str(folder / "baseline-nb-svm"), "a lovely film"]) == 0
+    assert "positive" in capsys.readouterr().out
+
+
+def test_the_page_says_what_to_take_and_what_became_of_each_model(clear):
+    page = (clear[1] / "choice.html").read_text()
+    assert "take baseline-nb-svm" in page
+    assert all(name in page for name in choice(clear[1])["decisions"])
+    assert "0 of 60 rows of validation wrong" in page
+
+
+def test_a_finished_choice_is_not_made_again(clear, capsys):
+    words, folder = clear
+    before = tree(folder)
+    assert choose_command(words) == 0
+    assert tree(folder) == before
+    assert "Take baseline-nb-svm." in capsys.readouterr().out
+
+
+def test_another_choice_in_the_folder_is_refused(clear, tmp_path, capsys):
+    words, folder = clear
+    assert choose_command([*written(tmp_path, train=60), "--output_dir", str(folder)]) == 2
+    assert "holds another choice (data:" in capsys.readouterr().err
+    assert choose_command([*words, "--pretrained", "me/bert"]) == 2
+    assert "holds another choice (pretrained: [] there, ['me/bert'] here)" in capsys.readouterr().err
+
+
+def test_with_more_minutes_it_goes_on_from_where_it_stopped(clear, tmp_path, capsys):
+    """What is there is not trained again, and what had no time is."""
+    words, folder = clear
+    shutil.copytree(folder, tmp_path / "out")
+    words = [*words[:-1], str(tmp_path / "out")]
+    shutil.rmtree(tmp_path / "out" / "baseline-nb-svm")
+    kept = tree(tmp_path / "out" / "baseline-majority")
+    assert choose_command([*words, "--minutes", "0.0001"]) == 0
+    assert choice(tmp_path / "out")["chosen"] == "baseline-majority"
+    assert choice(tmp_path / "out")["decisions"]["baseline-nb-svm"]["outcome"] == "no time"
+    assert "There was no time for baseline-nb-svm" in capsys.readouterr().out
+    assert choose_command([*words, "--minutes", "5"]) == 0
+    assert choice(tmp_path / "out")["chosen"] == "baseline-nb-svm"
+    after = tree(tmp_path / "out" / "baseline-majority")
+    assert all(after[name] == kept[name] for name in ("model.skops", "validation_predictions.parquet"))
+
+
+def test_without_time_for_any_model_it_fails_in_one_line(clear, tmp_path, capsys):
+    words = [*clear[0][:-1], str(tmp_path / "out"), "--minutes", "0.00001"]
+    assert choose_command(words) == 3
+    assert "there is no model to choose; baseline-majority: stopped when the minutes were" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--dataset", "sample", "--learning_rate", "0.1"], "--learning_rate: choose decides it"),
+        ([], "on which data?"),
+        (["--dataset", "sample", "--minutes", "0"], "--minutes 0: expected a number above 0"),
+        (["--dataset", "sample", "--max_ms", "nan"], "--max_ms nan: expected a number above 0"),
+        (["--dataset", "sample", "--unlabelled_file", "gone.csv"], "--unlabelled_file gone.csv: there is no such"),
+        (["--train_file", "gone.csv"], "gone.csv"),
+        (["--dataset", "sample", "--pretrained", "./gone"], "--pretrained ./gone"),
+        (["--dataset", "sample", "--output_dir", "taken"], "taken is not empty and holds no choice"),
+    ],
+)
+def test_wrong_input_is_refused_before_anything_is_written(words, said, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    write_csv(tmp_path / "taken" / "mine.csv", [("a", "b")])
+    before = tree(tmp_path)
+    assert choose_command(words) == 2
+    assert said in capsys.readouterr().err
+    assert tree(tmp_path) == before
+
+
+def test_a_damaged_choice_is_refused(clear, tmp_path, capsys):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "choice.json").write_text('{"asked": 3}')
+    assert choose_command([*clear[0][:-1], str(tmp_path / "out")]) == 2
+    assert "choice.json is damaged" in capsys.readouterr().err
+
+
+def test_the_cost_of_a_model_is_foreseen_by_some_of_its_steps(tmp_path):
+    found = foresee(["--model", "custom-fc", *written(tmp_path)])
+    assert isinstance(found, Foreseen)
+    assert found.seconds > 0
+    assert found.ms > 0
+    # A number for each word and class, in 4 bytes each, at the least.
+    assert 4 * 2 * len(GOOD + BAD + OTHER) < found.bytes < 10**5
+    said = foresee(["--model", "custom-fc", *written(tmp_path), "--max_seq_length", "0"])
+    assert "--max_seq_length 0" in said
+
+
+TASK = SingleLabel(("neg", "pos"))
+
+
+def side(right: np.ndarray) -> Side:
+    """The side of a trained model that is right in these rows."""
+    labels = np.arange(len(right)) % 2
+    predictions = np.where(right, labels, 1 - labels)
+    probabilities = np.eye(2)[predictions] * 0.8 + 0.1
+    predicted = Predicted(labels, predictions, probabilities)
+    return Side(TASK, TASK.ranking.terms(predicted)[None], predicted, known=False)
+
+
+def model(name: str, right: np.ndarray, speed: float = 100.0, kind: str = "scratch") -> Contender:
+    return Contender(name, kind, Path(name), side(right), 1.0, 1000 / speed, 1.0, speed)
+
+
+def first_right(count: int, rows: int = 1000) -> np.ndarray:
+    return np.arange(rows) < count
+
+
+def test_of_models_that_validation_cannot_tell_apart_the_much_faster_one_is_taken():
+    slow, fast = model("slow", first_right(903), 10), model("fast", np.roll(first_right(900), 50), 1000)
+    found = take([slow, fast])
+    assert found.contender is fast
+    assert "slow is the best of 2 on 1,000 rows of validation" in found.reasons[0]
+    assert "0.3 points behind, which may be chance" in found.reasons[1]
+    assert "100.0 times as fast" in found.reasons[1]
+
+
+def test_a_better_model_is_taken_whatever_it_costs():
+    slow, fast = model("slow", first_right(950), 10), model("fast", first_right(900), 1000)
+    assert take([fast, slow]).contender is slow
+
+
+def test_of_equal_models_the_checkpoint_is_taken_and_not_the_baseline():
+    ours, baseline = model("ours", first_right(900), 100), model("base", first_right(900), 120, kind="baseline")
+    found = take([baseline, ours])
+    assert found.contender is ours
+    assert "base (90.0%) may be as good" in found.reasons[0]
+
+
+def test_there_is_something_to_gain_from_six_wrong_rows_on():
+    """A model that is right in five more rows, and wrong in none, differs with p = 0.0625."""
+    assert "5 of 1,000 rows" in nothing_to_gain(model("best", first_right(995)))
+    assert nothing_to_gain(model("best", first_right(994))) is None
+
+
+def test_a_part_tells_that_all_rows_are_not_worth_their_time():
+    best, part = model("best", first_right(920)), model("part", np.roll(first_right(800), 40))
+    assert "on 25% of the rows it has 80.0%" in hopeless(part, best, [0.02], 0.25)
+    assert hopeless(part, best, [0.07], 0.25) is None
+    assert hopeless(model("part", np.roll(first_right(910), 40)), best, [], 0.25) is None
+    assert gained(best, part, TASK.ranking) == pytest.approx(0.12)
+
+
+def test_a_model_that_is_larger_or_slower_than_allowed_is_left_out(clear, tmp_path):
+    words, folder = clear
+    shutil.copytree(folder, tmp_path / "out")
+    found = choice(folder)["decisions"]["baseline-nb-svm"]["numbers"]
+    for flag, number in (("--max_mb", found["megabytes"]), ("--max_ms", found["ms"])):
+        limits = [*words[:-1], str(tmp_path / "out"), flag, str(0.9 * number)]
+        climb, rungs = begun(*parse_choose(limits))
+        decision = climb.decide(rungs[1])
+        assert (rungs[1].name, decision.outcome) == ("baseline-nb-svm", "left out")
+        assert flag in decision.reason
+        assert not climb.contenders
+
+
+def test_a_state_is_read_as_it_was_saved(clear):
+    saved = choice(clear[1])
+    state = State.load(clear[1], saved["asked"], saved["limits"])
+    state.save(clear[1])
+    assert choice(clear[1]) == saved
+
+
+@pytest.mark.slow
+def test_the_whole_ladder_on_labels_with_errors(tmp_path, capsys):
+    """Networks, a checkpoint in every tuning, and n-grams that the best one teaches."""
+    flags = written(tmp_path, wrong=0.2, train=1200)
+    bert = save_bert(tmp_path / "bert", tmp_path)
+    write_csv(tmp_path / "more.csv", [(text,) for text, _ in reviews(300, 9)], ("text",))
+    more = ["--pretrained", str(bert), "--unlabelled_file", str(tmp_path / "more.csv"), "--minutes", "20"]
+    assert choose_command([*flags, *more, "--output_dir", str(tmp_path / "out")]) == 0
+    decisions = choice(tmp_path / "out")["decisions"]
+    assert {"custom-gru", "bert-head", "bert-lora", "bert-full"} <= decisions.keys()
+    assert all(one["outcome"] != "failed" for one in decisions.values()), decisions
+    assert decisions["bert-full"]["numbers"]["foreseen"]["seconds"] > 0
+    scored = [path.parent.name for path in (tmp_path / "out").glob("*/predictions.parquet")]
+    assert scored == [choice(tmp_path / "out")["chosen"]]
