@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pyarrow.parquet as pq
 
-from sentiment_hf.cli import demo, ensemble, exit_code_of, explain, export, predict, push, serve
+from sentiment_hf.cli import choose, demo, ensemble, exit_code_of, explain, export, predict, push, serve
 from sentiment_hf.common.files import read_json
 from sentiment_hf.common.layout import PREDICTIONS, REPORT
 from sentiment_hf.comparison.plan import flags as compare_flags
@@ -26,6 +26,7 @@ from sentiment_hf.settings.run_help import all_groups, meaning, shown_default, v
 DOCS = Path(__file__).parents[1] / "docs"
 MADE = "<!-- Made by `python scripts/reference_pages.py`. -->\n"
 COMMANDS = {
+    "choose": choose,
     "compare": compare_flags,
     "ensemble": ensemble,
     "predict": predict,

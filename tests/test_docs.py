@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from sentiment_hf import __version__
-from sentiment_hf.cli import demo, ensemble, explain, export, push, serve
+from sentiment_hf.cli import choose, demo, ensemble, explain, export, push, serve
 from sentiment_hf.cli.distill import parse_distill
 from sentiment_hf.cli.predict import parse_predict
 from sentiment_hf.cli.pretrain import parse_pretrain
@@ -74,6 +74,7 @@ PARSERS: dict[str, Callable] = {
     "run": parse_run,
     "pretrain": parse_pretrain,
     "distill": parse_distill,
+    "choose": choose.parse_choose,
     "compare": flags.parse_compare,
     "ensemble": ensemble.parse_ensemble,
     "predict": parse_predict,

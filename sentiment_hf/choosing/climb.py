@@ -26,7 +26,7 @@ from sentiment_hf.inference.speed import is_measured_here, measure_speed
 from sentiment_hf.runs.report import Report
 
 # A model that would take longer is first trained on a part of the rows, unless the part would have too few.
-LONG, SHARE, LEAST_ROWS = 90.0, 0.25, 400
+LONG, SHARE, LEAST_ROWS = 90, 0.25, 400
 # On fewer rows all are trained within seconds.
 FEW_ROWS = 1_000
 # The seeds of models that cannot be told apart.

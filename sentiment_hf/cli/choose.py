@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sentiment_hf.common.errors import FlagParser, InputError
+from sentiment_hf.common.layout import BASELINE_FILE
 from sentiment_hf.settings.arguments import DataArguments, RunSpec
 from sentiment_hf.settings.flags import flags_of
 from sentiment_hf.settings.run_flags import parse_run
@@ -119,6 +120,7 @@ def begun(args: argparse.Namespace, data: list[str], spec: RunSpec) -> "tuple[Cl
 
 def finish(climb: "Climb") -> None:
     """Take a model, score it on test, and write the page."""
+    from sentiment_hf.choosing.climb import LONG
     from sentiment_hf.choosing.contenders import take
     from sentiment_hf.choosing.page import write_page
 
@@ -138,13 +140,14 @@ def finish(climb: "Climb") -> None:
     climb.save()
     rows = {part: len(getattr(climb.splits, part)) for part in ("train", "validation", "test")}
     facts = {"dataset": climb.splits.name, "device": f"{report.device}, {report.threads} threads"}
-    write_page(climb.folder, climb.state, contenders, rows | facts | {"long": 90})
+    write_page(climb.folder, climb.state, contenders, rows | facts | {"long": LONG})
 
 
 def what_next(climb: "Climb") -> list[str]:
     """Commands that users try next."""
-    folder = shlex.quote(str(climb.folder / climb.state.chosen))
+    chosen = climb.folder / climb.state.chosen
+    folder = shlex.quote(str(chosen))
     commands = [f"sentiment-hf predict {folder} 'A text.'", f"sentiment-hf serve {folder}"]
-    if not climb.state.chosen.startswith("baseline"):
+    if not (chosen / BASELINE_FILE).is_file():
         commands += [f"sentiment-hf export {folder}", f"sentiment-hf push {folder} --hub_model_id OWNER/NAME"]
     return ["Next:", *(f"  {command}" for command in commands)]
