@@ -271,7 +271,7 @@ def test_each_member_of_an_ensemble_reads_its_own_columns(gru, plain, wrapped, d
     assert predicted(tmp_path / "ensemble", data / "test.csv", tmp_path) == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize("tuning", ["new", "lora"])
+@pytest.mark.parametrize("tuning", ["new", pytest.param("lora", marks=pytest.mark.slow)])
 def test_an_interrupted_run_gives_the_same_weights(tuning, data, bert, tmp_path):
     more = {} if tuning == "new" else {"model": bert, "settings": ()}
     extra = (*EXTRA, "--save_strategy", "steps", "--save_steps", "3", "--eval_strategy", "steps", "--eval_steps", "3")

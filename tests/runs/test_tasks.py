@@ -360,7 +360,7 @@ def test_a_head_for_another_task_is_refused_by_what_it_is_for(made, tmp_path, ca
     assert "train it with a new head" in error
 
 
-@pytest.mark.parametrize("kind", ["custom-gru", "full"])
+@pytest.mark.parametrize("kind", ["custom-gru", pytest.param("full", marks=pytest.mark.slow)])
 def test_small_batches_train_what_a_big_one_trains(made, tmp_path, kind):
     """The library's own losses of several labels and of numbers would grow with --gradient_accumulation_steps."""
     task, _, home = made

@@ -71,7 +71,7 @@ def ends(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("model", ["custom-gru", "bert"])
+@pytest.mark.parametrize("model", ["custom-gru", pytest.param("bert", marks=pytest.mark.slow)])
 def test_a_class_told_by_the_last_word_is_learned_with_the_tail_only(ends, tmp_path, model):
     settings = () if model == "bert" else ("embedding_size=8", "hidden_size=8")
     source = save_bert(tmp_path / "bert", ends) if model == "bert" else model

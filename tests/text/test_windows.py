@@ -137,7 +137,9 @@ def test_each_text_is_scored_once_by_the_pooled_logits_and_predict_does_it_witho
     np.testing.assert_allclose(scorer.classify(texts_of(late, "test"), batch_size=4), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("tuning", ["scratch", "full", "head", "lora"])
+@pytest.mark.parametrize(
+    "tuning", ["scratch", "full", *(pytest.param(name, marks=pytest.mark.slow) for name in ("head", "lora"))]
+)
 def test_a_class_told_behind_the_limit_is_learned_with_windows_only(late, tmp_path, tuning):
     source = "custom-gru" if tuning == "scratch" else save_bert(tmp_path / "bert", late)
     settings = ("embedding_size=8", "hidden_size=8") if tuning == "scratch" else ()

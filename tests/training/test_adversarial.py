@@ -105,7 +105,13 @@ def test_a_step_adds_the_gradients_of_both_passes_and_leaves_no_hook():
         torch.testing.assert_close(weight.grad, wanted[name])
 
 
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=() if name in ("custom-lstm", "custom-textcnn") else pytest.mark.slow)
+        for name in READERS
+    ],
+)
 def test_every_model_that_reads_vectors_can_be_trained_so_with_averaged_weights(data, name, tmp_path):
     for kind in ("at", "vat"):
         run_flags(data, tmp_path / kind, "--adversarial", kind, "--ema", "0.9", model=name)
@@ -232,7 +238,7 @@ def test_validation_scores_the_weights_that_are_saved(data, tmp_path):
     assert report["validation"] == again["validation"]
 
 
-@pytest.mark.parametrize("kind", ["at", "vat"])
+@pytest.mark.parametrize("kind", ["at", pytest.param("vat", marks=pytest.mark.slow)])
 def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(data, kind, tmp_path):
     more = ("--adversarial", kind, "--ema", "0.9", *(["--refit", "true"] if kind == "at" else []))
     words = [flags(data, tmp_path / name, *more) for name in "ab"]

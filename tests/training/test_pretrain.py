@@ -59,7 +59,13 @@ def learn(*args, **kwargs) -> dict:
     return run(parse_run([*words(*args, **kwargs), "--objective", "words"])).as_json()
 
 
-@pytest.mark.parametrize("name", LANGUAGE_MODELS)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ("custom-rnn", "custom-lstm") else ())
+        for name in LANGUAGE_MODELS
+    ],
+)
 def test_every_model_learns_words_and_becomes_a_classifier(data, texts, name, tmp_path):
     both = () if name == "custom-transformer" else ("bidirectional=true",)
     sizes = ("embedding_size=8", "hidden_size=8", *both)
@@ -104,7 +110,7 @@ def test_the_saved_model_has_the_loss_of_the_report_over_the_words_of_validation
     assert report["validation"]["loss"] == pytest.approx(total / count, rel=1e-5)
 
 
-@pytest.mark.parametrize("name", ["custom-gru", "custom-transformer"])
+@pytest.mark.parametrize("name", ["custom-gru", pytest.param("custom-transformer", marks=pytest.mark.slow)])
 def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(data, texts, name, tmp_path):
     """Masks are drawn anew in each epoch, and a resumed run draws those that it would have drawn."""
     argv = [[*words(data, tmp_path / run, texts, model=name), "--objective", "words"] for run in "ab"]
@@ -116,7 +122,7 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(data, te
     assert read_report(tmp_path / "a")["validation"] == read_report(tmp_path / "b")["validation"]
 
 
-@pytest.mark.parametrize("kind", ["custom-gru", "custom-transformer", "bert"])
+@pytest.mark.parametrize("kind", ["custom-gru", pytest.param("custom-transformer", marks=pytest.mark.slow), "bert"])
 def test_accumulated_batches_make_the_step_of_the_big_one(data, texts, kind, tmp_path):
     """Models of others return the mean of a batch, which would be added up."""
     own = {"model": kind} if kind != "bert" else {"model": save_bert(tmp_path / "bert", data), "settings": ()}

@@ -60,7 +60,7 @@ def assert_same(first, second, **tolerance):
         torch.testing.assert_close(found[name], tensor, **tolerance)
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw_torch"])
+@pytest.mark.parametrize("optimizer", ["sgd", pytest.param("adamw_torch", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("model", ["custom-gru", "bert"])
 def test_accumulated_steps_train_as_one_batch_does(data, tmp_path, model, optimizer):
     settings = EXACT
@@ -75,7 +75,7 @@ def test_accumulated_steps_train_as_one_batch_does(data, tmp_path, model, optimi
     assert logged(tmp_path / "divided", "loss") == pytest.approx(logged(tmp_path / "whole", "loss"), abs=1e-4)
 
 
-@pytest.mark.parametrize("bucketing", [True, False])
+@pytest.mark.parametrize("bucketing", [True, pytest.param(False, marks=pytest.mark.slow)])
 @pytest.mark.parametrize("steps", [[2], [6], [3, 9, 12]])
 def test_an_interrupted_run_ends_with_the_weights_of_an_undisturbed_one(data, tmp_path, steps, bucketing):
     """Six steps an epoch: within the first, at its end, and three times, the last at the end of all."""
