@@ -5,7 +5,6 @@ import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
-from sentiment_hf.choosing.children import Foreseen, foresee, make, planned
 from sentiment_hf.choosing.contenders import (
     Contender,
     best_first,
@@ -15,10 +14,12 @@ from sentiment_hf.choosing.contenders import (
     nothing_to_gain,
     take,
 )
+from sentiment_hf.choosing.foresee import Foreseen, foresee
 from sentiment_hf.choosing.ladder import NGRAMS, Rung, taught_rung
 from sentiment_hf.choosing.state import FAILED, LEFT_OUT, NO_TIME, TRAINED, Decision, State
 from sentiment_hf.common.errors import TrainingError, listed
 from sentiment_hf.common.layout import REPORT
+from sentiment_hf.comparison.plan.one_run import WITHOUT_TEST, make, planned
 from sentiment_hf.comparison.plan.side_by_side import log_path
 from sentiment_hf.comparison.statistics.advice import SAME_COST
 from sentiment_hf.data.splits import Splits
@@ -31,8 +32,6 @@ LONG, SHARE, LEAST_ROWS = 90, 0.25, 400
 FEW_ROWS = 1_000
 # The seeds of models that cannot be told apart.
 MORE_SEEDS = (1, 2)
-# Test is not scored before the end.
-WITHOUT_TEST = ("--do_train", "true", "--do_eval", "true", "--do_predict", "false")
 
 
 @dataclass
@@ -61,6 +60,10 @@ class Climb:
     def left(self) -> float:
         """Seconds of --minutes that are left."""
         return 60 * self.state.limits["minutes"] - self.before - (time.monotonic() - self.begun)
+
+    def is_over(self) -> bool:
+        """Whether no time is left."""
+        return self.left <= 0
 
     def climb(self, rungs: list[Rung]) -> None:
         """Train the rungs that can pay, then the n-grams that the best of them teaches, then more seeds of equals."""
@@ -107,7 +110,7 @@ class Climb:
                 return Decision(NO_TIME, needs, self.foreseen_numbers(rung))
             if reason := self.beyond_limits(found) or self.looks_hopeless(rung, found):
                 return Decision(LEFT_OUT, reason, self.foreseen_numbers(rung))
-        failure = make(planned(self.folder / rung.name, self.words(rung)), time.monotonic() + self.left)
+        failure = make(planned(self.folder / rung.name, self.words(rung)), self.is_over)
         if failure:
             return Decision(NO_TIME if self.left <= 0 else FAILED, failure, self.foreseen_numbers(rung))
         return self.trained(rung)
@@ -145,7 +148,7 @@ class Climb:
         """Train a rung on so many rows; one that fails there has no part."""
         folder = self.folder / f"{rung.name}-{rows}rows"
         words = self.words(rung, "--max_train_samples", str(rows))
-        if (folder / REPORT).is_file() or make(planned(folder, words), time.monotonic() + self.left) is None:
+        if (folder / REPORT).is_file() or make(planned(folder, words), self.is_over) is None:
             self.parts[rung.name] = self.contender(folder.name, [folder])
 
     def trained(self, rung: Rung) -> Decision:
@@ -191,13 +194,13 @@ class Climb:
                 if one.kind == "baseline" or (folder / REPORT).is_file() or one.seconds > self.left:
                     continue
                 words = self.words(rung, "--seed", str(seed))
-                if make(planned(folder, words), time.monotonic() + self.left) is None:
+                if make(planned(folder, words), self.is_over) is None:
                     self.step(rung)
 
     def scored_on_test(self, one: Contender) -> Report:
         """The report of the first seed of a model, with test; raises TrainingError if that cannot be scored."""
         run = planned(one.folder, [*self.rungs[one.name].words, *self.data])
-        if failure := make(run, None):
+        if failure := make(run):
             raise TrainingError(f"{one.name} could not be scored on test: {failure} ({log_path(run)})")
         return Report.load(one.folder)
 

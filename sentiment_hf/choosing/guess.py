@@ -8,7 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import torch
 
-from sentiment_hf.choosing.children import Foreseen
+from sentiment_hf.choosing.foresee import Foreseen
 from sentiment_hf.common.errors import InputError, TrainingError
 from sentiment_hf.runs.rehearsal import guessed_seconds, rehearsal
 from sentiment_hf.settings.run_flags import parse_run

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from sentiment_hf.choosing.children import Foreseen
+from sentiment_hf.choosing.foresee import Foreseen
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json, write_json
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from helpers import BAD, GOOD, OTHER, read_report, reviews, save_bert, write_csv
 
-from sentiment_hf.choosing.children import Foreseen, foresee
 from sentiment_hf.choosing.contenders import Contender, gained, hopeless, nothing_to_gain, take
+from sentiment_hf.choosing.foresee import Foreseen, foresee
 from sentiment_hf.choosing.state import State
 from sentiment_hf.cli import choose_command, predict_command
 from sentiment_hf.cli.choose import begun, parse_choose
@@ -115,7 +115,7 @@ def test_with_more_minutes_it_goes_on_from_where_it_stopped(clear, tmp_path, cap
 def test_without_time_for_any_model_it_fails_in_one_line(clear, tmp_path, capsys):
     words = [*clear[0][:-1], str(tmp_path / "out"), "--minutes", "0.00001"]
     assert choose_command(words) == 3
-    assert "there is no model to choose; baseline-majority: stopped when the minutes were" in capsys.readouterr().err
+    assert "there is no model to choose; baseline-majority: stopped before its end" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
