@@ -12,7 +12,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.comparison.statistics.measures import holm
 from sentiment_hf.robustness.kept import Robustness, read_robustness
 from sentiment_hf.robustness.measure import measure_model
-from sentiment_hf.robustness.perturbations import NAMES
+from sentiment_hf.robustness.names import NAMES
 from sentiment_hf.robustness.shown import lines_of
 from sentiment_hf.runs.finished import Run
 from sentiment_hf.settings.model_ref import ModelRef

@@ -12,9 +12,10 @@ from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.inference.scorer import Inputs, Scorer, load_scorer
 from sentiment_hf.inference.test_part import read_test_part, run_with_rows, some_places
 from sentiment_hf.robustness.kept import Effect, Negations, Robustness, save_robustness
+from sentiment_hf.robustness.names import NEGATION
 from sentiment_hf.robustness.negations import IS_POSITIVE, PAIRS, signs
 from sentiment_hf.robustness.perturbations import all_applied, applying
-from sentiment_hf.robustness.script import Script
+from sentiment_hf.robustness.script import NOT_ENGLISH, Script
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.tasks.paired import terms_difference
 from sentiment_hf.tasks.regression import Regression
@@ -97,7 +98,7 @@ def measure(scorer: Scorer, sample: Sample) -> Robustness:
         score=float(task.ranking.terms(plain).mean()),
         effects=effects,
         negations=negations,
-        left_out=left_out | ({"negation": reason} if reason else {}),
+        left_out=left_out | ({NEGATION: reason} if reason else {}),
     )
 
 
@@ -130,9 +131,9 @@ def moved(task: Task, before: np.ndarray, after: np.ndarray) -> np.ndarray:
 def measure_negations(scorer: Scorer, script: Script) -> tuple[Negations | None, str | None]:
     """What a model says of the pairs; None and why if it is not known which of its classes is positive."""
     if not script.is_english:
-        return None, "its pairs are English, and these texts are not"
+        return None, NOT_ENGLISH
     if not (sign := signs(scorer.task.labels)):
-        return None, "it is for two classes called positive and negative"
+        return None, "for two classes called positive and negative"
     first, negated = (answers(scorer, sign, texts) for texts in zip(*PAIRS, strict=True))
     right, negated_right = first == IS_POSITIVE, negated != IS_POSITIVE
     found = (right, negated_right, right & negated_right, first != negated)

@@ -13,7 +13,7 @@ from unicodedata import category
 
 from tokenizers import Regex, pre_tokenizers
 
-from sentiment_hf.robustness.script import Script
+from sentiment_hf.robustness.script import NOT_ENGLISH, Script
 from sentiment_hf.robustness.spelling import american
 from sentiment_hf.text.line_breaks import LINE_BREAK
 from sentiment_hf.text.tokenizers import WORD
@@ -25,22 +25,21 @@ LETTER = re.compile(r"[^\W\d_]")
 INNER_APOSTROPHE = re.compile(r"(?<=\w)['’](?=\w)")
 VOWELS = frozenset("aeiouyáàâäãåæéèêëíìîïóòôöõøúùûüаеёиоуыэюяіїєαεηιουωάέήίόύώ")
 
-# Of the weather, not of the thing, so that it speaks for no class.
-IRRELEVANT = " I am writing this on a Tuesday morning, and it is raining here."
+# Of the writer, not of the thing, so that it speaks for no class.
+IRRELEVANT = " I wrote this on a Tuesday, at my desk."
 
 
 @dataclass(frozen=True)
 class Perturbation:
     """A change of texts.
 
-    key: its name in robustness.json. name: its name for a reader.
+    key: its name in robustness.json; `NAMES` has that for a reader.
     change: of a text whose words stand between spaces.
     unspaced: of a text in a script without spaces; None if it has no meaning there.
     english: whether it is for English texts only.
     """
 
     key: str
-    name: str
     change: Change
     unspaced: Change | None = None
     english: bool = False
@@ -53,9 +52,9 @@ class Perturbation:
     def reason_against(self, script: Script) -> str | None:
         """Why texts in such a script are not changed so; None if they are."""
         if script.is_unspaced and self.unspaced is None:
-            return "it has no meaning in a script without spaces between words"
+            return "no meaning in a script without spaces between words"
         if self.english and not script.is_english:
-            return "it is for English texts, and these are not"
+            return NOT_ENGLISH
         return None
 
 
@@ -133,17 +132,17 @@ def gone_at(text: str, place: int, _: Random) -> str:
     return text[:place] + text[place + 1 :]
 
 
+# Keys and order are those of NAMES.
 PERTURBATIONS = (
-    Perturbation("typos_10", "typos 10 %", on_words(typo, 0.1), on_letters(typo_at, 0.1)),
-    Perturbation("typos_30", "typos 30 %", on_words(typo, 0.3), on_letters(typo_at, 0.3)),
-    Perturbation("dropped_20", "dropped 20 %", on_words(gone, 0.2), on_letters(gone_at, 0.2)),
-    Perturbation("elongated_10", "elongated 10 %", on_words(elongated, 0.1)),
-    Perturbation("upper_case", "upper case", lambda text, _: text.upper()),
-    Perturbation("no_punctuation", "no punctuation", without_punctuation, without_punctuation),
-    Perturbation("american", "American spelling", lambda text, _: american(text), english=True),
-    Perturbation("irrelevant_end", "irrelevant end", lambda text, _: text + IRRELEVANT, english=True),
+    Perturbation("typos_10", on_words(typo, 0.1), on_letters(typo_at, 0.1)),
+    Perturbation("typos_30", on_words(typo, 0.3), on_letters(typo_at, 0.3)),
+    Perturbation("dropped_20", on_words(gone, 0.2), on_letters(gone_at, 0.2)),
+    Perturbation("elongated_10", on_words(elongated, 0.1)),
+    Perturbation("upper_case", lambda text, _: text.upper()),
+    Perturbation("no_punctuation", without_punctuation, without_punctuation),
+    Perturbation("american", lambda text, _: american(text), english=True),
+    Perturbation("irrelevant_end", lambda text, _: text + IRRELEVANT, english=True),
 )
-NAMES = {one.key: one.name for one in PERTURBATIONS}
 
 
 def applying(script: Script) -> tuple[Sequence[Perturbation], dict[str, str]]:

@@ -20,6 +20,9 @@ FUNCTION_WORD = re.compile(
 # A text of English has 35 to 50 % of them, one of German, Dutch or French at most 5 %.
 ENGLISH = 0.15
 
+# Why something is left out that is for English texts.
+NOT_ENGLISH = "for English texts, and these are not"
+
 
 @dataclass(frozen=True)
 class Script:

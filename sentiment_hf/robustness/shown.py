@@ -3,11 +3,9 @@
 from collections.abc import Sequence
 
 from sentiment_hf.robustness.kept import Effect, Negations, Robustness
-from sentiment_hf.robustness.perturbations import NAMES
+from sentiment_hf.robustness.names import NAMES, NEGATION, by_reason
 from sentiment_hf.tasks.regression import Regression
 from sentiment_hf.tasks.task import Score, Task, with_digits
-
-NEGATION = "negation"
 
 
 def lines_of(name: str, found: Robustness, task: Task) -> list[str]:
@@ -21,7 +19,7 @@ def lines_of(name: str, found: Robustness, task: Task) -> list[str]:
         line = [f"{first:<{widths[0]}}", *(f"{cell:>{width}}" for cell, width in zip(others, widths[1:], strict=True))]
         lines.append(f"  {'  '.join(line)}".rstrip())
     lines += [f"  {negations_in_words(found.negations)}"] if found.negations else []
-    return lines + [f"  left out: {NAMES.get(key, key)}: {reason}" for key, reason in found.left_out.items()]
+    return lines + [f"  left out: {', '.join(names)}: {why}" for why, names in by_reason(found.left_out).items()]
 
 
 def cells(key: str, effect: Effect, rows: int, task: Task) -> Sequence[str]:

@@ -100,6 +100,12 @@ def with_interval(score: dict | None, shape: Callable[[float], str]) -> str:
     return f"{value}, {low} to {high}"
 
 
+def with_change(effect: dict, score: Score) -> str:
+    """−1.20, −2.40 to 0.00: what a perturbation changes, and its interval."""
+    low, high = (signed(bound, score) for bound in effect["interval"])
+    return f"{signed(effect['change'], score)}, {low} to {high}"
+
+
 def plural(number: int, noun: str) -> str:
     """1 model, 9 models, 3 classes"""
     ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
