@@ -98,8 +98,8 @@ def typo_at(text: str, place: int, random: Random) -> str:
 
 
 def typo(word: str, random: Random) -> str:
-    """A word with a typo in its middle; one of three letters or fewer stays as it is."""
-    return typo_at(word, random.randrange(1, len(word) - 1), random) if len(word) > 3 else word
+    """A word with a typo between its first and last letter; one of three letters or fewer stays as it is."""
+    return typo_at(word, random.randrange(1, len(word) - 2), random) if len(word) > 3 else word
 
 
 def elongated(word: str, random: Random) -> str:

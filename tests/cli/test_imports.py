@@ -57,7 +57,19 @@ for module, names in {os: ("sched_getaffinity",), signal: ("SIGHUP", "SIGPIPE")}
         delattr(module, name)
 """
 
-COMMANDS = ("run", "pretrain", "distill", "compare", "ensemble", "predict", "explain", "demo", "push", "list")
+COMMANDS = (
+    "run",
+    "pretrain",
+    "distill",
+    "compare",
+    "ensemble",
+    "predict",
+    "explain",
+    "robustness",
+    "demo",
+    "push",
+    "list",
+)
 YAML = {"yaml", "_yaml"}
 # Brotli is there if another package has brought it.
 HUB = YAML | {
@@ -135,6 +147,8 @@ def saved(tmp_path_factory, tokenizer: PreTrainedTokenizerBase) -> list[Path]:
         (["explain", "me/x", TEXT, "--method", "lime"], 2),
         (["explain", "me/x", TEXT, "--output", "x.csv"], 2),
         (["explain", "me/x", "--file", "no.csv"], 2),
+        (["robustness", "a/b/c"], 2),
+        (["robustness", "me/x", "--rows", "0"], 2),
         (["push", "out"], 2),
         (["demo", "a/b/c"], 2),
         (["demo", "out", "--port", "0"], 2),
