@@ -12,7 +12,7 @@ def lines_of(name: str, found: Robustness, task: Task) -> list[str]:
     """A table of the perturbations under a line on the model, then the negations and what was left out."""
     score = task.ranking
     header = ("", score.name, "change (95 % interval)", answers_that_move(task), "texts changed")
-    rows = [header, *(cells(key, effect, found.rows, task) for key, effect in found.effects.items())]
+    rows = [header, *(cells(key, effect, task) for key, effect in found.effects.items())]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = [f"{name}  {score.name} {score.shown(found.score)} on {found.rows:,} test rows"]
     for first, *others in rows:
@@ -22,13 +22,13 @@ def lines_of(name: str, found: Robustness, task: Task) -> list[str]:
     return lines + [f"  left out: {', '.join(names)}: {why}" for why, names in by_reason(found.left_out).items()]
 
 
-def cells(key: str, effect: Effect, rows: int, task: Task) -> Sequence[str]:
+def cells(key: str, effect: Effect, task: Task) -> Sequence[str]:
     """The cells of a perturbation in the table of a model."""
     low, high = (signed(bound, task.ranking) for bound in effect.interval)
     is_number = task.name == Regression.name
     moved = f"{with_digits(effect.moved, 3)} sd" if is_number else f"{effect.moved:.1%}"
     change = f"{signed(effect.change, task.ranking)} ({low} to {high})"
-    return (NAMES[key], task.ranking.shown(effect.score), change, moved, f"{effect.changed / rows:.0%}")
+    return (NAMES[key], task.ranking.shown(effect.score), change, moved, f"{effect.changed:,}")
 
 
 def answers_that_move(task: Task) -> str:

@@ -1,6 +1,7 @@
 """What changed texts do to a model: the figures are those of its own answers, and are kept, shown and compared."""
 
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 
@@ -115,6 +116,7 @@ def test_the_page_has_the_figures_and_what_was_measured_is_not_measured_again(ho
         assert "60 test rows, the same for all models" in text
         assert "On 32 pairs of a short English sentence and its negation" in text
         assert "American spelling" in text
+    assert re.search(r"ngram</strong> loses .*; its answers change most with ", page)
     dropped = read_robustness(home / "bayes").effects["dropped_20"]
     assert f"| bayes | dropped 20 % | {dropped.changed} | {100 * dropped.score:.2f} |" in markdown
     assert compare_command([word for word in argv if word != "--robustness"]) == 0

@@ -47,6 +47,7 @@ FILTERS = (
     formatting.megabytes,
     formatting.with_interval,
     formatting.with_change,
+    formatting.breaks_on,
     formatting.plural,
     formatting.models_by_class,
     as_word,
