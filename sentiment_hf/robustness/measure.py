@@ -85,9 +85,7 @@ def measure(scorer: Scorer, sample: Sample) -> Robustness:
     effects = {}
     for one in chosen:
         texts = all_applied(one, sample.bare, sample.places, script)
-        rows = np.array(
-            [row for row, pair in enumerate(zip(texts, sample.bare, strict=True)) if pair[0] != pair[1]], int
-        )
+        rows = np.flatnonzero([a != b for a, b in zip(texts, sample.bare, strict=True)])
         after = before.copy()
         after[rows] = scorer.classify(sample.with_texts(rows, [texts[row] for row in rows]), BATCH)
         effects[one.key] = effect_of(task, plain, predicted(task, sample.labels, after), len(rows))

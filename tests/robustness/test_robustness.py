@@ -130,6 +130,14 @@ def test_models_of_a_comparison_are_measured_on_the_same_rows(home, tmp_path):
     assert {read_robustness(home / name).rows for name in ("ngram", "bayes")} == {60}
 
 
+def test_what_was_found_is_gone_with_the_model_that_it_is_of(data, tmp_path):
+    run_baseline(data, tmp_path / "run", "baseline-majority")
+    assert robustness_command([str(tmp_path / "run")]) == 0
+    assert read_robustness(tmp_path / "run").effects["dropped_20"].moved == 0
+    run_baseline(data, tmp_path / "run", "baseline-majority", "--seed", 1, "--overwrite")
+    assert read_robustness(tmp_path / "run") is None
+
+
 def test_what_cannot_be_measured_is_said_on_the_page(home, data, tmp_path, capsys):
     run_baseline(data, tmp_path / "majority", "baseline-majority")
     (tmp_path / "majority" / "robustness.json").write_text('{"rows": 60}')
