@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pyarrow.parquet as pq
 
-from sentiment_hf.cli import choose, demo, ensemble, exit_code_of, explain, export, predict, push, serve
+from sentiment_hf.cli import choose, demo, ensemble, exit_code_of, explain, export, predict, push, robustness, serve
 from sentiment_hf.common.files import read_json
 from sentiment_hf.common.layout import PREDICTIONS, REPORT
 from sentiment_hf.comparison.plan import flags as compare_flags
@@ -31,6 +31,7 @@ COMMANDS = {
     "ensemble": ensemble,
     "predict": predict,
     "explain": explain,
+    "robustness": robustness,
     "export": export,
     "serve": serve,
     "demo": demo,

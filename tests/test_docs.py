@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from sentiment_hf import __version__
-from sentiment_hf.cli import choose, demo, ensemble, explain, export, push, serve
+from sentiment_hf.cli import choose, demo, ensemble, explain, export, push, robustness, serve
 from sentiment_hf.cli.distill import parse_distill
 from sentiment_hf.cli.predict import parse_predict
 from sentiment_hf.cli.pretrain import parse_pretrain
@@ -79,6 +79,7 @@ PARSERS: dict[str, Callable] = {
     "ensemble": ensemble.parse_ensemble,
     "predict": parse_predict,
     "explain": explain.parse_explain,
+    "robustness": robustness.parse_robustness,
     "export": export.parse_export,
     "serve": serve.parse_serve,
     "demo": demo.parse_demo,

@@ -25,6 +25,7 @@ USAGE = """usage: sentiment-hf COMMAND [FLAGS]
   ensemble  make one classifier of several runs   sentiment-hf ensemble out/sample/custom-fc out/sample/custom-lstm
   predict   classify texts with a trained model   sentiment-hf predict out/sample/custom-lstm "A fine film."
   explain   which words speak for and against     sentiment-hf explain out/sample/custom-lstm "A fine film."
+  robustness  what typos and the like change      sentiment-hf robustness out/sample/custom-lstm out/sample/custom-fc
   export    write a model as an ONNX graph        sentiment-hf export out/sample/custom-lstm --int8
   serve     answer over HTTP with a model         sentiment-hf serve out/sample/custom-lstm --port 8000
   demo      try models out on a page              sentiment-hf demo out/sample/custom-lstm out/sample/custom-fc
@@ -45,6 +46,7 @@ def main() -> None:
         "ensemble": ensemble_command,
         "predict": predict_command,
         "explain": explain_command,
+        "robustness": robustness_command,
         "export": export_command,
         "serve": serve_command,
         "demo": demo_command,
@@ -147,6 +149,17 @@ def explain_command(argv: Sequence[str]) -> int:
         from sentiment_hf.cli.explain import explain_main
 
         explain_main(argv)
+
+    return exit_code_of(work)
+
+
+def robustness_command(argv: Sequence[str]) -> int:
+    """Run `sentiment-hf robustness` with these flags; returns the exit code."""
+
+    def work():
+        from sentiment_hf.cli.robustness import robustness_main
+
+        robustness_main(argv)
 
     return exit_code_of(work)
 

@@ -64,14 +64,25 @@ def make_comparison(argv: Sequence[str]) -> tuple[dict, Path, "Score"]:
 
         runs, failed, output, rows = make_runs(args)
     comparison = compare(runs, rows, args.grid, args.show_all_test)
+    comparison["failed"] = [*failed, *measure_further(comparison, runs, args)]
+    write_page(comparison, output / PAGE, args.texts)
+    return comparison, output / PAGE / PAGE_HTML, runs[0].task.ranking
+
+
+def measure_further(comparison: dict, runs: list["Run"], args: CompareArguments) -> list[dict]:
+    """Add to a comparison what --explain and --robustness measure; returns what failed."""
+    failed = []
     if args.explain:
         from sentiment_hf.cli.measure_explanations import measured_explanations
 
         comparison["faithfulness"], not_measured = measured_explanations(comparison, runs, trusts_code(args))
-        failed = [*failed, *not_measured]
-    comparison["failed"] = failed
-    write_page(comparison, output / PAGE, args.texts)
-    return comparison, output / PAGE / PAGE_HTML, runs[0].task.ranking
+        failed += not_measured
+    if args.robustness:
+        from sentiment_hf.cli.measure_robustness import measured_robustness
+
+        comparison["robustness"], not_measured = measured_robustness(comparison, runs, trusts_code(args))
+        failed += not_measured
+    return failed
 
 
 def trusts_code(args: CompareArguments) -> bool:

@@ -49,6 +49,9 @@ LABELS = "labels.json"
 # How faithful the explanations of a model were found to be.
 FAITHFULNESS = "faithfulness.json"
 
+# What a model says of changed texts.
+ROBUSTNESS = "robustness.json"
+
 # The columns that a model was trained on.
 READING = "reading.json"
 
@@ -67,7 +70,8 @@ MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", ADAPTER_CONFIG, LABELS,
 
 # Files that a run writes in addition to the model.
 RESULTS = (REPORT, INFERENCE, BROKEN_BATCH, *PREDICTIONS.values(), HISTORY, TRAINER_STATE, "training_args.bin")
-RESULTS += (READING, CONFORMAL, PROFILE_FILE, FAITHFULNESS, CARD, f"{EVAL_RESULTS}/*.yaml", *UNLABELLED.values())
+RESULTS += (READING, CONFORMAL, PROFILE_FILE, FAITHFULNESS, ROBUSTNESS, CARD, f"{EVAL_RESULTS}/*.yaml")
+RESULTS += tuple(UNLABELLED.values())
 RESULTS += ("all_results.json", "train_results.json", "eval_results.json", "test_results.json")
 
 # Files that remain if a run is killed before it has written IDENTITY.

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 from sentiment_hf.comparison.statistics.advice import SIDE_BY_SIDE
+from sentiment_hf.comparison.statistics.measures import LEVEL
+from sentiment_hf.robustness.names import NAMES
 from sentiment_hf.tasks.task import Score, with_digits
 
 MISSING = "–"
@@ -98,6 +100,25 @@ def with_interval(score: dict | None, shape: Callable[[float], str]) -> str:
         return MISSING if score is None else shape(score["value"])
     value, low, high = (shape(score[key]) for key in ("value", "low", "high"))
     return f"{value}, {low} to {high}"
+
+
+def with_change(effect: dict, score: Score) -> str:
+    """−1.20, −2.40 to 0.00: what a perturbation changes, and its interval."""
+    low, high = (signed(bound, score) for bound in effect["interval"])
+    return f"{signed(effect['change'], score)}, {low} to {high}"
+
+
+def breaks_on(entry: dict, score: Score) -> str:
+    """What costs a model most on changed texts, if that is more than chance, and what changes its answers most."""
+    effects = entry["effects"]
+    worst = max(effects, key=lambda key: score.rank(effects[key]["score"]))
+    moved = max(effects, key=lambda key: effects[key]["moved"])
+    loses = f"no {score.name} beyond chance"
+    if effects[worst]["p_holm"] < LEVEL and score.rank(effects[worst]["score"]) > score.rank(entry["score"]):
+        unit = " points" if score.unit == "%" else ""
+        loses = f"most with {NAMES[worst]} ({signed(effects[worst]['change'], score)}{unit})"
+    changes = f"change most with {NAMES[moved]}" if effects[moved]["moved"] else "never change"
+    return f"loses {loses}; its answers {changes}."
 
 
 def plural(number: int, noun: str) -> str:

@@ -16,6 +16,7 @@ from sentiment_hf.common.spreadsheet import escape_formula
 from sentiment_hf.comparison.page import formatting
 from sentiment_hf.comparison.plan.grid import as_word
 from sentiment_hf.comparison.statistics.ranking import TRAINED, second_name
+from sentiment_hf.robustness.names import NAMES, by_reason
 from sentiment_hf.tasks.multi_label import MultiLabel
 from sentiment_hf.tasks.regression import Regression
 from sentiment_hf.tasks.saved import task_named
@@ -45,9 +46,12 @@ FILTERS = (
     formatting.marked,
     formatting.megabytes,
     formatting.with_interval,
+    formatting.with_change,
+    formatting.breaks_on,
     formatting.plural,
     formatting.models_by_class,
     as_word,
+    by_reason,
     by_support,
     worst_pairs,
 )
@@ -166,6 +170,7 @@ def render_template(template: str, comparison: dict, settings: dict, **more) -> 
         hidden=comparison["candidates"] - len(comparison["models"]),
         trained=TRAINED,
         tunings=TUNINGS,
+        perturbations=NAMES,
         method=method,
         **more,
     )
@@ -267,6 +272,7 @@ def section_titles(comparison: dict, drawn: dict, task: Task) -> dict[str, str]:
     titles |= {f"column-{index}": (f"{score} by {column}", panels) for index, (column, panels) in columns}
     titles |= {
         "faithfulness": ("Do explanations name the words that count?", comparison.get("faithfulness")),
+        "robustness": ("What changed texts do to the answers", comparison.get("robustness")),
         "disagreements": ("Where the models disagree most", comparison["disagreements"]),
         "label-errors": ("Its surest errors" if alone else "Labels that are likely wrong", comparison["label_errors"]),
         "failed": ("Runs that failed", comparison["failed"]),

@@ -66,6 +66,7 @@ class CompareArguments:
     texts: bool
     show_all_test: bool
     explain: bool
+    robustness: bool
     common: list[str]
     last: list[str]
 
@@ -106,6 +107,7 @@ def parse_compare(argv: Sequence[str]) -> CompareArguments:
         texts=not given.no_texts,
         show_all_test=given.show_all_test,
         explain=given.explain,
+        robustness=given.robustness,
         common=common,
         last=last,
     )
@@ -180,6 +182,11 @@ def make_parser() -> FlagParser:
         action="store_true",
         help="measure on 100 test rows whether the words by which a model is explained are those that it goes by",
     )
+    parser.add_argument(
+        "--robustness",
+        action="store_true",
+        help="score each model on 500 test rows with typos, without punctuation, in upper case and the like",
+    )
     # A grid has many keys with many values, which only a recipe can hold.
     parser.set_defaults(grid=None)
     return parser
@@ -205,7 +212,7 @@ def read_recipe(path: Path, parser: argparse.ArgumentParser) -> tuple[list[str],
         else:
             words[name in own] += as_flag(name, value)
     # They take no value on a command line.
-    off = {f"--{name}" for name in ("no_texts", "show_all_test", "explain") if not recipe.get(name)}
+    off = {f"--{name}" for name in ("no_texts", "show_all_test", "explain", "robustness") if not recipe.get(name)}
     return [word for word in words[True] if word not in ("true", "false", *off)], words[False]
 
 
