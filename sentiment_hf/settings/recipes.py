@@ -66,13 +66,13 @@ class PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def read_yaml(path: Path) -> Any:
-    """The content of a recipe. Raises InputError if the file is not YAML, or has an alias."""
+def read_yaml(path: Path, flag: str = "--config") -> Any:
+    """The content of a recipe, or of another file that `flag` names. Raises InputError if the file is not YAML, or has an alias."""
     try:
         return yaml.load(path.read_text(encoding="utf-8"), PlainLoader)
     # ValueError: a date that does not exist, a number of 5 000 digits, or bytes that are not UTF-8.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise InputError(f"--config {path} is not YAML: {' '.join(str(error).split())}") from error
+        raise InputError(f"{flag} {path} is not YAML: {' '.join(str(error).split())}") from error
 
 
 def read_recipe(path: Path, flags: dict[str, Flag]) -> dict[str, Any]:

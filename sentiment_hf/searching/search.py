@@ -1,0 +1,197 @@
+"""Makes the trials of a search, each an ordinary run, and goes on with a search that was interrupted."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import optuna
+import yaml
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, Trial, TrialState
+from transformers import AutoConfig
+
+from sentiment_hf.common.errors import InputError, TrainingError
+from sentiment_hf.common.files import write_text
+from sentiment_hf.common.layout import HISTORY, REPORT
+from sentiment_hf.comparison.plan.one_run import WITHOUT_TEST, make, planned
+from sentiment_hf.comparison.plan.side_by_side import log_path
+from sentiment_hf.runs.report import Report
+from sentiment_hf.searching.space import OF_MODEL, Space, as_flags
+from sentiment_hf.settings.arguments import RunSpec
+from sentiment_hf.settings.recipes import Value, join_settings, read_yaml
+from sentiment_hf.tasks.task import Score
+
+JOURNAL, BEST = "study.journal", "best.yaml"
+# Trials that are drawn at random, and trials without which none is stopped early.
+AT_RANDOM, BEFORE_PRUNING = 5, 4
+# Why a trial has no score; without a reason it was interrupted, and is made again.
+REASON = "reason"
+
+
+@dataclass
+class Search:
+    """A search in `folder`.
+
+    words: flags of the run that all trials share, of which --model is the first. spec: the run of the recipe.
+    """
+
+    folder: Path
+    words: list[str]
+    spec: RunSpec
+    space: Space
+    ranking: Score
+    study: optuna.Study
+
+    def trials(self) -> list[FrozenTrial]:
+        """The trials that ended: with a score, stopped early, or failed."""
+        ended = self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL))
+        return [trial for trial in ended if trial.state is not TrialState.FAIL or REASON in trial.user_attrs]
+
+    def folder_of(self, values: dict[str, Value]) -> Path:
+        """The folder of the run with these values, which a trial that is made again finds."""
+        name = hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:8]
+        return self.folder / f"trial-{name}"
+
+    def begin(self) -> None:
+        """Queue the recipe, or the trials that an interruption left without an end."""
+        for trial in self.study.get_trials(states=(TrialState.RUNNING,)):
+            self.study.tell(trial.number, state=TrialState.FAIL)
+            self.study.enqueue_trial(trial.params)
+        if not self.study.get_trials(deepcopy=False):
+            values = recipe_values(self.spec, self.space)
+            self.study.enqueue_trial({name: value for name, value in values.items() if value in self.space[name]})
+
+    def make_trials(self, number: int) -> None:
+        """Make trials until so many have ended; raises Interrupted if a signal came."""
+        self.begin()
+        while (ended := len(self.trials())) < number:
+            trial = self.study.ask()
+            values = {name: dimension.suggest(trial, name) for name, dimension in self.space.items()}
+            print(f"[{ended + 1}/{number}] {in_words(values)} ...", end=" ", flush=True)
+            print(self.make_trial(trial, values), flush=True)
+
+    def make_trial(self, trial: Trial, values: dict[str, Value]) -> str:
+        """Make the run of a trial; returns how it ended."""
+        folder = self.folder_of(values)
+        watch = Watch(folder / HISTORY, f"eval_{self.ranking.key}", trial)
+        run = planned(folder, [*self.words, *as_flags(values), *WITHOUT_TEST])
+        failure = None if (folder / REPORT).is_file() else make(run, watch.should_stop)
+        if failure and watch.pruned:
+            self.study.tell(trial, state=TrialState.PRUNED)
+            return f"stopped early, {self.ranking.brief(watch.last)} at its validation {watch.count}"
+        if failure:
+            trial.set_user_attr(REASON, failure)
+            self.study.tell(trial, state=TrialState.FAIL)
+            return f"failed: {failure} ({log_path(run)})"
+        score = Report.load(folder).validation[self.ranking.key]
+        self.study.tell(trial, score)
+        return f"validation {self.ranking.shown(score)}"
+
+    def best(self) -> FrozenTrial:
+        """The trial with the best validation score; raises TrainingError if no trial has one."""
+        if not self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+            reasons = [trial.user_attrs[REASON] for trial in self.trials() if REASON in trial.user_attrs]
+            raise TrainingError(f"no trial ended with a score; the first: {reasons[0]}")
+        return self.study.best_trial
+
+    def score_best(self) -> Report:
+        """The report of the best trial, whose test is scored, and its settings as a recipe in best.yaml."""
+        values = self.best().params
+        folder = self.folder_of(values)
+        run = planned(folder, [*self.words, *as_flags(values)])
+        if failure := make(run):
+            raise TrainingError(f"the best trial could not be scored on test: {failure} ({log_path(run)})")
+        write_recipe(self.folder / BEST, self.spec, values)
+        return Report.load(folder)
+
+
+class Watch:
+    """Tells a trial of the validation scores of its run, as they come, and whether the run is to be stopped."""
+
+    def __init__(self, history: Path, key: str, trial: Trial):
+        self.history, self.key, self.trial = history, key, trial
+        self.size, self.count, self.last, self.pruned = 0, 0, 0.0, False
+
+    def should_stop(self) -> bool:
+        """Whether the run is worse, after as many validations, than half of those before it."""
+        size = self.history.stat().st_size if self.history.is_file() else 0
+        if size == self.size:
+            return False
+        self.size = size
+        scores = list(self.scores())
+        for step, score in enumerate(scores[self.count :], self.count + 1):
+            self.trial.report(score, step)
+            self.last = score
+        self.count = len(scores)
+        self.pruned = bool(scores) and self.trial.should_prune()
+        return self.pruned
+
+    def scores(self) -> Iterator[float]:
+        """The validation scores so far; a line that is being written has no line break yet."""
+        for line in self.history.read_text(encoding="utf-8").splitlines(keepends=True):
+            if line.endswith("\n") and self.key in (found := json.loads(line)):
+                yield found[self.key]
+
+
+def open_study(folder: Path, seed: int, ranking: Score) -> optuna.Study:
+    """The study in the folder, new or as far as it came; raises InputError if its journal is damaged."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / JOURNAL
+    try:
+        storage = JournalStorage(JournalFileBackend(str(file)))
+        study = optuna.create_study(
+            study_name="tune",
+            storage=storage,
+            load_if_exists=True,
+            direction="maximize" if ranking.more_is_better else "minimize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=BEFORE_PRUNING, n_warmup_steps=1),
+        )
+    except (ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
+        raise InputError(f"{file} is damaged ({error!r:.80}); choose another --output_dir") from error
+    # With the same seed at each start the draws of the first start would come again.
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.get_trials()), n_startup_trials=AT_RANDOM)
+    return study
+
+
+def recipe_values(spec: RunSpec, space: Space) -> dict[str, Value]:
+    """The values that the recipe has for the settings of the space; those of the model that it leaves out by default."""
+    of_flags = spec.values()
+    of_model = dict(setting.split("=", 1) for setting in spec.new_model.model_config or [])
+    found = {}
+    for name, dimension in space.items():
+        own = name.removeprefix(f"{OF_MODEL}.")
+        if own == name:
+            found[name] = of_flags[name]
+        elif own in of_model:
+            found[name] = yaml.safe_load(of_model[own])
+        else:
+            found[name] = getattr(AutoConfig.for_model(spec.model.name), own)
+        if dimension.whole:
+            found[name] = int(found[name])
+    if outside := [name for name, value in found.items() if value not in space[name]]:
+        logging.getLogger(__name__).warning(
+            "the recipe has %s, which the space has not, so the first trial is not the recipe",
+            in_words({name: found[name] for name in outside}),
+        )
+    return found
+
+
+def write_recipe(file: Path, spec: RunSpec, values: dict[str, Value]) -> None:
+    """Write the recipe of a model with these values in place of its own."""
+    recipe = read_yaml(Path(spec.run.config)) if spec.run.config else {}
+    of_flags = {name: value for name, value in values.items() if not name.startswith(f"{OF_MODEL}.")}
+    words = as_flags({name: value for name, value in values.items() if name not in of_flags})[1:]
+    of_model = join_settings(recipe.pop(OF_MODEL, None) or [], words)
+    content = {"model": spec.model.name} | recipe | of_flags | ({OF_MODEL: of_model} if of_model else {})
+    write_text(file, f"# accelerate launch scripts/run.py --config {file.name}\n{yaml.safe_dump(content, sort_keys=False)}")
+
+
+def in_words(values: dict[str, Value]) -> str:
+    """The values as text: learning_rate 0.0021, dropout 0.42"""
+    said = {name.removeprefix(f"{OF_MODEL}."): value for name, value in values.items()}
+    return ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in said.items())
