@@ -11,6 +11,7 @@ from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.data.reviewed import review_in_words
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import identify_run, require_checkpoints
@@ -86,6 +87,8 @@ def lines_of_data(splits: Splits) -> Lines:
     twice = {name.replace("_", " "): count for name, count in splits.notes["duplicates"].items() if name != "removed"}
     found = ", ".join(f"{name} {count:,}" for name, count in twice.items() if count)
     lines.append(("duplicates", found or "none"))
+    if reviewed := splits.notes.get("reviewed"):
+        lines.append(("reviewed", review_in_words(reviewed)))
     if splits.unlabelled:
         lines.append(("unlabelled", f"{len(splits.unlabelled):,} texts, of which the teacher was not asked"))
     return lines
