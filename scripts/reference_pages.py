@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pyarrow.parquet as pq
 
-from sentiment_hf.cli import demo, ensemble, exit_code_of, explain, export, predict, push, serve
+from sentiment_hf.cli import audit, demo, ensemble, exit_code_of, explain, export, predict, push, serve
 from sentiment_hf.common.files import read_json
 from sentiment_hf.common.layout import PREDICTIONS, REPORT
 from sentiment_hf.comparison.plan import flags as compare_flags
@@ -27,6 +27,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 MADE = "<!-- Made by `python scripts/reference_pages.py`. -->\n"
 COMMANDS = {
     "compare": compare_flags,
+    "audit": audit,
     "ensemble": ensemble,
     "predict": predict,
     "explain": explain,

@@ -40,10 +40,14 @@ def judge(
 
     tokens: (tokens,) ids of each text. labels: (rows,) class ids. groups: (rows,) rows of a group are in one fold.
 
-    Raises InputError if no class has as many rows as there are folds, or no two texts have a word in common.
+    Raises InputError if there are fewer groups, or rows of the largest class, than folds, or no two texts have a word
+    in common.
     """
-    if (most := int(np.bincount(labels).max())) < folds:
-        raise InputError(f"--folds {folds}: the largest class has {most} rows of train; lower it")
+    if (most := min(int(np.bincount(labels).max()), len(np.unique(groups)))) < folds:
+        raise InputError(
+            f"--folds {folds}: the largest class of train has {most} rows, or train has {most} texts that are no "
+            "copies of each other; lower it"
+        )
     ngrams = NGrams(3, binary=True, min_texts=2).fit([*tokens])
     if not len(ngrams.codes_):
         raise InputError("no two texts of train have a word in common, so no label can be judged by the others")

@@ -97,20 +97,20 @@ def answers(found: Audit) -> list[str]:
     leaks = found.counted(LEAK)
     if any(leaks.values()):
         said.append(
-            f"{leaks['train']:,} rows of train and {leaks['validation']:,} of validation have the text, or nearly the "
-            "text, of a row that measures: scores there flatter."
+            f"Rows with the text, or nearly the text, of a part that measures, whose score then flatters: "
+            f"{leaks['train']:,} of train, {leaks['validation']:,} of validation."
         )
     if counts[OTHER_LABEL]:
-        said.append(f"{counts[OTHER_LABEL]:,} rows have a text that stands elsewhere with another label.")
+        said.append(f"Rows whose text stands elsewhere with another label: {counts[OTHER_LABEL]:,}.")
     known = {name: sum(of_parts.values()) for name, of_parts in found.languages.items() if name != UNKNOWN}
     if known:
         main, rows = Counter(known).most_common(1)[0]
         share = rows / sum(known.values())
-        said.append(f"{share:.1%} of the texts whose language is clear are in {main!r}.")
+        said.append(f"{share:.1%} of the texts whose language is clear are in {main}.")
         if share < MAIN_SHARE:
             said[-1] = f"{said[-1][:-1]}, so no language counts as odd."
         elif counts[LANGUAGE]:
-            said[-1] += f" {counts[LANGUAGE]:,} are surely in another one."
+            said[-1] += f" Surely in another one: {counts[LANGUAGE]:,}."
     return said
 
 

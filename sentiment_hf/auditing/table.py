@@ -1,6 +1,7 @@
 """The table of an audit: a row for each row with a problem, and three columns in which a person says what to do."""
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from sentiment_hf.auditing.problems import LABEL, in_words
 from sentiment_hf.common.files import atomic_write
 from sentiment_hf.common.spreadsheet import escape_formula
 from sentiment_hf.data.reviewed import ACTIONS, KEY, SUGGESTED, fingerprint
+from sentiment_hf.text.line_breaks import LINE_BREAK
 
 # A cell of a spreadsheet takes 32 767 characters, and a longer text would become two rows.
 EXCERPT = 2000
@@ -78,5 +80,5 @@ def cells_of(found: Audit, row: int) -> list[str | float | int]:
 
 def excerpt_of(text: str, most: int = EXCERPT) -> str:
     """A text in one line, cut behind so many characters; control characters are pictures."""
-    line = " ".join(text.split()).translate(PICTURES)
+    line = " ".join(re.sub(LINE_BREAK, " ", text).split()).translate(PICTURES)
     return line if len(line) <= most else f"{line[:most]} …"

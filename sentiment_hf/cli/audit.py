@@ -17,7 +17,7 @@ from sentiment_hf.settings.run_flags import parse_run
 if TYPE_CHECKING:
     from sentiment_hf.auditing.audit import Audit
 
-FOLDS = Range(2, 1000)
+FOLDS = Range(2, 100)
 # Flags of the data that an audit has no use for: it reads labelled texts.
 UNUSED = {"unlabelled_file", "max_unlabelled_samples", "predict_unlabelled"}
 

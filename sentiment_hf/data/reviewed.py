@@ -15,6 +15,7 @@ from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.common.spreadsheet import escape_formula
 from sentiment_hf.data.duplicates import refuse_lost_class
 from sentiment_hf.data.files import read_file
+from sentiment_hf.data.parts import SPLIT_NAMES
 from sentiment_hf.data.sources import Tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.settings.arguments import DataArguments
@@ -92,17 +93,17 @@ def with_review(
         raise InputError(f"{FLAG} {path} leaves no row of validation")
     kept = sum(verdict.action == KEEP for verdict in verdicts)
     notes = {"file": args.reviewed, "kept": kept} | counts
-    logger.warning("%s %s: %s", FLAG, path, review_in_words(notes))
+    logger.warning("%s %s: %s.", FLAG, path, review_in_words(notes))
     return reviewed, notes
 
 
 def review_in_words(notes: dict) -> str:
-    """12 rows of train and 3 of validation dropped, 40 of train and 0 of validation relabelled, 7 confirmed"""
+    """rows dropped: 12 of train, 3 of validation; relabelled: 40 of train, 0 of validation; kept as they are: 7"""
     said = [
-        f"{notes[what]['train']:,} rows of train and {notes[what]['validation']:,} of validation {what}"
+        f"{what}: {notes[what]['train']:,} of train, {notes[what]['validation']:,} of validation"
         for what in ("dropped", "relabelled")
     ]
-    return ", ".join([*said, f"{notes['kept']:,} kept as they are"])
+    return f"rows {'; '.join(said)}; kept as they are: {notes['kept']:,}"
 
 
 def read_verdicts(table: Table, task: Task) -> list[Verdict]:
@@ -196,7 +197,7 @@ def find_row(verdict: Verdict, parts: Mapping[str, LabelledTexts], tables: Table
     Parts that are taken from train share its rows: the same row can be in another one if the flags differ.
     """
     if verdict.part not in parts:
-        raise InputError(f"{verdict.place}: 'part' holds {excerpt(verdict.part)}; expected {listed(parts)}")
+        raise InputError(f"{verdict.place}: 'part' holds {excerpt(verdict.part)}; expected {listed(SPLIT_NAMES)}")
     home = verdict.part if verdict.part in tables else "train"
     found = None
     for part, rows in parts.items():

@@ -27,6 +27,7 @@ from sentiment_hf.data.duplicates import count_all_duplicates, refuse_lost_class
 from sentiment_hf.data.extra_columns import find_extra_columns, with_columns, with_prefixes
 from sentiment_hf.data.languages import read_languages
 from sentiment_hf.data.missing_parts import take_parts
+from sentiment_hf.data.parts import SPLIT_NAMES
 from sentiment_hf.data.rare_classes import without_rare_classes
 from sentiment_hf.data.reviewed import with_review
 from sentiment_hf.data.row_cells import cells_of_rows
@@ -41,7 +42,7 @@ from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
 
-PARTS = ("train", "validation", "test")
+PARTS = tuple(SPLIT_NAMES)
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ for module, names in {os: ("sched_getaffinity",), signal: ("SIGHUP", "SIGPIPE")}
         delattr(module, name)
 """
 
-COMMANDS = ("run", "pretrain", "distill", "compare", "ensemble", "predict", "explain", "demo", "push", "list")
+COMMANDS = ("run", "pretrain", "distill", "compare", "audit", "ensemble", "predict", "explain", "demo", "push", "list")
 YAML = {"yaml", "_yaml"}
 # Brotli is there if another package has brought it.
 HUB = YAML | {
