@@ -62,13 +62,12 @@ def page_of(found: Audit, command: str, table: str) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {"count": lambda value: f"{value:,}", "percent": lambda value: f"{100 * value:.1f} %"}
-    lines = answers(found)
     return environment.get_template("audit.html.j2").render(
         found=found,
         parts=PARTS,
         totals=found.rows.counted(np.ones(len(found.rows), bool)),
         kinds=[(kind, found.counted(kind)) for kind in KINDS],
-        answers=lines,
+        answers=answers(found),
         wrong=[shown_row(found, row) for row in review_order(found) if row in found.problems[LABEL]][:SHOWN],
         pairs={kind: shown_pairs(found, kind) for kind in (OTHER_LABEL, LEAK, NEAR)},
         odd=[
@@ -76,6 +75,8 @@ def page_of(found: Audit, command: str, table: str) -> str:
             for row in review_order(found)
             if any(row in found.problems[kind] for kind in KINDS[KINDS.index(NEAR) + 1 :])
         ][:SHOWN],
+        label=LABEL,
+        most_rows=SHOWN,
         most_classes=MOST_CLASSES,
         languages=list(found.languages.items())[:MOST_LANGUAGES],
         command=command,

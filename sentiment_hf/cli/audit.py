@@ -64,6 +64,8 @@ def audit_main(argv: Sequence[str]) -> None:
     Raises InputError: wrong flags or data, a package is missing, or the folder has an audit.
     """
     args, data = parse_audit(argv)
+    if args.output_dir is not None:
+        refuse_old_audit(args.output_dir, args.overwrite)
     # Imported after the flags are accepted, because these import scikit-learn and `datasets`.
     from sentiment_hf.auditing.page import require_packages
 
@@ -74,8 +76,6 @@ def audit_main(argv: Sequence[str]) -> None:
     from sentiment_hf.data.splits import load_with_places
 
     datasets.disable_progress_bars()
-    if args.output_dir is not None:
-        refuse_old_audit(args.output_dir, args.overwrite)
     splits, places = load_with_places(data)
     folder = args.output_dir or Path("out", splits.name, "audit")
     refuse_old_audit(folder, args.overwrite)

@@ -16,6 +16,7 @@ from sentiment_hf.common.spreadsheet import escape_formula
 from sentiment_hf.data.duplicates import refuse_lost_class
 from sentiment_hf.data.files import read_file
 from sentiment_hf.data.parts import SPLIT_NAMES
+from sentiment_hf.data.review_words import review_in_words
 from sentiment_hf.data.sources import Tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.settings.arguments import DataArguments
@@ -95,15 +96,6 @@ def with_review(
     notes = {"file": args.reviewed, "kept": kept} | counts
     logger.warning("%s %s: %s.", FLAG, path, review_in_words(notes))
     return reviewed, notes
-
-
-def review_in_words(notes: dict) -> str:
-    """rows dropped: 12 of train, 3 of validation; relabelled: 40 of train, 0 of validation; kept as they are: 7"""
-    said = [
-        f"{what}: {notes[what]['train']:,} of train, {notes[what]['validation']:,} of validation"
-        for what in ("dropped", "relabelled")
-    ]
-    return f"rows {'; '.join(said)}; kept as they are: {notes['kept']:,}"
 
 
 def read_verdicts(table: Table, task: Task) -> list[Verdict]:

@@ -14,7 +14,7 @@ from sentiment_hf.common.files import write_text
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD, EVAL_RESULTS, HISTORY
 from sentiment_hf.common.markdown import escape_markdown, markdown_row, markdown_table
 from sentiment_hf.data.rare_classes import rare_in_words
-from sentiment_hf.data.reviewed import review_in_words
+from sentiment_hf.data.review_words import review_in_words
 from sentiment_hf.runs.card_usage import WIDGET, usage_section
 from sentiment_hf.runs.report import (
     Report,

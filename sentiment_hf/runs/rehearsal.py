@@ -11,7 +11,7 @@ from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
 
 from sentiment_hf.common.errors import InputError
-from sentiment_hf.data.reviewed import review_in_words
+from sentiment_hf.data.review_words import review_in_words
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import identify_run, require_checkpoints

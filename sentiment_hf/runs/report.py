@@ -10,7 +10,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json, write_json
 from sentiment_hf.common.layout import REPORT
 from sentiment_hf.common.stopwatch import STATIONS
-from sentiment_hf.data.reviewed import review_in_words
+from sentiment_hf.data.review_words import review_in_words
 from sentiment_hf.tasks.saved import task_named
 from sentiment_hf.tasks.task import Task
 
