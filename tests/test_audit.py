@@ -1,6 +1,7 @@
 """`audit` finds what was planted, and `run --reviewed` does what a person marked, and nothing else."""
 
 import csv
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -9,11 +10,17 @@ import numpy as np
 import pytest
 from helpers import read_report, write_csv
 
+from sentiment_hf.auditing.label_errors import class_thresholds, judge, split, suggested
+from sentiment_hf.auditing.near_duplicates import find_copies
+from sentiment_hf.baselines.features import Tokens
 from sentiment_hf.cli import audit_command, run_command
 from sentiment_hf.cli.audit import audit_main, parse_audit
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.data.sources import SAMPLE
 from sentiment_hf.data.splits import load_splits
+from sentiment_hf.runs.finished import load_runs
+from sentiment_hf.runs.method import method_of
 from sentiment_hf.settings.arguments import DataArguments
 
 ROWS = 3000
@@ -117,6 +124,43 @@ def test_every_planted_row_is_named_with_the_row_that_shows_it(audited, planted)
     assert f"{planted / 'train.csv'}, line {ROWS + 2}" in lines[near]["problems"]
     assert f"test, {lines[leak]['label']}, {planted / 'test.csv'}, line 2" in lines[leak]["problems"]
     assert lines[near]["place"] == f"{planted / 'train.csv'}, line {ROWS + 3}"
+
+
+def test_near_duplicates_are_verified_and_a_thousand_forms_of_one_letter_are_one_group():
+    chance = np.random.default_rng(0)
+    words = np.array([f"word{number}" for number in range(5000)])
+    text, other = (" ".join(chance.choice(words, 100)) for _ in range(2))
+    half = text[: len(text) // 2] + other[len(other) // 2 :]
+    letter = "Dear customer, order {} is on its way to you today, please keep this letter"
+    letters = [letter.format(number) for number in range(300)]
+    texts = [text, half, text[:-40] + other[-40:], other[::-1], text, *letters]
+    digests = LabelledTexts.of(texts, np.zeros(len(texts), int)).digests
+    copies = find_copies(Tokens().fit_transform(texts), digests)
+    assert copies.group[0] == copies.group[2] == copies.group[4] >= 0
+    assert copies.group[1] == copies.group[3] == -1
+    assert copies.common[4] == 1 > copies.common[2] >= 0.7
+    assert len(set(copies.group[5:])) == 1
+
+
+def test_copies_are_in_one_fold():
+    groups = np.arange(200) // 2
+    labels = np.random.default_rng(0).integers(0, 3, 200)
+    folds = [held_out for _, held_out in split(labels, groups, 5, 42)]
+    assert sorted(np.concatenate(folds).tolist()) == list(range(200))
+    assert all(not set(groups[one]) & set(groups[other]) for one, other in itertools.combinations(folds, 2))
+
+
+def test_a_class_that_the_other_folds_lack_is_not_judged():
+    texts = [text for text, _ in sample_rows("train", 60)]
+    labels = np.array([0, 1] * 29 + [2, 2])
+    groups = np.arange(60)
+    groups[59] = 58
+    tokens = Tokens().fit_transform(texts)
+    inside, outside = judge(tokens, labels, groups, tokens[:3], classes=3, folds=5, seed=0)
+    assert np.isnan(inside[58:]).all()
+    assert not np.isnan(inside[:58]).any()
+    assert suggested(inside, labels, class_thresholds(inside, labels))[58:].tolist() == [2, 2]
+    np.testing.assert_allclose(outside.sum(1), 1)
 
 
 def test_the_page_shows_texts_as_text(audited):
@@ -239,25 +283,40 @@ def test_a_row_twice_a_missing_column_and_a_lost_class_are_refused(planted, audi
 
 def test_a_run_says_what_was_reviewed_and_is_another_run(planted, audited, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    lines = [marked(audited, ROWS + 2, part_of(audited, ROWS + 2), drop="x")]
-    review = write_table(tmp_path / "audit.csv", lines)
+    line = next(line for line in read_table(audited) if line["part"] == "train" and line["suggested"])
+    review = write_table(tmp_path / "audit.csv", [line | {"drop": "x"}])
     words = ["--model", "custom-fc", *of_data(planted), "--max_steps", "2", "--disable_tqdm"]
     assert run_command(words) == 0
     assert run_command([*words, "--reviewed", str(review)]) == 0
-    plain, reviewed = (read_report(Path("out", "train", name)) for name in ("custom-fc", "custom-fc-reviewed"))
-    dropped = {"train": 0, "validation": 0} | {lines[0]["part"]: 1}
-    notes = {"file": str(review), "kept": 0, "dropped": dropped, "relabelled": {"train": 0, "validation": 0}}
-    assert reviewed["data"]["reviewed"] == notes
+    folders = [Path("out", "train", name) for name in ("custom-fc", "custom-fc-reviewed")]
+    plain, reviewed = map(read_report, folders)
+    none, one = {"train": 0, "validation": 0}, {"train": 1, "validation": 0}
+    assert reviewed["data"]["reviewed"] == {"file": str(review), "kept": 0, "dropped": one, "relabelled": none}
     assert "reviewed" not in plain["data"]
-    assert sum(plain["data"]["rows"].values()) - sum(reviewed["data"]["rows"].values()) == 1
+    assert plain["data"]["rows"]["train"] - reviewed["data"]["rows"]["train"] == 1
     assert plain["test_hash"] == reviewed["test_hash"]
     assert plain["fingerprint"] != reviewed["fingerprint"]
-    assert "Reviewed by a person (audit.csv): " in Path("out/train/custom-fc-reviewed/README.md").read_text()
-    assert "reviewed     rows dropped: " in capsys.readouterr().out
+    said = "rows dropped: 1 of train, 0 of validation; relabelled: 0 of train, 0 of validation; kept as they are: 0"
+    assert f"Reviewed by a person (audit.csv): {said}" in (folders[1] / "README.md").read_text()
+    assert said in capsys.readouterr().out
+    # They are two methods that a comparison puts side by side, and not two seeds of one.
+    runs = load_runs(folders)
+    assert len({method_of(run.report, run.folder) for run in runs}) == 2
     # The same command with another review is another run, which does not take the place of this one.
-    write_table(review, [line | {"drop": "", "relabel": OTHER[line["label"]]} for line in lines])
+    write_table(review, [line | {"relabel": "x"}])
     assert run_command([*words, "--reviewed", str(review)]) == 2
     assert "custom-fc-reviewed" in capsys.readouterr().err
+
+
+def test_runs_on_validation_labels_of_their_own_are_not_compared(planted, audited, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    line = next(line for line in read_table(audited) if line["part"] == "validation" and line["suggested"])
+    review = write_table(tmp_path / "audit.csv", [line | {"relabel": "x"}])
+    words = ["--model", "custom-fc", *of_data(planted), "--max_steps", "2", "--disable_tqdm"]
+    assert run_command([*words, "--output_dir", "plain"]) == 0
+    assert run_command([*words, "--output_dir", "reviewed", "--reviewed", str(review)]) == 0
+    with pytest.raises(InputError, match="rows of validation that a review changed: 0 in the one, 1 in the other"):
+        load_runs([Path("plain"), Path("reviewed")])
 
 
 def test_an_audit_never_takes_the_place_of_marks(planted, audited):

@@ -1,7 +1,8 @@
 """Labels that are likely wrong: what a cheap model says of each row that has not seen its label.
 
 The model is NB-SVM, as in `custom-ngram` and `baseline-nb-svm`, on rows of unit length: without it a long text is too
-sure of itself. It takes a second where `custom-ngram` takes half a minute, and a fold needs no part to choose by.
+sure of itself. A fold is fitted in seconds and needs no part to choose by, where five runs of `custom-ngram` take
+minutes and find no more: 62.0 % where this finds 62.8 % of the flipped labels of `benchmarks/audit.py`, first draw.
 """
 
 import warnings
