@@ -13,7 +13,19 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import pyarrow.parquet as pq
 
-from sentiment_hf.cli import choose, demo, ensemble, exit_code_of, explain, export, predict, push, robustness, serve
+from sentiment_hf.cli import (
+    audit,
+    choose,
+    demo,
+    ensemble,
+    exit_code_of,
+    explain,
+    export,
+    predict,
+    push,
+    robustness,
+    serve,
+)
 from sentiment_hf.common.files import read_json
 from sentiment_hf.common.layout import PREDICTIONS, REPORT
 from sentiment_hf.comparison.plan import flags as compare_flags
@@ -28,6 +40,7 @@ MADE = "<!-- Made by `python scripts/reference_pages.py`. -->\n"
 COMMANDS = {
     "choose": choose,
     "compare": compare_flags,
+    "audit": audit,
     "ensemble": ensemble,
     "predict": predict,
     "explain": explain,

@@ -19,6 +19,7 @@ import yaml
 
 from sentiment_hf import __version__
 from sentiment_hf.cli import choose, demo, ensemble, explain, export, push, robustness, serve
+from sentiment_hf.cli.audit import parse_audit
 from sentiment_hf.cli.distill import parse_distill
 from sentiment_hf.cli.predict import parse_predict
 from sentiment_hf.cli.pretrain import parse_pretrain
@@ -76,6 +77,7 @@ PARSERS: dict[str, Callable] = {
     "distill": parse_distill,
     "choose": choose.parse_choose,
     "compare": flags.parse_compare,
+    "audit": parse_audit,
     "ensemble": ensemble.parse_ensemble,
     "predict": parse_predict,
     "explain": explain.parse_explain,

@@ -22,6 +22,7 @@ USAGE = """usage: sentiment-hf COMMAND [FLAGS]
   distill   train by what another model says      sentiment-hf distill --teacher out/bert --model custom-ngram ...
   choose    say which model to take, and why      sentiment-hf choose --train_file reviews.csv --minutes 30
   compare   train several, put them side by side  sentiment-hf compare --models custom-fc custom-lstm --dataset sample
+  audit     what may be wrong with the data       sentiment-hf audit --train_file reviews.csv
   ensemble  make one classifier of several runs   sentiment-hf ensemble out/sample/custom-fc out/sample/custom-lstm
   predict   classify texts with a trained model   sentiment-hf predict out/sample/custom-lstm "A fine film."
   explain   which words speak for and against     sentiment-hf explain out/sample/custom-lstm "A fine film."
@@ -43,6 +44,7 @@ def main() -> None:
         "distill": distill_command,
         "choose": choose_command,
         "compare": compare_command,
+        "audit": audit_command,
         "ensemble": ensemble_command,
         "predict": predict_command,
         "explain": explain_command,
@@ -116,6 +118,17 @@ def compare_command(argv: Sequence[str]) -> int:
         from sentiment_hf.cli.compare import compare_main
 
         compare_main(argv)
+
+    return exit_code_of(work)
+
+
+def audit_command(argv: Sequence[str]) -> int:
+    """Run `sentiment-hf audit` with these flags; returns the exit code."""
+
+    def work():
+        from sentiment_hf.cli.audit import audit_main
+
+        audit_main(argv)
 
     return exit_code_of(work)
 

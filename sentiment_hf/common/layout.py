@@ -80,6 +80,10 @@ BEGUN = {LOCK, f"{IDENTITY}.tmp"}
 # The page of a comparison.
 PAGE_HTML, PAGE_MARKDOWN, PAGE_CSV, PAGE_JSON = "report.html", "report.md", "results.csv", "results.json"
 
+# The table, the page and the figures of an audit of data.
+AUDIT_CSV, AUDIT_HTML, AUDIT_JSON = "audit.csv", "audit.html", "audit.json"
+
 # A folder with all files of one of these sets holds what a program wrote, and no data.
 OUTPUT_MARKS = [{name} for name in (IDENTITY, ENSEMBLE_FILE, BASELINE_FILE, WEIGHTS, INDEX, ADAPTER_WEIGHTS)]
 OUTPUT_MARKS += [{TRAINER_STATE}, {"training_args.bin"}, {RUNS, PUBLISHED_PARTS["test"]}, {PAGE_CSV, PAGE_JSON}]
+OUTPUT_MARKS += [{AUDIT_CSV, AUDIT_JSON}]

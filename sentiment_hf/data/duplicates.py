@@ -20,6 +20,11 @@ def count_repeated(part: LabelledTexts) -> int:
     return len(part) - len(np.unique(part.digests))
 
 
+def count_all_duplicates(parts: dict[str, LabelledTexts]) -> dict[str, int]:
+    """As `count_duplicates`, and {"within_A": rows of the part A whose text stands in an earlier row of it}."""
+    return count_duplicates(parts) | {f"within_{part}": count_repeated(rows) for part, rows in parts.items()}
+
+
 def without_duplicates(train: LabelledTexts, other: LabelledTexts, task: Task) -> LabelledTexts:
     """Train without the rows whose text is in the other part.
 

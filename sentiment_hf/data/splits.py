@@ -3,7 +3,7 @@
 import hashlib
 import json
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain, repeat
@@ -23,14 +23,16 @@ from sentiment_hf.data.columns import (
     read_texts,
     require_columns,
 )
-from sentiment_hf.data.duplicates import refuse_lost_class
+from sentiment_hf.data.duplicates import count_all_duplicates, refuse_lost_class
 from sentiment_hf.data.extra_columns import find_extra_columns, with_columns, with_prefixes
 from sentiment_hf.data.languages import read_languages
 from sentiment_hf.data.missing_parts import take_parts
+from sentiment_hf.data.parts import SPLIT_NAMES
 from sentiment_hf.data.rare_classes import without_rare_classes
+from sentiment_hf.data.reviewed import with_review
 from sentiment_hf.data.row_cells import cells_of_rows
 from sentiment_hf.data.sources import Source, Tables
-from sentiment_hf.data.table import Table
+from sentiment_hf.data.table import Table, place_of_row
 from sentiment_hf.data.table_files import read_one_table
 from sentiment_hf.data.texts_alone import read_texts_alone
 from sentiment_hf.data.unlabelled import labelled_source, require_unlabelled
@@ -39,6 +41,8 @@ from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.task import Task
 
 logger = logging.getLogger(__name__)
+
+PARTS = tuple(SPLIT_NAMES)
 
 
 @dataclass(frozen=True)
@@ -135,6 +139,16 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
     return splits, {name: cells_of_rows(found, name, rows) for name, found in tables.items() if name not in used}
 
 
+def load_with_places(args: DataArguments) -> tuple[Splits, dict[str, Callable[[int], str]]]:
+    """The splits, and for each part: number of a row of its table, from 0 -> the place of that row, as errors name it.
+
+    Raises InputError as `load_splits`.
+    """
+    source = labelled_source(args)
+    splits = _split(args, source)
+    return splits, {part: place_of_row(source.tables.get(part, source.tables["train"])) for part in PARTS}
+
+
 def _refuse_unfit(table: Table, expected: int, names: Collection[str]) -> None:
     """Raise InputError unless the table of --rows_file has the expected number of rows and none of these columns."""
     if (rows := table.num_rows) != expected:
@@ -165,6 +179,9 @@ def _split(args: DataArguments, source: Source, known: ColumnSchema | None = Non
     notes |= {"columns": {"text": texts, "label": label} | noted(extra, args), "csv": csv_formats(tables)} | rare
     parts, taken = take_parts(parts, tables, task, args)
     notes |= taken | {"sampled": {"train": source.drawn} if source.drawn else {}}
+    if args.reviewed is not None:
+        parts, notes["reviewed"] = with_review(parts, tables, task, args)
+        notes["duplicates"] |= {} if args.deduplicate else count_all_duplicates(parts)
     flags = {"train": "max_train_samples", "validation": "max_eval_samples", "test": "max_predict_samples"}
     for split, flag in flags.items():
         largest, rows = getattr(args, flag), len(parts[split])

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.csv_reading import CsvFormat
 
@@ -41,6 +43,17 @@ class Table:
     def num_rows(self) -> int:
         """The number of rows."""
         return len(next(iter(self.columns.values())))
+
+
+def place_of_row(pieces: Sequence[Table]) -> Callable[[int], str]:
+    """Number of a row in several tables, counted on from one to the next, from 0 -> the name of that row."""
+    starts = np.cumsum([0, *(table.num_rows for table in pieces)])
+
+    def place(row: int) -> str:
+        piece = int(np.searchsorted(starts, row, side="right")) - 1
+        return pieces[piece].place(row - int(starts[piece]))
+
+    return place
 
 
 def unique_names(names: Sequence[str]) -> tuple[list[str], dict[str, str]]:

@@ -14,6 +14,7 @@ from sentiment_hf.common.files import write_text
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD, EVAL_RESULTS, HISTORY
 from sentiment_hf.common.markdown import escape_markdown, markdown_row, markdown_table
 from sentiment_hf.data.rare_classes import rare_in_words
+from sentiment_hf.data.review_words import review_in_words
 from sentiment_hf.runs.card_usage import WIDGET, usage_section
 from sentiment_hf.runs.report import (
     Report,
@@ -205,6 +206,9 @@ def protocol_section(report: Report) -> str:
     lines += [f"- {part.capitalize()} part: {data[part]}." for part in ("validation", "test")]
     if rare := data.get("rare_classes"):
         lines.append(f"- {escape_markdown(rare_in_words(rare))}")
+    if reviewed := data.get("reviewed"):
+        file = escape_markdown(Path(reviewed["file"]).name)
+        lines.append(f"- Reviewed by a person ({file}): {review_in_words(reviewed)}; no row of test was changed.")
     lines += [f"- Of {part}: {sample}." for part, sample in data["sampled"].items()]
     if report.began_with:
         lines.append(f"- It began as {escape_markdown(origin_in_words(report.began_with))}.")

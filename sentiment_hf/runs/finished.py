@@ -1,5 +1,6 @@
 """Loads finished runs from run folders and published comparisons, and checks that they can be compared."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,8 +15,9 @@ from sentiment_hf.settings.recipes import Settings
 from sentiment_hf.tasks.task import Predicted, Task
 
 # Notes on the data that may differ between compared runs: runs on fewer training rows form a learning curve, the same
-# data set can be read from the Hub or from a folder, and older reports do not have `hub_id` and `config`.
-NOTES_THAT_MAY_DIFFER = {"sampled", "rows", "empty_texts", "hub_id", "config", "commit"}
+# data set can be read from the Hub or from a folder, older reports do not have `hub_id` and `config`, and the rows of
+# train with and without a review can be compared by the rows of test, which it does not change.
+NOTES_THAT_MAY_DIFFER = {"sampled", "rows", "empty_texts", "hub_id", "config", "commit", "reviewed"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -205,13 +207,18 @@ def require_same_data(first: Run, run: Run) -> None:
 def notes_to_compare(data: dict) -> dict:
     """The notes on the data that must be equal in compared runs, where both have them.
 
-    A later version counts texts that stand twice in more pairs of parts, so each count is a note.
+    A later version counts texts that stand twice in more pairs of parts, so each count is a note. A review changes the
+    counts, and may be compared as long as it leaves the rows of validation as they are.
     """
     notes = {name: value for name, value in data.items() if name not in NOTES_THAT_MAY_DIFFER}
     if "columns" in notes:
         # What a model reads beside the text is a matter of the method.
         notes["columns"] = {name: notes["columns"][name] for name in ("text", "label")}
-    notes |= {f"duplicates, {name}": count for name, count in notes.pop("duplicates", {}).items()}
+    duplicates, reviewed = notes.pop("duplicates", {}), data.get("reviewed")
+    if not reviewed:
+        notes |= {f"duplicates, {name}": count for name, count in duplicates.items()}
+    changed = sum(reviewed[what]["validation"] for what in ("dropped", "relabelled")) if reviewed else 0
+    notes["rows of validation that a review changed"] = changed
     sampled = {f"sample of {part}": data["sampled"].get(part) for part in ("validation", "test")}
     return notes | sampled | {f"rows of {part}": data["rows"][part] for part in ("validation", "test")}
 
@@ -222,10 +229,11 @@ def require_same_hashes(runs: list[Run]) -> None:
     for run in runs:
         if run.report.data_hash:
             # The hash includes train, the class ids and the columns beside the text: it differs for a sample of train,
-            # another order of classes and other columns.
+            # another order of classes, other columns and a review.
             columns = run.report.data.get("columns", {})
             beside = (*columns.get("extra", ()), columns.get("as_text", False))
-            first = first_runs.setdefault((run.train_rows, beside, *run.report.labels), run)
+            review = json.dumps(run.report.data.get("reviewed"))
+            first = first_runs.setdefault((run.train_rows, beside, review, *run.report.labels), run)
             if first.report.data_hash != run.report.data_hash:
                 refuse_comparison(first, run, "texts or labels are not the same (data_hash of the reports)")
 

@@ -33,7 +33,7 @@ NEUTRAL_SETTINGS = {"config", "output_dir", "overwrite", "resume_from_checkpoint
 NEUTRAL_SETTINGS |= {"num_cpu_threads", "side_by_side", "local_rank", "dry_run", "cache_dir", "no_cache", "profile"}
 # Where the data are. Their content is in the identity: the same rows under another name are the same data.
 NEUTRAL_SETTINGS |= {"dataset_name", "dataset_config_name", "dataset_revision", "query"}
-NEUTRAL_SETTINGS |= {"train_file", "validation_file", "test_file", "unlabelled_file"}
+NEUTRAL_SETTINGS |= {"train_file", "validation_file", "test_file", "unlabelled_file", "reviewed"}
 NEUTRAL_SETTINGS |= {"train_split_name", "validation_split_name", "test_split_name"}
 NEUTRAL_SETTINGS |= {"force_resume", "checkpoint_verify", "auto_find_batch_size", "max_data_bytes"}
 NEUTRAL_SETTINGS |= {"save_total_limit", "per_device_eval_batch_size", "disable_tqdm", "report_to", "project"}
@@ -267,8 +267,8 @@ def default_folder(spec: RunSpec, dataset: str) -> Path:
     """The default output folder.
 
     out/DATASET/RECIPE for a new model (out/DATASET/MODEL without a recipe), out/DATASET/MODEL-TUNING for a checkpoint;
-    -on-ENCODER is added with --embed_with, -taught with --teacher, -with-columns or -columns-as-text with
-    --extra_column_names, -windows or -hierarchical with such --long_texts.
+    -on-ENCODER is added with --embed_with, -taught with --teacher, -reviewed with --reviewed, -with-columns
+    or -columns-as-text with --extra_column_names, -windows or -hierarchical with such --long_texts.
 
     Raises:
         InputError: the names lead out of the current folder.
@@ -278,6 +278,8 @@ def default_folder(spec: RunSpec, dataset: str) -> Path:
         name += f"-on-{spec.embed_with.short_name}"
     if spec.teacher:
         name += "-taught"
+    if spec.data.reviewed:
+        name += "-reviewed"
     if spec.data.extra_column_names:
         name += "-columns-as-text" if spec.data.columns_as_text else "-with-columns"
     if spec.tokenizer.long_texts in ("windows", "hierarchical"):

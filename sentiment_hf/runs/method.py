@@ -31,6 +31,9 @@ SEED = re.compile(r"(^|[-_.])seed[-_]?\d+", re.IGNORECASE)
 def method_of(report: Report, folder: Path) -> str:
     """The method of a run as text; two runs are seeds of one method if it is equal. `folder` is that of the run."""
     told = {key: getattr(report, key) for key in KEYS}
+    if reviewed := report.data.get("reviewed"):
+        # It is trained on other rows than without a review, whatever it does with them.
+        told["reviewed"] = reviewed
     return json.dumps(told | {"flags": flags_told(report, folder)}, sort_keys=True)
 
 

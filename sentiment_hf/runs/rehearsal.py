@@ -12,6 +12,7 @@ from transformers import TrainerCallback, TrainingArguments
 from transformers.trainer_utils import IntervalStrategy
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.data.review_words import review_in_words
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import IdentifiedRun, identify_run, require_checkpoints
@@ -104,6 +105,8 @@ def lines_of_data(splits: Splits) -> Lines:
     twice = {name.replace("_", " "): count for name, count in splits.notes["duplicates"].items() if name != "removed"}
     found = ", ".join(f"{name} {count:,}" for name, count in twice.items() if count)
     lines.append(("duplicates", found or "none"))
+    if reviewed := splits.notes.get("reviewed"):
+        lines.append(("reviewed", review_in_words(reviewed)))
     if splits.unlabelled:
         lines.append(("unlabelled", f"{len(splits.unlabelled):,} texts, of which the teacher was not asked"))
     return lines

@@ -10,6 +10,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json, write_json
 from sentiment_hf.common.layout import REPORT
 from sentiment_hf.common.stopwatch import STATIONS
+from sentiment_hf.data.review_words import review_in_words
 from sentiment_hf.tasks.saved import task_named
 from sentiment_hf.tasks.task import Task
 
@@ -241,6 +242,8 @@ def result_table(report: Report) -> str:
         lines.append(("began with", origin_in_words(report.began_with)))
     if taught := taught_in_words(report):
         lines.append(("teacher", taught))
+    if reviewed := report.data.get("reviewed"):
+        lines.append(("reviewed", review_in_words(reviewed)))
     lines.append(("peak memory", memory_in_words(report)))
     for split in ("validation", "test"):
         if scores := getattr(report, split):

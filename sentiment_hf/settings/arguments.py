@@ -191,6 +191,11 @@ class DataArguments:
     )
     split_seed: int = flag(42, "Seed of splits and samples of the data, not of training.")
     deduplicate: bool = flag(False, "Remove rows from train whose text is in validation or test too.")
+    reviewed: str | None = flag(
+        None,
+        "File that `sentiment-hf audit` wrote, with rows of train and validation marked: they are dropped or "
+        "relabelled before anything is sampled.",
+    )
     unlabelled_file: str | None = flag(
         None,
         "As --train_file, with texts alone, for --teacher, --adversarial vat and `pretrain`. Copies of rows of the "

@@ -63,6 +63,7 @@ COMMANDS = (
     "distill",
     "choose",
     "compare",
+    "audit",
     "ensemble",
     "predict",
     "explain",
