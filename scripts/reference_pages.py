@@ -25,6 +25,7 @@ from sentiment_hf.cli import (
     push,
     robustness,
     serve,
+    tune,
 )
 from sentiment_hf.common.files import read_json
 from sentiment_hf.common.layout import PREDICTIONS, REPORT
@@ -39,6 +40,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 MADE = "<!-- Made by `python scripts/reference_pages.py`. -->\n"
 COMMANDS = {
     "choose": choose,
+    "tune": tune,
     "compare": compare_flags,
     "audit": audit,
     "ensemble": ensemble,

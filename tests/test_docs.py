@@ -18,7 +18,7 @@ import pytest
 import yaml
 
 from sentiment_hf import __version__
-from sentiment_hf.cli import choose, demo, ensemble, explain, export, push, robustness, serve
+from sentiment_hf.cli import choose, demo, ensemble, explain, export, push, robustness, serve, tune
 from sentiment_hf.cli.audit import parse_audit
 from sentiment_hf.cli.distill import parse_distill
 from sentiment_hf.cli.predict import parse_predict
@@ -76,6 +76,7 @@ PARSERS: dict[str, Callable] = {
     "pretrain": parse_pretrain,
     "distill": parse_distill,
     "choose": choose.parse_choose,
+    "tune": tune.parse_tune,
     "compare": flags.parse_compare,
     "audit": parse_audit,
     "ensemble": ensemble.parse_ensemble,

@@ -21,6 +21,7 @@ USAGE = """usage: sentiment-hf COMMAND [FLAGS]
   pretrain  learn words of texts without labels   sentiment-hf pretrain --model custom-lstm --text_file texts.csv ...
   distill   train by what another model says      sentiment-hf distill --teacher out/bert --model custom-ngram ...
   choose    say which model to take, and why      sentiment-hf choose --train_file reviews.csv --minutes 30
+  tune      search the settings of a model        sentiment-hf tune --model custom-gru --trials 20 --dataset sample
   compare   train several, put them side by side  sentiment-hf compare --models custom-fc custom-lstm --dataset sample
   audit     what may be wrong with the data       sentiment-hf audit --train_file reviews.csv
   ensemble  make one classifier of several runs   sentiment-hf ensemble out/sample/custom-fc out/sample/custom-lstm
@@ -43,6 +44,7 @@ def main() -> None:
         "pretrain": pretrain_command,
         "distill": distill_command,
         "choose": choose_command,
+        "tune": tune_command,
         "compare": compare_command,
         "audit": audit_command,
         "ensemble": ensemble_command,
@@ -107,6 +109,17 @@ def choose_command(argv: Sequence[str]) -> int:
         from sentiment_hf.cli.choose import choose_main
 
         choose_main(argv)
+
+    return exit_code_of(work)
+
+
+def tune_command(argv: Sequence[str]) -> int:
+    """Run `sentiment-hf tune` with these flags; returns the exit code."""
+
+    def work():
+        from sentiment_hf.cli.tune import tune_main
+
+        tune_main(argv)
 
     return exit_code_of(work)
 

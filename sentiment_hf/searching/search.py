@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from transformers import AutoConfig
 
 from sentiment_hf.common.errors import InputError, TrainingError
-from sentiment_hf.common.files import write_text
+from sentiment_hf.common.files import atomic_write, write_text
 from sentiment_hf.common.layout import HISTORY, REPORT
 from sentiment_hf.comparison.plan.one_run import WITHOUT_TEST, make, planned
 from sentiment_hf.comparison.plan.side_by_side import log_path
@@ -25,9 +26,13 @@ from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.recipes import Value, join_settings, read_yaml
 from sentiment_hf.tasks.task import Score
 
+logger = logging.getLogger(__name__)
+
 JOURNAL, BEST = "study.journal", "best.yaml"
 # Trials that are drawn at random, and trials without which none is stopped early.
 AT_RANDOM, BEFORE_PRUNING = 5, 4
+# The first validation after which a trial may be stopped.
+FIRST_STOP = 2
 # Why a trial has no score; without a reason it was interrupted, and is made again.
 REASON = "reason"
 
@@ -73,6 +78,7 @@ class Search:
             values = {name: dimension.suggest(trial, name) for name, dimension in self.space.items()}
             print(f"[{ended + 1}/{number}] {in_words(values)} ...", end=" ", flush=True)
             print(self.make_trial(trial, values), flush=True)
+            self.delete_worse()
 
     def make_trial(self, trial: Trial, values: dict[str, Value]) -> str:
         """Make the run of a trial; returns how it ended."""
@@ -91,9 +97,20 @@ class Search:
         self.study.tell(trial, score)
         return f"validation {self.ranking.shown(score)}"
 
+    def delete_worse(self) -> None:
+        """Delete the runs of the trials that ended without being the best: their weights would fill the disk."""
+        ended = self.trials()
+        kept = {self.folder_of(self.best().params)} if self.scored() else set()
+        for folder in {self.folder_of(trial.params) for trial in ended} - kept:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def scored(self) -> list[FrozenTrial]:
+        """The trials that ended with a score."""
+        return self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+
     def best(self) -> FrozenTrial:
         """The trial with the best validation score; raises TrainingError if no trial has one."""
-        if not self.study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        if not self.scored():
             reasons = [trial.user_attrs[REASON] for trial in self.trials() if REASON in trial.user_attrs]
             raise TrainingError(f"no trial ended with a score; the first: {reasons[0]}")
         return self.study.best_trial
@@ -103,7 +120,8 @@ class Search:
         values = self.best().params
         folder = self.folder_of(values)
         run = planned(folder, [*self.words, *as_flags(values)])
-        if failure := make(run):
+        report = Report.load(folder)
+        if report.test is None and (failure := make(run)):
             raise TrainingError(f"the best trial could not be scored on test: {failure} ({log_path(run)})")
         write_recipe(self.folder / BEST, self.spec, values)
         return Report.load(folder)
@@ -142,24 +160,34 @@ def open_study(folder: Path, seed: int, ranking: Score) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / JOURNAL
+    drop_half_line(file)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=BEFORE_PRUNING, n_warmup_steps=FIRST_STOP)
+    known = {"study_name": "tune", "pruner": pruner}
     try:
-        storage = JournalStorage(JournalFileBackend(str(file)))
-        study = optuna.create_study(
-            study_name="tune",
-            storage=storage,
-            load_if_exists=True,
-            direction="maximize" if ranking.more_is_better else "minimize",
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=BEFORE_PRUNING, n_warmup_steps=1),
-        )
-    except (ValueError, KeyError, TypeError, json.JSONDecodeError) as error:
+        known["storage"] = JournalStorage(JournalFileBackend(str(file)))
+        if known["storage"].get_all_studies():
+            study = optuna.load_study(**known)
+        else:
+            study = optuna.create_study(direction="maximize" if ranking.more_is_better else "minimize", **known)
+        begun = len(study.get_trials(deepcopy=False))
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{file} is damaged ({error!r:.80}); choose another --output_dir") from error
     # With the same seed at each start the draws of the first start would come again.
-    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.get_trials()), n_startup_trials=AT_RANDOM)
+    study.sampler = optuna.samplers.TPESampler(seed=seed + begun, n_startup_trials=AT_RANDOM)
     return study
 
 
+def drop_half_line(journal: Path) -> None:
+    """Drop the last line of a journal if the machine stopped while it was written: what it said is done again."""
+    content = journal.read_bytes() if journal.is_file() else b""
+    if content and not content.endswith(b"\n"):
+        logger.warning("%s ends within a line, which is left out", journal)
+        with atomic_write(journal) as temporary:
+            temporary.write_bytes(content[: content.rfind(b"\n") + 1])
+
+
 def recipe_values(spec: RunSpec, space: Space) -> dict[str, Value]:
-    """The values that the recipe has for the settings of the space; those of the model that it leaves out by default."""
+    """The values that the recipe has for the settings of the space; of those that it leaves out the defaults."""
     of_flags = spec.values()
     of_model = dict(setting.split("=", 1) for setting in spec.new_model.model_config or [])
     found = {}
@@ -174,7 +202,7 @@ def recipe_values(spec: RunSpec, space: Space) -> dict[str, Value]:
         if dimension.whole:
             found[name] = int(found[name])
     if outside := [name for name, value in found.items() if value not in space[name]]:
-        logging.getLogger(__name__).warning(
+        logger.warning(
             "the recipe has %s, which the space has not, so the first trial is not the recipe",
             in_words({name: found[name] for name in outside}),
         )
@@ -188,10 +216,14 @@ def write_recipe(file: Path, spec: RunSpec, values: dict[str, Value]) -> None:
     words = as_flags({name: value for name, value in values.items() if name not in of_flags})[1:]
     of_model = join_settings(recipe.pop(OF_MODEL, None) or [], words)
     content = {"model": spec.model.name} | recipe | of_flags | ({OF_MODEL: of_model} if of_model else {})
-    write_text(file, f"# accelerate launch scripts/run.py --config {file.name}\n{yaml.safe_dump(content, sort_keys=False)}")
+    write_text(
+        file, f"# accelerate launch scripts/run.py --config {file.name}\n{yaml.safe_dump(content, sort_keys=False)}"
+    )
 
 
 def in_words(values: dict[str, Value]) -> str:
     """The values as text: learning_rate 0.0021, dropout 0.42"""
     said = {name.removeprefix(f"{OF_MODEL}."): value for name, value in values.items()}
-    return ", ".join(f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in said.items())
+    return ", ".join(
+        f"{name} {value:.4g}" if isinstance(value, float) else f"{name} {value}" for name, value in said.items()
+    )

@@ -90,7 +90,9 @@ def read_dimension(path: Path, name: str, values: Any) -> Dimension:
     low, high = (number(values[end]) for end in ("low", "high"))
     log, whole = (values.get(key, False) for key in ("log", "whole"))
     if not all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high)) or not low < high:
-        raise InputError(f"{where}: expected two numbers, low below high, found {values['low']!r} and {values['high']!r}")
+        raise InputError(
+            f"{where}: expected two numbers, low below high, found {values['low']!r} and {values['high']!r}"
+        )
     if not all(isinstance(one, bool) for one in (log, whole)) or (log and low <= 0):
         raise InputError(f"{where}: log and whole are true or false, and with log: true low is above 0")
     return Dimension(low, high, log, whole)
@@ -109,6 +111,10 @@ def number(value: Value) -> Value:
 def as_flags(values: Mapping[str, Value]) -> list[str]:
     """The values of a trial as words of a command line."""
     prefix = f"{OF_MODEL}."
-    words = [word for name, value in values.items() if not name.startswith(prefix) for word in (f"--{name}", as_word(value))]
-    of_model = [f"{name.removeprefix(prefix)}={as_word(value)}" for name, value in values.items() if name.startswith(prefix)]
+    words = [
+        word for name, value in values.items() if not name.startswith(prefix) for word in (f"--{name}", as_word(value))
+    ]
+    of_model = [
+        f"{name.removeprefix(prefix)}={as_word(value)}" for name, value in values.items() if name.startswith(prefix)
+    ]
     return [*words, *([f"--{OF_MODEL}", *of_model] if of_model else [])]

@@ -67,7 +67,10 @@ class PlainLoader(yaml.SafeLoader):
 
 
 def read_yaml(path: Path, flag: str = "--config") -> Any:
-    """The content of a recipe, or of another file that `flag` names. Raises InputError if the file is not YAML, or has an alias."""
+    """The content of a recipe, or of another file, that `flag` names.
+
+    Raises InputError if it is not YAML, or has an alias.
+    """
     try:
         return yaml.load(path.read_text(encoding="utf-8"), PlainLoader)
     # ValueError: a date that does not exist, a number of 5 000 digits, or bytes that are not UTF-8.

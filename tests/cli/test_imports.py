@@ -62,6 +62,7 @@ COMMANDS = (
     "pretrain",
     "distill",
     "choose",
+    "tune",
     "compare",
     "audit",
     "ensemble",
