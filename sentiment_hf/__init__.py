@@ -1,7 +1,7 @@
 """One pipeline for text classifiers trained from scratch and fine-tuned ones.
 
-`run`, `compare`, `load`, `predict`, `explain`, `export` and `push` are the commands as functions (`sentiment_hf.api`);
-all else is imported from the module you mean.
+`run`, `compare`, `choose`, `tune`, `load`, `predict`, `explain`, `export` and `push` are the commands as functions
+(`sentiment_hf.api`); all else is imported from the module you mean.
 """
 
 import os
@@ -12,7 +12,7 @@ __version__ = "0.1.0"
 # ONNX Runtime reads it when it is imported: without it, it sends its makers what runs where.
 os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
-API = ("run", "compare", "load", "predict", "explain", "export", "push")
+API = ("run", "compare", "choose", "tune", "load", "predict", "explain", "export", "push")
 ERRORS = ("InputError", "TrainingError", "NotPushedError", "Interrupted")
 __all__ = [*API, *ERRORS]
 

@@ -4,6 +4,8 @@
 
     report = sentiment_hf.run(model="custom-lstm", dataset="sample", output_dir="out/lstm")
     comparison = sentiment_hf.compare("out/lstm", "out/nb-svm")
+    chosen = sentiment_hf.choose(train_file="reviews.csv", minutes=30)
+    best = sentiment_hf.tune(model="custom-gru", trials=20, train_file="reviews.csv")
     scorer = sentiment_hf.load("out/lstm")
     sentiment_hf.predict(scorer, ["A fine film."])
     sentiment_hf.explain("out/lstm", ["A fine film."])
@@ -55,8 +57,31 @@ class Comparison:
         return pd.read_csv(self.page.with_name("results.csv"))
 
     def _repr_html_(self) -> str:
-        page = html.escape(self.page.read_text(encoding="utf-8"))
-        return f'<iframe srcdoc="{page}" style="width: 100%; height: 40em; border: 0"></iframe>'
+        return framed(self.page)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """A model that `choose` took among models, or `tune` among settings; a notebook shows the page.
+
+    folder: the model, a finished run. reasons: why, in sentences. page: choice.html or tune.html.
+    """
+
+    folder: Path
+    reasons: list[str]
+    page: Path
+
+    def __str__(self) -> str:
+        return "\n".join([*self.reasons, f"It lies in {self.folder}."])
+
+    def _repr_html_(self) -> str:
+        return framed(self.page)
+
+
+def framed(page: Path) -> str:
+    """A page as a frame in a notebook."""
+    content = html.escape(page.read_text(encoding="utf-8"))
+    return f'<iframe srcdoc="{content}" style="width: 100%; height: 40em; border: 0"></iframe>'
 
 
 def run(**flags: Any) -> Report:
@@ -92,6 +117,30 @@ def compare(*folders: str | Path, **flags: Any) -> Comparison:
     results, page, _ = make_comparison([*map(str, folders), *words_of(flags)])
     raise_failed(results)
     return Comparison(results, page)
+
+
+def choose(**flags: Any) -> Chosen:
+    """Say which model to take, as `sentiment-hf choose` does; a finished choice is not made again.
+
+    Raises:
+        InputError, TrainingError, Interrupted: as the module says.
+    """
+    from sentiment_hf.cli.choose import PAGE, make_choice
+
+    climb = make_choice(words_of(flags))
+    return Chosen(climb.folder / climb.state.chosen, climb.state.reasons, climb.folder / PAGE)
+
+
+def tune(**flags: Any) -> Chosen:
+    """Search the settings of a model, as `sentiment-hf tune` does; trials that were made are not made again.
+
+    Raises:
+        InputError, TrainingError, Interrupted: as the module says.
+    """
+    from sentiment_hf.cli.tune import make_search
+
+    search, found, page = make_search(words_of(flags))
+    return Chosen(search.folder_of(search.best().params), found.reasons, page)
 
 
 def load(folder: str | Path, *, model_revision: str = "main", trust_remote_code: bool = False) -> Scorer:

@@ -13,12 +13,11 @@ from sentiment_hf.comparison.page.page import TEMPLATES as OF_COMPARISONS
 from sentiment_hf.comparison.statistics.ranking import pareto_front
 from sentiment_hf.tasks.task import Task
 
-PAGE = "choice.html"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def write_page(folder: Path, state: State, contenders: list[Contender], facts: dict) -> Path:
-    """Write choice.html; returns its path. `facts`: rows of each part, data set and machine."""
+def write_page(path: Path, state: State, contenders: list[Contender], facts: dict) -> None:
+    """Write the page. `facts`: rows of each part, data set and machine."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     spacing = {"trim_blocks": True, "lstrip_blocks": True}
@@ -32,8 +31,7 @@ def write_page(folder: Path, state: State, contenders: list[Contender], facts: d
         ranking=task.ranking,
         **facts,
     )
-    write_text(folder / PAGE, page)
-    return folder / PAGE
+    write_text(path, page)
 
 
 def table_rows(state: State, contenders: list[Contender], task: Task) -> list[dict]:

@@ -17,13 +17,21 @@ if TYPE_CHECKING:
     from sentiment_hf.choosing.climb import Climb
     from sentiment_hf.choosing.ladder import Rung
 
+PAGE = "choice.html"
+
 # Flags of the data that choose has itself, or that would change the data from one model to the next.
 NOT_TAKEN = {"unlabelled_file", "max_unlabelled_samples", "predict_unlabelled", "streaming"}
 NOT_TAKEN |= {"extra_column_names", "columns_as_text"}
 
 
 def choose_main(argv: Sequence[str]) -> None:
-    """Choose a model, score it on test, write the page, and print what to take and why.
+    """Choose a model, and print what to take and why; raises as `make_choice`."""
+    climb = make_choice(argv)
+    print("\n".join(["", *climb.state.reasons, "", f"written to {climb.folder / PAGE}", *what_next(climb)]))
+
+
+def make_choice(argv: Sequence[str]) -> "Climb":
+    """Choose a model, score it on test, and write the page, or take all of it from a finished choice.
 
     Raises:
         InputError: flags are wrong, the data cannot be read, or the folder holds another choice.
@@ -40,8 +48,7 @@ def choose_main(argv: Sequence[str]) -> None:
     if climb.state.chosen is None:
         climb.climb(rungs)
         finish(climb)
-    state = climb.state
-    print("\n".join(["", *state.reasons, "", f"written to {climb.folder / 'choice.html'}", *what_next(climb)]))
+    return climb
 
 
 def parse_choose(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str], RunSpec]:
@@ -140,7 +147,7 @@ def finish(climb: "Climb") -> None:
     climb.save()
     rows = {part: len(getattr(climb.splits, part)) for part in ("train", "validation", "test")}
     facts = {"dataset": climb.splits.name, "device": f"{report.device}, {report.threads} threads"}
-    write_page(climb.folder, climb.state, contenders, rows | facts | {"long": LONG})
+    write_page(climb.folder / PAGE, climb.state, contenders, rows | facts | {"long": LONG})
 
 
 def what_next(climb: "Climb") -> list[str]:

@@ -17,6 +17,7 @@ from sentiment_hf.settings.recipes import recipe_of
 from sentiment_hf.settings.run_flags import RUN_PARTS, parse_run
 
 if TYPE_CHECKING:
+    from sentiment_hf.searching.page import Found
     from sentiment_hf.searching.search import Search
 
 # Flags of a run that tune sets for each trial. Which model it is, and how it is tuned, the user says.
@@ -26,7 +27,16 @@ TRIALS = 20
 
 
 def tune_main(argv: Sequence[str]) -> None:
+    """Search, and print what was found; raises as `make_search`."""
+    search, found, page = make_search(argv)
+    folder = search.folder_of(search.best().params)
+    print("\n".join(["", *found.reasons, "", f"written to {page}", *what_next(search, folder)]))
+
+
+def make_search(argv: Sequence[str]) -> "tuple[Search, Found, Path]":
     """Make the trials that are missing, score test with the best one, and write page and recipe.
+
+    Returns the search, what it found, and the page.
 
     Raises:
         InputError: flags or space are wrong, or the folder holds another search.
@@ -49,8 +59,7 @@ def tune_main(argv: Sequence[str]) -> None:
     from sentiment_hf.searching.page import found_by, write_page
 
     found = found_by(search, report)
-    page = write_page(search, found)
-    print("\n".join(["", *found.reasons, "", f"written to {page}", *what_next(search, report.folder)]))
+    return search, found, write_page(search, found)
 
 
 def parse_tune(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str], RunSpec, Space]:
@@ -96,12 +105,14 @@ def begun(args: argparse.Namespace, words: list[str], spec: RunSpec, space: Spac
     # Imported after the flags are accepted, because these import torch.
     from sentiment_hf.common.files import read_json, write_json
     from sentiment_hf.data.splits import load_splits
+    from sentiment_hf.runs.identity import flags_of_method
     from sentiment_hf.searching.search import Search, open_study
 
     splits = load_splits(spec.data)
     name = spec.model.name if spec.model.is_new else f"{spec.model.short_name}-{spec.how}"
     folder = args.output_dir or Path("out", "tune", splits.name, name.lower())
-    asked = {"data": splits.data_hash, "flags": words, "space": {name: vars(one) for name, one in space.items()}}
+    asked = {"model": spec.model.name, "seed": spec.training["seed"], "data": splits.data_hash}
+    asked |= {"flags": flags_of_method(spec, splits.task), "space": {name: vars(one) for name, one in space.items()}}
     file = folder / "search.json"
     if folder.exists() and any(folder.iterdir()) and not file.is_file():
         raise InputError(f"--output_dir {folder} is not empty and holds no search; choose another folder")

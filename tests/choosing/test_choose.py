@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from helpers import BAD, GOOD, OTHER, read_report, reviews, save_bert, write_csv
 
+import sentiment_hf
 from sentiment_hf.choosing.contenders import Contender, gained, hopeless, nothing_to_gain, take
 from sentiment_hf.choosing.foresee import Foreseen, foresee
 from sentiment_hf.choosing.state import State
@@ -85,6 +86,14 @@ def test_a_finished_choice_is_not_made_again(clear, capsys):
     assert choose_command(words) == 0
     assert tree(folder) == before
     assert "Take baseline-nb-svm." in capsys.readouterr().out
+
+
+def test_a_program_gets_the_folder_the_reasons_and_the_page(clear):
+    words = dict(word.removeprefix("--").split("=") for word in clear[0] if "=" in word)
+    chosen = sentiment_hf.choose(**words, output_dir=clear[1])
+    assert chosen.folder == clear[1] / "baseline-nb-svm"
+    assert chosen.reasons == choice(clear[1])["reasons"]
+    assert "take baseline-nb-svm" in chosen._repr_html_()
 
 
 def test_another_choice_in_the_folder_is_refused(clear, tmp_path, capsys):

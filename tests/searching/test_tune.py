@@ -13,6 +13,7 @@ import pytest
 import yaml
 from helpers import read_report, write_data
 
+import sentiment_hf
 from sentiment_hf.cli import run_command, tune_command
 from sentiment_hf.searching.page import expected_best
 from sentiment_hf.searching.search import JOURNAL, Watch
@@ -110,6 +111,15 @@ def test_a_finished_search_does_nothing_and_more_trials_go_on(found, tmp_path, c
     assert capsys.readouterr().out.startswith("[4/4]")
     before, after = results(folder)["trials"], results(tmp_path / "out")["trials"]
     assert after[:3] == before
+
+
+def test_a_program_gets_the_best_trial_with_its_page(found, data):
+    files = {f"{part}_file": data / f"{part}.csv" for part in ("train", "validation", "test")}
+    flags = {"model": "custom-fc", "model_config": {"embedding_size": 8}, "min_frequency": 1, "max_steps": 20}
+    best = sentiment_hf.tune(**flags, **files, space=data / "space.yaml", output_dir=found[1], trials=3)
+    assert [best.folder] == trial_folders(found[1])
+    assert best.page == found[1] / "tune.html"
+    assert "custom-fc: 3 trials" in best._repr_html_()
 
 
 def test_another_search_in_the_folder_is_refused(found, capsys):
