@@ -39,6 +39,7 @@ class Climb:
     """A choice that is being made in `folder`.
 
     data: flags of the data, for every run. splits: what they name. unlabelled: the file of texts without labels.
+    begun: when the command began, by `time.monotonic`. before: the seconds of earlier starts.
     """
 
     folder: Path
@@ -47,7 +48,7 @@ class Climb:
     state: State
     unlabelled: str | None
     trust_remote_code: bool
-    begun: float = field(default_factory=time.monotonic)
+    begun: float
     before: float = 0.0
     rungs: dict[str, Rung] = field(default_factory=dict)
     contenders: dict[str, Contender] = field(default_factory=dict)
@@ -67,7 +68,10 @@ class Climb:
 
     def climb(self, rungs: list[Rung]) -> None:
         """Train the rungs that can pay, then the n-grams that the best of them teaches, then more seeds of equals."""
+        rows = self.part_rows
         for rung in rungs:
+            if (self.part_folder(rung, rows) / REPORT).is_file():
+                self.train_part(rung, rows)
             self.step(rung)
         if not self.contenders:
             name, decision = next(iter(self.state.decisions.items()))
@@ -82,9 +86,11 @@ class Climb:
     def step(self, rung: Rung) -> None:
         """Train a rung, or leave it out; what became of it is saved and printed."""
         self.rungs[rung.name] = rung
-        decision = self.decide(rung)
-        self.state.decisions[rung.name] = decision
-        self.save()
+        try:
+            decision = self.state.decisions[rung.name] = self.decide(rung)
+        finally:
+            # The time counts, too, if the step was interrupted.
+            self.save()
         print(f"{rung.name}: {decision.outcome}, {decision.reason}", flush=True)
 
     def save(self) -> None:
@@ -96,16 +102,16 @@ class Climb:
         """What becomes of a rung."""
         if (self.folder / rung.name / REPORT).is_file():
             return self.trained(rung)
-        if self.contenders and (reason := nothing_to_gain(self.best())):
+        if not rung.counts and self.contenders and (reason := nothing_to_gain(self.best())):
             return Decision(LEFT_OUT, reason)
         if self.left <= 0:
             return Decision(NO_TIME, f"the {self.state.limits['minutes']:g} minutes are over")
-        if not rung.counts and len(self.splits.train) >= FEW_ROWS:
+        if rung.pretrained or (not rung.counts and len(self.splits.train) >= FEW_ROWS):
             found = self.state.foreseen.get(rung.name) or foresee([*rung.words, *self.data])
             if isinstance(found, str):
                 return Decision(FAILED, found)
             self.state.foreseen[rung.name] = found
-            if found.seconds > self.left:
+            if found.seconds > self.left and not (self.folder / rung.name).is_dir():
                 needs = f"it would take about {found.seconds / 60:.1f} min, and {self.left / 60:.1f} are left"
                 return Decision(NO_TIME, needs, self.foreseen_numbers(rung))
             if reason := self.beyond_limits(found) or self.looks_hopeless(rung, found):
@@ -130,7 +136,7 @@ class Climb:
 
     def looks_hopeless(self, rung: Rung, found: Foreseen) -> str | None:
         """Train a rung that would take long on a part of the rows; the reason if it cannot become the best."""
-        rows = round(SHARE * len(self.splits.train))
+        rows = self.part_rows
         if found.seconds < LONG or rows < LEAST_ROWS or not self.contenders:
             return None
         ranking = self.splits.task.ranking
@@ -144,9 +150,18 @@ class Climb:
         gains = [gained(self.contenders[name], self.parts[name], ranking) for name in both]
         return hopeless(part, self.best(), gains, SHARE)
 
+    @property
+    def part_rows(self) -> int:
+        """The rows of the part of train."""
+        return round(SHARE * len(self.splits.train))
+
+    def part_folder(self, rung: Rung, rows: int) -> Path:
+        """The folder of a rung that is trained on so many rows."""
+        return self.folder / f"{rung.name}-{rows}rows"
+
     def train_part(self, rung: Rung, rows: int) -> None:
         """Train a rung on so many rows; one that fails there has no part."""
-        folder = self.folder / f"{rung.name}-{rows}rows"
+        folder = self.part_folder(rung, rows)
         words = self.words(rung, "--max_train_samples", str(rows))
         if (folder / REPORT).is_file() or make(planned(folder, words), self.is_over) is None:
             self.parts[rung.name] = self.contender(folder.name, [folder])

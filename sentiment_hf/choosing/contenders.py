@@ -19,6 +19,8 @@ from sentiment_hf.runs.published import read_predictions
 from sentiment_hf.runs.report import Report
 from sentiment_hf.tasks.task import Score
 
+# Of fewer rows a few wrong ones say nothing of how good a model is.
+ENOUGH = 50
 VALIDATION = PREDICTIONS["validation"]
 
 
@@ -140,6 +142,8 @@ def nothing_to_gain(best: Contender) -> str | None:
         return None
     rows = best.side.terms.shape[1]
     wrong = round((1 - best.score) * rows)
+    if rows < ENOUGH:
+        return None
     # The p-value of the exact test against a model that has all rows right, and so differs in these alone.
     if 2 * 0.5**wrong < LEVEL:
         return None

@@ -1,8 +1,8 @@
 """The command choose: climb a ladder of models on your data, within limits, and say which one to take and why."""
 
 import argparse
-import dataclasses
 import shlex
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from sentiment_hf.choosing.ladder import Rung
 
 PAGE = "choice.html"
+
+# Rows of validation below which the page says that they are few.
+FEW = 200
 
 # Flags of the data that choose has itself, or that would change the data from one model to the next.
 NOT_TAKEN = {"unlabelled_file", "max_unlabelled_samples", "predict_unlabelled", "streaming"}
@@ -38,16 +41,19 @@ def make_choice(argv: Sequence[str]) -> "Climb":
         TrainingError: no model could be trained.
         Interrupted: a signal came; the same command goes on.
     """
+    start = time.monotonic()
     args, data, spec = parse_choose(argv)
-    # Raises InputError on Windows, where no run can be made.
-    import sentiment_hf.runs.lock  # noqa: F401
     from sentiment_hf.comparison.page.page import check_installed
 
+    # Raises InputError on Windows, where no run can be made.
+    from sentiment_hf.runs.lock import folder_lock
+
     check_installed()
-    climb, rungs = begun(args, data, spec)
+    climb, rungs = begun(args, data, spec, start)
     if climb.state.chosen is None:
-        climb.climb(rungs)
-        finish(climb)
+        with folder_lock(climb.folder):
+            climb.climb(rungs)
+            finish(climb)
     return climb
 
 
@@ -67,12 +73,11 @@ def parse_choose(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str], Ru
         value = getattr(own, name)
         if value is not None and not 0 < value < float("inf"):
             raise InputError(f"--{name} {value:g}: expected a number above 0")
-    if not words:
+    if not any(word.startswith("--") and word.split("=")[0] != "--num_cpu_threads" for word in words):
         raise InputError("on which data? Name it as for `sentiment-hf run`: --dataset imdb, or --train_file ...")
-    extra = ["--unlabelled_file", own.unlabelled_file] if own.unlabelled_file else []
     if own.unlabelled_file and not Path(own.unlabelled_file).exists():
         raise InputError(f"--unlabelled_file {own.unlabelled_file}: there is no such file or folder")
-    return own, words, parse_run(["--model", "custom-ngram", *words, *extra])
+    return own, words, parse_run(["--model", "custom-ngram", *words])
 
 
 def make_parser() -> FlagParser:
@@ -102,8 +107,11 @@ def make_parser() -> FlagParser:
     return parser
 
 
-def begun(args: argparse.Namespace, data: list[str], spec: RunSpec) -> "tuple[Climb, list[Rung]]":
-    """The choice in its folder, new or as far as it came, and its ladder; raises InputError."""
+def begun(args: argparse.Namespace, data: list[str], spec: RunSpec, start: float) -> "tuple[Climb, list[Rung]]":
+    """The choice in its folder, new or as far as it came, and its ladder; raises InputError.
+
+    start: when the command began, by `time.monotonic`.
+    """
     # Imported after the flags are accepted, because these import torch.
     from sentiment_hf.choosing.climb import Climb
     from sentiment_hf.choosing.ladder import ladder
@@ -111,18 +119,19 @@ def begun(args: argparse.Namespace, data: list[str], spec: RunSpec) -> "tuple[Cl
     from sentiment_hf.common.files import files_hash
     from sentiment_hf.data.splits import load_splits
 
-    splits = load_splits(dataclasses.replace(spec.data, unlabelled_file=None))
+    splits = load_splits(spec.data)
     rungs = ladder(args.pretrained, args.trust_remote_code, splits.task)
     folder = args.output_dir or Path("out", "choose", splits.name)
     unlabelled = files_hash([Path(args.unlabelled_file)]) if args.unlabelled_file else None
-    asked = {"data": splits.data_hash, "pretrained": list(args.pretrained), "unlabelled": unlabelled}
+    asked = {"data": splits.data_hash, "task": splits.task.name, "labels": list(splits.task.labels)}
+    asked |= {"pretrained": list(args.pretrained), "unlabelled": unlabelled}
     limits = {name: getattr(args, name) for name in ("minutes", "max_ms", "max_mb")}
     if folder.exists() and any(folder.iterdir()) and not (folder / "choice.json").is_file():
         raise InputError(f"--output_dir {folder} is not empty and holds no choice; choose another folder")
     folder.mkdir(parents=True, exist_ok=True)
     state = State.load(folder, asked, limits)
     state.save(folder)
-    return Climb(folder, data, splits, state, args.unlabelled_file, args.trust_remote_code), rungs
+    return Climb(folder, data, splits, state, args.unlabelled_file, args.trust_remote_code, start), rungs
 
 
 def finish(climb: "Climb") -> None:
@@ -140,14 +149,26 @@ def finish(climb: "Climb") -> None:
         f"Take {taken.contender.name}.",
         *taken.reasons,
         *climb.about_rows(),
+        *few_rows(len(climb.splits.validation)),
         f"On test, scored once, it has {ranking.name} {ranking.brief(interval['value'])}.",
         *climb.about_left_out(),
     ]
     climb.state.chosen, climb.state.test = taken.contender.name, report.test
-    climb.save()
     rows = {part: len(getattr(climb.splits, part)) for part in ("train", "validation", "test")}
     facts = {"dataset": climb.splits.name, "device": f"{report.device}, {report.threads} threads"}
     write_page(climb.folder / PAGE, climb.state, contenders, rows | facts | {"long": LONG})
+    # Last: a choice that is saved has its page.
+    climb.save()
+
+
+def few_rows(validation: int) -> list[str]:
+    """The sentence on a validation part that tells little apart."""
+    if validation >= FEW:
+        return []
+    return [
+        f"Validation has {validation:,} rows, which tell little apart: more labelled rows for it are worth more than "
+        "more models."
+    ]
 
 
 def what_next(climb: "Climb") -> list[str]:

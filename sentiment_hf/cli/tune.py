@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sentiment_hf.cli.run import data_words
 from sentiment_hf.common.errors import FlagParser, InputError, extra_explained
+from sentiment_hf.common.layout import LOCK
 from sentiment_hf.comparison.plan.flags import DECIDED, flags_of
-from sentiment_hf.searching.space import Space, built_in, read_space
+from sentiment_hf.searching.space import OF_MODEL, Space, built_in, read_space
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import Kind
+from sentiment_hf.settings.parser import read_command_line, run_flags
 from sentiment_hf.settings.ranges import COUNT, check_range
 from sentiment_hf.settings.recipes import recipe_of
 from sentiment_hf.settings.run_flags import RUN_PARTS, parse_run
@@ -22,8 +25,10 @@ if TYPE_CHECKING:
 
 # Flags of a run that tune sets for each trial. Which model it is, and how it is tuned, the user says.
 SET_BY_TUNE = (DECIDED - {"--model", "--model_name_or_path", "--tuning", "--seed", "--output_dir"}) | {"--overwrite"}
-SET_BY_TUNE |= {"--config", *(f"--{part}" for part in RUN_PARTS)}
+SET_BY_TUNE |= {"--config", "--objective", *(f"--{part}" for part in RUN_PARTS)}
 TRIALS = 20
+# What makes another search of it.
+SEARCH = "search.json"
 
 
 def tune_main(argv: Sequence[str]) -> None:
@@ -45,21 +50,22 @@ def make_search(argv: Sequence[str]) -> "tuple[Search, Found, Path]":
     """
     args, words, spec, space = parse_tune(argv)
     # Raises InputError on Windows, where no run can be made.
-    import sentiment_hf.runs.lock  # noqa: F401
+    from sentiment_hf.runs.lock import folder_lock
 
     with extra_explained("hpo"):
         import optuna  # noqa: F401
     from sentiment_hf.comparison.page.page import check_installed
 
     check_installed()
-    search = begun(args, words, spec, space)
-    search.make_trials(args.trials)
-    report = search.score_best()
     # Imported late, because it imports matplotlib.
     from sentiment_hf.searching.page import found_by, write_page
 
-    found = found_by(search, report)
-    return search, found, write_page(search, found)
+    folder, asked = asked_for(args, spec, space)
+    with folder_lock(folder):
+        search = begun(args, words, spec, space, folder, asked)
+        search.make_trials(args.trials)
+        found = found_by(search, search.score_best())
+        return search, found, write_page(search, found)
 
 
 def parse_tune(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str], RunSpec, Space]:
@@ -75,10 +81,31 @@ def parse_tune(argv: Sequence[str]) -> tuple[argparse.Namespace, list[str], RunS
     path = Path(own.space) if own.space else built_in(recipe.stem if recipe else None)
     if path is None:
         raise InputError(f"--space is missing: there is none for --model {spec.model.name}")
-    space = read_space(path)
-    if fixed := flags_of(words) & {f"--{name}" for name in space}:
+    space = of_this_model(read_space(path), spec, path if own.space else None)
+    given = flags_of(words) | {f"--{OF_MODEL}.{one.split('=')[0]}" for one in given_settings(words)}
+    if fixed := given & {f"--{name}" for name in space}:
         raise InputError(f"{min(fixed)} is varied by the space {path}; leave it out here or there")
     return own, words, spec, space
+
+
+def given_settings(words: list[str]) -> list[str]:
+    """The values of --model_config on the command line."""
+    return read_command_line(words, run_flags()).get(OF_MODEL) or []
+
+
+def of_this_model(space: Space, spec: RunSpec, path: Path | None) -> Space:
+    """The space without the settings of layers that a trained model has already.
+
+    Raises InputError if the user's own file, `path`, has some of them.
+    """
+    if spec.model.is_new:
+        return space
+    of_flags = {name: values for name, values in space.items() if not name.startswith(f"{OF_MODEL}.")}
+    if path and of_flags.keys() != space.keys():
+        raise InputError(
+            f"--space {path}: {OF_MODEL}: --model {spec.model.name} is trained, and its layers stay as they are"
+        )
+    return of_flags
 
 
 def make_parser() -> FlagParser:
@@ -100,27 +127,38 @@ def make_parser() -> FlagParser:
     return parser
 
 
-def begun(args: argparse.Namespace, words: list[str], spec: RunSpec, space: Space) -> "Search":
-    """The search in its folder, new or as far as it came; raises InputError if the folder holds something else."""
+def asked_for(args: argparse.Namespace, spec: RunSpec, space: Space) -> tuple[Path, dict]:
+    """The folder of the search, and what makes another search of it; raises InputError if it holds something else."""
     # Imported after the flags are accepted, because these import torch.
-    from sentiment_hf.common.files import read_json, write_json
+    from sentiment_hf.common.files import read_json
     from sentiment_hf.data.splits import load_splits
     from sentiment_hf.runs.identity import flags_of_method
-    from sentiment_hf.searching.search import Search, open_study
 
     splits = load_splits(spec.data)
     name = spec.model.name if spec.model.is_new else f"{spec.model.short_name}-{spec.how}"
     folder = args.output_dir or Path("out", "tune", splits.name, name.lower())
-    asked = {"model": spec.model.name, "seed": spec.training["seed"], "data": splits.data_hash}
+    asked = {"model": spec.model.name, "seed": spec.training["seed"], "tune_seed": args.tune_seed}
+    asked |= {"data": splits.data_hash, "task": splits.task.name, "labels": list(splits.task.labels)}
     asked |= {"flags": flags_of_method(spec, splits.task), "space": {name: vars(one) for name, one in space.items()}}
-    file = folder / "search.json"
-    if folder.exists() and any(folder.iterdir()) and not file.is_file():
+    if (folder / SEARCH).is_file():
+        require_same_search(read_json(folder / SEARCH, "choose another --output_dir"), asked, folder)
+    elif folder.exists() and {path.name for path in folder.iterdir()} - {LOCK}:
         raise InputError(f"--output_dir {folder} is not empty and holds no search; choose another folder")
-    if file.is_file():
-        require_same_search(read_json(file, "choose another --output_dir"), asked, folder)
-    study = open_study(folder, args.tune_seed, splits.task.ranking)
-    write_json(file, asked)
-    return Search(folder, words, spec, space, splits.task.ranking, study)
+    return folder, asked
+
+
+def begun(
+    args: argparse.Namespace, words: list[str], spec: RunSpec, space: Space, folder: Path, asked: dict
+) -> "Search":
+    """The search in its folder, new or as far as it came; raises InputError if a setting of the space is unknown."""
+    from sentiment_hf.common.files import write_json
+    from sentiment_hf.searching.search import Search, open_study, recipe_values
+    from sentiment_hf.tasks.saved import task_named
+
+    ranking = task_named(asked["task"], asked["labels"], None, None).ranking
+    recipe = recipe_values(spec, space)
+    write_json(folder / SEARCH, asked)
+    return Search(folder, words, spec, space, recipe, ranking, open_study(folder, args.tune_seed, ranking))
 
 
 def require_same_search(saved: dict, asked: dict, folder: Path) -> None:
@@ -136,7 +174,9 @@ def require_same_search(saved: dict, asked: dict, folder: Path) -> None:
 
 def what_next(search: "Search", folder: Path) -> list[str]:
     """Commands that users try next."""
+    from sentiment_hf.runs.report import Report
     from sentiment_hf.searching.search import BEST
 
     best, place = (shlex.quote(str(path)) for path in (search.folder / BEST, folder))
-    return ["Next:", f"  sentiment-hf predict {place} 'A text.'", f"  sentiment-hf run --config {best} --refit"]
+    data = data_words(Report.load(folder).command)
+    return ["Next:", f"  sentiment-hf predict {place} 'A text.'", f"  sentiment-hf run --config {best} --refit{data}"]

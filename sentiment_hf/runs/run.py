@@ -117,7 +117,8 @@ def run(spec: RunSpec, ask_teacher: AskTeacher | None = None) -> Report:
     # The first process must not take the lock before all others have checked the folder: they would find it locked.
     PartialState().wait_for_everyone()
     if report:
-        if args.do_train and args.do_predict and not report.test:
+        lacks_test = args.do_train and args.do_predict and not report.test
+        if lacks_test and spec.run.objective == "labels":
             with folder_lock(identified.folder) if identified.writes else nullcontext():
                 return add_test(identified, report)
         logger.warning("%s holds this run already, finished; its result:", identified.folder)

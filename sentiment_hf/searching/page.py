@@ -14,6 +14,7 @@ from optuna.trial import TrialState
 from sentiment_hf.common.files import write_json, write_text
 from sentiment_hf.comparison.page.drawing import LOOKS, MUTED, STYLE, Picture, ScoreAxis, as_picture, canvas
 from sentiment_hf.comparison.page.page import TEMPLATES as OF_COMPARISONS
+from sentiment_hf.comparison.statistics.measures import wilson
 from sentiment_hf.runs.report import Report
 from sentiment_hf.searching.search import Search, in_words
 from sentiment_hf.tasks.task import Score
@@ -22,6 +23,8 @@ PAGE, RESULTS = "tune.html", "tune.json"
 TEMPLATES = Path(__file__).parent / "templates"
 # Scores without which nothing is said of what a setting is worth.
 LEAST_SCORES = 6
+# The quantile of 95 % intervals.
+NORMAL = 1.96
 
 
 @dataclass(frozen=True)
@@ -57,8 +60,10 @@ def found_by(search: Search, report: Report) -> Found:
         for number, trial in enumerate(trials, 1)
     ]
     place = next(number for number, trial in enumerate(trials, 1) if trial.number == best.number)
-    worth = worth_of(search) if len(scores) >= LEAST_SCORES else {}
-    reasons = sentences(rows, place, expected, report, ranking)
+    # Equal scores differ by no setting.
+    worth = worth_of(search) if len(scores) >= LEAST_SCORES and max(scores) > min(scores) else {}
+    first = "trial 1, the recipe" if search.begins_with_recipe else "trial 1"
+    reasons = sentences(rows, place, first, expected, report, ranking)
     return Found(rows, place, worth, expected, reasons, report.test)
 
 
@@ -76,18 +81,20 @@ def worth_of(search: Search) -> dict[str, float]:
     )
 
 
-def sentences(rows: list[dict], best: int, expected: list[float], report: Report, ranking: Score) -> list[str]:
+def sentences(
+    rows: list[dict], best: int, first_name: str, expected: list[float], report: Report, ranking: Score
+) -> list[str]:
     """The answer in words."""
     row, first = rows[best - 1], rows[0]
     where = f"Trial {best} of {len(rows)} is the best on validation, {ranking.brief(row['validation'])}"
     said = [f"{where}.", f"Its settings: {in_words(row['settings'])}."]
     if ranking.share:
-        rows_of_validation, score = report.validation["rows"], row["validation"]
-        margin = ranking.distance(1.96 * (score * (1 - score) / rows_of_validation) ** 0.5)
-        said.append(f"On {rows_of_validation:,} rows of validation the score of a trial is uncertain by {margin}.")
+        count = report.validation["rows"]
+        interval = ranking.between(wilson(row["validation"], count, NORMAL))
+        said.append(f"With {count:,} rows of validation such a score stands for {interval} (95 % interval).")
     if best != 1 and first["validation"] is not None:
         distance = ranking.distance(row["validation"] - first["validation"])
-        said.append(f"That is {distance} more than trial 1, the recipe, and flatters the best of {len(rows)}.")
+        said.append(f"That is {distance} better than {first_name}, and flatters the best of {len(rows)}.")
     if len(expected) > 3:
         half, whole = expected[len(expected) // 2 - 1], expected[-1]
         gain = ranking.distance(whole - half)

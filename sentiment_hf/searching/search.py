@@ -4,8 +4,8 @@ import hashlib
 import json
 import logging
 import shutil
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import optuna
@@ -15,14 +15,16 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, Trial, TrialState
 from transformers import AutoConfig
 
-from sentiment_hf.common.errors import InputError, TrainingError
+from sentiment_hf.common.errors import InputError, TrainingError, suggestion
 from sentiment_hf.common.files import atomic_write, write_text
 from sentiment_hf.common.layout import HISTORY, REPORT
 from sentiment_hf.comparison.plan.one_run import WITHOUT_TEST, make, planned
 from sentiment_hf.comparison.plan.side_by_side import log_path
+from sentiment_hf.runs.identity import NEUTRAL_SETTINGS
 from sentiment_hf.runs.report import Report
 from sentiment_hf.searching.space import OF_MODEL, Space, as_flags
-from sentiment_hf.settings.arguments import RunSpec
+from sentiment_hf.settings.arguments import DataArguments, RunSpec
+from sentiment_hf.settings.parser import read_command_line, run_flags
 from sentiment_hf.settings.recipes import Value, join_settings, read_yaml
 from sentiment_hf.tasks.task import Score
 
@@ -33,6 +35,7 @@ JOURNAL, BEST = "study.journal", "best.yaml"
 AT_RANDOM, BEFORE_PRUNING = 5, 4
 # The first validation after which a trial may be stopped.
 FIRST_STOP = 2
+OF_THE_DATA = {field.name for field in fields(DataArguments)}
 # Why a trial has no score; without a reason it was interrupted, and is made again.
 REASON = "reason"
 
@@ -42,12 +45,14 @@ class Search:
     """A search in `folder`.
 
     words: flags of the run that all trials share, of which --model is the first. spec: the run of the recipe.
+    recipe: the values that it has for the settings of the space, those alone that the space holds.
     """
 
     folder: Path
     words: list[str]
     spec: RunSpec
     space: Space
+    recipe: dict[str, Value]
     ranking: Score
     study: optuna.Study
 
@@ -64,24 +69,31 @@ class Search:
     def begin(self) -> None:
         """Queue the recipe, or the trials that an interruption left without an end."""
         for trial in self.study.get_trials(states=(TrialState.RUNNING,)):
-            self.study.tell(trial.number, state=TrialState.FAIL)
+            # In this order: killed between the two, a trial is made twice, and not lost.
             self.study.enqueue_trial(trial.params)
+            self.study.tell(trial.number, state=TrialState.FAIL)
         if not self.study.get_trials(deepcopy=False):
-            values = recipe_values(self.spec, self.space)
-            self.study.enqueue_trial({name: value for name, value in values.items() if value in self.space[name]})
+            self.study.enqueue_trial(self.recipe)
+
+    @property
+    def begins_with_recipe(self) -> bool:
+        """Whether the first trial is the recipe: the space holds all of its values."""
+        return self.recipe.keys() == self.space.keys()
 
     def make_trials(self, number: int) -> None:
         """Make trials until so many have ended; raises Interrupted if a signal came."""
         self.begin()
         while (ended := len(self.trials())) < number:
             trial = self.study.ask()
-            values = {name: dimension.suggest(trial, name) for name, dimension in self.space.items()}
-            print(f"[{ended + 1}/{number}] {in_words(values)} ...", end=" ", flush=True)
-            print(self.make_trial(trial, values), flush=True)
+            for name, dimension in self.space.items():
+                dimension.suggest(trial, name)
+            print(f"[{ended + 1}/{number}] {in_words(trial.params)} ...", end=" ", flush=True)
+            print(self.make_trial(trial), flush=True)
             self.delete_worse()
 
-    def make_trial(self, trial: Trial, values: dict[str, Value]) -> str:
+    def make_trial(self, trial: Trial) -> str:
         """Make the run of a trial; returns how it ended."""
+        values = trial.params
         folder = self.folder_of(values)
         watch = Watch(folder / HISTORY, f"eval_{self.ranking.key}", trial)
         run = planned(folder, [*self.words, *as_flags(values), *WITHOUT_TEST])
@@ -123,7 +135,7 @@ class Search:
         report = Report.load(folder)
         if report.test is None and (failure := make(run)):
             raise TrainingError(f"the best trial could not be scored on test: {failure} ({log_path(run)})")
-        write_recipe(self.folder / BEST, self.spec, values)
+        write_recipe(self.folder / BEST, self.spec, self.words, values)
         return Report.load(folder)
 
 
@@ -187,38 +199,49 @@ def drop_half_line(journal: Path) -> None:
 
 
 def recipe_values(spec: RunSpec, space: Space) -> dict[str, Value]:
-    """The values that the recipe has for the settings of the space; of those that it leaves out the defaults."""
+    """The values that the recipe has for the settings of the space, without those that the space does not hold.
+
+    Raises InputError for a setting that the model does not have.
+    """
     of_flags = spec.values()
-    of_model = dict(setting.split("=", 1) for setting in spec.new_model.model_config or [])
+    of_model = {name: yaml.safe_load(value) for name, value in settings_of(spec.new_model.model_config).items()}
     found = {}
-    for name, dimension in space.items():
+    for name in space:
         own = name.removeprefix(f"{OF_MODEL}.")
         if own == name:
             found[name] = of_flags[name]
         elif own in of_model:
-            found[name] = yaml.safe_load(of_model[own])
+            found[name] = of_model[own]
+        elif hasattr(config := AutoConfig.for_model(spec.model.name), own):
+            found[name] = getattr(config, own)
         else:
-            found[name] = getattr(AutoConfig.for_model(spec.model.name), own)
-        if dimension.whole:
-            found[name] = int(found[name])
-    if outside := [name for name, value in found.items() if value not in space[name]]:
+            raise InputError(f"--space: {spec.model.name} has no setting {own!r}{suggestion(own, vars(config))}")
+    if outside := {name: value for name, value in found.items() if value not in space[name]}:
         logger.warning(
-            "the recipe has %s, which the space has not, so the first trial is not the recipe",
-            in_words({name: found[name] for name in outside}),
+            "the recipe has %s, which the space has not, so the first trial is not the recipe", in_words(outside)
         )
-    return found
+    # As the study saves them: it makes 0.0 of a 0 that is drawn from numbers.
+    return {name: space[name].as_drawn(value) for name, value in found.items() if name not in outside}
 
 
-def write_recipe(file: Path, spec: RunSpec, values: dict[str, Value]) -> None:
-    """Write the recipe of a model with these values in place of its own."""
+def settings_of(model_config: Sequence[str] | None) -> dict[str, str]:
+    """["hidden_size=64"] -> {"hidden_size": "64"}"""
+    return dict(setting.split("=", 1) for setting in model_config or [])
+
+
+def write_recipe(file: Path, spec: RunSpec, words: Sequence[str], values: dict[str, Value]) -> None:
+    """Write the recipe of a model with the flags of the user, those of the data left out, and these values."""
     recipe = read_yaml(Path(spec.run.config)) if spec.run.config else {}
+    given = read_command_line(words, run_flags())
+    given = {name: value for name, value in given.items() if name not in OF_THE_DATA and name not in NEUTRAL_SETTINGS}
     of_flags = {name: value for name, value in values.items() if not name.startswith(f"{OF_MODEL}.")}
-    words = as_flags({name: value for name, value in values.items() if name not in of_flags})[1:]
-    of_model = join_settings(recipe.pop(OF_MODEL, None) or [], words)
-    content = {"model": spec.model.name} | recipe | of_flags | ({OF_MODEL: of_model} if of_model else {})
-    write_text(
-        file, f"# accelerate launch scripts/run.py --config {file.name}\n{yaml.safe_dump(content, sort_keys=False)}"
-    )
+    own = as_flags({name: value for name, value in values.items() if name not in of_flags})[1:]
+    of_model = join_settings(spec.new_model.model_config or [], own)
+    content = {"model": spec.model.name} | recipe | given | of_flags
+    content = {name: value for name, value in content.items() if name not in ("model_name_or_path", OF_MODEL, "help")}
+    content |= {OF_MODEL: of_model} if of_model else {}
+    head = f"# accelerate launch scripts/run.py --config {file.name}"
+    write_text(file, f"{head}\n{yaml.safe_dump(content, sort_keys=False)}")
 
 
 def in_words(values: dict[str, Value]) -> str:

@@ -1,5 +1,6 @@
 """The space of a search: which values the settings of a run may take, from a YAML file."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +40,16 @@ class Dimension:
             return trial.suggest_int(name, int(self.low), int(self.high), log=self.log)
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
-    def __contains__(self, value: Value) -> bool:
-        return value in self.choices if self.choices else self.low <= value <= self.high
+    def as_drawn(self, value: Value) -> Value:
+        """A value of the space, with the type of those that are drawn."""
+        if self.choices:
+            return self.choices[self.choices.index(value)]
+        return int(value) if self.whole else float(value)
+
+    def __contains__(self, value: Any) -> bool:
+        if self.choices:
+            return value in self.choices
+        return isinstance(value, int | float) and self.low <= value <= self.high
 
 
 Space = Mapping[str, Dimension]
@@ -87,15 +96,25 @@ def read_dimension(path: Path, name: str, values: Any) -> Dimension:
         return Dimension(choices=tuple(number(one) for one in choices))
     if more := values.keys() - {"low", "high", "log", "whole"}:
         raise InputError(f"{where}: {EXPECTED}, found {listed(map(str, more))}")
-    low, high = (number(values[end]) for end in ("low", "high"))
+    ends = [number(values[end]) for end in ("low", "high")]
     log, whole = (values.get(key, False) for key in ("log", "whole"))
-    if not all(isinstance(end, int | float) and not isinstance(end, bool) for end in (low, high)) or not low < high:
+    if not all(isinstance(one, bool) for one in (log, whole)):
+        raise InputError(f"{where}: log and whole are true or false")
+    if not all(is_end(end, whole) for end in ends) or not ends[0] < ends[1]:
+        kind = "whole numbers" if whole else "numbers"
         raise InputError(
-            f"{where}: expected two numbers, low below high, found {values['low']!r} and {values['high']!r}"
+            f"{where}: expected two {kind}, low below high, found {values['low']!r} and {values['high']!r}"
         )
-    if not all(isinstance(one, bool) for one in (log, whole)) or (log and low <= 0):
-        raise InputError(f"{where}: log and whole are true or false, and with log: true low is above 0")
-    return Dimension(low, high, log, whole)
+    if log and ends[0] <= 0:
+        raise InputError(f"{where}: with log: true low is above 0")
+    return Dimension(*ends, log, whole)
+
+
+def is_end(value: Any, whole: bool) -> bool:
+    """Whether a value can be the end of a range."""
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        return False
+    return not whole or float(value).is_integer()
 
 
 def number(value: Value) -> Value:

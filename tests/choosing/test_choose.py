@@ -3,6 +3,9 @@
 import json
 import random
 import shutil
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,7 @@ from sentiment_hf.choosing.foresee import Foreseen, foresee
 from sentiment_hf.choosing.state import State
 from sentiment_hf.cli import choose_command, predict_command
 from sentiment_hf.cli.choose import begun, parse_choose
+from sentiment_hf.common.errors import Interrupted
 from sentiment_hf.comparison.statistics.ranking import Side
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Predicted
@@ -59,9 +63,10 @@ def test_no_further_model_is_trained_when_none_could_be_shown_to_be_better(clear
     assert [name for name, outcome in outcomes.items() if outcome == "trained"] == [
         "baseline-majority",
         "baseline-nb-svm",
+        "custom-ngram",
     ]
     assert "0 of 60 rows of validation wrong" in decisions["custom-gru"]["reason"]
-    assert not (clear[1] / "custom-ngram").exists()
+    assert not (clear[1] / "custom-fc").exists()
 
 
 def test_test_is_scored_with_the_chosen_model_alone(clear, capsys):
@@ -100,6 +105,8 @@ def test_another_choice_in_the_folder_is_refused(clear, tmp_path, capsys):
     words, folder = clear
     assert choose_command([*written(tmp_path, train=60), "--output_dir", str(folder)]) == 2
     assert "holds another choice (data:" in capsys.readouterr().err
+    assert choose_command([*words, "--task", "ordinal", "--label_order", "negative,positive"]) == 2
+    assert "holds another choice (task: 'single_label' there, 'ordinal' here)" in capsys.readouterr().err
     assert choose_command([*words, "--pretrained", "me/bert"]) == 2
     assert "holds another choice (pretrained: [] there, ['me/bert'] here)" in capsys.readouterr().err
 
@@ -109,12 +116,13 @@ def test_with_more_minutes_it_goes_on_from_where_it_stopped(clear, tmp_path, cap
     words, folder = clear
     shutil.copytree(folder, tmp_path / "out")
     words = [*words[:-1], str(tmp_path / "out")]
-    shutil.rmtree(tmp_path / "out" / "baseline-nb-svm")
+    for name in ("baseline-nb-svm", "custom-ngram"):
+        shutil.rmtree(tmp_path / "out" / name)
     kept = tree(tmp_path / "out" / "baseline-majority")
     assert choose_command([*words, "--minutes", "0.0001"]) == 0
     assert choice(tmp_path / "out")["chosen"] == "baseline-majority"
     assert choice(tmp_path / "out")["decisions"]["baseline-nb-svm"]["outcome"] == "no time"
-    assert "There was no time for baseline-nb-svm" in capsys.readouterr().out
+    assert "There was no time for baseline-nb-svm, custom-ngram" in capsys.readouterr().out
     assert choose_command([*words, "--minutes", "5"]) == 0
     assert choice(tmp_path / "out")["chosen"] == "baseline-nb-svm"
     after = tree(tmp_path / "out" / "baseline-majority")
@@ -124,7 +132,7 @@ def test_with_more_minutes_it_goes_on_from_where_it_stopped(clear, tmp_path, cap
 def test_without_time_for_any_model_it_fails_in_one_line(clear, tmp_path, capsys):
     words = [*clear[0][:-1], str(tmp_path / "out"), "--minutes", "0.00001"]
     assert choose_command(words) == 3
-    assert "there is no model to choose; baseline-majority: stopped before its end" in capsys.readouterr().err
+    assert "there is no model to choose; baseline-majority: the 1e-05 minutes are over" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -136,6 +144,9 @@ def test_without_time_for_any_model_it_fails_in_one_line(clear, tmp_path, capsys
         (["--dataset", "sample", "--max_ms", "nan"], "--max_ms nan: expected a number above 0"),
         (["--dataset", "sample", "--unlabelled_file", "gone.csv"], "--unlabelled_file gone.csv: there is no such"),
         (["--train_file", "gone.csv"], "gone.csv"),
+        (["--num_cpu_threads", "2"], "on which data?"),
+        (["--dataset", "sample", "--pretrained", "custom-gru"], "--pretrained custom-gru is a new model"),
+        (["--dataset", "sample", "--pretrained", "a/m", "b/m"], "--pretrained: two are called m"),
         (["--dataset", "sample", "--pretrained", "./gone"], "--pretrained ./gone"),
         (["--dataset", "sample", "--output_dir", "taken"], "taken is not empty and holds no choice"),
     ],
@@ -214,6 +225,46 @@ def test_there_is_something_to_gain_from_six_wrong_rows_on():
     assert nothing_to_gain(model("best", first_right(994))) is None
 
 
+def test_of_few_rows_of_validation_nothing_is_concluded():
+    assert nothing_to_gain(model("best", first_right(48, 49))) is None
+    assert "1 of 50 rows" in nothing_to_gain(model("best", first_right(49, 50)))
+
+
+def test_a_choice_that_another_process_makes_is_left_alone(clear, tmp_path, capsys):
+    words = [*clear[0][:-1], str(tmp_path / "out")]
+    lock = "import sys, time; from pathlib import Path; from sentiment_hf.runs.lock import folder_lock\n"
+    lock += "with folder_lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    held = subprocess.Popen([sys.executable, "-c", lock, str(tmp_path / "out")], stdout=subprocess.PIPE, text=True)
+    try:
+        assert held.stdout.readline() == "held\n"
+        (tmp_path / "out" / "choice.json").write_bytes((clear[1] / "choice.json").read_bytes())
+        assert choose_command([*words, "--minutes", "4"]) == 2
+        assert "is in use" in capsys.readouterr().err
+    finally:
+        held.kill()
+        held.wait()
+
+
+def test_the_time_of_an_interrupted_step_counts(clear, tmp_path, monkeypatch):
+    climb, rungs = begun(*parse_choose([*clear[0][:-1], str(tmp_path / "out")]), time.monotonic() - 100)
+
+    def interrupted(rung):
+        raise Interrupted(15, "stopped")
+
+    monkeypatch.setattr(climb, "decide", interrupted)
+    with pytest.raises(Interrupted):
+        climb.step(rungs[0])
+    assert choice(tmp_path / "out")["seconds"] >= 100
+
+
+def test_texts_without_labels_are_a_flag_of_its_own(clear, tmp_path):
+    write_csv(tmp_path / "more.csv", [("a fine film",)], ("text",))
+    words = [*clear[0][:-1], str(tmp_path / "out"), "--unlabelled_file", str(tmp_path / "more.csv")]
+    climb, _ = begun(*parse_choose(words), time.monotonic())
+    assert climb.unlabelled == str(tmp_path / "more.csv")
+    assert "--unlabelled_file" not in climb.data
+
+
 def test_a_part_tells_that_all_rows_are_not_worth_their_time():
     best, part = model("best", first_right(920)), model("part", np.roll(first_right(800), 40))
     assert "on 25% of the rows it has 80.0%" in hopeless(part, best, [0.02], 0.25)
@@ -228,7 +279,7 @@ def test_a_model_that_is_larger_or_slower_than_allowed_is_left_out(clear, tmp_pa
     found = choice(folder)["decisions"]["baseline-nb-svm"]["numbers"]
     for flag, number in (("--max_mb", found["megabytes"]), ("--max_ms", found["ms"])):
         limits = [*words[:-1], str(tmp_path / "out"), flag, str(0.9 * number)]
-        climb, rungs = begun(*parse_choose(limits))
+        climb, rungs = begun(*parse_choose(limits), time.monotonic())
         decision = climb.decide(rungs[1])
         assert (rungs[1].name, decision.outcome) == ("baseline-nb-svm", "left out")
         assert flag in decision.reason

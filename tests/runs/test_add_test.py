@@ -4,14 +4,17 @@ import pyarrow.parquet as pq
 import pytest
 from helpers import flags, read_report, save_bert, write_data
 
-from sentiment_hf.cli import run_command
+from sentiment_hf.cli import compare_command, run_command
 from sentiment_hf.common.layout import PREDICTIONS, REPORT
+from sentiment_hf.comparison.plan.flags import parse_compare
+from sentiment_hf.comparison.plan.plan import plan
 
 WITHOUT = ("--do_train", "--do_eval")
 # What counts the time and the memory of a process, or names its command.
 OF_A_PROCESS = ("seconds", "total_seconds", "train_seconds", "train_tokens_per_second", "train_texts_per_second")
 OF_A_PROCESS += ("command", "peak_memory_bytes", "run_memory_bytes", "search")
 
+SMALL = "--model_config embedding_size=8 hidden_size=8 --max_steps 5"
 LORA = ("--tuning", "lora", "--lora_target_modules", "query", "value")
 KINDS = {
     "network": {"model": "custom-gru"},
@@ -86,6 +89,24 @@ def test_a_run_with_test_is_finished_for_the_command_without(data, tmp_path, cap
     assert run_command(words_of("network", data, tmp_path / "run")) == 0
     before = (tmp_path / "run" / REPORT).read_bytes()
     assert run_command(words_of("network", data, tmp_path / "run", *WITHOUT)) == 0
+    assert "holds this run already, finished" in caplog.text
+    assert (tmp_path / "run" / REPORT).read_bytes() == before
+
+
+def test_compare_completes_a_run_that_did_not_score_test(data, tmp_path):
+    files = [f"--{part}_file={data / f'{part}.csv'}" for part in ("train", "validation", "test")]
+    argv = ["--models", f"custom-fc {SMALL}", "--seeds", "1", "--output_dir", str(tmp_path / "out"), *files]
+    (planned,) = plan(parse_compare(argv))[0]
+    assert run_command([*planned.argv, *WITHOUT]) == 0
+    assert compare_command(argv) == 0
+    assert read_report(tmp_path / "out" / "custom-fc-seed0")["test"]["rows"] == 40
+
+
+def test_a_finished_language_model_has_no_test_to_score(data, tmp_path, caplog):
+    words = [*words_of("network", data, tmp_path / "run"), "--objective", "words"]
+    assert run_command(words) == 0
+    before = (tmp_path / "run" / REPORT).read_bytes()
+    assert run_command(words) == 0
     assert "holds this run already, finished" in caplog.text
     assert (tmp_path / "run" / REPORT).read_bytes() == before
 

@@ -15,6 +15,7 @@ from helpers import read_report, write_data
 
 import sentiment_hf
 from sentiment_hf.cli import run_command, tune_command
+from sentiment_hf.cli.tune import parse_tune
 from sentiment_hf.searching.page import expected_best
 from sentiment_hf.searching.search import JOURNAL, Watch
 from sentiment_hf.searching.space import as_flags, built_in, read_space
@@ -93,8 +94,7 @@ def test_the_best_by_validation_alone_is_kept_and_scored_on_test(found):
 def test_the_best_settings_are_a_recipe_that_makes_the_same_run(found, data, tmp_path):
     (kept,) = trial_folders(found[1])
     files = [word for word in found[0] if word.startswith(("--train_file", "--validation_file", "--test_file"))]
-    own = ["--min_frequency", "1", "--max_steps", "20", "--model_config", "embedding_size=8"]
-    again = ["--config", str(found[1] / "best.yaml"), *own, *files, "--output_dir", str(tmp_path / "run")]
+    again = ["--config", str(found[1] / "best.yaml"), *files, "--output_dir", str(tmp_path / "run")]
     assert run_command(again) == 0
     assert read_report(tmp_path / "run")["validation"] == read_report(kept)["validation"]
 
@@ -126,6 +126,56 @@ def test_another_search_in_the_folder_is_refused(found, capsys):
     argv, _ = found
     assert tune_command([*argv, "--min_frequency", "2"]) == 2
     assert "holds another search (flags:" in capsys.readouterr().err
+    assert tune_command([*argv, "--tune_seed", "5"]) == 2
+    assert "holds another search (tune_seed: 0 there, 5 here)" in capsys.readouterr().err
+
+
+def test_a_search_that_another_process_makes_is_left_alone(found, tmp_path, capsys):
+    argv, folder = found
+    shutil.copytree(folder, tmp_path / "out")
+    lock = "import sys, time; from pathlib import Path; from sentiment_hf.runs.lock import folder_lock\n"
+    lock += "with folder_lock(Path(sys.argv[1])): print('held', flush=True); time.sleep(60)"
+    held = subprocess.Popen([sys.executable, "-c", lock, str(tmp_path / "out")], stdout=subprocess.PIPE, text=True)
+    try:
+        assert held.stdout.readline() == "held\n"
+        argv = [*argv[: argv.index("--output_dir")], "--output_dir", str(tmp_path / "out"), "--trials", "4"]
+        assert tune_command(argv) == 2
+        assert "is in use" in capsys.readouterr().err
+    finally:
+        held.kill()
+        held.wait()
+
+
+def test_whole_numbers_of_a_recipe_name_the_same_folder_as_those_of_the_study(data, tmp_path):
+    """The recipe of custom-ngram has a dropout of 0, of which the study makes 0.0; it is the only trial."""
+    argv = words(data, tmp_path / "out", "--trials", "1")
+    (tmp_path / "space.yaml").write_text("model_config: {dropout: {low: 0.0, high: 0.5}}")
+    argv = ["--model", "custom-ngram", *argv[argv.index("20") + 1 :], "--max_steps", "5"]
+    assert tune_command([*argv, "--space", str(tmp_path / "space.yaml")]) == 0
+    assert len(trial_folders(tmp_path / "out")) == 1
+
+
+def test_a_setting_that_the_model_does_not_have_is_refused(data, tmp_path, capsys):
+    (tmp_path / "space.yaml").write_text("model_config: {hiden_size: {choices: [4, 8]}}")
+    assert tune_command([*words(data, tmp_path / "out"), "--space", str(tmp_path / "space.yaml")]) == 2
+    assert "custom-fc has no setting 'hiden_size', did you mean 'hidden_size'?" in capsys.readouterr().err
+
+
+def test_the_layers_of_a_trained_model_are_not_varied(found, data, tmp_path, capsys):
+    (kept,) = trial_folders(found[1])
+    argv = ["--model", str(kept), f"--train_file={data / 'train.csv'}", "--space", str(data / "space.yaml")]
+    assert tune_command([*argv, "--output_dir", str(tmp_path / "out")]) == 2
+    assert "is trained, and its layers stay as they are" in capsys.readouterr().err
+    _, _, _, space = parse_tune(argv[:3])
+    assert list(space) == ["learning_rate", "per_device_train_batch_size"]
+
+
+def test_trials_with_equal_scores_have_a_page(data, tmp_path):
+    (tmp_path / "space.yaml").write_text("learning_rate: {low: 1e-9, high: 1e-8}\nweight_decay: {low: 0, high: 0.1}")
+    argv = [*words(data, tmp_path / "out", "--trials", "6"), "--space", str(tmp_path / "space.yaml")]
+    argv[argv.index("--max_steps") + 1] = "1"
+    assert tune_command(argv) == 0
+    assert "Which settings matter" not in (tmp_path / "out" / "tune.html").read_text()
 
 
 def test_the_page_shows_the_trials_and_what_more_of_them_bring(found):
@@ -191,7 +241,11 @@ def test_a_damaged_journal_is_refused(found, tmp_path, capsys):
         ("", [], "expected lines of the form"),
         (SPACE, ["--learning_rate", "0.1"], "--learning_rate is varied by the space"),
         (SPACE, ["--do_predict"], "--do_predict is set by tune itself"),
+        (SPACE, ["--objective", "words"], "--objective is set by tune itself"),
+        (SPACE, ["--model_config", "dropout=0.1"], "--model_config.dropout is varied by the space"),
         (SPACE, ["--trials", "0"], "--trials 0"),
+        ("learning_rate: {low: 1e-4, high: .inf}", [], "expected two numbers, low below high"),
+        ("num_train_epochs: {low: 0.5, high: 3, whole: true}", [], "expected two whole numbers"),
     ],
 )
 def test_wrong_input_is_refused_before_anything_is_written(space, more, said, data, tmp_path, capsys):

@@ -100,7 +100,9 @@ def trust_and_report(name: str, argv: list[str], data: SplitsCache) -> tuple[boo
         splits = data.splits(spec.data)
         require_same_rows(data.first, splits)
         identified = identify_run(spec, training_arguments(spec), splits)
-        return spec.model.trust_remote_code, report_of_finished_run(identified)
+        report = report_of_finished_run(identified)
+        # A run that did not score test does so when it is made again.
+        return spec.model.trust_remote_code, report if report and report.test else None
     except InputError as error:
         raise InputError(f"{name}: {error}") from error
 
