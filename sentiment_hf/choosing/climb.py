@@ -12,6 +12,7 @@ from sentiment_hf.choosing.contenders import (
     gained,
     hopeless,
     nothing_to_gain,
+    side_of,
     take,
 )
 from sentiment_hf.choosing.foresee import Foreseen, foresee
@@ -22,6 +23,7 @@ from sentiment_hf.common.layout import REPORT
 from sentiment_hf.comparison.plan.one_run import WITHOUT_TEST, make, planned
 from sentiment_hf.comparison.plan.side_by_side import log_path
 from sentiment_hf.comparison.statistics.advice import SAME_COST
+from sentiment_hf.comparison.statistics.ranking import Side
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.inference.speed import is_measured_here, measure_speed
 from sentiment_hf.runs.report import Report
@@ -52,7 +54,7 @@ class Climb:
     before: float = 0.0
     rungs: dict[str, Rung] = field(default_factory=dict)
     contenders: dict[str, Contender] = field(default_factory=dict)
-    parts: dict[str, Contender] = field(default_factory=dict)
+    parts: dict[str, Side] = field(default_factory=dict)
 
     def __post_init__(self):
         self.before = self.state.seconds
@@ -114,7 +116,7 @@ class Climb:
             if found.seconds > self.left and not (self.folder / rung.name).is_dir():
                 needs = f"it would take about {found.seconds / 60:.1f} min, and {self.left / 60:.1f} are left"
                 return Decision(NO_TIME, needs, self.foreseen_numbers(rung))
-            if reason := self.beyond_limits(found) or self.looks_hopeless(rung, found):
+            if reason := self.beyond_limits(found.ms, found.bytes / 1e6) or self.looks_hopeless(rung, found):
                 return Decision(LEFT_OUT, reason, self.foreseen_numbers(rung))
         failure = make(planned(self.folder / rung.name, self.words(rung)), self.is_over)
         if failure:
@@ -125,13 +127,13 @@ class Climb:
         """The flags of the run of a rung."""
         return [*rung.words, *self.data, *more, *WITHOUT_TEST]
 
-    def beyond_limits(self, found: Foreseen) -> str | None:
-        """Why a rung is not trained whose cost is foreseen; None if it keeps to the limits."""
+    def beyond_limits(self, ms: float, megabytes: float) -> str | None:
+        """Why a rung of such a cost is left out; None if it keeps to the limits."""
         limits = self.state.limits
-        if limits["max_ms"] and found.ms > limits["max_ms"]:
-            return f"it takes about {found.ms:.1f} ms for a text, and --max_ms is {limits['max_ms']:g}"
-        if limits["max_mb"] and found.bytes / 1e6 > limits["max_mb"]:
-            return f"it has {found.bytes / 1e6:,.0f} MB of weights, and --max_mb is {limits['max_mb']:g}"
+        if limits["max_ms"] and ms > limits["max_ms"]:
+            return f"{ms:.1f} ms for a text are more than --max_ms {limits['max_ms']:g}"
+        if limits["max_mb"] and megabytes > limits["max_mb"]:
+            return f"{megabytes:,.1f} MB are more than --max_mb {limits['max_mb']:g}"
         return None
 
     def looks_hopeless(self, rung: Rung, found: Foreseen) -> str | None:
@@ -139,16 +141,14 @@ class Climb:
         rows = self.part_rows
         if found.seconds < LONG or rows < LEAST_ROWS or not self.contenders:
             return None
-        ranking = self.splits.task.ranking
-        for name in (NGRAMS, rung.name):
-            if name not in self.parts:
-                self.train_part(rung if name == rung.name else Rung(name, ("--model", name)), rows)
-        part = self.parts.get(rung.name)
-        if part is None:
+        for one in (Rung(NGRAMS, ("--model", NGRAMS)), rung):
+            if one.name not in self.parts:
+                self.train_part(one, rows)
+        if rung.name not in self.parts:
             return None
         both = self.contenders.keys() & self.parts.keys()
-        gains = [gained(self.contenders[name], self.parts[name], ranking) for name in both]
-        return hopeless(part, self.best(), gains, SHARE)
+        gains = [gained(self.contenders[name], self.parts[name]) for name in both]
+        return hopeless(self.parts[rung.name], self.best(), gains, SHARE)
 
     @property
     def part_rows(self) -> int:
@@ -164,23 +164,22 @@ class Climb:
         folder = self.part_folder(rung, rows)
         words = self.words(rung, "--max_train_samples", str(rows))
         if (folder / REPORT).is_file() or make(planned(folder, words), self.is_over) is None:
-            self.parts[rung.name] = self.contender(folder.name, [folder])
+            self.parts[rung.name] = side_of([folder], self.splits.task.labels)
 
     def trained(self, rung: Rung) -> Decision:
         """What is said of a trained rung, which becomes a contender unless it is beyond a limit."""
         folders = [self.folder / rung.name, *(self.folder / f"{rung.name}-seed{seed}" for seed in MORE_SEEDS)]
-        found = self.contender(rung.name, [folder for folder in folders if (folder / REPORT).is_file()])
-        numbers = self.foreseen_numbers(rung) | {"validation": found.score, "seconds": found.seconds}
-        numbers |= {"ms": found.ms, "megabytes": found.megabytes}
-        score = found.side.task.ranking.brief(found.score)
-        what = (
-            f"{score} on validation in {found.seconds:.0f} s, {found.ms:.1f} ms for a text, {found.megabytes:,.1f} MB"
-        )
-        limits = self.state.limits
-        if limits["max_ms"] and found.ms > limits["max_ms"]:
-            return Decision(LEFT_OUT, f"{what}: slower than --max_ms {limits['max_ms']:g}", numbers)
-        if limits["max_mb"] and found.megabytes > limits["max_mb"]:
-            return Decision(LEFT_OUT, f"{what}: larger than --max_mb {limits['max_mb']:g}", numbers)
+        try:
+            found = self.contender(rung.name, [folder for folder in folders if (folder / REPORT).is_file()])
+        except TrainingError as error:
+            return Decision(FAILED, str(error), self.foreseen_numbers(rung))
+        numbers = self.foreseen_numbers(rung) | {"validation": found.score, "seeds": found.seeds}
+        numbers |= {"seconds": found.seconds, "ms": found.ms, "megabytes": found.megabytes}
+        seeds = f" over {found.seeds} seeds" if found.seeds > 1 else ""
+        cost = f"{found.seconds:.0f} s, {found.ms:.1f} ms for a text, {found.megabytes:,.1f} MB"
+        what = f"{found.side.task.ranking.brief(found.score)} on validation{seeds}, {cost}"
+        if reason := self.beyond_limits(found.ms, found.megabytes):
+            return Decision(LEFT_OUT, f"{what}: {reason}", numbers)
         self.contenders[rung.name] = found
         return Decision(TRAINED, what, numbers)
 
@@ -224,12 +223,9 @@ class Climb:
         if NGRAMS not in self.contenders or NGRAMS not in self.parts:
             return []
         whole, part, ranking = self.contenders[NGRAMS], self.parts[NGRAMS], self.splits.task.ranking
-        doublings = math.log2(1 / SHARE)
-        gain = gained(whole, part, ranking) / doublings
-        what = (
-            f"about {ranking.distance(gain)} for twice as many" if gain > 0 else "nothing that validation could show"
-        )
-        return [f"{NGRAMS} has {ranking.brief(part.score)} with {SHARE:.0%} of the rows: more labels brought {what}."]
+        gain, score = gained(whole, part) / math.log2(1 / SHARE), ranking.brief(float(part.terms.mean()))
+        what = f"about {ranking.distance(gain)} for twice as many" if gain > 0 else "nothing that validation shows"
+        return [f"{NGRAMS} has {score} with {SHARE:.0%} of the rows: more labels brought {what}."]
 
     def about_left_out(self) -> list[str]:
         """The sentence on the models for which there was no time."""

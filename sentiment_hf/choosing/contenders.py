@@ -17,7 +17,6 @@ from sentiment_hf.comparison.statistics.ranking import Side, spread_of, verdicts
 from sentiment_hf.runs.finished import kind_of_model
 from sentiment_hf.runs.published import read_predictions
 from sentiment_hf.runs.report import Report
-from sentiment_hf.tasks.task import Score
 
 # Of fewer rows a few wrong ones say nothing of how good a model is.
 ENOUGH = 50
@@ -60,10 +59,25 @@ class Contender:
 
 
 def contender(name: str, folders: Sequence[Path], order: Sequence[str]) -> Contender:
-    """The model of these runs, one for each seed, with its labels in this `order`.
+    """The model of these runs, one for each seed, with its labels in this `order`; the speed of the first is measured.
 
     Raises InputError if a file of a run is damaged.
     """
+    report, speed = Report.load(folders[0]), read_json(folders[0] / INFERENCE)
+    return Contender(
+        name,
+        kind_of_model(report),
+        folders[0],
+        side_of(folders, order),
+        report.total_seconds,
+        speed["latency_p50_ms"],
+        speed["bytes_on_disk"] / 1e6,
+        speed["texts_per_second_one_core"],
+    )
+
+
+def side_of(folders: Sequence[Path], order: Sequence[str]) -> Side:
+    """The side of these runs, one for each seed, in tests on validation, with the labels in this `order`."""
     reports = [Report.load(folder) for folder in folders]
     tasks = [report.as_task() for report in reports]
     saved = [own.rescaled(read_predictions(one / VALIDATION, own)) for one, own in zip(folders, tasks, strict=True)]
@@ -71,18 +85,7 @@ def contender(name: str, folders: Sequence[Path], order: Sequence[str]) -> Conte
     task = tasks[0].in_order(order)
     terms = np.stack([task.ranking.terms(one) for one in predicted])
     median = predicted[int(np.argsort(terms.mean(1), kind="stable")[(len(predicted) - 1) // 2])]
-    speed = read_json(folders[0] / INFERENCE)
-    known = len(folders) > 1 or reports[0].tuning == "baseline"
-    return Contender(
-        name,
-        kind_of_model(reports[0]),
-        folders[0],
-        Side(task, terms, median, known),
-        reports[0].total_seconds or 0.0,
-        speed["latency_p50_ms"],
-        speed["bytes_on_disk"] / 1e6,
-        speed["texts_per_second_one_core"],
-    )
+    return Side(task, terms, median, len(folders) > 1 or reports[0].tuning == "baseline")
 
 
 def best_first(contenders: Sequence[Contender]) -> list[Contender]:
@@ -150,25 +153,26 @@ def nothing_to_gain(best: Contender) -> str | None:
     return f"{best.name} has {wrong} of {rows:,} rows of validation wrong: a model without any could not be told apart"
 
 
-def hopeless(part: Contender, best: Contender, gains: Sequence[float], share: float) -> str | None:
+def hopeless(part: Side, best: Contender, gains: Sequence[float], share: float) -> str | None:
     """Why a model that was trained on a part of the rows need not be trained on all; None if it may become the best.
 
     part: the model on a `share` of the rows. gains: by how much others became better from that share to all rows.
     It may gain twice as much as the one that gained most, and be underrated by as much as validation is uncertain.
     """
-    ranking = best.side.task.ranking
+    ranking, score = best.side.task.ranking, float(part.terms.mean())
     gain = 2 * max([*gains, 0.0])
-    lead = ranking.rank(part.score) - ranking.rank(best.score)
-    differences = part.side.terms.mean(0) - best.side.terms.mean(0)
+    lead = ranking.rank(score) - ranking.rank(best.score)
+    differences = part.terms.mean(0) - best.side.terms.mean(0)
     margin = stats.norm.ppf(1 - LEVEL / 2) * float(differences.std()) / math.sqrt(len(differences))
     if lead <= gain + margin:
         return None
     return (
-        f"on {share:.0%} of the rows it has {ranking.brief(part.score)}; with twice what all rows brought others "
+        f"on {share:.0%} of the rows it has {ranking.brief(score)}; with twice what all rows brought others "
         f"({ranking.distance(gain)}) it would stay behind {best.name} with {ranking.brief(best.score)}"
     )
 
 
-def gained(whole: Contender, part: Contender, ranking: Score) -> float:
+def gained(whole: Contender, part: Side) -> float:
     """By how much a model on all rows is better than on a part of them; negative if it is worse."""
-    return ranking.rank(part.score) - ranking.rank(whole.score)
+    ranking = part.task.ranking
+    return ranking.rank(float(part.terms.mean())) - ranking.rank(whole.score)

@@ -266,11 +266,11 @@ def test_texts_without_labels_are_a_flag_of_its_own(clear, tmp_path):
 
 
 def test_a_part_tells_that_all_rows_are_not_worth_their_time():
-    best, part = model("best", first_right(920)), model("part", np.roll(first_right(800), 40))
+    best, part = model("best", first_right(920)), side(np.roll(first_right(800), 40))
     assert "on 25% of the rows it has 80.0%" in hopeless(part, best, [0.02], 0.25)
     assert hopeless(part, best, [0.07], 0.25) is None
-    assert hopeless(model("part", np.roll(first_right(910), 40)), best, [], 0.25) is None
-    assert gained(best, part, TASK.ranking) == pytest.approx(0.12)
+    assert hopeless(side(np.roll(first_right(910), 40)), best, [], 0.25) is None
+    assert gained(best, part) == pytest.approx(0.12)
 
 
 def test_a_model_that_is_larger_or_slower_than_allowed_is_left_out(clear, tmp_path):
