@@ -44,17 +44,13 @@ def judge(
     Raises InputError if there are fewer groups, or rows of the largest class, than folds, or no two texts have a word
     in common.
     """
-    if (most := min(int(np.bincount(labels).max()), len(np.unique(groups)))) < folds:
-        raise InputError(
-            f"--folds {folds}: the largest class of train has {most} rows, or train has {most} texts that are no "
-            "copies of each other; lower it"
-        )
+    require_folds(labels, groups, folds)
     ngrams = NGrams(3, binary=True, min_texts=2).fit([*tokens])
     if not len(ngrams.codes_):
         raise InputError("no two texts of train have a word in common, so no label can be judged by the others")
     features = ngrams.transform([*tokens])
     beside = ngrams.transform([*others]) if len(others) else None
-    inside, outside = np.full((len(labels), classes), np.nan), np.zeros((len(others), classes))
+    inside, outside, judges = np.full((len(labels), classes), np.nan), np.zeros((len(others), classes)), 0
     for known, held_out in split(labels, groups, folds, seed):
         if len(np.unique(labels[known])) < 2:
             # All rows of the other classes are copies of each other.
@@ -63,8 +59,18 @@ def judge(
         inside[held_out] = spread(model, features[held_out], classes)
         inside[held_out[~np.isin(labels[held_out], labels[known])]] = np.nan
         if beside is not None:
-            outside += spread(model, beside, classes) / folds
-    return inside, outside
+            outside += spread(model, beside, classes)
+            judges += 1
+    return inside, outside / max(judges, 1)
+
+
+def require_folds(labels: np.ndarray, groups: np.ndarray, folds: int) -> None:
+    """Raise InputError if there are fewer groups, or rows of the largest class, than folds."""
+    if (most := min(int(np.bincount(labels).max()), len(np.unique(groups)))) < folds:
+        raise InputError(
+            f"--folds {folds}: the largest class of train has {most} rows, or train has {most} texts that are no "
+            "copies of each other; lower it"
+        )
 
 
 def split(labels: np.ndarray, groups: np.ndarray, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
