@@ -15,6 +15,15 @@ def report_of(ref: ModelRef) -> Report | None:
     return Report.load(found) if found else None
 
 
+def learned_from_validation(ref: ModelRef, test_hash: str) -> bool:
+    """Whether a run on data with this test part, or a member of an ensemble, was fitted on validation (`--refit`)."""
+    report = report_of(ref)
+    if report is None or report.test_hash != test_hash:
+        return False
+    members = [Report.load(report.folder / member["folder"]) for member in report.members or []]
+    return any(one.refit for one in (report, *members))
+
+
 def language_origin(ref: ModelRef, test_hash: str) -> dict[str, Any] | None:
     """Of a language model by `pretrain`, what it has read and how long; None for other models.
 
@@ -47,6 +56,8 @@ def beside_labels(report: Report) -> str | None:
             found.append("which may have read test")
     if teacher:
         found.append(f"taught by {Path(teacher['name']).name}")
+        if teacher.get("learned_from_validation"):
+            found.append("which had learned from validation")
     if unlabelled:
         found.append(f"with {unlabelled['rows']:,} texts without labels")
     return ", ".join(found) or None

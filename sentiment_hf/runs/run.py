@@ -42,7 +42,7 @@ from sentiment_hf.runs.identity import (
     require_checkpoints,
 )
 from sentiment_hf.runs.lock import folder_lock
-from sentiment_hf.runs.origin import language_origin
+from sentiment_hf.runs.origin import language_origin, learned_from_validation
 from sentiment_hf.runs.pretrain import prepare_language_model
 from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run_folder import (
@@ -135,6 +135,13 @@ def with_lessons(identified: IdentifiedRun, ask_teacher: AskTeacher) -> Identifi
         lessons = ask_teacher(spec, splits)
     asked = {part: len(logits) for part, logits in lessons.items()}
     taught = {"name": spec.teacher.name, "commit": spec.teacher.commit, "asked": asked}
+    if learned_from_validation(spec.teacher, splits.test_hash):
+        taught["learned_from_validation"] = True
+        logger.warning(
+            "--teacher %s has learned from validation (--refit), so validation flatters what it teaches, and the "
+            "temperature that is fitted there makes it too sure: take a teacher that was fitted once",
+            spec.teacher.name,
+        )
     return replace(identified, splits=replace(splits, lessons=lessons, notes=splits.notes | {"teacher": taught}))
 
 

@@ -34,6 +34,8 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.splits import load_splits
 from sentiment_hf.inference.make_ensemble import make_ensemble
 from sentiment_hf.inference.scorer import load_scorer
+from sentiment_hf.runs.origin import beside_labels
+from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.run_flags import parse_run
 
@@ -125,6 +127,24 @@ def test_a_checkpoint_an_adapter_a_baseline_and_an_ensemble_can_teach(data, text
     for name, folder in kinds_of_teachers(data, tmp_path / "teachers").items():
         report = taught(data, tmp_path / name, folder, texts)
         assert report["data"]["teacher"]["asked"] == {"unlabelled": ALONE}
+
+
+def test_a_teacher_that_has_learned_from_validation_is_said_to_flatter_there(data, texts, teacher, tmp_path, caplog):
+    run_flags(data, tmp_path / "twice", "--refit")
+    members = [tmp_path / "twice", teacher]
+    make_ensemble(members, str(tmp_path / "both"), "mean", False)
+    for name, teaches in (("from-run", tmp_path / "twice"), ("from-ensemble", tmp_path / "both")):
+        caplog.clear()
+        report = taught(data, tmp_path / name, teaches, texts)
+        assert report["data"]["teacher"]["learned_from_validation"] is True
+        assert "has learned from validation (--refit), so validation flatters" in caplog.text
+        assert beside_labels(Report.load(tmp_path / name)).startswith(
+            f"taught by {teaches.name}, which had learned from validation"
+        )
+    caplog.clear()
+    report = taught(data, tmp_path / "from-once", teacher, texts)
+    assert "learned_from_validation" not in report["data"]["teacher"]
+    assert "flatters" not in caplog.text
 
 
 @pytest.mark.parametrize("task", OTHER_TASKS)
