@@ -138,8 +138,8 @@ def with_lessons(identified: IdentifiedRun, ask_teacher: AskTeacher) -> Identifi
     if learned_from_validation(spec.teacher, splits.test_hash):
         taught["learned_from_validation"] = True
         logger.warning(
-            "--teacher %s has learned from validation (--refit), so validation flatters what it teaches, and the "
-            "temperature that is fitted there makes it too sure: take a teacher that was fitted once",
+            "--teacher %s has learned from validation (--refit), so validation flatters what it teaches: take a "
+            "teacher that was fitted once",
             spec.teacher.name,
         )
     return replace(identified, splits=replace(splits, lessons=lessons, notes=splits.notes | {"teacher": taught}))
