@@ -124,6 +124,7 @@ def test_the_results_are_those_of_the_reports():
         "long-texts-imdb",
         "imdb-unlabelled",
         "imdb-pretrained",
+        "imdb-taught",
     )
     for dataset in ("imdb", "imdb-idle", "truncation", "waimai_10k", *others):
         assert results_table(ROOT / "results" / dataset) in RESULTS
