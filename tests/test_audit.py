@@ -22,6 +22,7 @@ from sentiment_hf.data.splits import load_splits
 from sentiment_hf.runs.finished import load_runs
 from sentiment_hf.runs.method import method_of
 from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.tasks.single_label import SingleLabel
 
 ROWS = 3000
 FLIPPED = 150
@@ -159,7 +160,8 @@ def test_a_class_that_the_other_folds_lack_is_not_judged():
     inside, outside = judge(tokens, labels, groups, tokens[:3], classes=3, folds=5, seed=0)
     assert np.isnan(inside[58:]).all()
     assert not np.isnan(inside[:58]).any()
-    assert suggested(inside, labels, class_thresholds(inside, labels))[58:].tolist() == [2, 2]
+    decide = SingleLabel(("a", "b", "c")).decide
+    assert suggested(inside, labels, class_thresholds(inside, labels), decide)[58:].tolist() == [2, 2]
     np.testing.assert_allclose(outside.sum(1), 1)
 
 

@@ -106,9 +106,9 @@ def judge_labels(splits: Splits, tokens: list[np.ndarray], copies: Copies, folds
     )
     probabilities = np.concatenate([inside, outside])
     thresholds = label_errors.class_thresholds(inside, labels[:train])
-    suggested = label_errors.suggested(probabilities, labels, thresholds)
+    suggested = label_errors.suggested(probabilities, labels, thresholds, task.decide)
     judged = ~np.isnan(inside[:, 0])
-    likeliest = inside[judged].argmax(1)
+    likeliest = task.decide(inside[judged])
     pairs = Counter(zip(task.as_text(labels[:train][judged]), task.as_text(likeliest), strict=True))
     return Judged(
         label_errors.of_labels(probabilities, labels),

@@ -6,7 +6,7 @@ minutes and find no more: 62.0 % where this finds 62.8 % of the flipped labels o
 """
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -100,14 +100,16 @@ def of_labels(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return probabilities[np.arange(len(labels)), labels]
 
 
-def suggested(probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+def suggested(
+    probabilities: np.ndarray, labels: np.ndarray, thresholds: np.ndarray, decide: Callable[[np.ndarray], np.ndarray]
+) -> np.ndarray:
     """(rows,) the class that a row more likely has than its label; its label if there is none.
 
     It is the likeliest of the classes whose probability reaches their threshold: the confident joint of Northcutt et
     al. 2021 (Confident Learning).
     """
     reached = np.where(probabilities >= thresholds, probabilities, -1.0)
-    return np.where(reached.max(1) >= 0, reached.argmax(1), labels)
+    return np.where(reached.max(1) >= 0, decide(reached), labels)
 
 
 def class_thresholds(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:

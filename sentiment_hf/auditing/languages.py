@@ -34,4 +34,5 @@ def odd_languages(languages: np.ndarray, sure: np.ndarray, texts: Sequence[str])
     if not len(names) or counts.max() < MAIN_SHARE * known.sum():
         return np.zeros(len(texts), bool)
     long = np.array([len(text) >= ODD_CHARACTERS for text in texts], bool)
-    return known & long & (sure >= ODD_SURE) & (languages != names[counts.argmax()])
+    _, main = max(zip(counts, names, strict=True))
+    return known & long & (sure >= ODD_SURE) & (languages != main)
