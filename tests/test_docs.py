@@ -103,20 +103,26 @@ def place(tmp_path, monkeypatch) -> Path:
 def make_checkpoint(folder: Path) -> None:
     """A folder that a command names as a checkpoint, or as an adapter."""
     if folder.parts[:1] in (("out",), ("path",)):
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         (folder / "config.json").write_text('{"model_type": "bert"}')
         if folder.name.endswith("lora"):
             base = {"base_model_name_or_path": "bert-base-uncased"}
             (folder / "adapter_config.json").write_text(json.dumps(base))
 
 
-def understand(name: str, words: list[str]) -> None:
-    """Parse the flags of a command of ours; raises InputError for wrong ones."""
+def make_named(words: list[str]) -> None:
+    """Make the folders that these words name as models."""
     for flag in {"--model", "--embed_with", "--teacher"} & set(words):
         make_checkpoint(Path(words[words.index(flag) + 1]))
+
+
+def understand(name: str, words: list[str]) -> None:
+    """Parse the flags of a command of ours; raises InputError for wrong ones."""
+    make_named(words)
     args = PARSERS[name](words)
     if name == "compare":
         for candidate in args.models.values():
+            make_named(args.words(candidate.flags))
             parse_run(args.words(candidate.flags))
 
 
