@@ -79,10 +79,9 @@ class Climb:
             name, decision = next(iter(self.state.decisions.items()))
             raise TrainingError(f"there is no model to choose; {name}: {decision.reason}")
         best = self.best()
-        if self.unlabelled and NGRAMS in self.contenders and best.name != NGRAMS:
-            slower = best.ms > SAME_COST * self.contenders[NGRAMS].ms
-            if slower and (best.folder / REPORT).is_file():
-                self.step(taught_rung(best.folder, self.unlabelled))
+        ngrams = self.contenders.get(NGRAMS)
+        if self.unlabelled and ngrams and best.ms > SAME_COST * ngrams.ms:
+            self.step(taught_rung(best.folder, self.unlabelled))
         self.tell_apart()
 
     def step(self, rung: Rung) -> None:

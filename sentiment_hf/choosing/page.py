@@ -9,7 +9,7 @@ from sentiment_hf.choosing.state import State
 from sentiment_hf.common.files import write_text
 from sentiment_hf.comparison.page.drawing import STYLE, Picture, ScoreAxis
 from sentiment_hf.comparison.page.figures import inference_cost_pictures
-from sentiment_hf.comparison.page.page import TEMPLATES as OF_COMPARISONS
+from sentiment_hf.comparison.page.page import small_page
 from sentiment_hf.comparison.statistics.ranking import pareto_front
 from sentiment_hf.tasks.task import Task
 
@@ -18,13 +18,10 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 def write_page(path: Path, state: State, contenders: list[Contender], facts: dict) -> None:
     """Write the page. `facts`: rows of each part, data set and machine."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    spacing = {"trim_blocks": True, "lstrip_blocks": True}
-    loader = FileSystemLoader([TEMPLATES, OF_COMPARISONS])
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **spacing)
     task = contenders[0].side.task
-    page = environment.get_template("choice.html.j2").render(
+    page = small_page(
+        TEMPLATES,
+        "choice.html.j2",
         state=state,
         rows=table_rows(state, contenders, task),
         pictures=drawn(contenders, task),

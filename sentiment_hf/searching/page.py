@@ -13,7 +13,7 @@ from optuna.trial import TrialState
 
 from sentiment_hf.common.files import write_json, write_text
 from sentiment_hf.comparison.page.drawing import LOOKS, MUTED, STYLE, Picture, ScoreAxis, as_picture, canvas
-from sentiment_hf.comparison.page.page import TEMPLATES as OF_COMPARISONS
+from sentiment_hf.comparison.page.page import small_page
 from sentiment_hf.comparison.statistics.measures import wilson
 from sentiment_hf.runs.report import Report
 from sentiment_hf.searching.search import Search, in_words
@@ -108,12 +108,9 @@ def sentences(
 
 def write_page(search: Search, found: Found) -> Path:
     """Write tune.html and tune.json; returns the path of the page."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    spacing = {"trim_blocks": True, "lstrip_blocks": True}
-    loader = FileSystemLoader([TEMPLATES, OF_COMPARISONS])
-    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **spacing)
-    page = environment.get_template("tune.html.j2").render(
+    page = small_page(
+        TEMPLATES,
+        "tune.html.j2",
         model=search.spec.model.name,
         found=found,
         pictures=drawn(found, search.ranking),

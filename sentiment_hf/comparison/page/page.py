@@ -138,6 +138,16 @@ def csv_line(model: dict, task: Task) -> dict:
     return line | {key: (model["inference"] or {}).get(key) for key in INFERENCE}
 
 
+def small_page(templates: Path, name: str, **content) -> str:
+    """A page of another command, from a file of its `templates`, which may include those of comparisons."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    spacing = {"trim_blocks": True, "lstrip_blocks": True}
+    loader = FileSystemLoader([templates, TEMPLATES])
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, **spacing)
+    return environment.get_template(name).render(content)
+
+
 def render_template(template: str, comparison: dict, settings: dict, **more) -> str:
     """A file of templates/, filled in with `comparison` and `more`; `settings` are those of the Jinja environment."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
