@@ -16,23 +16,26 @@ from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.settings.reading import Reading
 from sentiment_hf.tasks.saved import task_of_model
 from sentiment_hf.tasks.task import Task
+from sentiment_hf.training.bf16_gains import auto_bf16, device_sets
 
 
 def load_classifier(
-    ref: ModelRef, device: str | None = None, threads: int | None = None
+    ref: ModelRef, device: str | None = None, threads: int | None = None, bf16: bool = False
 ) -> tuple[Task, Callable[[Sequence[str] | Rows, int], np.ndarray], Reading | None, ColumnSchema | None]:
     """The fields of a `Scorer`: the task, the function from texts and batch size to (texts, outputs) probabilities,
     the columns of the text if known, and those beside it.
 
     The model is moved to `device`; None means the accelerator if there is one. On a CPU torch has so many `threads`,
-    if they are given, from now on.
+    if they are given, from now on. bf16: compute mostly in bfloat16 where `auto_bf16` says that it is faster.
 
     Raises:
         InputError: the model cannot be loaded, has no trained head, or has a head for another task.
     """
     if threads:
         torch.set_num_threads(threads)
-    return classifier_of(ref, *load_trained(ref, device))
+    model, tokenizer = load_trained(ref, device)
+    in_bf16 = bf16 and auto_bf16(ref.model_type, device_sets(model.device))[0]
+    return classifier_of(ref, model, tokenizer, in_bf16)
 
 
 def load_trained(ref: ModelRef, device: str | None = None) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
@@ -49,19 +52,20 @@ def load_trained(ref: ModelRef, device: str | None = None) -> tuple[PreTrainedMo
 
 
 def classifier_of(
-    ref: ModelRef, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase
+    ref: ModelRef, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, bf16: bool = False
 ) -> tuple[Task, Callable[[Sequence[str] | Rows, int], np.ndarray], Reading | None, ColumnSchema | None]:
     """The fields of a `Scorer` of a loaded model, as `load_classifier` has them."""
     task = task_of_model(model.config)
     columns = ColumnSchema.of_config(model.config.to_dict())
     # On a GPU the states of a layer need not stay in a cache.
     size = state_size(model.config.to_dict()) if model.device.type == "cpu" else 0
-    score = partial(score_texts, ref, partial(logits_of, model), size, tokenizer, task)
+    score = partial(score_texts, ref, partial(logits_of, model, bf16), size, tokenizer, task)
     return task, score, checkpoint_reading(ref), columns
 
 
 @torch.inference_mode()
-def logits_of(model: PreTrainedModel, inputs: dict[str, np.ndarray]) -> np.ndarray:
-    """(batch, outputs) float32."""
+def logits_of(model: PreTrainedModel, bf16: bool, inputs: dict[str, np.ndarray]) -> np.ndarray:
+    """(batch, outputs) float32, computed mostly in bfloat16 if `bf16`."""
     tensors = {name: torch.from_numpy(values).to(model.device) for name, values in inputs.items()}
-    return model(**tensors).logits.float().cpu().numpy()
+    with torch.autocast(model.device.type, torch.bfloat16, enabled=bf16):
+        return model(**tensors).logits.float().cpu().numpy()

@@ -89,11 +89,11 @@ class Scorer:
                 yield probabilities
 
 
-def load_scorer(ref: ModelRef, device: str | None = None, threads: int | None = None) -> Scorer:
+def load_scorer(ref: ModelRef, device: str | None = None, threads: int | None = None, bf16: bool = False) -> Scorer:
     """Load the model that `ref` names, on a `device` as torch names it (None: the accelerator if there is one).
 
-    threads: of the CPU, for each batch; None: a thread for each core. An exported graph needs no torch, and stays on
-    the CPU.
+    threads: of the CPU, for each batch; None: a thread for each core. bf16: a checkpoint computes mostly in bfloat16
+    where that is faster. An exported graph needs no torch, and stays on the CPU in float32.
 
     Raises:
         InputError: the model cannot be loaded, or it is a new model, which is not trained.
@@ -104,7 +104,7 @@ def load_scorer(ref: ModelRef, device: str | None = None, threads: int | None = 
             f"and name the folder of the run; a folder of that name is ./{ref.name}"
         )
     if ref.kind is Kind.ENSEMBLE:
-        return ensemble_scorer(ref, device, threads)
+        return ensemble_scorer(ref, device, threads, bf16)
     # Each kind needs other packages. They are imported only for that kind, and after the checks that do without them.
     if ref.kind is Kind.BASELINE:
         from sentiment_hf.baselines.storage import load_baseline
@@ -123,7 +123,7 @@ def load_scorer(ref: ModelRef, device: str | None = None, threads: int | None = 
         return Scorer(*load_graph(ref, threads))
     from sentiment_hf.inference.classifier import load_classifier
 
-    return Scorer(*load_classifier(ref, device, threads))
+    return Scorer(*load_classifier(ref, device, threads, bf16))
 
 
 def baseline_scorer(ref: ModelRef, estimator: "Pipeline", task: Task) -> Scorer:
@@ -134,13 +134,13 @@ def baseline_scorer(ref: ModelRef, estimator: "Pipeline", task: Task) -> Scorer:
     return Scorer(task, lambda texts, _: predict_rows(estimator, texts), reading, columns)
 
 
-def ensemble_scorer(ref: ModelRef, device: str | None, threads: int | None) -> Scorer:
+def ensemble_scorer(ref: ModelRef, device: str | None, threads: int | None, bf16: bool) -> Scorer:
     """The scorer of an ensemble. The outputs of each member are put into the order of the labels of the ensemble."""
     ensemble = load_ensemble(ref.folder)
     task, members = ensemble.task, []
     for folder in ensemble.folders:
         member = ModelRef.in_folder(folder, trust_remote_code=ref.trust_remote_code, flag=ref.flag)
-        scorer = load_scorer(member, device, threads)
+        scorer = load_scorer(member, device, threads, bf16)
         order = [scorer.task.labels.index(label) for label in task.labels]
         members.append((scorer, scorer.task.in_order(task.labels), order))
 

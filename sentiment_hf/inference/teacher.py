@@ -9,15 +9,18 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import torch
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.labelled_texts import LabelledTexts
 from sentiment_hf.data.splits import Splits
+from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.inference.scorer import Scorer, load_scorer
 from sentiment_hf.runs.identity import weights_hash
 from sentiment_hf.runs.origin import report_of
 from sentiment_hf.settings.arguments import RunSpec
-from sentiment_hf.settings.model_ref import ModelRef
+from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.training.bf16_gains import auto_bf16, device_sets
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +49,7 @@ def ask_teacher(spec: RunSpec, splits: Splits) -> dict[str, np.ndarray]:
             "reach the model through it",
             ref.name,
         )
-    ask = partial(outputs_for, scorer, spec, weights_hash(ref))
+    ask = partial(outputs_for, scorer, spec, f"{weights_hash(ref)}{' bf16' if gains_by_bf16(ref) else ''}")
     names = list(scorer.task.labels)
     order = [names.index(name) for name in splits.task.labels] if len(names) > 1 else [0]
     return {
@@ -67,9 +70,17 @@ def ready_teacher(spec: RunSpec, splits: Splits) -> tuple[Scorer, dict[str, Labe
             f"--teacher {ref.name} was trained on these rows, and teaches by texts that it did not see: add "
             "--unlabelled_file"
         )
-    scorer = load_scorer(ref)
+    scorer = load_scorer(ref, bf16=True)
     require_teacher(ref, scorer, splits)
     return scorer, parts
+
+
+def gains_by_bf16(ref: ModelRef) -> bool:
+    """Whether the teacher, or a member of it, answers in bfloat16, which is faster on this machine."""
+    folders = load_ensemble(ref.folder).folders if ref.kind is Kind.ENSEMBLE else []
+    members = [ModelRef.in_folder(folder, trust_remote_code=ref.trust_remote_code) for folder in folders]
+    sets = device_sets(torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu"))
+    return any(auto_bf16(one.model_type, sets)[0] for one in (ref, *members))
 
 
 def saw_train(ref: ModelRef, splits: Splits) -> bool:
@@ -94,10 +105,13 @@ def require_teacher(ref: ModelRef, scorer: Scorer, splits: Splits) -> None:
         )
 
 
-def outputs_for(scorer: Scorer, spec: RunSpec, weights: str, texts: LabelledTexts) -> np.ndarray:
-    """(texts, outputs) probabilities by the teacher with this hash, from the cache if it was asked before."""
+def outputs_for(scorer: Scorer, spec: RunSpec, answers: str, texts: LabelledTexts) -> np.ndarray:
+    """(texts, outputs) probabilities by the teacher, from the cache if it was asked before.
+
+    answers: what they depend on beside the texts: the hash of the weights, and bf16.
+    """
     batch_size = spec.training["per_device_eval_batch_size"]
-    key = hashlib.sha256(f"{weights} {texts.texts_hash}".encode()).hexdigest()
+    key = hashlib.sha256(f"{answers} {texts.texts_hash}".encode()).hexdigest()
 
     def ask() -> np.ndarray:
         logger.warning("--teacher %s: asked about %s texts", spec.teacher.name, f"{len(texts):,}")

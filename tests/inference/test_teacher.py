@@ -34,6 +34,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.data.splits import load_splits
 from sentiment_hf.inference.make_ensemble import make_ensemble
 from sentiment_hf.inference.scorer import load_scorer
+from sentiment_hf.inference.teacher import gains_by_bf16
 from sentiment_hf.runs.origin import beside_labels
 from sentiment_hf.runs.report import Report
 from sentiment_hf.settings.model_ref import ModelRef
@@ -275,3 +276,19 @@ def test_distill_is_run_with_a_teacher(data, texts, teacher, tmp_path, capsys):
     assert distill_command(words) == 0
     assert f"{teacher}, asked about {ALONE} texts without labels" in capsys.readouterr().out
     assert json.dumps(read_report(tmp_path)["data"]["teacher"]["asked"]) == '{"unlabelled": 60}'
+
+
+def test_it_answers_in_bfloat16_where_that_is_faster_and_nearly_the_same(data, teacher, tmp_path, monkeypatch):
+    bert = save_bert(tmp_path / "bert", data)
+    sets = ["amx_bf16"]
+    for module in ("sentiment_hf.inference.classifier", "sentiment_hf.inference.teacher"):
+        monkeypatch.setattr(f"{module}.device_sets", lambda device: sets)
+    run_flags(data, tmp_path / "run", model=bert, settings=())
+    ref, asked = ModelRef.in_folder(tmp_path / "run"), [GOOD, BAD]
+    assert gains_by_bf16(ref)
+    assert not gains_by_bf16(ModelRef.in_folder(teacher))
+    exact, fast = (load_scorer(ref, "cpu", bf16=bf16).classify(asked, 2) for bf16 in (False, True))
+    assert 0 < np.abs(fast - exact).max() < 0.02
+    sets.clear()
+    assert not gains_by_bf16(ref)
+    np.testing.assert_array_equal(load_scorer(ref, "cpu", bf16=True).classify(asked, 2), exact)
