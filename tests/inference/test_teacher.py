@@ -284,7 +284,7 @@ def test_it_answers_in_bfloat16_where_that_is_faster_and_nearly_the_same(data, t
     for module in ("sentiment_hf.inference.classifier", "sentiment_hf.inference.teacher"):
         monkeypatch.setattr(f"{module}.device_sets", lambda device: sets)
     run_flags(data, tmp_path / "run", model=bert, settings=())
-    ref, asked = ModelRef.in_folder(tmp_path / "run"), [GOOD, BAD]
+    ref, asked = ModelRef.in_folder(tmp_path / "run"), ["a good film", "a bad film"]
     assert gains_by_bf16(ref)
     assert not gains_by_bf16(ModelRef.in_folder(teacher))
     exact, fast = (load_scorer(ref, "cpu", bf16=bf16).classify(asked, 2) for bf16 in (False, True))
