@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sentiment_hf.explaining.explain import Explanation
     from sentiment_hf.inference.abstain import Abstention
     from sentiment_hf.inference.scorer import Inputs, Scorer
+    from sentiment_hf.inference.unlike import Unlike
     from sentiment_hf.runs.report import Report
 
 # A notebook without widgets shows progress as text, which needs no warning.
@@ -163,6 +164,7 @@ def predict(
     *,
     abstain: float | None = None,
     abstain_per_class: bool = False,
+    flag_unlike: bool = False,
 ) -> list[dict[str, Any]]:
     """{"label": name, "score": its probability, "scores": {name: probability}} for each text, in their order.
 
@@ -174,31 +176,42 @@ def predict(
 
     `abstain=0.95` adds "set", names of classes that hold the right one with this certainty (`abstain_per_class`: for
     the texts of each class), and "abstained", whether they are not exactly one; to a regression "low" and "high".
-    `model` is then a folder or a Hub id.
+    `flag_unlike` adds "unlike": what is unusual about a text beside those of validation, or None. For both `model` is
+    a folder or a Hub id.
 
     Raises InputError: the model cannot be loaded, or fails on a text; `texts` is one string, or holds another type;
-        `columns` are not those of the model, or have another number of values; it cannot abstain.
+        `columns` are not those of the model, or have another number of values; it cannot abstain, or does not know
+        what its texts look like.
     """
     require_texts(texts, "predict")
     scorer = load(model) if isinstance(model, str | Path) else model
     inputs = list(texts) if columns is None else rows_with(scorer, texts, columns)
-    abstention = None if abstain is None else abstention_of(model, scorer, abstain, abstain_per_class)
+    extras = extras_of(model, scorer, abstain, abstain_per_class, flag_unlike)
     probabilities = scorer.classify(inputs, batch_size)
     answers = scorer.task.as_objects(probabilities)
-    if abstention is None:
-        return answers
-    return [answer | more for answer, more in zip(answers, abstention.objects(probabilities), strict=True)]
+    for extra in extras:
+        added = extra.objects(inputs, probabilities)
+        answers = [answer | more for answer, more in zip(answers, added, strict=True)]
+    return answers
 
 
-def abstention_of(model: Scorer | str | Path, scorer: Scorer, level: float, per_class: bool) -> Abstention:
-    """What `abstain` asks for; raises InputError as `load_abstention`, or if `model` is no folder and no Hub id."""
+def extras_of(
+    model: Scorer | str | Path, scorer: Scorer, abstain: float | None, per_class: bool, flag_unlike: bool
+) -> list[Abstention | Unlike]:
+    """What adds to answers; raises InputError as those that load it, or if `model` is no folder and no Hub id."""
     from sentiment_hf.common.errors import InputError
     from sentiment_hf.inference.abstain import load_abstention
+    from sentiment_hf.inference.unlike import load_unlike
     from sentiment_hf.settings.model_ref import ModelRef
 
+    asked = [name for name, given in {"abstain": abstain is not None, "flag_unlike": flag_unlike}.items() if given]
+    if not asked:
+        return []
     if not isinstance(model, str | Path):
-        raise InputError("abstain: give the folder of the model, where the scores of validation are, or its Hub id")
-    return load_abstention(ModelRef.parse(str(model), flag="model"), scorer, level, per_class)
+        raise InputError(f"{asked[0]}: give the folder of the model, where its run left what it needs, or its Hub id")
+    ref = ModelRef.parse(str(model), flag="model")
+    found = [load_abstention(ref, scorer, abstain, per_class)] if abstain is not None else []
+    return [*found, *([load_unlike(ref)] if flag_unlike else [])]
 
 
 def explain(

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from sentiment_hf.auditing import label_errors
-from sentiment_hf.auditing.languages import detect_languages, odd_languages
 from sentiment_hf.auditing.near_duplicates import Copies, find_copies
 from sentiment_hf.auditing.problems import KINDS, LABEL, LANGUAGE, Found, alone, copies_found, odd_lengths
 from sentiment_hf.auditing.rows import AuditedRows
 from sentiment_hf.baselines.features import Tokens
 from sentiment_hf.data.reviewed import WITH_CLASSES
 from sentiment_hf.data.splits import PARTS, Splits
+from sentiment_hf.text.languages import detect_languages, odd_languages
 
 logger = logging.getLogger(__name__)
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from sentiment_hf.auditing.audit import Audit
-from sentiment_hf.auditing.languages import MAIN_SHARE, UNKNOWN
 from sentiment_hf.auditing.problems import KINDS, LABEL, LANGUAGE, LEAK, NEAR, OTHER_LABEL
 from sentiment_hf.auditing.table import excerpt_of, problems_of, review_order
 from sentiment_hf.common.errors import extra_explained
 from sentiment_hf.data.splits import PARTS
+from sentiment_hf.text.languages import MAIN_SHARE, UNKNOWN
 
 TEMPLATES = Path(__file__).parent / "templates"
 # Rows, classes and languages that the page shows of each kind; the table has all rows.

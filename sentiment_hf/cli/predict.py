@@ -21,6 +21,7 @@ OUTPUTS = (".csv", ".jsonl", ".parquet")
 if TYPE_CHECKING:
     from sentiment_hf.inference.abstain import Abstention
     from sentiment_hf.inference.scorer import Scorer
+    from sentiment_hf.inference.unlike import Unlike
 
 
 def parse_predict(argv: Sequence[str]) -> argparse.Namespace:
@@ -73,6 +74,12 @@ def make_parser() -> FlagParser:
     parser.add_argument(
         "--abstain_per_class", action="store_true", help="with --abstain: that certainty for the texts of each class"
     )
+    parser.add_argument(
+        "--flag_unlike",
+        action="store_true",
+        help="add what is unusual about a text beside those on which the model was validated: its length, unknown "
+        "words, another language",
+    )
     parser.add_argument("--model_revision", default="main", help="branch, tag or commit of a model of the Hub")
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code that comes with the model")
     return parser
@@ -113,13 +120,17 @@ def predict_main(argv: Sequence[str]) -> None:
     # Imported after the flags are accepted, because it imports numpy, and torch for models that need it.
     from sentiment_hf.inference.scorer import load_scorer
 
-    scorer, abstention = load_scorer(ref), None
+    scorer, extras = load_scorer(ref), []
     if args.abstain is not None:
         from sentiment_hf.inference.abstain import load_abstention
 
-        abstention = load_abstention(ref, scorer, args.abstain, args.abstain_per_class)
+        extras.append(load_abstention(ref, scorer, args.abstain, args.abstain_per_class))
+    if args.flag_unlike:
+        from sentiment_hf.inference.unlike import load_unlike
+
+        extras.append(load_unlike(ref))
     if args.file:
-        predict_table_file(args, scorer, abstention)
+        predict_table_file(args, scorer, extras)
         return
     if names := scorer.extra_column_names:
         print(
@@ -129,13 +140,14 @@ def predict_main(argv: Sequence[str]) -> None:
         )
     for texts in [args.texts] if args.texts else read_standard_input(args.batch_size):
         scored = scorer.classify(texts, args.batch_size)
-        added = abstention.shown(scored) if abstention else [()] * len(texts)
-        for text, cells, more in zip(texts, scorer.task.shown(scored), added, strict=True):
+        added = {name: values for extra in extras for name, values in extra.columns(texts, scored).items()}
+        for number, (text, cells) in enumerate(zip(texts, scorer.task.shown(scored), strict=True)):
+            more = [f"{name} {'no' if values[number] is None else values[number]}" for name, values in added.items()]
             # Nothing in a text or in the name of a class may break the line or move the cursor of the terminal.
             print("\t".join(map(printable, (*cells, *more, text))), flush=True)
 
 
-def predict_table_file(args: argparse.Namespace, scorer: "Scorer", abstention: "Abstention | None") -> None:
+def predict_table_file(args: argparse.Namespace, scorer: "Scorer", extras: "Sequence[Abstention | Unlike]") -> None:
     """Classify the rows of --file and write them to --output or to the standard output."""
     # Imported for --file only, because it imports `datasets`.
     from sentiment_hf.inference.predict_file import TableArguments, predict_file
@@ -151,7 +163,7 @@ def predict_table_file(args: argparse.Namespace, scorer: "Scorer", abstention: "
         text_column_delimiter=args.text_column_delimiter,
         batch_size=args.batch_size,
     )
-    predict_file(table, scorer, abstention)
+    predict_file(table, scorer, extras)
 
 
 def read_standard_input(batch_size: int) -> Iterator[list[str]]:

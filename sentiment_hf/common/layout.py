@@ -58,6 +58,9 @@ READING = "reading.json"
 # How sure the model was of the labels of validation.
 CONFORMAL = "conformal.json"
 
+# What the texts of validation look like.
+USUAL = "usual.json"
+
 # All files of a tokenizer; each kind of tokenizer has some of them.
 TOKENIZER_FILE = "tokenizer.json"
 TOKENIZER = (TOKENIZER_FILE, TOKENIZER_CONFIG, "special_tokens_map.json", "added_tokens.json")
@@ -70,7 +73,7 @@ MODEL_FILES += ("vocab.txt", "vocab.json", "merges.txt", ADAPTER_CONFIG, LABELS,
 
 # Files that a run writes in addition to the model.
 RESULTS = (REPORT, INFERENCE, BROKEN_BATCH, *PREDICTIONS.values(), HISTORY, TRAINER_STATE, "training_args.bin")
-RESULTS += (READING, CONFORMAL, PROFILE_FILE, FAITHFULNESS, ROBUSTNESS, CARD, f"{EVAL_RESULTS}/*.yaml")
+RESULTS += (READING, CONFORMAL, USUAL, PROFILE_FILE, FAITHFULNESS, ROBUSTNESS, CARD, f"{EVAL_RESULTS}/*.yaml")
 RESULTS += tuple(UNLABELLED.values())
 RESULTS += ("all_results.json", "train_results.json", "eval_results.json", "test_results.json")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import write_text
-from sentiment_hf.common.layout import CONFIG, CONFORMAL, GRAPH, ONNX_FILE, READING
+from sentiment_hf.common.layout import CONFIG, CONFORMAL, GRAPH, ONNX_FILE, READING, USUAL
 from sentiment_hf.common.members import tokenizer_folders
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.exporting.check import example, require_equal
@@ -114,6 +114,6 @@ def write_companions(home: Path, source: Source) -> None:
     write_text(home / CONFIG, json.dumps(config, indent=2, default=str) + "\n")
     for folder, tokenizer in zip(tokenizer_folders(home), source.tokenizers.values(), strict=True):
         tokenizer.save_pretrained(folder)
-    for name in (READING, CONFORMAL):
+    for name in (READING, CONFORMAL, USUAL):
         if source.runs and (source.runs[0] / name).is_file():
             shutil.copy(source.runs[0] / name, home / name)

@@ -22,6 +22,7 @@ from sentiment_hf.common.layout import (
     READING,
     SHARD,
     TOKENIZER,
+    USUAL,
     WEIGHTS,
 )
 from sentiment_hf.common.links import require_inside
@@ -44,7 +45,7 @@ def pushed_files(ref: ModelRef) -> list[str]:
     needed += [*code_files(folder), CARD]
     if missing := [name for name in needed if not (folder / name).is_file()]:
         raise InputError(f"{folder} lacks {', '.join(missing)}, without which it cannot be loaded; run it again")
-    optional = [*tokenizer_files(ref), READING, CONFORMAL, f"{EVAL_RESULTS}/{Report.load(folder).dataset}.yaml"]
+    optional = [*tokenizer_files(ref), READING, CONFORMAL, USUAL, f"{EVAL_RESULTS}/{Report.load(folder).dataset}.yaml"]
     files = [*needed, *(name for name in optional if (folder / name).is_file())]
     require_inside((folder / name for name in files), folder)
     return files
@@ -102,6 +103,7 @@ def may_be_pushed(name: str) -> bool:
         LABELS,
         READING,
         CONFORMAL,
+        USUAL,
         *TOKENIZER,
     }
     of_member, _, file = name.partition("/")

@@ -8,7 +8,7 @@ import numpy as np
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.layout import CONFORMAL
-from sentiment_hf.inference.scorer import Scorer
+from sentiment_hf.inference.scorer import Inputs, Scorer
 from sentiment_hf.settings.model_ref import ModelRef
 from sentiment_hf.tasks.conformal import Conformal
 
@@ -25,19 +25,11 @@ class Abstention:
         """{column that it adds: its type}"""
         return self.scorer.task.set_answers
 
-    def columns(self, probabilities: np.ndarray) -> dict[str, list]:
+    def columns(self, texts: Inputs, probabilities: np.ndarray) -> dict[str, list]:
         """The columns that it adds to the rows of a table."""
         return self.scorer.task.set_columns(probabilities, self.largest)
 
-    def shown(self, probabilities: np.ndarray) -> list[tuple[str, ...]]:
-        """For each text, the cells that it adds to the line that `predict` prints."""
-        columns = self.columns(probabilities)
-        return [
-            tuple(f"{name} {value}" for name, value in zip(columns, row, strict=True))
-            for row in zip(*columns.values(), strict=True)
-        ]
-
-    def objects(self, probabilities: np.ndarray) -> list[dict[str, Any]]:
+    def objects(self, texts: Inputs, probabilities: np.ndarray) -> list[dict[str, Any]]:
         """For each text, what it adds to the answer of `sentiment_hf.predict`."""
         return self.scorer.task.set_objects(probabilities, self.largest)
 
@@ -54,7 +46,7 @@ def load_abstention(ref: ModelRef, scorer: Scorer, level: float, per_class: bool
         raise InputError(f"--abstain: the model is for the task {task.name}, whose answers are sets already")
     if per_class and len(task.labels) < 2:
         raise InputError(f"--abstain_per_class: the model is for the task {task.name}, which has no classes")
-    file = companion(ref)
+    file = companion(ref, CONFORMAL)
     if file is None:
         raise InputError(
             f"--abstain: {ref.name} has no scores of validation ({CONFORMAL}), which a run writes that validates its "
@@ -63,12 +55,12 @@ def load_abstention(ref: ModelRef, scorer: Scorer, level: float, per_class: bool
     return Abstention(scorer, Conformal.load(file).largest(task.labels, level, per_class))
 
 
-def companion(ref: ModelRef) -> Path | None:
-    """The file of the scores of validation beside a model, in its folder or on the Hub; None without one."""
+def companion(ref: ModelRef, name: str) -> Path | None:
+    """A file beside a model, in its folder or on the Hub; None without one."""
     if ref.folder and ref.is_local:
-        file = ref.folder / CONFORMAL
+        file = ref.folder / name
         return file if file.is_file() else None
     # Imported for the Hub only, because it imports torch.
     from sentiment_hf.models.checkpoint import companion_file
 
-    return companion_file(ref, CONFORMAL)
+    return companion_file(ref, name)

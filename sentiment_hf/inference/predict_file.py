@@ -1,6 +1,7 @@
 """Classifies the rows of a table and writes them."""
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from sentiment_hf.data.table_files import read_one_table
 from sentiment_hf.inference.abstain import Abstention
 from sentiment_hf.inference.row_writers import RowWriter, columns_of, row_writer
 from sentiment_hf.inference.scorer import Inputs, Scorer
+from sentiment_hf.inference.unlike import Unlike
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.reading import Reading
 
@@ -69,7 +71,7 @@ def read_table(args: TableArguments, scorer: Scorer) -> Table:
     return read_one_table(args.file, "--file", args.max_data_bytes, settings, args.cache)
 
 
-def predict_file(args: TableArguments, scorer: Scorer, abstention: Abstention | None = None) -> None:
+def predict_file(args: TableArguments, scorer: Scorer, extras: Sequence[Abstention | Unlike] = ()) -> None:
     """Write the rows of --file, with the columns that the task adds, as they are classified.
 
     Raises:
@@ -77,14 +79,14 @@ def predict_file(args: TableArguments, scorer: Scorer, abstention: Abstention | 
             column already.
     """
     table = read_table(args, scorer)
-    added = scorer.task.answers | (abstention.answers if abstention else {})
+    added = scorer.task.answers | {name: kind for extra in extras for name, kind in extra.answers.items()}
     if taken := [name for name in added if name in table.columns]:
         raise InputError(f"--file {args.file} has a column {taken[0]!r} already, which predict adds; rename it")
     texts = scorer.rows_of(table, texts_of(table, args, scorer.reading))
     # The spreadsheet that wrote a csv file reads this delimiter.
     same = table.format and args.file.suffix.lower() == ".csv"
     with row_writer(args.output, table, added, table.format.delimiter if same else ",", args.csv_raw) as writer:
-        classify_rows(table, texts, scorer, args.batch_size, writer, abstention)
+        classify_rows(table, texts, scorer, args.batch_size, writer, extras)
     if args.output:
         print(f"{table.num_rows} rows written to {args.output}", file=sys.stderr)
 
@@ -95,13 +97,14 @@ def classify_rows(
     scorer: Scorer,
     batch_size: int,
     writer: RowWriter,
-    abstention: Abstention | None = None,
+    extras: Sequence[Abstention | Unlike] = (),
 ) -> None:
-    """Write the rows of a table, whose `texts` are what the scorer reads, with the columns that are added."""
+    """Write the rows of a table, whose `texts` are what the scorer reads, with what is added."""
     written = 0
     for probabilities in scorer.classify_pools(texts, batch_size):
         rows = slice(written, written + len(probabilities))
         added = scorer.task.answer_columns(probabilities)
-        added |= abstention.columns(probabilities) if abstention else {}
+        for extra in extras:
+            added |= extra.columns(texts[rows], probabilities)
         writer.write(columns_of(table, rows, added))
         written += len(probabilities)

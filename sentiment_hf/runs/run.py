@@ -62,6 +62,7 @@ from sentiment_hf.runs.score import (
 )
 from sentiment_hf.settings.arguments import DataArguments, RunSpec
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.text.usual import UsualTexts
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.checkpoints import delete_checkpoints, newest_whole_checkpoint
 from sentiment_hf.training.device import refuse_data_parallel
@@ -225,6 +226,7 @@ def train_and_test(
         fold_output(trainer.model)
     if saves:
         save_model(trainer, identified.folder, spec.tuning.merge_adapter)
+        save_usual_texts(trainer, identified)
     with refusals_explained(lambda: args.do_train):
         scored |= score_model(
             trainer, splits, [part for part in parts_to_score(args) if part not in scored], spec.data.cache
@@ -241,6 +243,12 @@ def train_and_test(
         first.keep_best_alone()
     trainer.end()
     return report
+
+
+def save_usual_texts(trainer: ClassificationTrainer, identified: IdentifiedRun) -> None:
+    """Keep what the texts of validation look like, for `predict --flag_unlike`."""
+    if identified.writes and trainer.args.do_train:
+        UsualTexts.of(identified.splits.validation.texts, trainer.processing_class).save(identified.folder)
 
 
 def train_again(

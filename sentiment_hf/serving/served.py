@@ -61,5 +61,5 @@ class Served:
         """The answer to each text; raises InputError if the model refuses one."""
         probabilities = self.scorer.classify(texts, self.batch_size)
         answers = self.scorer.task.as_objects(probabilities)
-        added = self.abstention.objects(probabilities) if self.abstention else [{}] * len(answers)
+        added = self.abstention.objects(texts, probabilities) if self.abstention else [{}] * len(answers)
         return [Answer(**one, **more) for one, more in zip(answers, added, strict=True)]

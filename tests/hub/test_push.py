@@ -36,6 +36,7 @@ OF_A_MODEL = {
     "tokenizer.json",
     "tokenizer_config.json",
     "conformal.json",
+    "usual.json",
     "reading.json",
     "README.md",
 }
