@@ -2,7 +2,7 @@
 
 import math
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from sentiment_hf.choosing.contenders import (
@@ -16,7 +16,7 @@ from sentiment_hf.choosing.contenders import (
     take,
 )
 from sentiment_hf.choosing.foresee import Foreseen, foresee
-from sentiment_hf.choosing.ladder import NGRAMS, Rung, taught_rung
+from sentiment_hf.choosing.ladder import NGRAMS, RECURRENT, Rung, from_words_rung, taught_rung
 from sentiment_hf.choosing.state import FAILED, LEFT_OUT, NO_TIME, TRAINED, Decision, State
 from sentiment_hf.common.errors import TrainingError, listed
 from sentiment_hf.common.layout import REPORT
@@ -69,9 +69,9 @@ class Climb:
         return self.left <= 0
 
     def climb(self, rungs: list[Rung]) -> None:
-        """Train the rungs that can pay, then the n-grams that the best of them teaches, then more seeds of equals."""
+        """Train the rungs that can pay, then those that read texts without labels, then more seeds of equals."""
         rows = self.part_rows
-        for rung in rungs:
+        for rung in [*rungs, *([from_words_rung(self.folder, self.unlabelled)] if self.unlabelled else [])]:
             if (self.part_folder(rung, rows) / REPORT).is_file():
                 self.train_part(rung, rows)
             self.step(rung)
@@ -108,19 +108,38 @@ class Climb:
         if self.left <= 0:
             return Decision(NO_TIME, f"the {self.state.limits['minutes']:g} minutes are over")
         if rung.pretrained or (not rung.counts and len(self.splits.train) >= FEW_ROWS):
-            found = self.state.foreseen.get(rung.name) or foresee([*rung.words, *self.data])
+            found = self.foreseen(rung)
             if isinstance(found, str):
                 return Decision(FAILED, found)
-            self.state.foreseen[rung.name] = found
             if found.seconds > self.left and not (self.folder / rung.name).is_dir():
                 needs = f"it would take about {found.seconds / 60:.1f} min, and {self.left / 60:.1f} are left"
                 return Decision(NO_TIME, needs, self.foreseen_numbers(rung))
             if reason := self.beyond_limits(found.ms, found.bytes / 1e6) or self.looks_hopeless(rung, found):
                 return Decision(LEFT_OUT, reason, self.foreseen_numbers(rung))
-        failure = make(planned(self.folder / rung.name, self.words(rung)), self.is_over)
-        if failure:
+        if failure := self.make(rung):
             return Decision(NO_TIME if self.left <= 0 else FAILED, failure, self.foreseen_numbers(rung))
         return self.trained(rung)
+
+    def foreseen(self, rung: Rung) -> Foreseen | str:
+        """What a rung would cost, with the language model from which it begins; or why it cannot be made."""
+        if rung.name in self.state.foreseen:
+            return self.state.foreseen[rung.name]
+        if not rung.begins:
+            found = foresee([*rung.words, *self.data])
+        else:
+            # The classifier has the sizes of the one that begins with nothing.
+            found = self.foreseen(Rung(RECURRENT, ("--model", RECURRENT)))
+            before = found if isinstance(found, str) else foresee([*rung.begins, *self.data])
+            found = before if isinstance(before, str) else replace(found, seconds=found.seconds + before.seconds)
+        if not isinstance(found, str):
+            self.state.foreseen[rung.name] = found
+        return found
+
+    def make(self, rung: Rung) -> str | None:
+        """Train a rung, after the language model from which it begins; returns why it is not finished, or None."""
+        if rung.begins and (failure := make(planned(rung.begun_in, [*rung.begins, *self.data]), self.is_over)):
+            return failure
+        return make(planned(self.folder / rung.name, self.words(rung)), self.is_over)
 
     def words(self, rung: Rung, *more: str) -> list[str]:
         """The flags of the run of a rung."""
@@ -136,9 +155,12 @@ class Climb:
         return None
 
     def looks_hopeless(self, rung: Rung, found: Foreseen) -> str | None:
-        """Train a rung that would take long on a part of the rows; the reason if it cannot become the best."""
+        """Train a rung that would take long on a part of the rows; the reason if it cannot become the best.
+
+        Of one that begins as a language model, most of the time is that of its words, whatever the rows.
+        """
         rows = self.part_rows
-        if found.seconds < LONG or rows < LEAST_ROWS or not self.contenders:
+        if found.seconds < LONG or rows < LEAST_ROWS or not self.contenders or rung.begins:
             return None
         for one in (Rung(NGRAMS, ("--model", NGRAMS)), rung):
             if one.name not in self.parts:

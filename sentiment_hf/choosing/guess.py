@@ -22,7 +22,8 @@ def guess() -> None:
     """Print a `Foreseen`; raises as `rehearse`."""
     with rehearsal(parse_run(sys.argv[1:])) as (_, trainer, _):
         size = sum(tensor.numel() * tensor.element_size() for tensor in trainer.model.state_dict().values())
-        found = Foreseen(guessed_seconds(trainer).total, milliseconds(trainer), size)
+        single = milliseconds(trainer) if isinstance(trainer, ClassificationTrainer) else 0.0
+        found = Foreseen(guessed_seconds(trainer).total, single, size)
     print(json.dumps(asdict(found)))
 
 

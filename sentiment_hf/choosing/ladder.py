@@ -13,7 +13,8 @@ from sentiment_hf.tasks.task import Task
 NGRAMS = "custom-ngram"
 COUNTS = ("baseline-majority", "baseline-nb-svm", NGRAMS)
 COUNTS_FOR_NUMBERS = ("baseline-ridge-tfidf", NGRAMS)
-NETWORKS = ("custom-fc", "custom-textcnn", "custom-gru")
+RECURRENT = "custom-gru"
+NETWORKS = ("custom-fc", "custom-textcnn", RECURRENT)
 TUNINGS = ("head", "lora", "full")
 
 
@@ -25,16 +26,19 @@ class Rung:
     words: flags of `sentiment-hf run`, of which --model is the first, without those of the data.
     counts: whether it counts words, which is done sooner than a guess how long it takes.
     pretrained: whether it is a checkpoint.
+    begins: flags of the language model, in `begun_in`, from which it starts; () for all others.
     """
 
     name: str
     words: tuple[str, ...]
     counts: bool = False
     pretrained: bool = False
+    begins: tuple[str, ...] = ()
+    begun_in: Path | None = None
 
 
 def ladder(pretrained: Sequence[str], trust_remote_code: bool, task: Task) -> list[Rung]:
-    """All rungs but that of the taught model, the cheapest first; a `pretrained` model is a folder or a Hub id.
+    """All rungs that want labels alone, the cheapest first; a `pretrained` model is a folder or a Hub id.
 
     Raises InputError if a folder of `pretrained` cannot be used, a name is that of a new model, or two have one name.
     """
@@ -53,6 +57,14 @@ def ladder(pretrained: Sequence[str], trust_remote_code: bool, task: Task) -> li
             words = ("--model", name, "--tuning", tuning, "--bf16", "auto", *trusted)
             rungs.append(Rung(f"{short}-{tuning}".lower(), words, pretrained=True))
     return rungs
+
+
+def from_words_rung(folder: Path, unlabelled: str) -> Rung:
+    """The recurrent network that begins as a language model, made in `folder`, of texts without labels."""
+    name = f"{RECURRENT}-from-words"
+    words = folder / f"{name}-words"
+    begins = ("--model", RECURRENT, "--objective", "words", "--unlabelled_file", unlabelled)
+    return Rung(name, ("--model", str(words)), begins=begins, begun_in=words)
 
 
 def taught_rung(teacher: Path, unlabelled: str) -> Rung:

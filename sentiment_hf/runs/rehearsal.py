@@ -1,4 +1,4 @@
-"""`run --dry_run`: what a run would read and do, and what it would cost by a few real steps; nothing is kept."""
+"""`--dry_run` of run and pretrain: what one would read and do, and cost by a few real steps; nothing is kept."""
 
 import math
 import tempfile
@@ -24,11 +24,12 @@ from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.callbacks import EarlyStoppingCallback
 from sentiment_hf.training.clock import Clock
 from sentiment_hf.training.device import refuse_data_parallel
+from sentiment_hf.training.language import build_language_trainer
 from sentiment_hf.training.processes import use_all_cores
+from sentiment_hf.training.safe_trainer import SafeTrainer
 from sentiment_hf.training.schedule import epochs_per_validation, steps_in_epoch
 from sentiment_hf.training.steps import require_steps
 from sentiment_hf.training.train import build_trainer, refusals_explained, train
-from sentiment_hf.training.trainer import ClassificationTrainer
 
 # Steps of training from which its speed is guessed, the first of them left out.
 STEPS, WARM_UP = 10, 2
@@ -62,7 +63,7 @@ def rehearse(spec: RunSpec, ready_teacher: Callable[[RunSpec, Splits], object] |
 @contextmanager
 def rehearsal(
     spec: RunSpec, ready_teacher: Callable[[RunSpec, Splits], object] | None = None
-) -> Iterator[tuple[IdentifiedRun, ClassificationTrainer | None, str]]:
+) -> Iterator[tuple[IdentifiedRun, SafeTrainer | None, str]]:
     """The run, the trainer that would make it, which writes to a folder that is then deleted, and its output folder.
 
     A baseline has no trainer. Arguments and errors are those of `rehearse`.
@@ -87,7 +88,8 @@ def rehearsal(
     refuse_data_parallel(args)
     with tempfile.TemporaryDirectory() as home:
         args.output_dir, args.disable_tqdm = home, True
-        trainer = build_trainer(spec, args, splits)
+        build = build_language_trainer if spec.run.objective == "words" else build_trainer
+        trainer = build(spec, args, splits)
         with refusals_explained():
             require_steps(trainer)
         yield identified, trainer, output
@@ -108,11 +110,11 @@ def lines_of_data(splits: Splits) -> Lines:
     if reviewed := splits.notes.get("reviewed"):
         lines.append(("reviewed", review_in_words(reviewed)))
     if splits.unlabelled:
-        lines.append(("unlabelled", f"{len(splits.unlabelled):,} texts, of which the teacher was not asked"))
+        lines.append(("unlabelled", f"{len(splits.unlabelled):,} texts; a teacher was not asked"))
     return lines
 
 
-def lines_of_model(trainer: ClassificationTrainer, patience: int | None) -> Lines:
+def lines_of_model(trainer: SafeTrainer, patience: int | None) -> Lines:
     """Lengths, unknown tokens, weights and steps."""
     tokenizer, args = trainer.processing_class, trainer.args
     lengths = trainer.train_dataset.lengths
@@ -140,7 +142,7 @@ def lines_of_model(trainer: ClassificationTrainer, patience: int | None) -> Line
     ]
 
 
-def planned_steps(trainer: ClassificationTrainer) -> tuple[int, float]:
+def planned_steps(trainer: SafeTrainer) -> tuple[int, float]:
     """(optimizer steps, epochs) of the whole training."""
     args = trainer.args
     in_epoch = steps_in_epoch(args, len(trainer.get_train_dataloader()))
@@ -163,7 +165,7 @@ class Seconds:
         return self.training + self.checking
 
 
-def guessed_seconds(trainer: ClassificationTrainer) -> Seconds:
+def guessed_seconds(trainer: SafeTrainer) -> Seconds:
     """The seconds of the whole run, by some steps and some texts of validation. Call it last: it trains."""
     steps, epochs = planned_steps(trainer)
     every = epochs_per_validation(epochs, len(trainer.train_dataset), len(trainer.eval_dataset))
@@ -173,7 +175,7 @@ def guessed_seconds(trainer: ClassificationTrainer) -> Seconds:
     return Seconds(training, times * seconds_of_validation(trainer), times, min(STEPS, steps))
 
 
-def estimate(trainer: ClassificationTrainer) -> Lines:
+def estimate(trainer: SafeTrainer) -> Lines:
     """Minutes and memory of the whole run. Call it last: it trains."""
     guessed = guessed_seconds(trainer)
     found = environment(trainer.args.device)
@@ -195,7 +197,7 @@ def planned_validations(args: TrainingArguments, steps: int, epochs: float, ever
     return math.ceil(steps / (every if every >= 1 else max(1, math.ceil(steps * every))))
 
 
-def seconds_per_token(trainer: ClassificationTrainer, steps: int) -> float:
+def seconds_per_token(trainer: SafeTrainer, steps: int) -> float:
     """Seconds of training per token, from so many steps without those that warm up."""
     trainer.args.max_steps = steps
     trainer.args.eval_strategy = trainer.args.save_strategy = trainer.args.logging_strategy = IntervalStrategy.NO
@@ -218,7 +220,7 @@ class AfterWarmUp(TrainerCallback):
             self.clock.seconds, self.clock.tokens = 0.0, 0
 
 
-def seconds_of_validation(trainer: ClassificationTrainer) -> float:
+def seconds_of_validation(trainer: SafeTrainer) -> float:
     """Seconds in which validation is scored once, from texts of all lengths."""
     rows = trainer.eval_dataset
     some = rows.select(np.arange(0, len(rows), max(1, len(rows) // TEXTS)))

@@ -120,7 +120,6 @@ OF_LABELS |= {
     "language_column_name": None,
     "extra_column_names": None,
     "predict_unlabelled": False,
-    "dry_run": False,
     "label_smoothing_factor": 0.0,
 }
 

@@ -128,25 +128,26 @@ class LanguageTrainer(SafeTrainer):
         items = chosen.sum() if num_items_in_batch is None else num_items_in_batch
         return self.copies * loss / at_least_one(items)
 
-    def evaluate(self, *args, **kwargs) -> dict[str, float]:
-        """Log the loss and the perplexity of validation."""
+    def evaluate(self, eval_dataset: EncodedTexts | None = None, **kwargs) -> dict[str, float]:
+        """Log the loss and the perplexity of validation, or of other texts."""
         with self.clock.stations.counting("evaluation"), self.averaged():
-            scores = self.scores()
+            scores = self.scores(eval_dataset)
         metrics = {f"eval_{name}": scores[name] for name in ("loss", "perplexity")}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
-    def scores(self) -> dict[str, float]:
-        """The loss of validation in nats per word, its perplexity, and the number of texts."""
-        loss = self.mean_loss()
-        return {"loss": loss, "perplexity": math.exp(min(loss, 100)), "rows": len(self.eval_dataset)}
+    def scores(self, texts: EncodedTexts | None = None) -> dict[str, float]:
+        """The loss in nats per word, its perplexity, and the number of texts: of validation, or of other ones."""
+        texts = self.eval_dataset if texts is None else texts
+        loss = self.mean_loss(texts)
+        return {"loss": loss, "perplexity": math.exp(min(loss, 100)), "rows": len(texts)}
 
     @torch.no_grad()
-    def mean_loss(self) -> float:
-        """The loss of validation, nats per predicted word. Each process reads its share of the texts."""
+    def mean_loss(self, texts: EncodedTexts) -> float:
+        """The loss of `texts`, nats per predicted word. Each process reads its share of them."""
         model, rank, processes = self.model_wrapped, self.accelerator.process_index, self.accelerator.num_processes
-        own = self.eval_dataset.select(np.arange(rank, len(self.eval_dataset), processes))
+        own = texts.select(np.arange(rank, len(texts), processes))
         model.eval()
         total, words = 0.0, 0
         for batch in DataLoader(own, batch_size=self.args.eval_batch_size, collate_fn=self.data_collator):

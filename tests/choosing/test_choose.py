@@ -302,7 +302,9 @@ def test_the_whole_ladder_on_labels_with_errors(tmp_path, capsys):
     more = ["--pretrained", str(bert), "--unlabelled_file", str(tmp_path / "more.csv"), "--minutes", "20"]
     assert choose_command([*flags, *more, "--output_dir", str(tmp_path / "out")]) == 0
     decisions = choice(tmp_path / "out")["decisions"]
-    assert {"custom-gru", "bert-head", "bert-lora", "bert-full"} <= decisions.keys()
+    assert {"custom-gru", "bert-head", "bert-lora", "bert-full", "custom-gru-from-words"} <= decisions.keys()
+    began = json.loads((tmp_path / "out" / "custom-gru-from-words" / "report.json").read_text())["began_with"]
+    assert began["texts"] > 200
     assert all(one["outcome"] != "failed" for one in decisions.values()), decisions
     assert decisions["bert-full"]["numbers"]["foreseen"]["seconds"] > 0
     scored = [path.parent.name for path in (tmp_path / "out").glob("*/predictions.parquet")]

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -231,6 +232,15 @@ def test_what_does_not_fit_is_refused(data, texts, tmp_path, capsys):
         assert pretrain_command(words(data, tmp_path / "run", texts, *more)) == 2
         assert said in (error := capsys.readouterr().err)
         assert "Traceback" not in error
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["custom-gru", "custom-transformer"])
+def test_a_dry_run_says_what_it_would_cost_and_leaves_nothing(data, texts, name, tmp_path, capsys):
+    assert pretrain_command([*words(data, tmp_path / "run", texts, model=name), "--dry_run"]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^time +about [\d.]+ min \(training", said, re.M)
+    assert "30 texts" in said or "unlabelled" in said
     assert not (tmp_path / "run").exists()
 
 
