@@ -24,6 +24,7 @@ from sentiment_hf.baselines.estimators import BASELINES, FOR_NUMBERS, Baseline
 from sentiment_hf.baselines.features import LexiconScores, Tokens, vader_analyzer
 from sentiment_hf.baselines.outputs import logits_of, outputs_of
 from sentiment_hf.baselines.storage import save_baseline
+from sentiment_hf.baselines.tempered import Tempered
 from sentiment_hf.common.errors import InputError, extra_explained
 from sentiment_hf.common.extra_columns import Rows
 from sentiment_hf.common.profile import station
@@ -31,6 +32,7 @@ from sentiment_hf.common.stopwatch import Stopwatch
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.tasks.multi_label import MultiLabel
+from sentiment_hf.tasks.ordinal import Ordinal
 from sentiment_hf.tasks.regression import Regression
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.text.unknown import advice_for, say_unknown
@@ -49,6 +51,7 @@ class FittedBaseline:
     stations: the seconds of features, fits, evaluation and saving.
     texts, tokens: how many were read for the features.
     unknown_tokens: the fraction of the tokens of validation that are not in train; None without tokens.
+    temperatures: (outputs,) numbers by which the logits of its probabilities are divided; None if they are not.
     refit_rows: the rows of train and validation if it was fitted again on both after the choice; else None.
     """
 
@@ -60,6 +63,7 @@ class FittedBaseline:
     texts: int
     tokens: int
     unknown_tokens: float | None
+    temperatures: np.ndarray | None = None
     refit_rows: int | None = None
 
     def logits(self, texts: list[str] | Rows) -> np.ndarray:
@@ -139,22 +143,55 @@ def refuse_lacking_class(splits: Splits, name: str) -> None:
 
 
 @station("steps")
-def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool) -> FittedBaseline:
+def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool, tempers: bool) -> FittedBaseline:
     """Fit `baseline` on train for each point of its grid, and keep the one with the best `metric` on validation.
 
     metric: as `Task.logged` names it, or "loss". Of several points with the same value, the one with the strongest
         regularisation is kept.
     weighted: whether each class weighs as much as any other, in the fits and in the calibration.
+    tempers: whether the chosen one gets temperatures, unless it has sigmoids.
 
     The features are computed once.
     """
     train, validation = splits.train, splits.validation
-    labels, truth = train.labels, validation.labels
-    weights = splits.task.class_weights(labels) if weighted else None
-    stations = Stopwatch()
+    stations, task = Stopwatch(), without_order(splits.task)
     with stations.counting("preprocessing"), station("preparing"):
-        features = baseline.features.fit_transform(train.inputs, labels)
+        features = baseline.features.fit_transform(train.inputs, train.labels)
         held_out = baseline.features.transform(validation.inputs)
+    inputs, known = (features, held_out), replace(splits, task=task)
+    search, best, classifier = best_of_grid(baseline, known, inputs, metric, weighted, stations)
+    if tempers:
+        classifier = tempered(classifier, task, held_out, validation.labels)
+    return FittedBaseline(
+        estimator=Pipeline([*baseline.features.steps, ("classifier", classifier)]),
+        task=task.tuned(logits_of(task, outputs_of(classifier, held_out)), validation.labels),
+        chosen=best["chosen"],
+        search=search,
+        stations=stations,
+        texts=len(train),
+        tokens=text_features(baseline.features).num_tokens_,
+        unknown_tokens=unknown_tokens(text_features(baseline.features), validation.texts),
+        temperatures=np.array(classifier.temperatures) if isinstance(classifier, Tempered) else None,
+    )
+
+
+def without_order(task: Task) -> Task:
+    """The task of a baseline, which knows of no order of its classes."""
+    return replace(task, head="classes") if task.name == Ordinal.name else task
+
+
+def best_of_grid(
+    baseline: Baseline,
+    splits: Splits,
+    inputs: tuple[csr_array, csr_array],
+    metric: str,
+    weighted: bool,
+    stations: Stopwatch,
+) -> tuple[list[dict], dict, BaseEstimator]:
+    """(all points of the grid, the best, its classifier); `inputs` are the features of train and validation."""
+    features, held_out = inputs
+    labels, truth = splits.train.labels, splits.validation.labels
+    weights = splits.task.class_weights(labels) if weighted else None
     search, classifiers = [], []
     for setting in ParameterGrid(baseline.grid):
         before = stations.seconds.get("training", 0.0)
@@ -168,23 +205,28 @@ def fit_baseline(baseline: Baseline, splits: Splits, metric: str, weighted: bool
         search.append({"chosen": chosen, f"validation_{metric}": score, "fit_seconds": fit})
     choose = min if metric in splits.task.falling else max
     best = choose(range(len(search)), key=lambda index: search[index][f"validation_{metric}"])
-    return FittedBaseline(
-        estimator=Pipeline([*baseline.features.steps, ("classifier", classifiers[best])]),
-        task=splits.task.tuned(logits_of(splits.task, outputs_of(classifiers[best], held_out)), truth),
-        chosen=search[best]["chosen"],
-        search=search,
-        stations=stations,
-        texts=len(train),
-        tokens=text_features(baseline.features).num_tokens_,
-        unknown_tokens=unknown_tokens(text_features(baseline.features), validation.texts),
-    )
+    return search, search[best], classifiers[best]
+
+
+def tempered(classifier: BaseEstimator, task: Task, held_out: csr_array, labels: np.ndarray) -> BaseEstimator:
+    """The classifier with temperatures from (rows, features) of validation; with sigmoids, fitted there, as it is."""
+    if has_sigmoids(classifier):
+        return classifier
+    logits = logits_of(task, outputs_of(classifier, held_out))
+    return Tempered(classifier, tuple(task.temperatures(logits, labels).tolist()), task.name == MultiLabel.name)
+
+
+def has_sigmoids(classifier: BaseEstimator) -> bool:
+    """Whether `calibrate` has added probabilities to it."""
+    inner = classifier.estimators_[0] if isinstance(classifier, OneVsRestClassifier) else classifier
+    return isinstance(inner, CalibratedClassifierCV)
 
 
 @station("steps")
 def refit_baseline(fitted: FittedBaseline, splits: Splits, weighted: bool) -> FittedBaseline:
     """`fitted` with features and classifier fitted again, on train and validation, with the chosen regularisation.
 
-    A support vector machine keeps the sigmoids of its first fit: no rows are held out for new ones.
+    Sigmoids and temperatures stay those of the first fit: no rows are held out for new ones.
     """
     both = splits.with_validation_in_train()
     rows, labels = both.train, both.train.labels
@@ -203,7 +245,10 @@ def refit_baseline(fitted: FittedBaseline, splits: Splits, weighted: bool) -> Fi
 def fitted_again(
     chosen: BaseEstimator, features: csr_array, labels: np.ndarray, weights: np.ndarray | None
 ) -> BaseEstimator:
-    """The classifier fitted on other rows; sigmoids stay as they are."""
+    """The classifier fitted on other rows; sigmoids and temperatures stay as they are."""
+    if isinstance(chosen, Tempered):
+        again = fitted_again(chosen.classifier, features, labels, weights)
+        return Tempered(again, chosen.temperatures, chosen.several)
     if isinstance(chosen, CalibratedClassifierCV):
         (only,) = chosen.calibrated_classifiers_
         only.estimator = FrozenEstimator(fit_weighted(clone(only.estimator.estimator), features, labels, weights))
@@ -278,6 +323,8 @@ def num_coefficients(classifier: ClassifierMixin) -> int:
             return classifier.class_prior_.size
         case MultinomialNB():
             return classifier.feature_log_prob_.size + classifier.class_log_prior_.size
+        case Tempered():
+            return num_coefficients(classifier.classifier)
         case Pipeline():
             return num_coefficients(classifier[-1])
         case TransformedTargetRegressor():

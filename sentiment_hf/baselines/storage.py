@@ -8,6 +8,7 @@ from sklearn.pipeline import Pipeline
 
 from sentiment_hf.baselines.columns import Picked
 from sentiment_hf.baselines.features import LexiconScores, LogCountRatio, NGrams, Tokens
+from sentiment_hf.baselines.tempered import Tempered
 from sentiment_hf.common.errors import extra_explained, failure_explained
 from sentiment_hf.common.files import write_json
 from sentiment_hf.common.layout import BASELINE_FILE, LABELS
@@ -16,7 +17,8 @@ from sentiment_hf.tasks.saved import task_named
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Task
 
-TRUSTED = [f"{kind.__module__}.{kind.__qualname__}" for kind in (Tokens, NGrams, LogCountRatio, LexiconScores, Picked)]
+OWN = (Tokens, NGrams, LogCountRatio, LexiconScores, Picked, Tempered)
+TRUSTED = [f"{kind.__module__}.{kind.__qualname__}" for kind in OWN]
 # What the imputer of columns beside the text remembers of its input.
 TRUSTED += ["numpy.dtype"]
 # CalibratedClassifierCV contains these private types; skops trusts public types of scikit-learn only.

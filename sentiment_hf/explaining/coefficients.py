@@ -14,6 +14,7 @@ from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.svm import LinearSVC, LinearSVR
 
 from sentiment_hf.baselines.features import LogCountRatio, NGrams, Tokens, read_tokenizer
+from sentiment_hf.baselines.tempered import Tempered
 from sentiment_hf.explaining.ngrams import Phrase, Terms, occurrences, phrases_of, sum_over_tokens
 from sentiment_hf.explaining.tokens import shares
 from sentiment_hf.explaining.words import Spans
@@ -41,6 +42,9 @@ def coefficients(classifier: BaseEstimator) -> np.ndarray | None:
     match classifier:
         case LogisticRegression() | LinearSVC():
             return classifier.coef_
+        case Tempered():
+            inner = coefficients(classifier.classifier)
+            return None if inner is None else inner / np.array(classifier.temperatures)[: len(inner), None]
         case Ridge() | LinearSVR():
             return np.atleast_2d(classifier.coef_)
         case TransformedTargetRegressor():

@@ -16,13 +16,15 @@ def divide_logits(
     model: PreTrainedModel | PeftModel,
     temperatures: np.ndarray,
     logits: Callable[[], Tensor],
+    tempered: Callable[[Tensor], Tensor],
     tolerance: float = 1e-3,
 ) -> bool:
-    """Divide the rows of the output layer by (outputs,) temperatures; returns whether the logits now are divided so.
+    """Divide the rows of the output layer by (outputs,) temperatures; returns whether the logits now are as expected.
 
     A model that does more with the outputs of that layer, or that has several or an adapted one, is left as it was.
 
-    logits: returns the (rows, outputs) logits of some texts. tolerance: how exact they are.
+    logits: returns the (rows, outputs) logits of some texts. tempered: what they become. tolerance: how exact they
+    are.
     """
     inner = model.get_base_model() if isinstance(model, PeftModel) else model
     layers = [
@@ -39,7 +41,7 @@ def divide_logits(
         layer.weight.div_(divisors.unsqueeze(1))
         if layer.bias is not None:
             layer.bias.div_(divisors)
-    if torch.allclose(logits(), before / torch.tensor(temperatures).to(before), rtol=tolerance, atol=tolerance):
+    if torch.allclose(logits(), tempered(before).to(before), rtol=tolerance, atol=tolerance):
         return True
     for layer, weights in zip(layers, saved, strict=True):
         for weight, value in zip(layer.parameters(), weights, strict=True):

@@ -28,7 +28,7 @@ class FromValidation:
     """A run with what it took from validation.
 
     scored: validation, if it is to be scored, with the logits that the model gives now.
-    temperatures: (outputs,) numbers by which its logits were divided; None if they were not.
+    temperatures: (outputs of its last layer,) numbers by which these were divided; None if they were not.
     """
 
     identified: IdentifiedRun
@@ -49,7 +49,7 @@ def take_from_validation(trainer: ClassificationTrainer, identified: IdentifiedR
     logits, labels = (scored or score_model(trainer, splits, ["validation"], spec.data.cache))["validation"]
     temperatures = calibrate(trainer, task, logits, labels) if calibrates else None
     if temperatures is not None:
-        logits = logits / temperatures.astype(logits.dtype)
+        logits = task.tempered(logits, temperatures)
         if not scored:
             correct_loss(trainer, task.evaluation_loss(logits, labels))
     if task.tunes:
@@ -66,7 +66,11 @@ def calibrate(trainer: ClassificationTrainer, task: Task, logits: np.ndarray, la
     temperatures = task.temperatures(logits, labels)
     # In half precision the outputs of a layer have eight bits, or ten.
     tolerance = 2e-2 if trainer.args.mixed_precision in ("bf16", "fp16") else 1e-3
-    if not divide_logits(trainer.model, temperatures, lambda: logits_of_some(trainer), tolerance):
+
+    def tempered(some: Tensor) -> Tensor:
+        return torch.from_numpy(task.tempered(some.cpu().numpy(), temperatures))
+
+    if not divide_logits(trainer.model, temperatures, lambda: logits_of_some(trainer), tempered, tolerance):
         logger.warning(
             "--calibrate: the logits of %s are not those of one linear layer, which could be divided by the "
             "temperature %s; its probabilities stay as they are",
@@ -106,7 +110,7 @@ def calibration_of_parts(task: Task, scored: Scored, temperatures: np.ndarray) -
     """{part: loss and calibration error before and after}, of the logits of a model that divides them."""
     return {
         part: {
-            "before": calibration_scores(task, logits * temperatures.astype(logits.dtype), labels),
+            "before": calibration_scores(task, task.tempered(logits, 1 / temperatures), labels),
             "after": calibration_scores(task, logits, labels),
         }
         for part, (logits, labels) in scored.items()

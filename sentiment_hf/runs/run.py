@@ -271,7 +271,8 @@ def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, 
     with threadpool_limits(torch.get_num_threads()):
         spec = identified.spec
         splits, weighted = identified.splits, bool(spec.run.class_weights)
-        fitted = fit_baseline(baseline, splits, spec.metric, weighted)
+        tempers = spec.run.calibrate == "temperature" and splits.task.calibrates
+        fitted = fit_baseline(baseline, splits, spec.metric, weighted, tempers)
         scored = {"validation": score_baseline(fitted, splits.validation)}
         if spec.run.refit:
             fitted = refit_baseline(fitted, splits, weighted)
@@ -281,6 +282,7 @@ def fit_and_test(baseline: Baseline, identified: IdentifiedRun, report: Report, 
             scored["test"] = score_baseline(fitted, splits.test)
     identified = identified.with_task(fitted.task)
     cost = {"model_type": report.model} | fitted.training_cost() | environment()
+    cost |= {"calibration": calibration_entry(fitted.task, scored, fitted.temperatures)}
     report = completed_report(report, identified, cost, scored)
     report.save(identified.folder)
     return report

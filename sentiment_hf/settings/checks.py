@@ -50,7 +50,7 @@ NEW_ADAPTER_FLAGS += ("use_dora", "use_rslora")
 BASELINE_FLAGS = {"model_name_or_path", "config", "output_dir", "overwrite", "seed", "num_cpu_threads", "disable_tqdm"}
 BASELINE_FLAGS |= {"metric_for_best_model", "class_weights", "refit", "dry_run", "profile", "side_by_side"}
 BASELINE_FLAGS |= {"tokenizer", "lowercase", *(field.name for field in dataclasses.fields(DataArguments))}
-BASELINE_FLAGS |= {"do_train", "do_eval", "do_predict"}
+BASELINE_FLAGS |= {"do_train", "do_eval", "do_predict", "calibrate"}
 BASELINE_FLAGS -= {"unlabelled_file", "max_unlabelled_samples"}
 
 NO_ADAPTER = "--merge_adapter wants an adapter: one trained by --tuning lora, or a finished one as --model"

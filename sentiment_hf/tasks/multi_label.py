@@ -233,8 +233,8 @@ class MultiLabel:
         return loss
 
     def distance(self, logits: "Tensor", taught: "Tensor") -> "Tensor":
-        """The sum of the squares over the labels."""
-        return (logits.float() - taught).square().sum(-1)
+        """The divergence from the probabilities of the teacher."""
+        return self.divergence(taught, logits)
 
     def divergence(self, logits: "Tensor", others: "Tensor") -> "Tensor":
         """The sum over the labels of the Kullback-Leibler divergences of having or not having each."""
@@ -266,6 +266,10 @@ class MultiLabel:
             return len(labels) * self.evaluation_loss(exact[:, label] / number, labels[:, label])
 
         return np.array([fitted_temperature(partial(loss, slice(n, n + 1))) for n in range(logits.shape[1])])
+
+    def tempered(self, logits: np.ndarray, temperatures: np.ndarray) -> np.ndarray:
+        """The logits, divided."""
+        return logits / temperatures.astype(logits.dtype)
 
     def tuned(self, logits: np.ndarray, labels: np.ndarray) -> Self:
         """With the threshold of each label that gives the largest F1 on these rows."""

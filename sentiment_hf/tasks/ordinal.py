@@ -54,11 +54,6 @@ class Ordinal(SingleLabel):
         *("quadratic kappa", "95 % interval", "MAE", "within one", "accuracy", "loss", "rows"),
     )
 
-    @property
-    def calibrates(self) -> bool:
-        """Not with corn, whose probabilities are not the softmax of the outputs of a layer."""
-        return self.head != "corn"
-
     @classmethod
     def read_in_order(
         cls, columns: Mapping[str, Sequence[LabelColumn]], order: Sequence[str] | None
@@ -122,6 +117,20 @@ class Ordinal(SingleLabel):
     def as_saved(self, settings: Mapping[str, Any]) -> Self:
         """With the saved head."""
         return replace(self, **settings)
+
+    def temperatures(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+        """The same for all outputs, of which corn has none for the lowest class."""
+        found = super().temperatures(logits, labels)
+        return found[1:] if self.head == "corn" else found
+
+    def tempered(self, logits: np.ndarray, temperatures: np.ndarray) -> np.ndarray:
+        """The logits, divided; of corn the log-probabilities that follow from its scores, divided."""
+        if self.head != "corn":
+            return super().tempered(logits, temperatures)
+        constant = np.log(np.arange(len(self.labels) - 1, 0, -1)).astype(logits.dtype)
+        above = np.logaddexp.accumulate(logits[:, :0:-1], axis=1)[:, ::-1]
+        scores = (above - logits[:, :-1] - constant) / temperatures.astype(logits.dtype)
+        return corn_log_probabilities(scores + constant)
 
     def distances(self, labels: np.ndarray, predictions: np.ndarray) -> np.ndarray:
         """(rows,) how far the predicted class is from the class of the row."""
@@ -234,3 +243,10 @@ class Ordinal(SingleLabel):
         numbers = (f"{scores['quadratic_kappa']:.4f}", f"{low:.4f} to {high:.4f}", f"{scores['mae']:.3f}")
         shares = (f"{scores['within_one']:.2%}", f"{scores['accuracy']:.2%}")
         return (*numbers, *shares, f"{scores['loss']:.4f}", f"{scores['rows']:,}")
+
+
+def corn_log_probabilities(scores: np.ndarray) -> np.ndarray:
+    """(rows, classes - 1) log-odds of being above a class, if not below it -> (rows, classes) log-probabilities."""
+    above = np.pad(-np.logaddexp(0, -scores).cumsum(1), ((0, 0), (1, 0)))
+    not_above = np.pad(-np.logaddexp(0, scores), ((0, 0), (0, 1)))
+    return above + not_above

@@ -216,6 +216,10 @@ class Regression:
         """A number has no probability."""
         raise NotImplementedError
 
+    def tempered(self, logits: np.ndarray, temperatures: np.ndarray) -> np.ndarray:
+        """As `temperatures`."""
+        raise NotImplementedError
+
     def tuned(self, logits: np.ndarray, labels: np.ndarray) -> Self:
         """Nothing is chosen."""
         return self

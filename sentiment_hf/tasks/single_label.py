@@ -292,9 +292,8 @@ class SingleLabel:
         return loss
 
     def distance(self, logits: "Tensor", taught: "Tensor") -> "Tensor":
-        """The mean square over the classes, of logits without their mean, which has no effect."""
-        gap = logits.float() - taught
-        return (gap - gap.mean(-1, keepdim=True)).square().mean(-1)
+        """The divergence from the probabilities of the teacher."""
+        return self.divergence(taught, logits)
 
     def divergence(self, logits: "Tensor", others: "Tensor") -> "Tensor":
         """The Kullback-Leibler divergence of their probabilities."""
@@ -319,8 +318,14 @@ class SingleLabel:
 
         # In float32 the smallest loss could not be told from those beside it.
         exact = logits.astype(np.float64)
-        common = fitted_temperature(lambda number: len(labels) * self.evaluation_loss(exact / number, labels))
+        common = fitted_temperature(
+            lambda number: len(labels) * self.evaluation_loss(self.tempered(exact, np.array([number])), labels)
+        )
         return np.full(logits.shape[1], common)
+
+    def tempered(self, logits: np.ndarray, temperatures: np.ndarray) -> np.ndarray:
+        """The logits, divided."""
+        return logits / temperatures.astype(logits.dtype)
 
     def tuned(self, logits: np.ndarray, labels: np.ndarray) -> Self:
         """Nothing is chosen."""

@@ -119,7 +119,7 @@ class Task(Protocol):
     falling: those of `metrics` of which less is better.
     tunes: whether `tuned` chooses anything.
     has_sets: whether answers can be sets with a given certainty.
-    calibrates: whether `temperatures` makes the probabilities of a trained model more likely.
+    calibrates: whether it has probabilities, which `temperatures` make more likely.
     votes: whether predictions of several models can be counted as votes.
     needs_all: whether a part that is taken from train needs rows of every label.
     sure, sure_name: the least `sureness` of a label that is likely wrong, and what it is called.
@@ -250,7 +250,7 @@ class Task(Protocol):
         ...
 
     def distance(self, logits: "Tensor", taught: "Tensor") -> "Tensor":
-        """(rows, outputs) logits, those of a teacher -> (rows,) squared errors, in the sums of `loss`."""
+        """(rows, outputs) logits, those of a teacher -> (rows,) how far they are apart, in the sums of `loss`."""
         ...
 
     def divergence(self, logits: "Tensor", others: "Tensor") -> "Tensor":
@@ -266,7 +266,14 @@ class Task(Protocol):
         ...
 
     def temperatures(self, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-        """(outputs,) numbers by which logits are divided, so that the labels of these rows become most likely."""
+        """The numbers by which the outputs of the last layer are divided, so that the labels of these rows are likely.
+
+        (outputs of the layer,), of which the logits are made.
+        """
+        ...
+
+    def tempered(self, logits: np.ndarray, temperatures: np.ndarray) -> np.ndarray:
+        """The logits of the model once its last layer is divided by `temperatures`."""
         ...
 
     def tuned(self, logits: np.ndarray, labels: np.ndarray) -> Self:

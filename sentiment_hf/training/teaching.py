@@ -1,7 +1,9 @@
 """Distillation: a model learns the outputs of a teacher beside the labels of train (Hinton et al. 2015).
 
 A text of train has its label, and what the teacher says if it was not trained on it; a text without label has what the
-teacher says. The error of the logits is squared (Ba & Caruana 2014; Tang et al. 2019).
+teacher says: the loss is the divergence from its probabilities, that of Hinton et al. at
+temperature 1. The squared error of logits (Ba & Caruana 2014) taught n-grams nothing on IMDB: where a teacher is sure
+the logits of a text differ most and matter least.
 """
 
 from collections.abc import Callable
