@@ -136,6 +136,14 @@ def tables() -> list[list[list[str]]]:
     return [[line.strip("|").split(" | ") for line in table.splitlines()] for table in found]
 
 
+def test_our_figures_beside_published_ones_are_those_of_the_tables():
+    section = RESULTS.split("### Beside published figures")[1].split("###")[0]
+    ours = [cell for line in section.splitlines() if len(cell := line.split(" | ")[1:2]) and cell[0][:1].isdigit()]
+    tests = {cells[3] for table in tables() for cells in table if len(cells) > 3}
+    assert len(ours) >= 8
+    assert {one for (one,) in ours} <= tests
+
+
 @pytest.mark.parametrize("dataset", ["imdb", "imdb-idle", "truncation", "waimai_10k"])
 def test_the_results_are_those_of_the_predictions(dataset):
     """Counted anew from the files, by nothing of the package."""

@@ -14,6 +14,7 @@ from pathlib import Path
 import sentiment_hf.runs.run  # noqa: F401
 from faults import (
     checkpoint_faults,
+    choice_faults,
     data_faults,
     everyday,
     hub_faults,
@@ -41,7 +42,8 @@ What was injected, and what came of it when the same command was given again. `m
 
 * **survived**: exit code 0, and weights, optimizer, schedule, random numbers and scores are bit for bit those of an
   undisturbed run (blocks C, R, K, H); texts and labels are as they stand in the file (D); nothing runs, leaks or
-  leaves its place (S, U); the service answers all others, and afterwards as before (V).
+  leaves its place (S, U); the service answers all others, and afterwards as before (V); trials and models have the
+  scores of an undisturbed search or choice, and test was scored once (T).
 * **refused**: exit code 2, or 3 where training had begun, and a line that says what is wrong.
 * WRONG: exit code 0, and other weights or scores.
 * stuck: the command ends in a traceback, and will each time until a person deletes files.
@@ -69,6 +71,7 @@ def faults(shots: int) -> list[Fault]:
         hub_faults,
         everyday,
         service_faults,
+        choice_faults,
     )
     return [*(fault for block in once for fault in block.FAULTS), *kill_faults.faults(shots)]
 

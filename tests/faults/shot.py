@@ -27,15 +27,19 @@ def shoot(
     log: Path,
     before: Callable[[], None] = lambda: None,
     meanwhile: Callable[[int], None] = lambda pid: None,
+    hang: float = HANG,
 ) -> Ended:
-    """Run `main`, in the new process after `before`, here beside `meanwhile`, which is given its number."""
+    """Run `main`, in the new process after `before`, here beside `meanwhile`, which is given its number.
+
+    After `hang` seconds it hangs.
+    """
     # There also where the process is killed before it has said anything.
     log.write_bytes(b"")
     pid = os.fork()
     if pid == 0:
         _child(main, argv, log, before)
     meanwhile(pid)
-    code = _wait(pid)
+    code = _wait(pid, hang)
     return Ended(code, log.read_text(encoding="utf-8", errors="replace"))
 
 
@@ -61,8 +65,8 @@ def _child(main: Callable[[list[str]], int], argv: list[str], log: Path, before:
         os._exit(code or 0)
 
 
-def _wait(pid: int) -> int | None:
-    end = time.monotonic() + HANG
+def _wait(pid: int, hang: float) -> int | None:
+    end = time.monotonic() + hang
     while time.monotonic() < end:
         done, status = os.waitpid(pid, os.WNOHANG)
         if done:
