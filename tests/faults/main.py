@@ -93,6 +93,9 @@ def main() -> int:
     parser.add_argument("--program", choices=PROGRAMS, default="ours")
     parser.add_argument("--sample", action="store_true", help="a few rows of every block, one shot each, no page")
     parser.add_argument("--only", nargs="+", help="the ids of the rows; no page")
+    parser.add_argument(
+        "--keep", action="store_true", help="with --only: their verdicts join the kept ones, with a page"
+    )
     args = parser.parse_args()
     rows = faults(1 if args.sample else kill_faults.SHOTS)
     chosen = SAMPLE if args.sample else set(args.only or {row.id for row in rows})
@@ -105,7 +108,9 @@ def main() -> int:
     wrong = [row.id for row in rows if set(found[row.id]) != {row.expected}]
     shots = sum(map(len, found.values()))
     print(f"{len(rows) - len(wrong)} of {len(rows)} rows as expected, {shots} shots, {seconds:.0f} s")
-    if not args.sample and not args.only:
+    if args.keep:
+        write(args.program, rows, found, seconds, kept_verdicts(args.program))
+    elif not args.sample and not args.only:
         write(args.program, rows, found, seconds)
     return 1 if wrong else 0
 
@@ -131,10 +136,22 @@ def summary(verdicts: list[str]) -> str:
     return ", ".join(f"{count} {verdict}" for verdict, count in Counter(verdicts).most_common())
 
 
-def write(program: str, rows: list[Fault], found: dict[str, list[str]], seconds: float) -> None:
-    """Keep what was found, and make the page anew of what is kept of both programs."""
+def kept_verdicts(program: str) -> dict:
+    """What is kept of a program, of the same versions. Raises ValueError if it is of others."""
+    kept = json.loads((RESULTS / f"{program}.json").read_text())
+    if kept["versions"] != versions():
+        raise ValueError(f"the kept verdicts are of {kept['versions']}: inject all faults again")
+    return kept
+
+
+def write(
+    program: str, rows: list[Fault], found: dict[str, list[str]], seconds: float, before: dict | None = None
+) -> None:
+    """Keep what was found, beside what was kept `before`, and make the page anew of what is kept of both programs."""
     RESULTS.mkdir(parents=True, exist_ok=True)
-    kept = {"seconds": round(seconds), "versions": versions(), "verdicts": {row.id: found[row.id] for row in rows}}
+    before = before or {"seconds": 0, "verdicts": {}}
+    verdicts = before["verdicts"] | {row.id: found[row.id] for row in rows}
+    kept = {"seconds": before["seconds"] + round(seconds), "versions": versions(), "verdicts": verdicts}
     (RESULTS / f"{program}.json").write_text(json.dumps(kept, indent=1) + "\n")
     PAGE.write_text(page(), encoding="utf-8")
 
