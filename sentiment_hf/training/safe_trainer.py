@@ -30,6 +30,7 @@ from sentiment_hf.training.checkpoints import checkpoint_at, delete_other_checkp
 from sentiment_hf.training.clock import Clock
 from sentiment_hf.training.disk import full_disk_explained
 from sentiment_hf.training.layer_rates import decay_rates
+from sentiment_hf.training.sharding import fsdp_on_cpus, name_as_before
 
 
 class SafeTrainer(Trainer):
@@ -71,6 +72,11 @@ class SafeTrainer(Trainer):
         self.clock = Clock()
         self.add_callback(self.clock)
         self.add_callback(CheckpointsOnDisk(self.clock, self.args.save_total_limit, checkpoint_verify))
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """Make the accelerator, on CPUs too one with FSDP if that was asked for."""
+        with fsdp_on_cpus(self.args):
+            super().create_accelerator_and_postprocess()
 
     def train(self, *args, **kwargs) -> TrainOutput:
         """Train. `CheckpointsOnDisk` deletes checkpoints, and `EarlyStoppingCallback` restores its own count.
@@ -182,6 +188,7 @@ class SafeTrainer(Trainer):
 
         `Trainer` itself saves the flags with the values that `train` sets for the time of training.
         """
+        name_as_before(self.model)
         super().save_model(output_dir, *args, **kwargs)
         if not self.args.should_save:
             return
