@@ -1,8 +1,9 @@
 """FSDP and DeepSpeed: what accelerate leaves open between them and this program, and what is refused with them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 from accelerate import DistributedType, PartialState
 from accelerate.utils import str_to_bool
@@ -10,16 +11,23 @@ from torch import nn
 from torch.distributed.fsdp import FSDPModule
 from transformers import Trainer, TrainingArguments
 
-from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.errors import InputError, extra_explained
 from sentiment_hf.settings.arguments import RunSpec
 
 
-def asked_sharding(args: TrainingArguments) -> str | None:
-    """What was asked for, by `accelerate launch` or by a flag: fsdp or deepspeed; None: each process has all weights."""
-    for name, given in (("fsdp", args.fsdp), ("deepspeed", args.deepspeed)):
-        if given or str_to_bool(os.environ.get(f"ACCELERATE_USE_{name.upper()}", "false")):
+def asked_sharding(flags: Mapping[str, Any]) -> str | None:
+    """What `accelerate launch` or a flag asks for: fsdp or deepspeed; None: each process has all weights."""
+    for name in ("fsdp", "deepspeed"):
+        if flags[name] or str_to_bool(os.environ.get(f"ACCELERATE_USE_{name.upper()}", "false")):
             return name
     return None
+
+
+def require_deepspeed(flags: Mapping[str, Any]) -> None:
+    """Raise InputError if DeepSpeed is asked for and not installed."""
+    if asked_sharding(flags) == "deepspeed":
+        with extra_explained("deepspeed"):
+            import deepspeed  # noqa: F401
 
 
 @contextmanager
@@ -29,7 +37,7 @@ def fsdp_on_cpus(args: TrainingArguments) -> Iterator[None]:
     accelerate asks for FSDP only where the processes have GPUs; all that follows works by gloo as well.
     """
     state = PartialState()
-    if asked_sharding(args) == "fsdp" and state.distributed_type == DistributedType.MULTI_CPU:
+    if asked_sharding(vars(args)) == "fsdp" and state.distributed_type == DistributedType.MULTI_CPU:
         state.distributed_type = DistributedType.MULTI_GPU
     yield
 
@@ -55,10 +63,10 @@ def choose_layers(trainer: Trainer) -> None:
     plugin, model = trainer.accelerator.state.fsdp_plugin, trainer.model
     if plugin.transformer_cls_names_to_wrap is None:
         table = model.get_input_embeddings()
-        around = {type(module).__name__ for module in model.modules() if any(part is table for part in module.modules())}
-        plugin.transformer_cls_names_to_wrap = [
-            name for name in model._no_split_modules or () if name not in around
-        ]
+        around = {
+            type(outer).__name__ for outer in model.modules() if any(inner is table for inner in outer.modules())
+        }
+        plugin.transformer_cls_names_to_wrap = [name for name in model._no_split_modules or () if name not in around]
 
 
 def refuse_unshardable(trainer: Trainer, spec: RunSpec) -> None:
