@@ -23,7 +23,7 @@ def editable(model: nn.Module, layers: Iterable[nn.Module]) -> Iterator[None]:
         yield
         return
     # Only DeepSpeed, which is installed then, gives a weight this attribute.
-    from deepspeed.zero import GatheredParameters
+    from deepspeed.runtime.zero import GatheredParameters
 
     with GatheredParameters(weights, modifier_rank=0):
         yield
