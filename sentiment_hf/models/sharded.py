@@ -35,3 +35,8 @@ def in_all_processes(values: Tensor, weight: Tensor) -> Tensor:
     if not isinstance(weight, DTensor):
         return values
     return distribute_tensor(values, weight.device_mesh, [Replicate()] * weight.device_mesh.ndim)
+
+
+def size_of(weight: Tensor) -> int:
+    """How many numbers a weight has in all processes together. ZeRO-3 leaves an empty tensor in its place."""
+    return getattr(weight, "ds_numel", weight.numel())

@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from transformers import Trainer
 
 from sentiment_hf.common.errors import InputError, TrainingError
+from sentiment_hf.models.sharded import size_of
 from sentiment_hf.training.checkpoints import checkpoints_newest_first
 from sentiment_hf.training.processes import explain_lost_process
 from sentiment_hf.training.sharding import asked_sharding
@@ -83,7 +84,7 @@ def shared_bytes_needed(trainer: Trainer) -> int:
 def bytes_needed(trainer: Trainer) -> int:
     """Bytes of the saved model and of all checkpoints that exist at the same time."""
     weights = trainer.model.parameters()
-    sizes = [(weight.numel() * weight.element_size(), weight.requires_grad) for weight in weights]
+    sizes = [(size_of(weight) * weight.element_size(), weight.requires_grad) for weight in weights]
     trained = sum(size for size, is_trained in sizes if is_trained)
     model = trained if isinstance(trainer.model, PeftModel) else sum(size for size, _ in sizes)
     # With --ema the weights of the last step lie beside the averages.

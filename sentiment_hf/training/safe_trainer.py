@@ -19,6 +19,7 @@ from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import atomic_write, write_json
 from sentiment_hf.common.layout import TRAINER_STATE
 from sentiment_hf.common.profile import station
+from sentiment_hf.models.sharded import size_of
 from sentiment_hf.settings.reading import Reading
 from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.training.adversarial import adversarial_step
@@ -64,8 +65,8 @@ class SafeTrainer(Trainer):
         self.layer_lr_decay: float | None = None
         self.train_dataset = self.train_dataset.with_column("row", np.arange(self.train_dataset.num_texts))
         # Counted before training, because --merge_adapter removes the adapters afterwards.
-        self.num_parameters = sum(weight.numel() for weight in self.model.parameters())
-        self.num_trained = sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
+        self.num_parameters = sum(size_of(weight) for weight in self.model.parameters())
+        self.num_trained = sum(size_of(weight) for weight in self.model.parameters() if weight.requires_grad)
         self.current_step = OptimizerStep()
         self.all_metrics: dict[str, float] = {}
         # The clock is added after the other callbacks, so that their work at the end of a step counts as training.
