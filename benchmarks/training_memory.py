@@ -21,9 +21,6 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-# Each tensor has pages of its own, which go back to the system with it: the resident memory is that of the tensors.
-os.environ |= {"MALLOC_MMAP_THRESHOLD_": "65536"}
-
 import psutil
 import torch
 from torch import distributed as dist
@@ -198,6 +195,8 @@ CHECKED = [
 
 def check() -> None:
     """Print what is foreseen and what is measured on this CPU, in MiB, and the difference."""
+    # In the processes that are started, each tensor has pages of its own, which go back to the system with it.
+    os.environ["MALLOC_MMAP_THRESHOLD_"] = "65536"
     shape = Shape(AutoConfig.for_model("custom-transformer", vocab_size=20_000, **SMALL), 8, 256)
     for strategy in CHECKED:
         expected, found = foreseen(shape, strategy)["total"], measured(shape, strategy)

@@ -1,4 +1,4 @@
-"""Several machines and jobs: what SLURM starts trains as one process does, and the Hub understands the head of run.py."""
+"""Several machines and jobs: SLURM starts what trains as one process does, the Hub understands the head of run.py."""
 
 import re
 import shlex
