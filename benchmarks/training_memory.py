@@ -8,7 +8,7 @@ Writes one line for each strategy to --output, a CSV file, in GiB at the moment 
 second step; zero2 and zero3 are FSDP, without and with the weights shared out.
 
 --check trains smaller models on this CPU instead, in 1 and 2 processes, and compares the most memory that a process
-had with what is foreseen. Linux, for it reads /proc.
+had with what is foreseen. Linux, for it reads /proc. benchmarks/results/training-memory-check.txt has what it printed.
 """
 
 import argparse

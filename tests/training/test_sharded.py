@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from accelerate.commands.config.config_args import load_config_from_file
@@ -15,14 +16,19 @@ from accelerate.utils import DeepSpeedPlugin, FullyShardedDataParallelPlugin
 from accelerate.utils.launch import prepare_deepspeed_cmd_env, prepare_multi_gpu_env
 from helpers import flags, read_report, relabelled, save_bert, weights, write_data
 from launching import ACCELERATE, ROOT, environment
+from torch import distributed as dist
+from torch.distributed.checkpoint.state_dict import StateDictOptions, get_model_state_dict
+from torch.distributed.fsdp import FSDPModule, fully_shard
 from torch.distributed.fsdp.wrap import transformer_auto_wrap_policy
-from transformers import pipeline
+from transformers import AutoConfig, AutoModelForSequenceClassification, pipeline
 
 import sentiment_hf
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.models.temperature import divide_logits
 from sentiment_hf.runs.run import run
 from sentiment_hf.settings.run_flags import parse_run
 from sentiment_hf.training.arguments import training_arguments
+from sentiment_hf.training.sharding import name_as_before
 
 CONFIGS = ROOT / "configs" / "accelerate"
 EXACT = ("embedding_size=8", "hidden_size=8", "num_heads=2", "intermediate_size=16", "dropout=0")
@@ -153,6 +159,33 @@ def test_deepspeed_trains_and_calibrates_as_one_process_does(data, tmp_path, sta
     for weight, tensor in expected.items():
         torch.testing.assert_close(found[weight], tensor, rtol=0, atol=2e-5, msg=weight)
     assert two["test"]["loss"] == pytest.approx(one["test"]["loss"], abs=1e-4)
+
+
+@pytest.fixture
+def sharded(tmp_path):
+    """A model that FSDP shares out, over one process, and its weights before."""
+    dist.init_process_group("gloo", f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+    torch.manual_seed(0)
+    model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model("custom-fc", vocab_size=9)).eval()
+    before = {name: weight.clone() for name, weight in model.state_dict().items()}
+    yield fully_shard(model), before
+    dist.destroy_process_group()
+
+
+def test_a_model_that_is_shared_out_is_saved_under_its_own_name(sharded):
+    model, _ = sharded
+    name_as_before(model)
+    assert isinstance(model, FSDPModule)
+    assert (type(model).__name__, type(model).__module__) == ("FCForSequenceClassification", "custom_models.fc")
+
+
+def test_a_temperature_stays_in_weights_that_are_shared_out(sharded):
+    model, before = sharded
+    ids = torch.tensor([[1, 2, 3]])
+    assert divide_logits(model, np.array([2.0, 2.0]), lambda: model(input_ids=ids).logits)
+    after = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True))
+    for name, weight in before.items():
+        torch.testing.assert_close(after[name], weight / 2 if name.startswith("classifier") else weight)
 
 
 def asked(config: str) -> argparse.Namespace:
