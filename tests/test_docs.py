@@ -39,7 +39,7 @@ EXTRAS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["option
 OURS = ("sentiment-hf ", "python scripts/", "python benchmarks/", "accelerate launch scripts/", "make ")
 NAME_ALONE = re.compile(r"sentiment-hf \w+|python scripts/\w+\.py")
 # What a reader fills in, or a program of another package.
-FOREIGN = ("docker", "git", "cd", "cat", "curl", "source", "trackio", "tensorboard", "hf")
+FOREIGN = ("docker", "git", "cd", "cat", "curl", "source", "trackio", "tensorboard", "hf", "sbatch")
 
 
 def source(page: Path) -> str:

@@ -7,6 +7,7 @@ from transformers import PreTrainedModel
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.models.head import output_layers
+from sentiment_hf.models.sharded import editable
 from sentiment_hf.tasks.regression import Regression
 
 
@@ -62,6 +63,7 @@ def standardise_output(model: PreTrainedModel | PeftModel, task: Regression, is_
 
 def fold_output(model: nn.Module) -> None:
     """Let the output layer give numbers in the unit of the data by itself, so that any program can load it."""
-    for layer in model.modules():
-        if isinstance(layer, ScaledLinear):
+    layers = [layer for layer in model.modules() if isinstance(layer, ScaledLinear)]
+    with editable(model, layers):
+        for layer in layers:
             layer.fold()

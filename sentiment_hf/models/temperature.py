@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from sentiment_hf.models.head import output_layers
+from sentiment_hf.models.sharded import editable, in_all_processes
 
 
 @torch.no_grad()
@@ -35,15 +36,18 @@ def divide_logits(
     ]
     if any(layer.out_features != len(temperatures) for layer in layers):
         return False
-    before, saved = logits(), [[weight.clone() for weight in layer.parameters()] for layer in layers]
-    for layer in layers:
-        divisors = torch.tensor(temperatures).to(layer.weight)
-        layer.weight.div_(divisors.unsqueeze(1))
-        if layer.bias is not None:
-            layer.bias.div_(divisors)
+    before = logits()
+    with editable(model, layers):
+        saved = [[weight.clone() for weight in layer.parameters()] for layer in layers]
+        for layer in layers:
+            divisors = in_all_processes(torch.tensor(temperatures), layer.weight)
+            layer.weight.div_(divisors.unsqueeze(1))
+            if layer.bias is not None:
+                layer.bias.div_(divisors)
     if torch.allclose(logits(), tempered(before).to(before), rtol=tolerance, atol=tolerance):
         return True
-    for layer, weights in zip(layers, saved, strict=True):
-        for weight, value in zip(layer.parameters(), weights, strict=True):
-            weight.copy_(value)
+    with editable(model, layers):
+        for layer, weights in zip(layers, saved, strict=True):
+            for weight, value in zip(layer.parameters(), weights, strict=True):
+                weight.copy_(value)
     return False

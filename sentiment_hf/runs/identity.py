@@ -25,6 +25,7 @@ from sentiment_hf.settings.parser import DEFAULTS, run_flags
 from sentiment_hf.tasks.task import Task
 from sentiment_hf.training.arguments import training_arguments
 from sentiment_hf.training.bf16_gains import auto_bf16, device_sets
+from sentiment_hf.training.sharding import asked_sharding
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,8 @@ LATER_SETTINGS |= {"min_class_rows": None, "rare_classes": "drop"}
 LATER_SETTINGS |= dict.fromkeys(("teacher", "max_unlabelled_samples", "adversarial", "ema", "layer_lr_decay"))
 LATER_SETTINGS |= {"adversarial_epsilon": 5.0, "objective": "labels"}
 LATER_SETTINGS |= {"long_texts": None, "window_stride": None, "window_pooling": "mean"}
+# No flag: `accelerate launch` sets it, or --fsdp or --deepspeed.
+LATER_SETTINGS |= {"sharding": None}
 
 # The parts of an identity that are no flags: hashes of the files of a run.
 HASHES = {"data", "model_files", "word_vectors_file", "teacher_files", "unlabelled_texts"}
@@ -187,6 +190,7 @@ def run_identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict
     settings = {
         name: value for name, value in (spec.values() | args.to_dict()).items() if name not in NEUTRAL_SETTINGS
     }
+    settings["sharding"] = asked_sharding(vars(args))
     for name, default in LATER_SETTINGS.items():
         if settings[name] == default:
             del settings[name]

@@ -61,6 +61,7 @@ class Report:
     epochs, steps, best_step: passes over train, optimizer steps, and the step of the checkpoint that was kept.
     side_by_side: the most runs that its machine made at a time, this one included, which makes its times longer.
     processes, mixed_precision, threads: how it was computed.
+    sharding: fsdp or deepspeed; None if each process had all weights.
     bf16_chosen: what --bf16 auto chose, and why; None if it was not given.
     max_seq_length, vocabulary: in tokens.
     truncation: the part that is kept of a longer text; None if it is read in windows.
@@ -127,6 +128,7 @@ class Report:
     side_by_side: int = 1
     processes: int | None = None
     mixed_precision: str | None = None
+    sharding: str | None = None
     bf16_chosen: str | None = None
     max_seq_length: int | None = None
     truncation: str | None = None

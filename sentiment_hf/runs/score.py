@@ -25,6 +25,7 @@ from sentiment_hf.text.unknown import unknown_in
 from sentiment_hf.text.windows import Windows
 from sentiment_hf.training.batches import longest_first
 from sentiment_hf.training.out_of_memory import memory_explained
+from sentiment_hf.training.sharding import asked_sharding
 from sentiment_hf.training.trainer import ClassificationTrainer
 
 # Name of a part -> (rows, outputs) logits and (rows,) labels, in the order of the rows.
@@ -139,6 +140,7 @@ def training_cost(trainer: ClassificationTrainer) -> dict[str, Any]:
         "best_step": trainer.state.best_global_step if args.load_best_model_at_end else None,
         "processes": args.world_size,
         "mixed_precision": args.mixed_precision,
+        "sharding": asked_sharding(vars(args)),
         "max_seq_length": limit,
         "truncation": None if windows else kept_part(tokenizer),
         "windows": windows and windows.as_used(trainer.train_dataset, limit),

@@ -7,6 +7,7 @@ from transformers import TrainingArguments
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.settings.arguments import AUTO, RunSpec
+from sentiment_hf.training.sharding import require_deepspeed
 
 # Two flags that this package handles itself and hides from `Trainer`. With push_to_hub, `Trainer` would create the
 # repository before training and push unfinished models; with auto_find_batch_size, it would make smaller steps.
@@ -20,13 +21,14 @@ def training_arguments(spec: RunSpec) -> TrainingArguments:
 
     Raises:
         InputError: the library refuses a value, such as a precision that this machine does not support, or
-            --auto_find_batch_size is used with several processes.
+            --auto_find_batch_size is used with several processes; or DeepSpeed is asked for and not installed.
     """
     values = spec.training | HIDDEN_FROM_TRAINER
     if values["use_cpu"] is None:
         values["use_cpu"] = not torch.accelerator.is_available()
     if values["bf16"] == AUTO:
         values["bf16"] = False
+    require_deepspeed(values)
     try:
         args = TrainingArguments(**values)
     except (ValueError, TypeError, ImportError) as error:

@@ -13,8 +13,10 @@ from safetensors import SafetensorError
 from transformers import Trainer
 
 from sentiment_hf.common.errors import InputError, TrainingError
+from sentiment_hf.models.sharded import size_of
 from sentiment_hf.training.checkpoints import checkpoints_newest_first
 from sentiment_hf.training.processes import explain_lost_process
+from sentiment_hf.training.sharding import asked_sharding
 
 # AdamW keeps two numbers for each trained weight.
 ADAMW_NUMBERS_PER_WEIGHT = 2
@@ -82,12 +84,14 @@ def shared_bytes_needed(trainer: Trainer) -> int:
 def bytes_needed(trainer: Trainer) -> int:
     """Bytes of the saved model and of all checkpoints that exist at the same time."""
     weights = trainer.model.parameters()
-    sizes = [(weight.numel() * weight.element_size(), weight.requires_grad) for weight in weights]
+    sizes = [(size_of(weight) * weight.element_size(), weight.requires_grad) for weight in weights]
     trained = sum(size for size, is_trained in sizes if is_trained)
     model = trained if isinstance(trainer.model, PeftModel) else sum(size for size, _ in sizes)
     # With --ema the weights of the last step lie beside the averages.
     numbers = ADAMW_NUMBERS_PER_WEIGHT + (trainer.average is not None)
-    return model + checkpoints_at_once(trainer) * (model + numbers * trained) + SMALL_FILES_BYTES
+    # FSDP and DeepSpeed keep the weights a second time, in a form of their own.
+    model_there = model + (sum(size for size, _ in sizes) if asked_sharding(vars(trainer.args)) else 0)
+    return model + checkpoints_at_once(trainer) * (model_there + numbers * trained) + SMALL_FILES_BYTES
 
 
 def checkpoints_at_once(trainer: Trainer) -> int:

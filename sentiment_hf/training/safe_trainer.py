@@ -19,6 +19,7 @@ from sentiment_hf.common.errors import TrainingError
 from sentiment_hf.common.files import atomic_write, write_json
 from sentiment_hf.common.layout import TRAINER_STATE
 from sentiment_hf.common.profile import station
+from sentiment_hf.models.sharded import size_of
 from sentiment_hf.settings.reading import Reading
 from sentiment_hf.text.encoded import EncodedTexts
 from sentiment_hf.training.adversarial import adversarial_step
@@ -30,6 +31,7 @@ from sentiment_hf.training.checkpoints import checkpoint_at, delete_other_checkp
 from sentiment_hf.training.clock import Clock
 from sentiment_hf.training.disk import full_disk_explained
 from sentiment_hf.training.layer_rates import decay_rates
+from sentiment_hf.training.sharding import fsdp_on_cpus, name_as_before
 
 
 class SafeTrainer(Trainer):
@@ -63,14 +65,19 @@ class SafeTrainer(Trainer):
         self.layer_lr_decay: float | None = None
         self.train_dataset = self.train_dataset.with_column("row", np.arange(self.train_dataset.num_texts))
         # Counted before training, because --merge_adapter removes the adapters afterwards.
-        self.num_parameters = sum(weight.numel() for weight in self.model.parameters())
-        self.num_trained = sum(weight.numel() for weight in self.model.parameters() if weight.requires_grad)
+        self.num_parameters = sum(size_of(weight) for weight in self.model.parameters())
+        self.num_trained = sum(size_of(weight) for weight in self.model.parameters() if weight.requires_grad)
         self.current_step = OptimizerStep()
         self.all_metrics: dict[str, float] = {}
         # The clock is added after the other callbacks, so that their work at the end of a step counts as training.
         self.clock = Clock()
         self.add_callback(self.clock)
         self.add_callback(CheckpointsOnDisk(self.clock, self.args.save_total_limit, checkpoint_verify))
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """Make the accelerator, on CPUs too one with FSDP if that was asked for."""
+        with fsdp_on_cpus(self.args):
+            super().create_accelerator_and_postprocess()
 
     def train(self, *args, **kwargs) -> TrainOutput:
         """Train. `CheckpointsOnDisk` deletes checkpoints, and `EarlyStoppingCallback` restores its own count.
@@ -182,6 +189,7 @@ class SafeTrainer(Trainer):
 
         `Trainer` itself saves the flags with the values that `train` sets for the time of training.
         """
+        name_as_before(self.model)
         super().save_model(output_dir, *args, **kwargs)
         if not self.args.should_save:
             return

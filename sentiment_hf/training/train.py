@@ -42,6 +42,7 @@ from sentiment_hf.training.out_of_memory import memory_explained
 from sentiment_hf.training.processes import lost_processes_explained
 from sentiment_hf.training.safe_trainer import SafeTrainer
 from sentiment_hf.training.schedule import bound_steps, epochs_per_validation
+from sentiment_hf.training.sharding import refuse_unshardable
 from sentiment_hf.training.steps import require_steps
 from sentiment_hf.training.teaching import training_texts
 from sentiment_hf.training.trainer import ClassificationTrainer
@@ -101,8 +102,12 @@ def build_trainer(
 def complete(
     trainer: SafeTrainer, spec: RunSpec, splits: Splits, validation: EncodedTexts, stations: Stopwatch
 ) -> None:
-    """Give a trainer of any kind what it knows of the run, and let it do what the flags ask for beside the usual."""
+    """Give a trainer of any kind what it knows of the run, and let it do what the flags ask for beside the usual.
+
+    Raises InputError as `refuse_unshardable`.
+    """
     run_args = spec.run
+    refuse_unshardable(trainer, spec)
     trainer.validation, trainer.reading = validation, splits.reading
     trainer.clock.stations, trainer.clock.side_by_side = stations, run_args.side_by_side
     if run_args.adversarial == "at":
