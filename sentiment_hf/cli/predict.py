@@ -58,7 +58,7 @@ def make_parser() -> FlagParser:
     parser.add_argument(
         "--redact",
         action="store_true",
-        help="as in run: replace e-mail addresses, phone numbers and the like, before texts are classified, printed or "
+        help="as in run: replace e-mail addresses, phone numbers and the like before texts are classified, printed or "
         "written. Default: as in training",
     )
     parser.add_argument("--csv_delimiter", help="as in run: a character, or tab, comma, semicolon or pipe")
