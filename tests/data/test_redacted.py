@@ -1,4 +1,4 @@
-"""`--redact` comes before everything that is made of rows, whatever they are read from, and no cache has the others."""
+"""`--redact` comes before all that is made of rows, whatever they are read from, and no cache has others."""
 
 import datasets
 import pandas as pd

@@ -8,11 +8,14 @@ import pyarrow.parquet as pq
 import pytest
 from helpers import TINY, read_report, reviews, write_csv
 
-from sentiment_hf import load, predict
+from sentiment_hf import explain, load, predict
+from sentiment_hf.api import rows_with
 from sentiment_hf.cli import audit_command, compare_command, explain_command, predict_command, run_command
 from sentiment_hf.data import row_pieces, unpacking
 from sentiment_hf.data.splits import load_splits
+from sentiment_hf.serving.served import Served, Settings
 from sentiment_hf.settings.arguments import DataArguments
+from sentiment_hf.settings.reading import Reading
 from sentiment_hf.training import broken_step
 from sentiment_hf.training.safe_trainer import SafeTrainer
 
@@ -78,7 +81,7 @@ def flags(data: Path, out: Path, *more: str, model: str = "custom-fc", test: str
     files = {"train": "train", "validation": "validation", "test": test}
     words = [f"--{part}_file={data / name}.csv" for part, name in files.items()]
     settings = ["--model_config", *TINY[:1], "--min_frequency", "1"] if model.startswith("custom") else []
-    steps = ["--max_steps", "2", "--eval_strategy", "no"] if model.startswith("custom") else []
+    steps = [] if model.startswith("baseline") else ["--max_steps", "2", "--eval_strategy", "no"]
     words += ["--output_dir", str(out / "run"), "--cache_dir", str(out / "cache"), "--disable_tqdm", "true"]
     return ["--model", model, *words, *settings, *steps, *COLUMNS, *map(str, more)]
 
@@ -107,7 +110,11 @@ def words_of(name: str, data: Path, out: Path) -> list[str]:
     return words
 
 
-@pytest.mark.parametrize("name", PLACES)
+# The splits of these are tested with the data; here it is all that a run makes of them.
+SLOW = ("columns as text", "texts without labels")
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW)) for name in PLACES])
 def test_no_file_and_no_cache_reveals_what_was_replaced(name, data, tmp_path, caplog):
     assert run_command(words_of(name, data, tmp_path / "plain")) == 0
     # The control: what the flag keeps out, the test would see.
@@ -225,6 +232,33 @@ def test_the_rows_of_a_broken_step_are_redacted(data, tmp_path, monkeypatch):
     begins = dict(contents(tmp_path / "run"))["broken_batch.json"]
     assert "[ email ] wrote" in begins
     assert revealing(tmp_path) == set()
+
+
+def test_all_that_uses_the_model_gives_it_redacted_texts(trained):
+    text, redacted = "zora@secretmail.example was here", "[EMAIL] was here"
+    (explanation,) = explain(trained, [text], method="deletion")
+    assert explanation.text == redacted
+    settings = Settings(str(trained), "main", trust_remote_code=False, batch_size=2, threads=1)
+    first, second = Served.of_settings(settings.as_json()).answers([text, redacted])
+    assert first == second
+    scorer = load(trained)
+    assert scorer.as_trained(rows_with(scorer, [text], {"site": [SITES[0]]})).texts == [redacted]
+
+
+def test_a_model_of_redacted_texts_is_not_given_others_in_silence(trained, data, tmp_path, caplog):
+    again = flags(data, tmp_path, model=str(trained))
+    assert run_command(again) == 0
+    assert "was trained with --redact, and this run is without" in caplog.text
+    assert Reading.load(trained / "reading.json").redact
+    assert not Reading.load(tmp_path / "run" / "reading.json").redact
+
+
+def test_a_model_that_is_only_scored_reads_as_in_training(trained, data, tmp_path):
+    out = tmp_path / "scored"
+    files = [f"--{part}_file={data / part}.csv" for part in ("train", "validation", "test")]
+    assert run_command(["--model", str(trained), *files, "--do_predict", "--output_dir", str(out), "--no_cache"]) == 0
+    assert read_report(out)["test_hash"] == read_report(trained)["test_hash"]
+    assert revealing(out) == set()
 
 
 def refused(trainer: SafeTrainer) -> None:
