@@ -6,11 +6,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from datasets.utils import tqdm
 
 from sentiment_hf.common.arrow_column import ArrowColumn, CodedColumn
 from sentiment_hf.common.labelled_texts import CHUNK
 from sentiment_hf.common.redaction import KINDS, recognizers, redacted
 from sentiment_hf.data.table import Table
+
+# Rows from which on a bar shows how far it is.
+MANY = 20_000
 
 
 class RedactedColumn(Sequence):
@@ -23,12 +27,8 @@ class RedactedColumn(Sequence):
         return len(self.cells)
 
     def __getitem__(self, index: int | slice) -> Any:
-        cells = self.cells[index]
-        return (
-            [without_personal_data(cell) for cell in cells]
-            if isinstance(index, slice)
-            else without_personal_data(cells)
-        )
+        # A slice is a list of cells, which is treated as one that is a cell.
+        return without_personal_data(self.cells[index])
 
 
 def without_personal_data(cell: Any) -> Any:
@@ -77,7 +77,8 @@ def may_hold_texts(cells: Sequence) -> bool:
 def redacted_column(cells: Sequence) -> tuple[Sequence, np.ndarray]:
     """(the column in memory with its texts redacted, (rows, kinds) findings); other cells stay as they are."""
     shown, counts = [], np.zeros((len(cells), len(KINDS)), np.int32)
-    for start in range(0, len(cells), CHUNK):
+    # A large column takes minutes.
+    for start in tqdm(range(0, len(cells), CHUNK), desc="Redacting", disable=len(cells) < MANY):
         for row, cell in enumerate(cells[start : start + CHUNK], start):
             text, found = redacted(cell) if isinstance(cell, str) else (without_personal_data(cell), {})
             shown.append(text)
