@@ -224,8 +224,8 @@ def noted(extra: Sequence[str], args: DataArguments) -> dict:
 def redacted_notes(source: Source, parts: Mapping[str, LabelledTexts]) -> dict[str, dict[str, int]]:
     """{part: {kind: what --redact replaced in its rows}}, which is said."""
     found = source.findings
-    notes = {split: counted(found.get(split, found["train"])[part.rows]) for split, part in parts.items()}
-    said = "; ".join(f"{counts_in_words(counts)} in {split}" for split, counts in notes.items())
+    notes = {part: counted(found.get(part, found["train"])[parts[part].rows]) for part in PARTS}
+    said = "; ".join(f"{counts_in_words(counts)} in {part}" for part, counts in notes.items())
     logger.warning("--redact: %s; %s", said, NAMES_LEFT)
     return notes
 
