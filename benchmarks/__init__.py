@@ -1,1 +1,1 @@
-"""What is measured: `make bench`, and single questions; a package, or another one of this name would be found first."""
+"""What is measured, by `make bench` and one by one. A package, or another one of this name would be found first."""

@@ -44,6 +44,7 @@ class Audit:
 
     judged: None if labels could not be judged, for the reason `not_judged`.
     problems: kind -> its rows, each with the other row that shows it.
+    no_texts: whether table and page are to name rows without their texts.
     languages: {language: {part: rows}}, most rows first. shares: {label: {part: rows}}.
     """
 
@@ -55,6 +56,7 @@ class Audit:
     problems: Mapping[str, Found]
     languages: Mapping[str, Mapping[str, int]]
     shares: Mapping[str, Mapping[str, int]]
+    no_texts: bool = False
 
     def counted(self, kind: str) -> dict[str, int]:
         """{part: number of its rows with a problem of this kind}"""

@@ -125,7 +125,7 @@ def shown_row(found: Audit, row: int) -> dict[str, Any]:
         "suggested": judged.suggested[row] if judged else "",
         "probability": judged.probability[row] if judged else None,
         "problems": "; ".join(problems_of(found, row)),
-        "text": excerpt_of(found.rows.texts[row], EXCERPT),
+        "text": None if found.no_texts else excerpt_of(found.rows.texts[row], EXCERPT) or "(empty)",
     }
 
 

@@ -70,7 +70,7 @@ def cells_of(found: Audit, row: int) -> list[str | float | int]:
         judged.suggested[row] if is_wrong else "",
         round(float(judged.probability[row]), 4) if known else "",
         "; ".join(problems_of(found, row)),
-        excerpt_of(rows.texts[row]),
+        "" if found.no_texts else excerpt_of(rows.texts[row]),
         rows.parts[row],
         int(rows.numbers[row]) + 1,
         fingerprint(rows.digests[row]),

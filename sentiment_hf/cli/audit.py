@@ -3,6 +3,7 @@
 import argparse
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,7 +80,7 @@ def audit_main(argv: Sequence[str]) -> None:
     splits, places = load_with_places(data)
     folder = args.output_dir or Path("out", splits.name, "audit")
     refuse_old_audit(folder, args.overwrite)
-    found = audit(splits, places, args.folds, data.split_seed)
+    found = replace(audit(splits, places, args.folds, data.split_seed), no_texts=data.no_texts)
     write(found, folder, argv)
     print(summary(found, folder))
 

@@ -65,7 +65,7 @@ def make_comparison(argv: Sequence[str]) -> tuple[dict, Path, "Score"]:
         runs, failed, output, rows = make_runs(args)
     comparison = compare(runs, rows, args.grid, args.show_all_test)
     comparison["failed"] = [*failed, *measure_further(comparison, runs, args)]
-    write_page(comparison, output / PAGE, args.texts)
+    write_page(comparison, output / PAGE, args.texts and not any(run.report.no_texts for run in runs))
     return comparison, output / PAGE / PAGE_HTML, runs[0].task.ranking
 
 

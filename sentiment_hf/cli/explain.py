@@ -68,6 +68,11 @@ def make_parser() -> FlagParser:
         help="the words and n-grams with the most weight in the rows of --file, by default in test rows of the run",
     )
     parser.add_argument(
+        "--no_texts",
+        action="store_true",
+        help="show no place in a text where a word of --overview weighs most. Default: as the run was told",
+    )
+    parser.add_argument(
         "--measure",
         action="store_true",
         help="compare the words of a method with random ones on test rows of the run; a method that is not better "
@@ -90,6 +95,8 @@ def require_consistent_flags(args: argparse.Namespace, parser: FlagParser) -> No
         parser.error("--measure takes test rows of the run and keeps what it finds in its folder; give it alone")
     if not (args.texts or args.file or args.overview or args.measure):
         parser.error("what is to be explained? Give a text, --file, --overview or --measure")
+    if args.no_texts and not args.overview:
+        parser.error("--no_texts is for --overview: what explains a text shows it")
     if args.rows < 1:
         parser.error(f"--rows {args.rows} must be at least 1")
     if not args.output:
@@ -136,8 +143,19 @@ def explained(args: argparse.Namespace, refs: list[ModelRef]) -> "Explained":
     measured = [read_measured(ref.folder).get(one.method) for ref, one in zip(refs, explainers, strict=True)]
     rows = [(one, inputs_of(args, ref, one)) for ref, one in zip(refs, explainers, strict=True)]
     if args.overview:
-        return Explained(explainers, measured, [], [overview(*pair) for pair in rows])
+        overviews = [overview(*pair) for pair in rows]
+        if args.no_texts or any(is_without_texts(ref) for ref in refs):
+            overviews = [one.without_texts() for one in overviews]
+        return Explained(explainers, measured, [], overviews)
     return Explained(explainers, measured, [one.explain(inputs) for one, inputs in rows], [])
+
+
+def is_without_texts(ref: ModelRef) -> bool:
+    """Whether the model is of a run that was told to show no texts."""
+    from sentiment_hf.runs.origin import report_of
+
+    report = report_of(ref)
+    return bool(report and report.no_texts)
 
 
 def show(found: "Explained") -> None:

@@ -3,6 +3,7 @@
 import argparse
 import io
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING
 from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.characters import SURROGATE, printable
 from sentiment_hf.common.errors import FlagParser, InputError
+from sentiment_hf.common.redaction import NAMES_LEFT, counts_in_words, redacted_texts
 from sentiment_hf.settings.arguments import DataArguments
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.model_ref import ModelRef
@@ -54,6 +56,12 @@ def make_parser() -> FlagParser:
     )
     parser.add_argument("--cache_dir", help="as in run: where the rows of large files lie")
     parser.add_argument("--no_cache", action="store_true", help="read a large file into memory, and leave nothing")
+    parser.add_argument(
+        "--redact",
+        action="store_true",
+        help="as in run: replace e-mail addresses, phone numbers and the like before texts are classified, printed or "
+        "written. Default: as in training",
+    )
     parser.add_argument("--csv_delimiter", help="as in run: a character, or tab, comma, semicolon or pipe")
     parser.add_argument("--csv_quote", help="as in run: a character, or none if quotes belong to the texts")
     parser.add_argument("--text_column_names", help="text columns of --file. Default: those of training")
@@ -138,13 +146,19 @@ def predict_main(argv: Sequence[str]) -> None:
             "missing; --file reads them",
             file=sys.stderr,
         )
+    counts, redacts = Counter(), args.redact or scorer.redacts
     for texts in [args.texts] if args.texts else read_standard_input(args.batch_size):
+        if redacts:
+            texts, found = redacted_texts(texts)
+            counts += found
         scored = scorer.classify(texts, args.batch_size)
         added = {name: values for extra in extras for name, values in extra.columns(texts, scored).items()}
         for number, (text, cells) in enumerate(zip(texts, scorer.task.shown(scored), strict=True)):
             more = [f"{name} {'no' if values[number] is None else values[number]}" for name, values in added.items()]
             # Nothing in a text or in the name of a class may break the line or move the cursor of the terminal.
             print("\t".join(map(printable, (*cells, *more, text))), flush=True)
+    if redacts:
+        print(f"redacted: {counts_in_words(counts)}; {NAMES_LEFT}", file=sys.stderr)
 
 
 def predict_table_file(args: argparse.Namespace, scorer: "Scorer", extras: "Sequence[Abstention | Unlike]") -> None:
@@ -159,6 +173,7 @@ def predict_table_file(args: argparse.Namespace, scorer: "Scorer", extras: "Sequ
         csv_raw=args.csv_raw,
         max_data_bytes=args.max_data_bytes,
         cache=Cache.of_flags(args.cache_dir, args.no_cache),
+        redact=args.redact,
         text_column_names=args.text_column_names,
         text_column_delimiter=args.text_column_delimiter,
         batch_size=args.batch_size,

@@ -75,7 +75,7 @@ def with_review(
             changed, or a class would lose its last row of train.
     """
     path = Path(args.reviewed)
-    verdicts = read_verdicts(read_file(path, FLAG, cache=args.cache), task)
+    verdicts = read_verdicts(read_file(path, FLAG, cache=args.table_cache), task)
     counts = {action: dict.fromkeys(("train", "validation"), 0) for action in ("dropped", "relabelled")}
     kept_rows = {part: np.ones(len(rows), bool) for part, rows in parts.items()}
     labels = {part: rows.labels.copy() for part, rows in parts.items()}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
 
+import numpy as np
 from datasets import Dataset, DatasetDict, load_from_disk
 from huggingface_hub import DatasetCardData
 
@@ -42,6 +43,7 @@ class Source:
     hub_id, commit: those of a data set of the Hub; None for another.
     tables: the tables of each split, in their order; only train is always there.
     drawn: how the rows of train were drawn, with --streaming.
+    findings: {split: (rows, kinds) what --redact replaced in the columns that a model reads}; {} without it.
     unlabelled: the tables of validation or test, if no row of it has a label.
     """
 
@@ -51,6 +53,7 @@ class Source:
     commit: str | None = None
     drawn: str | None = None
     unlabelled: Tables = field(default_factory=dict)
+    findings: dict[str, np.ndarray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -147,8 +150,8 @@ def _refuse_missing_path(name: str) -> None:
 def _from_files(args: DataArguments) -> Tables:
     named = {"train": args.train_file, "validation": args.validation_file, "test": args.test_file}
     files = {split: files_at(Path(file), f"--{split}_file") for split, file in named.items() if file is not None}
-    require_size([path for part in files.values() for path in part.paths], args.max_data_bytes, args.cache)
-    return {split: part.read(f"--{split}_file", args.csv, args.cache) for split, part in files.items()}
+    require_size([path for part in files.values() for path in part.paths], args.max_data_bytes, args.table_cache)
+    return {split: part.read(f"--{split}_file", args.csv, args.table_cache) for split, part in files.items()}
 
 
 def _from_hub(hub_id: str, args: DataArguments) -> Source:
@@ -169,7 +172,7 @@ def _from_hub(hub_id: str, args: DataArguments) -> Source:
     others = _read(layout, lambda names: fetch([".gitattributes", *names]), hub_id, args)
     counts = (args.max_train_samples, args.split_seed)
     stream = Stream(hub_id, commit, train.files, *counts, layout.csv, args.max_data_bytes)
-    tables, drawn = stream.draw(args.cache)
+    tables, drawn = stream.draw(args.table_cache)
     return Source(name, {"train": _with_classes(tables, layout)} | others, hub_id, commit, drawn)
 
 
@@ -181,7 +184,7 @@ def _from_folder(folder: Path, args: DataArguments) -> Tables:
     if not {"dataset_dict.json", "state.json"}.intersection(names):
         layout = _find_layout(names, lambda _: folder, str(folder), args)
         return _read(layout, lambda _: folder, str(folder), args)
-    require_size([folder / name for name in table_names(names)], args.max_data_bytes, args.cache)
+    require_size([folder / name for name in table_names(names)], args.max_data_bytes, args.table_cache)
     try:
         require_inside(_saved_files(folder), folder)
         saved = load_from_disk(str(folder))
@@ -236,8 +239,8 @@ def _read(layout: Layout, fetch: Callable[[Sequence[str]], Path], source: str, a
     """The tables of the parts, whose files are in the folder that `fetch` returns; raises InputError."""
     home = fetch([file for part in layout.parts.values() for file in part.files])
     files = {split: _files(home, part, layout.classed) for split, part in layout.parts.items()}
-    require_size([path for part in files.values() for path in part.paths], args.max_data_bytes, args.cache)
-    tables = {split: part.read(f"--dataset {source}:", layout.csv, args.cache) for split, part in files.items()}
+    require_size([path for part in files.values() for path in part.paths], args.max_data_bytes, args.table_cache)
+    tables = {split: part.read(f"--dataset {source}:", layout.csv, args.table_cache) for split, part in files.items()}
     return {split: _with_classes(pieces, layout) for split, pieces in tables.items()}
 
 

@@ -16,6 +16,7 @@ from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.extra_columns import ColumnSchema
 from sentiment_hf.common.labelled_texts import LabelledTexts, framed, joined_columns
 from sentiment_hf.common.profile import station
+from sentiment_hf.common.redaction import NAMES_LEFT, counts_in_words
 from sentiment_hf.data.carve import stratified
 from sentiment_hf.data.columns import (
     find_columns,
@@ -29,6 +30,7 @@ from sentiment_hf.data.languages import read_languages
 from sentiment_hf.data.missing_parts import take_parts
 from sentiment_hf.data.parts import SPLIT_NAMES
 from sentiment_hf.data.rare_classes import without_rare_classes
+from sentiment_hf.data.redacted import counted, redacted_tables
 from sentiment_hf.data.reviewed import with_review
 from sentiment_hf.data.row_cells import cells_of_rows
 from sentiment_hf.data.sources import Source, Tables
@@ -130,11 +132,14 @@ def load_test_columns(args: DataArguments, rows_file: str | None) -> tuple[Split
     pieces = source.tables.get("test", source.tables["train"])
     tables = {name: pieces for table in pieces for name in table.columns}
     if rows_file is not None:
-        table = read_one_table(Path(rows_file), "--rows_file", args.max_data_bytes, args.csv, args.cache)
+        table = read_one_table(Path(rows_file), "--rows_file", args.max_data_bytes, args.csv, args.table_cache)
+        (table,) = redacted_tables([table], ())[0] if args.redact else (table,)
         _refuse_unfit(table, _num_rows(pieces), tables)
         tables |= {name: [table] for name in table.columns}
     label = splits.notes["columns"]["label"]
-    used = (*splits.notes["columns"]["text"], *([label] if isinstance(label, str) else label))
+    used = {*splits.notes["columns"]["text"], *([label] if isinstance(label, str) else label)}
+    # The groups of a redacted source are as they were.
+    used |= {args.group_column_name} if args.redact else set()
     rows = splits.test.rows
     return splits, {name: cells_of_rows(found, name, rows) for name, found in tables.items() if name not in used}
 
@@ -196,6 +201,8 @@ def _split(args: DataArguments, source: Source, known: ColumnSchema | None = Non
     unlabelled, columns = None, None
     if args.unlabelled_file:
         unlabelled, notes["unlabelled"] = read_texts_alone(args, texts, parts)
+    if args.redact:
+        notes["redacted"] = redacted_notes(source, parts)
     if extra and args.columns_as_text:
         parts = with_prefixes(parts, tables, extra)
     elif extra:
@@ -212,6 +219,15 @@ def noted(extra: Sequence[str], args: DataArguments) -> dict:
     """The notes on the columns beside the text and that of languages."""
     beside = {"extra": list(extra), "as_text": args.columns_as_text} if extra else {}
     return beside | ({"language": args.language_column_name} if args.language_column_name else {})
+
+
+def redacted_notes(source: Source, parts: Mapping[str, LabelledTexts]) -> dict[str, dict[str, int]]:
+    """{part: {kind: what --redact replaced in its rows}}, which is said."""
+    found = source.findings
+    notes = {part: counted(found.get(part, found["train"])[parts[part].rows]) for part in PARTS}
+    said = "; ".join(f"{counts_in_words(counts)} in {part}" for part, counts in notes.items())
+    logger.warning("--redact: %s; %s", said, NAMES_LEFT)
+    return notes
 
 
 def csv_formats(tables: Tables) -> dict[str, str]:

@@ -11,6 +11,7 @@ from sentiment_hf.common.labelled_texts import LabelledTexts, joined_columns
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.limits import require_size
 from sentiment_hf.data.lines import LINES_SUFFIX, read_lines
+from sentiment_hf.data.redacted import counted, redacted_tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import files_at
 from sentiment_hf.settings.arguments import DataArguments
@@ -32,6 +33,9 @@ def read_texts_alone(
         InputError: the file cannot be read, or no text is left.
     """
     tables = tables_at(Path(args.unlabelled_file), args)
+    findings = None
+    if args.redact:
+        tables, findings = redacted_tables(tables, text_columns(tables[0], names))
     columns = [read_texts(table, text_columns(table, names), args.text_column_delimiter) for table in tables]
     texts = joined_columns(columns)
     label = parts["train"].labels
@@ -45,7 +49,8 @@ def read_texts_alone(
         left = left.select(np.sort(chosen))
     said = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in dropped.items() if count)
     logger.warning("%s: %s texts%s", FLAG, f"{len(left):,}", f"; left out: {said}" if said else "")
-    return left, {"file": args.unlabelled_file, "rows": len(left), "left_out": dropped}
+    notes = {"file": args.unlabelled_file, "rows": len(left), "left_out": dropped}
+    return left, notes | ({} if findings is None else {"redacted": counted(findings[left.rows])})
 
 
 def tables_at(path: Path, args: DataArguments) -> list[Table]:
@@ -53,8 +58,8 @@ def tables_at(path: Path, args: DataArguments) -> list[Table]:
     if path.suffix.lower() == LINES_SUFFIX and path.is_file():
         return [read_lines(path)]
     files = files_at(path, FLAG)
-    require_size(files.paths, args.max_data_bytes, args.cache)
-    return files.read(FLAG, args.csv, args.cache)
+    require_size(files.paths, args.max_data_bytes, args.table_cache)
+    return files.read(FLAG, args.csv, args.table_cache)
 
 
 def text_columns(table: Table, names: Sequence[str]) -> Sequence[str]:

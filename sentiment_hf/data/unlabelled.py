@@ -7,7 +7,8 @@ from typing import Any
 
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.profile import station
-from sentiment_hf.data.columns import LABEL_NAMES, find_columns, require_columns
+from sentiment_hf.data.columns import LABEL_NAMES, find_columns, names_in, require_columns
+from sentiment_hf.data.redacted import redacted_tables
 from sentiment_hf.data.sources import Source, Tables, find_tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.settings.arguments import DataArguments
@@ -41,7 +42,25 @@ def labelled_source(args: DataArguments) -> Source:
                 label,
                 split,
             )
-    return replace(source, tables=tables, unlabelled=unlabelled)
+    source = replace(source, tables=tables, unlabelled=unlabelled)
+    return redacted_source(source, args) if args.redact else source
+
+
+def redacted_source(source: Source, args: DataArguments) -> Source:
+    """The source without personal data in its tables; labels, and the groups of rows that have labels, stay.
+
+    Groups are told apart by their names, and are stored nowhere.
+    """
+    texts, labels = find_columns(source.tables["train"][0], args)
+    read = [*texts, *names_in(args.extra_column_names or "", source.tables["train"][0].columns)]
+    kept = [*labels, *([args.group_column_name] if args.group_column_name else [])]
+    found = {split: redacted_tables(tables, read, kept) for split, tables in source.tables.items()}
+    return replace(
+        source,
+        tables={split: tables for split, (tables, _) in found.items()},
+        findings={split: findings for split, (_, findings) in found.items()},
+        unlabelled={split: redacted_tables(tables, read)[0] for split, tables in source.unlabelled.items()},
+    )
 
 
 def require_unlabelled(unlabelled: Tables, read: Sequence[str], added: Collection[str]) -> None:

@@ -130,6 +130,8 @@ def note_of(report: Report) -> str:
         notes.append(f"Of a text of more than {report.max_seq_length} tokens the page reads only so many.")
     elif report.truncation == "head-tail":
         notes.append(f"Of a text of more than {report.max_seq_length} tokens the page reads the head, not the tail.")
+    if "redacted" in report.data:
+        notes.append("It was trained without e-mail addresses, phone numbers and the like, which the page leaves in.")
     if report.data["columns"].get("extra"):
         notes.append("The columns beside the text that it was trained with count as missing.")
     return " ".join(notes)

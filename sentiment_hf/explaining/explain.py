@@ -94,10 +94,12 @@ class Explainer:
         Raises InputError if the model fails on a text, or the method on the model; IncompleteError, which is one, if
             the scores of a text explain nothing.
         """
+        inputs = self.scorer.as_trained(inputs)
         return [self._explain_row(inputs[row : row + 1], row) for row in range(len(inputs))]
 
     def explain_most(self, inputs: Inputs) -> Iterator[tuple[Inputs, Explanation | None]]:
         """Yield each row with its explanation; None for a text whose scores explain nothing."""
+        inputs = self.scorer.as_trained(inputs)
         for row in range(len(inputs)):
             one = inputs[row : row + 1]
             try:

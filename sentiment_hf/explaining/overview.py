@@ -1,7 +1,8 @@
 """The words and n-grams that had the most weight in the answers to many texts, output by output."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 
@@ -24,13 +25,13 @@ class Weight:
     """A word or an n-gram with its weight for an output.
 
     weight: the sum of its scores over all texts. texts: the number of texts that have it.
-    example: the text around the place where its score was largest: before, itself, behind.
+    example: the text around the place where its score was largest: before, itself, behind; None with --no_texts.
     """
 
     words: str
     weight: float
     texts: int
-    example: tuple[str, str, str]
+    example: tuple[str, str, str] | None
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,19 @@ class Overview:
     refused: int
     sides: list[Side]
     has_ngrams: bool
+
+    def without_texts(self) -> Self:
+        """The same without the places in texts where words weigh most."""
+        bare = [
+            replace(side, words=without_examples(side.words), ngrams=without_examples(side.ngrams))
+            for side in self.sides
+        ]
+        return replace(self, sides=bare)
+
+
+def without_examples(weights: Iterable[Weight]) -> list[Weight]:
+    """The weights without the texts around them."""
+    return [replace(one, example=None) for one in weights]
 
 
 @dataclass

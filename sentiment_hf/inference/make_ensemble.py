@@ -156,6 +156,7 @@ def report_of_members(members: list[Run], method: str) -> Report:
         bytes_on_disk=sum(sizes) if all(sizes) else None,
         side_by_side=max(report.side_by_side for report in reports),
         processes=1,
+        no_texts=any(report.no_texts for report in reports) or None,
         **{name: getattr(reports[0], name) for name in SHARED_KEYS},
         **added,
     )

@@ -9,8 +9,10 @@ import pyarrow as pa
 
 from sentiment_hf.common.cache import Cache
 from sentiment_hf.common.errors import InputError, did_you_mean
+from sentiment_hf.common.redaction import NAMES_LEFT, counts_in_words
 from sentiment_hf.data.columns import find_text_columns, read_texts
 from sentiment_hf.data.lines import LINES_SUFFIX, read_lines
+from sentiment_hf.data.redacted import counted, redacted_tables
 from sentiment_hf.data.table import Table
 from sentiment_hf.data.table_files import read_one_table
 from sentiment_hf.inference.abstain import Abstention
@@ -23,7 +25,10 @@ from sentiment_hf.settings.reading import Reading
 
 @dataclass(frozen=True)
 class TableArguments:
-    """The flags of `predict` for a table. `output` is None if the rows are written to the standard output."""
+    """The flags of `predict` for a table. `output` is None if the rows are written to the standard output.
+
+    cache: where the rows of a large file are kept, unless they are redacted.
+    """
 
     file: Path
     output: Path | None
@@ -34,6 +39,7 @@ class TableArguments:
     text_column_names: str | None
     text_column_delimiter: str | None
     batch_size: int
+    redact: bool = False
 
 
 def texts_of(table: Table, args: TableArguments, reading: Reading | None) -> pa.ChunkedArray:
@@ -47,15 +53,20 @@ def texts_of(table: Table, args: TableArguments, reading: Reading | None) -> pa.
     delimiter = args.text_column_delimiter
     if delimiter is None:
         delimiter = reading.text_column_delimiter if reading else " "
+    return read_texts(table, text_names_of(table, args, reading), delimiter)
+
+
+def text_names_of(table: Table, args: TableArguments, reading: Reading | None) -> list[str]:
+    """The columns with the text, by the flags, else those that the model was trained on; raises InputError."""
     if reading is None or args.text_column_names is not None or has_lines(args.file):
-        return read_texts(table, find_text_columns(table, args.text_column_names), delimiter)
+        return find_text_columns(table, args.text_column_names)
     if missing := [name for name in reading.text_column_names if name not in table.columns]:
         raise InputError(
             f"--file {args.file}: the model was trained on the text in {', '.join(reading.text_column_names)}, and "
             f"the file has no column {missing[0]!r}{did_you_mean(missing[0], table.columns)}; name the columns to "
             "read by --text_column_names"
         )
-    return read_texts(table, reading.text_column_names, delimiter)
+    return reading.text_column_names
 
 
 def has_lines(file: Path) -> bool:
@@ -66,9 +77,25 @@ def has_lines(file: Path) -> bool:
 def read_table(args: TableArguments, scorer: Scorer) -> Table:
     """The table in --file, read as the model's training read its files. Raises InputError if it cannot be read."""
     if has_lines(args.file):
-        return read_lines(args.file)
-    settings = scorer.reading.fill_csv(args.csv) if scorer.reading else args.csv
-    return read_one_table(args.file, "--file", args.max_data_bytes, settings, args.cache)
+        table = read_lines(args.file)
+    else:
+        settings = scorer.reading.fill_csv(args.csv) if scorer.reading else args.csv
+        cache = Cache() if redacts(args, scorer) else args.cache
+        table = read_one_table(args.file, "--file", args.max_data_bytes, settings, cache)
+    return redacted_table(table, args, scorer) if redacts(args, scorer) else table
+
+
+def redacts(args: TableArguments, scorer: Scorer) -> bool:
+    """Whether personal data are replaced: by the flag, or as in training."""
+    return args.redact or scorer.redacts
+
+
+def redacted_table(table: Table, args: TableArguments, scorer: Scorer) -> Table:
+    """The table without personal data in any column; what was replaced in the texts is said."""
+    names = text_names_of(table, args, scorer.reading)
+    (table,), found = redacted_tables([table], [*names, *scorer.extra_column_names])
+    print(f"redacted: {counts_in_words(counted(found))}; {NAMES_LEFT}", file=sys.stderr)
+    return table
 
 
 def predict_file(args: TableArguments, scorer: Scorer, extras: Sequence[Abstention | Unlike] = ()) -> None:

@@ -10,6 +10,7 @@ from tqdm import tqdm
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.extra_columns import ColumnSchema, MemberRows, Rows
 from sentiment_hf.common.layout import READING
+from sentiment_hf.common.redaction import recognizers, redacted_texts
 from sentiment_hf.inference.ensemble import load_ensemble
 from sentiment_hf.models.safety import require_checkpoint
 from sentiment_hf.runs.report import knows_no_labels
@@ -55,6 +56,26 @@ class Scorer:
         own = [*own, *(self.columns.names if self.columns else ())]
         return [*dict.fromkeys([*own, *(name for member in self.members for name in member.extra_column_names)])]
 
+    def __post_init__(self):
+        """Raise InputError if what the model expects of texts needs a package that is missing."""
+        if self.redacts:
+            recognizers()
+
+    @property
+    def redacts(self) -> bool:
+        """Whether the model was trained without personal data (--redact), and so reads texts without them."""
+        return bool(self.reading and self.reading.redact)
+
+    def as_trained(self, inputs: Inputs) -> Inputs:
+        """Texts, or rows, as in training: without personal data if it was so there."""
+        if not self.redacts:
+            return inputs
+        if isinstance(inputs, MemberRows):
+            return MemberRows([self.as_trained(member) for member in inputs.members])
+        if isinstance(inputs, Rows):
+            return replace(inputs, texts=redacted_texts(inputs.texts)[0])
+        return redacted_texts(inputs)[0]
+
     def rows_of(self, table: "Table", texts: "pa.ChunkedArray") -> Inputs:
         """What to classify of a table with these `texts`; each member of an ensemble reads its own columns.
 
@@ -79,7 +100,7 @@ class Scorer:
         pool = BATCHES_PER_POOL * batch_size
         with tqdm(total=len(texts), desc="Classifying", disable=len(texts) <= batch_size) as bar:
             for start in range(0, len(texts), pool):
-                probabilities = self.score(texts[start : start + pool], batch_size)
+                probabilities = self.score(self.as_trained(texts[start : start + pool]), batch_size)
                 if len(broken := np.flatnonzero(~np.isfinite(probabilities).all(axis=1))):
                     raise InputError(
                         f"the probabilities of text {start + broken[0] + 1:,} of {len(texts):,} are not finite: the "

@@ -22,6 +22,7 @@ from sentiment_hf.runs.report import (
     left_out_in_words,
     memory_in_words,
     origin_in_words,
+    redacted_in_words,
     taught_in_words,
     time_in_words,
 )
@@ -112,7 +113,7 @@ def hub_metadata(report: Report, adapter: bool) -> ModelCardData:
         datasets=[report.dataset_id] if report.dataset_id else None,
         metrics=list(task.hub_metrics),
         tags=["sentiment-hf", task.hub_type, report.model_type, *(["lora"] if adapter else [])],
-        widget=[{"text": text} for text in WIDGET],
+        widget=None if report.no_texts else [{"text": text} for text in WIDGET],
         labels=report.labels,
         model_name=card_title(report),
         eval_results=scores or None,
@@ -209,6 +210,8 @@ def protocol_section(report: Report) -> str:
     if reviewed := data.get("reviewed"):
         file = escape_markdown(Path(reviewed["file"]).name)
         lines.append(f"- Reviewed by a person ({file}): {review_in_words(reviewed)}; no row of test was changed.")
+    if "redacted" in data:
+        lines.append(f"- Personal data were replaced by placeholders (`--redact`): {redacted_in_words(data)}.")
     lines += [f"- Of {part}: {sample}." for part, sample in data["sampled"].items()]
     if report.began_with:
         lines.append(f"- It began as {escape_markdown(origin_in_words(report.began_with))}.")

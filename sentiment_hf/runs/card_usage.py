@@ -34,7 +34,13 @@ for number, member in enumerate(config["members"]):
 logits = session.run(None, feed)[0]
 """
 
-# The texts of the examples.
+# How a model reads that was trained with --redact.
+REDACTED = (
+    "In training e-mail addresses, URLs, card, IBAN, IP and phone numbers were replaced by placeholders such as "
+    "[EMAIL]. `sentiment-hf predict` replaces them; {reader} reads a text as it is given."
+)
+
+# The texts of the examples, which are of nobody's data.
 WIDGET = ("I would see it again tomorrow.", "Two hours that I want back.")
 
 
@@ -79,6 +85,8 @@ def usage_section(report: Report, adapter: bool) -> str:
             f"In training the columns {names} stood {how}. `pipeline()` is given the text alone, for which they count "
             "as missing; `sentiment-hf predict --file` reads them."
         )
+    if "redacted" in report.data:
+        notes.append(REDACTED.format(reader="`pipeline()`"))
     if own_code:
         notes.append(
             "The code of the model comes with it, which is why `trust_remote_code=True` is needed: read it first."
@@ -118,6 +126,8 @@ def graph_section(report: Report) -> str:
     if beside := report.data["columns"].get("extra"):
         names = ", ".join(map(escape_markdown, beside))
         notes.append(f"In training the columns {names} were read too, which are missing here.")
+    if "redacted" in report.data:
+        notes.append(REDACTED.format(reader="this code"))
     return f"## Use\n\n```python\n{graph_snippet(report)}\n```\n\n{' '.join(notes)}\n"
 
 

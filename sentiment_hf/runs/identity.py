@@ -43,7 +43,7 @@ NEUTRAL_SETTINGS |= {"logging_first_step", "logging_nan_inf_filter", "logging_st
 NEUTRAL_SETTINGS |= {"trackio_bucket_id", "trackio_space_id", "trackio_static_space_id"}
 NEUTRAL_SETTINGS |= {"hub_always_push", "hub_model_id", "hub_private_repo", "hub_revision", "hub_strategy"}
 NEUTRAL_SETTINGS |= {"hub_token"}
-NEUTRAL_SETTINGS |= {"push_to_hub", "license", "overwrite_card", "predict_unlabelled"}
+NEUTRAL_SETTINGS |= {"push_to_hub", "license", "overwrite_card", "predict_unlabelled", "no_texts"}
 NEUTRAL_SETTINGS |= {"dataloader_in_order", "dataloader_multiprocessing_context"}
 NEUTRAL_SETTINGS |= {"dataloader_num_workers", "dataloader_persistent_workers", "dataloader_pin_memory"}
 NEUTRAL_SETTINGS |= {"dataloader_prefetch_factor"}
@@ -57,6 +57,7 @@ LATER_SETTINGS |= dict.fromkeys(("pos_weight", "regression_loss", "ordinal_head"
 LATER_SETTINGS |= {"min_class_rows": None, "rare_classes": "drop"}
 LATER_SETTINGS |= dict.fromkeys(("teacher", "max_unlabelled_samples", "adversarial", "ema", "layer_lr_decay"))
 LATER_SETTINGS |= {"adversarial_epsilon": 5.0, "objective": "labels"}
+LATER_SETTINGS |= {"redact": False}
 LATER_SETTINGS |= {"long_texts": None, "window_stride": None, "window_pooling": "mean"}
 # No flag: `accelerate launch` sets it, or --fsdp or --deepspeed.
 LATER_SETTINGS |= {"sharding": None}
@@ -271,8 +272,8 @@ def default_folder(spec: RunSpec, dataset: str) -> Path:
     """The default output folder.
 
     out/DATASET/RECIPE for a new model (out/DATASET/MODEL without a recipe), out/DATASET/MODEL-TUNING for a checkpoint;
-    -on-ENCODER is added with --embed_with, -taught with --teacher, -reviewed with --reviewed, -with-columns
-    or -columns-as-text with --extra_column_names, -windows or -hierarchical with such --long_texts.
+    -on-ENCODER is added with --embed_with, -taught with --teacher, -reviewed with --reviewed, -redacted with --redact,
+    -with-columns or -columns-as-text with --extra_column_names, -windows or -hierarchical with such --long_texts.
 
     Raises:
         InputError: the names lead out of the current folder.
@@ -284,6 +285,8 @@ def default_folder(spec: RunSpec, dataset: str) -> Path:
         name += "-taught"
     if spec.data.reviewed:
         name += "-reviewed"
+    if spec.data.redact:
+        name += "-redacted"
     if spec.data.extra_column_names:
         name += "-columns-as-text" if spec.data.columns_as_text else "-with-columns"
     if spec.tokenizer.long_texts in ("windows", "hierarchical"):

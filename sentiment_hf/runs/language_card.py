@@ -6,7 +6,7 @@ import yaml
 
 from sentiment_hf.common.files import atomic_write
 from sentiment_hf.common.layout import CARD
-from sentiment_hf.runs.report import Report, left_out_in_words, time_in_words, words_summary
+from sentiment_hf.runs.report import Report, left_out_in_words, redacted_in_words, time_in_words, words_summary
 
 
 def write_language_card(folder: Path, report: Report) -> None:
@@ -25,6 +25,8 @@ def language_card(report: Report) -> str:
     if unlabelled:
         file = Path(unlabelled["file"]).name
         texts.append(f"- {unlabelled['rows']:,} texts of {file}; {left_out_in_words(unlabelled)}.")
+    if "redacted" in report.data:
+        texts.append(f"- Personal data were replaced by placeholders (`--redact`): {redacted_in_words(report.data)}.")
     scores = [f"- Validation, which it was not trained on: {words_summary(report.validation)}."]
     lines = [
         "---",

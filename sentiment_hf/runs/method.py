@@ -17,7 +17,7 @@ KEYS = ("model", "tuning", "recipe", "embed_with", "max_seq_length", "truncation
 KEYS += ("export",)
 
 # Flags of the data that belong to the method: what a model reads of a row, and which texts without labels.
-INPUT_FLAGS = {"extra_column_names", "columns_as_text", "unlabelled_file", "max_unlabelled_samples"}
+INPUT_FLAGS = {"extra_column_names", "columns_as_text", "unlabelled_file", "max_unlabelled_samples", "redact"}
 
 # Flags in the command of a run that say nothing about its method.
 SILENT = {field.name for field in dataclasses.fields(DataArguments)} - INPUT_FLAGS

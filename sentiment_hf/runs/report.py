@@ -9,6 +9,7 @@ from typing import Any, Self
 from sentiment_hf.common.errors import InputError
 from sentiment_hf.common.files import read_json, write_json
 from sentiment_hf.common.layout import REPORT
+from sentiment_hf.common.redaction import NAMES_LEFT, counts_in_words
 from sentiment_hf.common.stopwatch import STATIONS
 from sentiment_hf.data.review_words import review_in_words
 from sentiment_hf.tasks.saved import task_named
@@ -31,7 +32,7 @@ SHOWN_LANGUAGES = 20
 
 # Keys that are omitted from report.json if they are None.
 OPTIONAL_KEYS = ("task_settings", "members", "chosen", "search", "refit", "bf16_chosen", "validation", "test")
-OPTIONAL_KEYS += ("export", "exported", "began_with", "calibration", "abstention")
+OPTIONAL_KEYS += ("no_texts", "export", "exported", "began_with", "calibration", "abstention")
 
 
 # Keys that every report has, with their types.
@@ -87,6 +88,7 @@ class Report:
     export: onnx or onnx-int8, if the scores and predictions are those of an exported graph; all else is of its run.
     exported: the bytes of its files and of those of the run, and the largest difference between a logit of the graph
         in floats and one of the model.
+    no_texts: whether pages that are made of the run are to show no text of its data; None if they may.
     versions: of Python and the packages.
     """
 
@@ -153,6 +155,7 @@ class Report:
     peak_memory_bytes: int | None = None
     run_memory_bytes: int | None = None
     peak_gpu_memory_bytes: int | None = None
+    no_texts: bool | None = None
     versions: dict[str, str] = dataclasses.field(default_factory=dict)
     # The folder of the run. Not saved in report.json, because folders can be moved.
     folder: Path | None = None
@@ -228,6 +231,14 @@ def left_out_in_words(unlabelled: dict[str, Any]) -> str:
     return f"{known:,} were left out because they stand in the data, {left_out['in_test']:,} of them in test"
 
 
+def redacted_in_words(data: dict[str, Any]) -> str:
+    """What --redact replaced, part by part."""
+    parts = data["redacted"] | (
+        {"texts without labels": data["unlabelled"]["redacted"]} if "unlabelled" in data else {}
+    )
+    return "; ".join([*(f"{counts_in_words(counts)} in {part}" for part, counts in parts.items()), NAMES_LEFT])
+
+
 def result_table(report: Report) -> str:
     """The result of a run as an aligned table of text, which `run` and `ensemble` print."""
     lines = [
@@ -246,6 +257,8 @@ def result_table(report: Report) -> str:
         lines.append(("teacher", taught))
     if reviewed := report.data.get("reviewed"):
         lines.append(("reviewed", review_in_words(reviewed)))
+    if "redacted" in report.data:
+        lines.append(("redacted", redacted_in_words(report.data)))
     lines.append(("peak memory", memory_in_words(report)))
     for split in ("validation", "test"):
         if scores := getattr(report, split):

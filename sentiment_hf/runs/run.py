@@ -158,8 +158,19 @@ def data_flags(spec: RunSpec) -> DataArguments:
 def load_data(spec: RunSpec) -> Splits:
     """The splits of the run; columns beside the text are read as the checkpoint of --model was trained with them."""
     flags = data_flags(spec)
+    say_unredacted(spec, flags)
     known = checkpoint_columns(spec.model) if flags.extra_column_names and not flags.columns_as_text else None
     return load_splits(flags, known)
+
+
+def say_unredacted(spec: RunSpec, flags: DataArguments) -> None:
+    """Say so if a model that has read no personal data is given some now."""
+    began = None if spec.model.is_new or flags.redact else checkpoint_reading(spec.model)
+    if began and began.redact:
+        logger.warning(
+            "--model %s was trained with --redact, and this run is without: what it stores may hold personal data",
+            spec.model.name,
+        )
 
 
 def execute_run(identified: IdentifiedRun) -> Report:
@@ -316,6 +327,7 @@ def report_before_training(identified: IdentifiedRun) -> Report:
         fingerprint=fingerprint_of(identified.identity),
         data_hash=identified.identity["data"],
         test_hash=splits.test_hash,
+        no_texts=spec.data.no_texts or None,
         folder=identified.folder,
     )
 

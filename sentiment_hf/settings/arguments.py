@@ -196,6 +196,16 @@ class DataArguments:
         "File that `sentiment-hf audit` wrote, with rows of train and validation marked: they are dropped or "
         "relabelled before anything is sampled.",
     )
+    redact: bool = flag(
+        False,
+        "Replace e-mail addresses, URLs, card, IBAN, IP and phone numbers by placeholders as texts are read, before "
+        "anything is stored. Names are not found.",
+    )
+    no_texts: bool = flag(
+        False,
+        "Show no text of the data in the files of the run, nor in the pages that later commands make of it: rows are "
+        "named by their numbers.",
+    )
     unlabelled_file: str | None = flag(
         None,
         "As --train_file, with texts alone, for --teacher, --adversarial vat and `pretrain`. Copies of rows of the "
@@ -232,6 +242,11 @@ class DataArguments:
     def cache(self) -> Cache:
         """Where large tables, tokenizers and tokens are kept for later runs."""
         return Cache.of_flags(self.cache_dir, self.no_cache)
+
+    @property
+    def table_cache(self) -> Cache:
+        """Where the rows of large files are kept; nowhere with --redact, for they are kept as they stand there."""
+        return Cache() if self.redact else self.cache
 
     @property
     def csv(self) -> CsvSettings:

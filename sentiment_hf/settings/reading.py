@@ -18,6 +18,7 @@ class Reading:
 
     extra_column_names: the columns beside the text; `columns_as_text`: whether they stand in front of it.
     csv_delimiter, csv_quote: as `CsvSettings`; None if each file decides, and in folders of older versions.
+    redact: whether personal data were replaced (--redact), as the model then expects it of every text.
     """
 
     text_column_names: list[str]
@@ -26,12 +27,14 @@ class Reading:
     csv_quote: str | None = None
     extra_column_names: tuple[str, ...] = ()
     columns_as_text: bool = False
+    redact: bool = False
 
     @classmethod
     def of(cls, names: list[str], data: DataArguments, extra: Sequence[str] = ()) -> Self:
         """What the flags say, with the text columns and the `extra` columns that were found."""
         csv = data.csv
-        return cls(names, data.text_column_delimiter, csv.delimiter, csv.quote, tuple(extra), data.columns_as_text)
+        columns = (tuple(extra), data.columns_as_text)
+        return cls(names, data.text_column_delimiter, csv.delimiter, csv.quote, *columns, data.redact)
 
     def fill(self, data: DataArguments) -> DataArguments:
         """The flags with what they leave open as in training."""
@@ -44,6 +47,7 @@ class Reading:
             csv_quote=csv.quote,
             extra_column_names=data.extra_column_names or ",".join(self.extra_column_names) or None,
             columns_as_text=data.columns_as_text or self.columns_as_text,
+            redact=data.redact or self.redact,
         )
 
     def fill_csv(self, settings: CsvSettings) -> CsvSettings:
@@ -57,6 +61,8 @@ class Reading:
         if not self.extra_column_names:
             # As older versions wrote it.
             del saved["extra_column_names"], saved["columns_as_text"]
+        if not self.redact:
+            del saved["redact"]
         write_json(folder / READING, saved)
 
     @classmethod
@@ -72,4 +78,7 @@ class Reading:
         texts = [*lists, delimiter, *csv.values()]
         if not names or not all(isinstance(text, str) for text in texts):
             raise InputError(f"{file} is damaged: expected a list text_column_names and a text text_column_delimiter")
-        return cls(names, delimiter, csv.get("csv_delimiter"), csv.get("csv_quote"), tuple(extra), as_text is True)
+        columns = (tuple(extra), as_text is True)
+        return cls(
+            names, delimiter, csv.get("csv_delimiter"), csv.get("csv_quote"), *columns, saved.get("redact") is True
+        )

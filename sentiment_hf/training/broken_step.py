@@ -1,5 +1,6 @@
 """Record the rows of an optimizer step, and stop before a step whose gradient is not finite."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -32,16 +33,23 @@ class OptimizerStep:
         self.losses.append(loss)
 
 
+def rows_with_texts(trainer: Trainer, rows: Sequence[int]) -> list[dict]:
+    """The numbers of the rows, and how their texts begin."""
+    begins = [text[:SHOWN_TOKENS].tolist() for text in trainer.train_dataset.first_windows(rows).texts()]
+    texts = trainer.processing_class.batch_decode(begins, skip_special_tokens=True)
+    return [{"row": row, "begins": text} for row, text in zip(rows, texts, strict=True)]
+
+
 def refuse_step(trainer: Trainer, step: OptimizerStep, norm: float) -> NoReturn:
-    """Write the rows of the step to broken_batch.json and raise TrainingError. Every process must call it."""
+    """Write the rows of the step to broken_batch.json and raise TrainingError. Every process must call it.
+
+    With --no_texts the rows are named by their numbers alone.
+    """
     rows = gather_object(torch.cat(step.rows).tolist())
     loss = float(reduce(torch.stack(step.losses).sum(), "mean"))
     number, file = trainer.state.global_step + 1, Path(trainer.args.output_dir, BROKEN_BATCH)
     if trainer.is_world_process_zero():
-        ids = trainer.train_dataset.first_windows(rows).texts()
-        begins = [text[:SHOWN_TOKENS].tolist() for text in ids]
-        texts = trainer.processing_class.batch_decode(begins, skip_special_tokens=True)
-        found = [{"row": row, "begins": text} for row, text in zip(rows, texts, strict=True)]
+        found = [{"row": row} for row in rows] if trainer.no_texts else rows_with_texts(trainer, rows)
         write_json(file, {"step": number, "loss": repr(loss), "grad_norm": repr(norm), "rows": found})
     raise TrainingError(
         f"at step {number} the loss is {loss} and the norm of its gradient {norm}: the step was not made, and its "

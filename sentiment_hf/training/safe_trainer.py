@@ -61,8 +61,9 @@ class SafeTrainer(Trainer):
         # The length of the moves of --adversarial, and the average of --ema: None without them.
         self.adversarial_epsilon: float | None = None
         self.average: AveragedWeights | None = None
-        # --layer_lr_decay
+        # --layer_lr_decay and --no_texts
         self.layer_lr_decay: float | None = None
+        self.no_texts = False
         self.train_dataset = self.train_dataset.with_column("row", np.arange(self.train_dataset.num_texts))
         # Counted before training, because --merge_adapter removes the adapters afterwards.
         self.num_parameters = sum(size_of(weight) for weight in self.model.parameters())

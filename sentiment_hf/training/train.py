@@ -112,7 +112,7 @@ def complete(
     trainer.clock.stations, trainer.clock.side_by_side = stations, run_args.side_by_side
     if run_args.adversarial == "at":
         trainer.adversarial_epsilon = run_args.adversarial_epsilon
-    trainer.layer_lr_decay = run_args.layer_lr_decay
+    trainer.layer_lr_decay, trainer.no_texts = run_args.layer_lr_decay, spec.data.no_texts
     if run_args.ema is not None:
         trainer.average = AveragedWeights(run_args.ema, trainer.model)
         trainer.add_callback(trainer.average)

@@ -173,7 +173,9 @@ def make_parser() -> FlagParser:
         "finished folders the current one)",
     )
     parser.add_argument("--rows_file", help="table with a line per test row, whose columns group the rows")
-    parser.add_argument("--no_texts", action="store_true", help="name test rows by number, show no text")
+    parser.add_argument(
+        "--no_texts", action="store_true", help="as in run: show no text; test rows are named by number"
+    )
     parser.add_argument(
         "--show_all_test", action="store_true", help="of a grid, show the test scores of all settings, not of the best"
     )

@@ -1,7 +1,7 @@
 """The runs of a comparison: every model with every seed on the same data, all checked before the first one starts."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sentiment_hf.common.errors import InputError
@@ -59,6 +59,7 @@ def plan(args: CompareArguments) -> tuple[list[PlannedRun], Splits, dict[str, It
         InputError: data or --rows_file cannot be read, or a folder holds another run.
     """
     first = parse_run(args.words(next(iter(args.models.values())).flags)).data
+    first = replace(first, no_texts=first.no_texts or not args.texts)
     if first.streaming and any(share < 1 for share in args.learning_curve):
         raise InputError(
             "--learning_curve takes parts of the same rows of train by --max_train_samples, which with --streaming is "
@@ -84,6 +85,7 @@ def plan_sizes(
         name = f"{model}-seed{seed}" if rows == train_rows else f"{model}-{rows}rows-seed{seed}"
         fewer = [] if rows == train_rows else ["--max_train_samples", str(rows)]
         own = ["--seed", str(seed), "--output_dir", str(folder / name), "--disable_tqdm", "true"]
+        own += [] if args.texts else ["--no_texts"]
         argv = [*args.words(args.models[model].flags), *fewer, *own]
         yield PlannedRun(model, seed, rows, folder / name, argv, *trust_and_report(name, argv, data))
 
