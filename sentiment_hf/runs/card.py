@@ -44,6 +44,7 @@ def write_card(folder: Path, report: Report) -> None:
         *([abstention_section(report)] if report.abstention and report.abstention["levels"] else []),
         protocol_section(report),
         training_section(report, curve),
+        *([privacy_section(report)] if report.privacy else []),
     ]
     head = hub_metadata(report, adapter).to_yaml()
     write_text(folder / CARD, "\n".join([f"---\n{head}\n---\n", *parts, limits_section(report)]))
@@ -217,10 +218,8 @@ def protocol_section(report: Report) -> str:
     if unlabelled := data.get("unlabelled"):
         file = escape_markdown(Path(unlabelled["file"]).name)
         lines.append(f"- Texts without labels: {unlabelled['rows']:,} of {file}; {left_out_in_words(unlabelled)}.")
-    removed = "removed from train" if duplicates["removed"] else "left in train"
-    lines.append(f"- Rows of train that stand in test word for word: {duplicates['train_in_test']}, {removed}.")
-    if "train_in_validation" in duplicates:
-        lines.append(f"- Rows of train that stand in validation: {duplicates['train_in_validation']}, {removed}.")
+    if not report.privacy:
+        lines += lines_of_duplicates(duplicates)
     chosen = "the best on validation" if report.best_step else "those of the last step"
     if report.members:
         weights = ", ".join(f"{member['weight']:.3f}" for member in report.members)
@@ -245,6 +244,15 @@ def protocol_section(report: Report) -> str:
     return "\n".join(["## Data and protocol", "", *lines, ""])
 
 
+def lines_of_duplicates(duplicates: dict) -> list[str]:
+    """How many rows of train stand elsewhere too."""
+    removed = "removed from train" if duplicates["removed"] else "left in train"
+    lines = [f"- Rows of train that stand in test word for word: {duplicates['train_in_test']}, {removed}."]
+    if "train_in_validation" in duplicates:
+        lines.append(f"- Rows of train that stand in validation: {duplicates['train_in_validation']}, {removed}.")
+    return lines
+
+
 def read_validation_curve(path: Path) -> list[dict]:
     """The logged entry of each validation, with the last training loss before it as `loss` (None if there is none)."""
     curve, loss = [], None
@@ -264,7 +272,8 @@ def training_section(report: Report, curve: list[dict]) -> str:
         every = -(-len(curve) // CURVE_LINES)
         shown = [e for index, e in enumerate(curve) if index % every == 0 or e["step"] == report.best_step]
         for e in shown:
-            loss = "" if e["loss"] is None else f"{e['loss']:.4f}"
+            # The loss of private texts has no noise.
+            loss = "" if e["loss"] is None or report.privacy else f"{e['loss']:.4f}"
             score = ranking.shown(e[f"eval_{ranking.key}"])
             lines.append(markdown_row(e["step"], f"{e['epoch']:.2f}", loss, f"{e['eval_loss']:.4f}", score))
         chosen = f"step {report.best_step or report.steps}"
@@ -287,10 +296,49 @@ def training_section(report: Report, curve: list[dict]) -> str:
     return "\n".join([*lines, ""])
 
 
+def privacy_section(report: Report) -> str:
+    """The section of --dp_epsilon: what is guaranteed, and what not."""
+    privacy, rows = report.privacy, report.data["rows"]
+    public = [f"the weights of {Path(report.base_model).name}"] if report.base_model else []
+    if (report.flags or {}).get("tokenizer") not in (None, "bytes"):
+        public.append(f"the tokenizer of {Path(report.flags['tokenizer']).name}")
+    assumed = f"It takes for granted that {escape_markdown(' and '.join(public))} owe nothing to these rows.\n"
+    return f"""## Privacy
+
+The weights were trained by DP-SGD (Abadi et al. 2016). For each of the {rows["train"]:,} rows of train, whether it was
+among them changes the probability of any weights by a factor of at most e^ε, but for a probability of about
+δ = {privacy["delta"]:.2g}: ε is at most {privacy["epsilon_rdp"]:.2f} by Rényi differential privacy, and
+{privacy["epsilon_prv"]:.2f} by privacy random variables. Noise {privacy["noise_multiplier"]:.4f} times the length of
+{privacy["max_grad_norm"]:g} to which each gradient was shortened; {privacy["steps"]:,} steps, each with a row with
+probability {privacy["sample_rate"]:.3g}.
+{assumed if public else ""}
+Not covered:
+
+- {unprotected_rows(report)}
+- the number of rows of train, the names of the classes, and several rows of one person;
+- other runs on the same rows: what they spent, and what was chosen by looking at them, adds up;
+- files beside the weights, such as report.json and the logs, which have losses and counts of train without noise;
+- whoever can read the memory or the checkpoints of the run, and attacks on the digits of the noise (Mironov 2012).
+"""
+
+
+def unprotected_rows(report: Report) -> str:
+    """Rows of which the folder tells without noise."""
+    scored = [(part, report.data["rows"][part]) for part in ("validation", "test") if getattr(report, part)]
+    said = "rows of " + " and of ".join(f"{part} ({count:,})" for part, count in scored) + ": their scores stand here"
+    fitted = ["the temperature"] if report.calibration else []
+    fitted += ["the sets of `--abstain`"] if report.abstention else []
+    # Where thresholds of labels were found.
+    fitted += ["the thresholds of the labels"] if (report.task_settings or {}).get("thresholds") else []
+    return said + (f", and {', '.join(fitted)} come of validation;" if fitted else ";")
+
+
 def limits_section(report: Report) -> str:
     """The section about limits: what was not tested, and how many training texts were cut."""
     tested = f"the test part of {escape_markdown(report.dataset)}" if report.test else "nothing, not even a test part"
-    if report.members:
+    if report.privacy:
+        long_texts = f"Texts were cut to {report.max_seq_length} tokens ({report.truncation} kept)."
+    elif report.members:
         long_texts = "Each member cuts a text to the tokens that it reads, `max_length` in config.json."
     else:
         long_texts = long_texts_in_training(report)
