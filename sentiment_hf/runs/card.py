@@ -282,8 +282,10 @@ def training_section(report: Report, curve: list[dict]) -> str:
             said = f"This is the first fit, of which {chosen} was chosen."
         lines += ["", said, ""]
     if report.train_seconds:
-        speed = f"{report.train_tokens_per_second:,.0f} tokens a second, padding not counted"
-        lines.append(f"- {time_in_words(report)} from the data files to the saved model; {speed}.")
+        # Of private texts the speed would tell how many tokens they have.
+        speed = f"; {report.train_tokens_per_second:,.0f} tokens a second, padding not counted"
+        speed = "" if report.privacy else speed
+        lines.append(f"- {time_in_words(report)} from the data files to the saved model{speed}.")
     memory = f"at most {memory_in_words(report)}"
     precision = "" if report.mixed_precision in ("no", None) else f", mixed precision {report.mixed_precision}"
     if report.bf16_chosen:

@@ -71,8 +71,8 @@ class TokenizerArguments:
 
     tokenizer: str = flag(
         "word",
-        "Units into which a new custom model or a baseline splits texts: word, bpe, char or bytes. Or the tokenizer "
-        "of another model for a new custom one: its tokenizer.json, its folder, or its Hub id.",
+        "Units into which a new custom model or a baseline splits texts: word, bpe, char, bytes. Or another model's "
+        "tokenizer: tokenizer.json, a folder, a Hub id.",
     )
     vocab_size: int = flag(30_000, "Largest number of tokens in a new vocabulary.")
     min_frequency: int = flag(2, "A token that is rarer than this in train is not in a new vocabulary.")

@@ -32,7 +32,6 @@ from sentiment_hf.training.batches import FewLengthsCollator
 from sentiment_hf.training.checkpoints import (
     checkpoint_at,
     checkpoint_step,
-    checkpoints_newest_first,
     delete_checkpoints,
 )
 from sentiment_hf.training.disk import full_disk_explained
@@ -245,8 +244,9 @@ class PrivateTrainer(ClassificationTrainer):
         folder = Path(self.args.output_dir)
         if self.args.save_total_limit == 1:
             delete_checkpoints(folder)
-        for checkpoint in checkpoints_newest_first(folder):
-            (checkpoint / PRIVACY).unlink(missing_ok=True)
+        # Those of damaged checkpoints too.
+        for file in folder.glob(f"checkpoint-*/{PRIVACY}"):
+            file.unlink()
 
 
 def read_privacy(checkpoint: Path, plan: PrivacyPlan) -> tuple[PrivacyPlan, Chance]:
