@@ -267,15 +267,16 @@ def training_section(report: Report, curve: list[dict]) -> str:
     """The section about training: validation curve, time, memory, versions."""
     lines, ranking = ["## Training", ""], report.as_task().ranking
     if curve:
-        header = ("step", "epoch", "training loss", "validation loss", f"validation {ranking.name}")
-        lines += [markdown_row(*header), markdown_row(*["---:"] * 5)]
+        # The loss of private texts has no noise.
+        losses = ["validation loss"] if report.privacy else ["training loss", "validation loss"]
+        header = ("step", "epoch", *losses, f"validation {ranking.name}")
+        lines += [markdown_row(*header), markdown_row(*["---:"] * len(header))]
         every = -(-len(curve) // CURVE_LINES)
         shown = [e for index, e in enumerate(curve) if index % every == 0 or e["step"] == report.best_step]
         for e in shown:
-            # The loss of private texts has no noise.
-            loss = "" if e["loss"] is None or report.privacy else f"{e['loss']:.4f}"
+            of_train = [] if report.privacy else ["" if e["loss"] is None else f"{e['loss']:.4f}"]
             score = ranking.shown(e[f"eval_{ranking.key}"])
-            lines.append(markdown_row(e["step"], f"{e['epoch']:.2f}", loss, f"{e['eval_loss']:.4f}", score))
+            lines.append(markdown_row(e["step"], f"{e['epoch']:.2f}", *of_train, f"{e['eval_loss']:.4f}", score))
         chosen = f"step {report.best_step or report.steps}"
         said = f"The weights are those of {chosen}."
         if report.refit:
@@ -300,19 +301,21 @@ def training_section(report: Report, curve: list[dict]) -> str:
 
 def privacy_section(report: Report) -> str:
     """The section of --dp_epsilon: what is guaranteed, and what not."""
-    privacy, rows = report.privacy, report.data["rows"]
+    privacy = report.privacy
+    count, steps = f"{report.data['rows']['train']:,}", f"{privacy['steps']:,}"
+    by_orders, by_variables = privacy["epsilon_rdp"], privacy["epsilon_prv"]
     public = [f"the weights of {Path(report.base_model).name}"] if report.base_model else []
     if (report.flags or {}).get("tokenizer") not in (None, "bytes"):
         public.append(f"the tokenizer of {Path(report.flags['tokenizer']).name}")
-    assumed = f"It takes for granted that {escape_markdown(' and '.join(public))} owe nothing to these rows.\n"
+    assumed = f"It takes for granted that none of these rows went into {escape_markdown(' and '.join(public))}.\n"
     return f"""## Privacy
 
-The weights were trained by DP-SGD (Abadi et al. 2016). For each of the {rows["train"]:,} rows of train, whether it was
-among them changes the probability of any weights by a factor of at most e^ε, but for a probability of about
-δ = {privacy["delta"]:.2g}: ε is at most {privacy["epsilon_rdp"]:.2f} by Rényi differential privacy, and
-{privacy["epsilon_prv"]:.2f} by privacy random variables. Noise {privacy["noise_multiplier"]:.4f} times the length of
-{privacy["max_grad_norm"]:g} to which each gradient was shortened; {privacy["steps"]:,} steps, each with a row with
-probability {privacy["sample_rate"]:.3g}.
+The weights were trained by DP-SGD (Abadi et al. 2016). Had any one of the {count} rows of train been missing, what has
+the probability p of these weights, or of those of any step, would have had at most e^ε p + δ, and the other way round:
+δ is {privacy["delta"]:.2g}, and ε is at most {by_orders:.2f} by Rényi differential privacy, {by_variables:.2f} by
+privacy random variables. Each of {steps} steps took a row with probability {privacy["sample_rate"]:.3g}; the noise
+was {privacy["noise_multiplier"]:.4f} times {privacy["max_grad_norm"]:g}, the length to which the gradient of each
+text was shortened.
 {assumed if public else ""}
 Not covered:
 
@@ -332,7 +335,7 @@ def unprotected_rows(report: Report) -> str:
     fitted += ["the sets of `--abstain`"] if report.abstention else []
     # Where thresholds of labels were found.
     fitted += ["the thresholds of the labels"] if (report.task_settings or {}).get("thresholds") else []
-    return said + (f", and {', '.join(fitted)} come of validation;" if fitted else ";")
+    return said + (f", and {' and '.join(fitted)} come of validation;" if fitted else ";")
 
 
 def limits_section(report: Report) -> str:

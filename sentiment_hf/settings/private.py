@@ -4,6 +4,7 @@ from collections.abc import Set
 from importlib.util import find_spec
 
 from sentiment_hf.common.errors import InputError
+from sentiment_hf.common.layout import REPORT
 from sentiment_hf.settings.arguments import TOKENIZERS, RunArguments, RunSpec
 from sentiment_hf.settings.model_ref import MODEL_NAMES, Kind
 
@@ -92,7 +93,12 @@ def check_private_model(spec: RunSpec) -> None:
             f"--dp_epsilon: {what} is not trained in private; expected {', '.join(MODEL_NAMES)}, or a public "
             "checkpoint with --tuning lora or head"
         )
-    if not model.is_new and (model.model_type in MODEL_NAMES or model.kind is Kind.ADAPTER):
+    trained = (
+        model.model_type in MODEL_NAMES
+        or model.kind is Kind.ADAPTER
+        or (model.folder and (model.folder / REPORT).is_file())
+    )
+    if not model.is_new and trained:
         raise InputError(
             f"--dp_epsilon: {name} was trained already, perhaps on private texts; expected a new model, or a public "
             "checkpoint with --tuning lora or head"
