@@ -12,7 +12,7 @@ import torch
 from helpers import TINY, Stop, flags, read_report, run_until, save_bert, weights, write_data
 from safetensors.torch import load_file
 from torch.nn.functional import cross_entropy
-from transformers import AutoConfig, AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from custom_models import MODEL_NAMES
 from sentiment_hf.cli import run_command
@@ -365,9 +365,16 @@ def test_without_opacus_the_extra_is_named_before_anything_is_read(monkeypatch):
         parse_run(["--model", "custom-fc", "--tokenizer", "bytes", "--dp_epsilon", "8"])
 
 
-def test_a_tokenizer_of_another_model_is_taken_as_it_is(data, tmp_path):
+@pytest.mark.parametrize("where", ["folder", "file", "Hub"])
+def test_a_tokenizer_of_another_model_is_taken_as_it_is(data, tmp_path, hub, where):
     bert = save_bert(tmp_path / "bert", data)
-    run(parse_run(private_flags(data, tmp_path / "run", "--tokenizer", str(bert), "--max_seq_length", "400")))
+    names = {"folder": bert, "file": bert / "tokenizer.json", "Hub": "me/bert"}
+    files = {file.name: file.read_bytes() for file in bert.iterdir() if file.suffix != ".safetensors"}
+    hub.add("me/bert", files)
+    argv = private_flags(data, tmp_path / "run", "--max_steps", "1", "--tokenizer", names[where])
+    run(parse_run(argv))
     saved = json.loads((tmp_path / "run" / "tokenizer.json").read_text())["model"]["vocab"]
     assert saved == json.loads((bert / "tokenizer.json").read_text())["model"]["vocab"]
-    assert "none of these rows went into the tokenizer of bert" in (tmp_path / "run" / "README.md").read_text()
+    assert "none of these rows went into the tokenizer of " in (tmp_path / "run" / "README.md").read_text()
+    # The limit of the model to which it belongs is not that of this one.
+    assert AutoTokenizer.from_pretrained(tmp_path / "run").model_max_length == 1000
