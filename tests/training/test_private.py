@@ -256,6 +256,7 @@ def test_a_step_adds_noise_of_the_planned_size_and_a_step_without_rows_has_nothi
     assert all(0.93 < size < 1.07 for size in noise)
 
 
+@pytest.mark.slow
 def test_lora_is_trained_and_the_report_says_what_is_taken_as_public(data, tmp_path):
     bert = save_bert(tmp_path / "bert", data)
     argv = private_flags(data, tmp_path / "run", "--tuning", "lora", model=str(bert), settings=())
@@ -365,7 +366,7 @@ def test_without_opacus_the_extra_is_named_before_anything_is_read(monkeypatch):
         parse_run(["--model", "custom-fc", "--tokenizer", "bytes", "--dp_epsilon", "8"])
 
 
-@pytest.mark.parametrize("where", ["folder", "file", "Hub"])
+@pytest.mark.parametrize("where", ["folder", pytest.param("file", marks=pytest.mark.slow), "Hub"])
 def test_a_tokenizer_of_another_model_is_taken_as_it_is(data, tmp_path, hub, where):
     bert = save_bert(tmp_path / "bert", data)
     names = {"folder": bert, "file": bert / "tokenizer.json", "Hub": "me/bert"}
