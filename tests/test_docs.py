@@ -112,7 +112,7 @@ def make_checkpoint(folder: Path) -> None:
 
 def make_named(words: list[str]) -> None:
     """Make the folders that these words name as models."""
-    for flag in {"--model", "--embed_with", "--teacher"} & set(words):
+    for flag in {"--model", "--embed_with", "--teacher", "--tokenizer"} & set(words):
         make_checkpoint(Path(words[words.index(flag) + 1]))
 
 

@@ -128,6 +128,8 @@ def test_the_results_are_those_of_the_reports():
     )
     for dataset in ("imdb", "imdb-idle", "truncation", "waimai_10k", *others):
         assert results_table(ROOT / "results" / dataset) in RESULTS
+    private = (ROOT / "docs" / "privacy.md").read_text(encoding="utf-8")
+    assert results_table(ROOT / "results" / "imdb-private") in private
 
 
 def tables() -> list[list[list[str]]]:

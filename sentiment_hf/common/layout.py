@@ -33,6 +33,8 @@ CARD, EVAL_RESULTS = "README.md", ".eval_results"
 MANIFEST, TRAINER_STATE, CLOCK = "manifest.json", "trainer_state.json", "clock.json"
 # Of a run with --ema, whose weights are averages: those of the last step, from which training goes on.
 LAST_STEP_WEIGHTS = "last_step.safetensors"
+# Of a run with --dp_epsilon: its plan, and the secret from which its noise is drawn, until the run is finished.
+PRIVACY = "privacy.json"
 
 # A checkpoint, an adapter, a baseline, an ensemble.
 CONFIG, TOKENIZER_CONFIG = "config.json", "tokenizer_config.json"

@@ -55,7 +55,7 @@ ATTENTION_DROPOUT = {"attention_probs_dropout_prob", "attention_dropout", "attn_
 def load_tokenizer(
     spec: RunSpec, texts: LabelledTexts, resumed: ModelRef | None = None, cache: Cache | None = None
 ) -> PreTrainedTokenizerBase:
-    """The tokenizer of the checkpoint or, for a new model, one trained on `texts`, which the cache may have.
+    """The tokenizer of the checkpoint or, for a new model, that of --tokenizer or one trained on `texts`.
 
     Training reads `<br />` as a space. A checkpoint that is only scored reads it as it was saved.
 
@@ -67,13 +67,16 @@ def load_tokenizer(
     Raises:
         InputError: the tokenizer cannot be loaded or trained, or is another than that of `resumed`.
     """
-    options, ref = spec.tokenizer, spec.embed_with or spec.model
+    options, ref = spec.tokenizer, spec.tokenizer_ref or spec.embed_with or spec.model
     if ref.is_new and resumed:
         tokenizer = read_tokenizer(resumed.folder / TOKENIZER_FILE, options.max_seq_length)
     elif ref.is_new:
         tokenizer = new_tokenizer(options, texts, cache)
     else:
         tokenizer = limit_length(checkpoint_tokenizer(ref), options)
+        if spec.tokenizer_ref:
+            # The limit is that of the checkpoint, and its tokenizer knows none.
+            tokenizer.model_max_length = options.max_seq_length or LONGEST_TEXT
         if resumed and tokenizer.get_vocab() != checkpoint_tokenizer(resumed).get_vocab():
             raise InputError(
                 f"{ref.flag} {ref.name} has another tokenizer than {resumed.folder}, from which the run would go on; "

@@ -45,6 +45,7 @@ def write_card(folder: Path, report: Report) -> None:
         *([abstention_section(report)] if report.abstention and report.abstention["levels"] else []),
         protocol_section(report),
         training_section(report, curve),
+        *([privacy_section(report)] if report.privacy else []),
     ]
     head = hub_metadata(report, adapter).to_yaml()
     write_text(folder / CARD, "\n".join([f"---\n{head}\n---\n", *parts, limits_section(report)]))
@@ -220,10 +221,8 @@ def protocol_section(report: Report) -> str:
     if unlabelled := data.get("unlabelled"):
         file = escape_markdown(Path(unlabelled["file"]).name)
         lines.append(f"- Texts without labels: {unlabelled['rows']:,} of {file}; {left_out_in_words(unlabelled)}.")
-    removed = "removed from train" if duplicates["removed"] else "left in train"
-    lines.append(f"- Rows of train that stand in test word for word: {duplicates['train_in_test']}, {removed}.")
-    if "train_in_validation" in duplicates:
-        lines.append(f"- Rows of train that stand in validation: {duplicates['train_in_validation']}, {removed}.")
+    if not report.privacy:
+        lines += lines_of_duplicates(duplicates)
     chosen = "the best on validation" if report.best_step else "those of the last step"
     if report.members:
         weights = ", ".join(f"{member['weight']:.3f}" for member in report.members)
@@ -248,6 +247,15 @@ def protocol_section(report: Report) -> str:
     return "\n".join(["## Data and protocol", "", *lines, ""])
 
 
+def lines_of_duplicates(duplicates: dict) -> list[str]:
+    """How many rows of train stand elsewhere too."""
+    removed = "removed from train" if duplicates["removed"] else "left in train"
+    lines = [f"- Rows of train that stand in test word for word: {duplicates['train_in_test']}, {removed}."]
+    if "train_in_validation" in duplicates:
+        lines.append(f"- Rows of train that stand in validation: {duplicates['train_in_validation']}, {removed}.")
+    return lines
+
+
 def read_validation_curve(path: Path) -> list[dict]:
     """The logged entry of each validation, with the last training loss before it as `loss` (None if there is none)."""
     curve, loss = [], None
@@ -262,22 +270,26 @@ def training_section(report: Report, curve: list[dict]) -> str:
     """The section about training: validation curve, time, memory, versions."""
     lines, ranking = ["## Training", ""], report.as_task().ranking
     if curve:
-        header = ("step", "epoch", "training loss", "validation loss", f"validation {ranking.name}")
-        lines += [markdown_row(*header), markdown_row(*["---:"] * 5)]
+        # The loss of private texts has no noise.
+        losses = ["validation loss"] if report.privacy else ["training loss", "validation loss"]
+        header = ("step", "epoch", *losses, f"validation {ranking.name}")
+        lines += [markdown_row(*header), markdown_row(*["---:"] * len(header))]
         every = -(-len(curve) // CURVE_LINES)
         shown = [e for index, e in enumerate(curve) if index % every == 0 or e["step"] == report.best_step]
         for e in shown:
-            loss = "" if e["loss"] is None else f"{e['loss']:.4f}"
+            of_train = [] if report.privacy else ["" if e["loss"] is None else f"{e['loss']:.4f}"]
             score = ranking.shown(e[f"eval_{ranking.key}"])
-            lines.append(markdown_row(e["step"], f"{e['epoch']:.2f}", loss, f"{e['eval_loss']:.4f}", score))
+            lines.append(markdown_row(e["step"], f"{e['epoch']:.2f}", *of_train, f"{e['eval_loss']:.4f}", score))
         chosen = f"step {report.best_step or report.steps}"
         said = f"The weights are those of {chosen}."
         if report.refit:
             said = f"This is the first fit, of which {chosen} was chosen."
         lines += ["", said, ""]
     if report.train_seconds:
-        speed = f"{report.train_tokens_per_second:,.0f} tokens a second, padding not counted"
-        lines.append(f"- {time_in_words(report)} from the data files to the saved model; {speed}.")
+        # Of private texts the speed would tell how many tokens they have.
+        speed = f"; {report.train_tokens_per_second:,.0f} tokens a second, padding not counted"
+        speed = "" if report.privacy else speed
+        lines.append(f"- {time_in_words(report)} from the data files to the saved model{speed}.")
     memory = f"at most {memory_in_words(report)}"
     precision = "" if report.mixed_precision in ("no", None) else f", mixed precision {report.mixed_precision}"
     if report.bf16_chosen:
@@ -290,10 +302,51 @@ def training_section(report: Report, curve: list[dict]) -> str:
     return "\n".join([*lines, ""])
 
 
+def privacy_section(report: Report) -> str:
+    """The section of --dp_epsilon: what is guaranteed, and what not."""
+    privacy = report.privacy
+    count, steps = f"{report.data['rows']['train']:,}", f"{privacy['steps']:,}"
+    by_orders, by_variables = privacy["epsilon_rdp"], privacy["epsilon_prv"]
+    public = [f"the weights of {Path(report.base_model).name}"] if report.base_model else []
+    if (report.flags or {}).get("tokenizer") not in (None, "bytes"):
+        public.append(f"the tokenizer of {Path(report.flags['tokenizer']).name}")
+    assumed = f"It takes for granted that none of these rows went into {escape_markdown(' and '.join(public))}.\n"
+    return f"""## Privacy
+
+The weights were trained by DP-SGD (Abadi et al. 2016). Had any one of the {count} rows of train been missing, what has
+the probability p of these weights, or of those of any step, would have had at most e^ε p + δ, and the other way round:
+δ is {privacy["delta"]:.2g}, and ε is at most {by_orders:.2f} by Rényi differential privacy, {by_variables:.2f} by
+privacy random variables. Each of {steps} steps took a row with probability {privacy["sample_rate"]:.3g}; the noise
+was {privacy["noise_multiplier"]:.4f} times {privacy["max_grad_norm"]:g}, the length to which the gradient of each
+text was shortened.
+{assumed if public else ""}
+Not covered:
+
+- {unprotected_rows(report)}
+- the number of rows of train, the names of the classes, and several rows of one person;
+- other runs on the same rows: what they spent, and what was chosen by looking at them, adds up;
+- files beside the weights, such as report.json and the logs, which have losses and counts of train without noise;
+- whoever can read the memory or the checkpoints of the run, and attacks on the digits of the noise (Mironov 2012).
+"""
+
+
+def unprotected_rows(report: Report) -> str:
+    """Rows of which the folder tells without noise."""
+    scored = [(part, report.data["rows"][part]) for part in ("validation", "test") if getattr(report, part)]
+    said = "rows of " + " and of ".join(f"{part} ({count:,})" for part, count in scored) + ": their scores stand here"
+    fitted = ["the temperature"] if report.calibration else []
+    fitted += ["the sets of `--abstain`"] if report.abstention else []
+    # Where thresholds of labels were found.
+    fitted += ["the thresholds of the labels"] if (report.task_settings or {}).get("thresholds") else []
+    return said + (f", and {' and '.join(fitted)} come of validation;" if fitted else ";")
+
+
 def limits_section(report: Report) -> str:
     """The section about limits: what was not tested, and how many training texts were cut."""
     tested = f"the test part of {escape_markdown(report.dataset)}" if report.test else "nothing, not even a test part"
-    if report.members:
+    if report.privacy:
+        long_texts = f"Texts were cut to {report.max_seq_length} tokens ({report.truncation} kept)."
+    elif report.members:
         long_texts = "Each member cuts a text to the tokens that it reads, `max_length` in config.json."
     else:
         long_texts = long_texts_in_training(report)

@@ -12,7 +12,7 @@ from transformers import TrainingArguments
 from sentiment_hf.common.class_names import look
 from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.common.files import files_hash, read_json
-from sentiment_hf.common.layout import ENSEMBLE_FILE, IDENTITY, REPORT
+from sentiment_hf.common.layout import ENSEMBLE_FILE, IDENTITY, REPORT, TOKENIZER
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.models.resolve import resolve_on_hub
 from sentiment_hf.models.safety import require_checkpoint
@@ -58,12 +58,13 @@ LATER_SETTINGS |= {"min_class_rows": None, "rare_classes": "drop"}
 LATER_SETTINGS |= dict.fromkeys(("teacher", "max_unlabelled_samples", "adversarial", "ema", "layer_lr_decay"))
 LATER_SETTINGS |= {"adversarial_epsilon": 5.0, "objective": "labels"}
 LATER_SETTINGS |= {"redact": False}
+LATER_SETTINGS |= {"dp_epsilon": None, "dp_delta": None, "dp_max_grad_norm": 1.0}
 LATER_SETTINGS |= {"long_texts": None, "window_stride": None, "window_pooling": "mean"}
 # No flag: `accelerate launch` sets it, or --fsdp or --deepspeed.
 LATER_SETTINGS |= {"sharding": None}
 
 # The parts of an identity that are no flags: hashes of the files of a run.
-HASHES = {"data", "model_files", "word_vectors_file", "teacher_files", "unlabelled_texts"}
+HASHES = {"data", "model_files", "word_vectors_file", "teacher_files", "unlabelled_texts", "tokenizer_files"}
 
 
 @dataclass(frozen=True)
@@ -103,8 +104,8 @@ class IdentifiedRun:
 
 
 def require_checkpoints(spec: RunSpec) -> None:
-    """Raise InputError if the checkpoint of --model, --embed_with or --teacher is unsafe or cannot be reached."""
-    for ref in (spec.model, spec.embed_with, spec.teacher):
+    """Raise InputError if a checkpoint or a tokenizer that a flag names is unsafe or cannot be reached."""
+    for ref in (spec.model, spec.embed_with, spec.teacher, spec.tokenizer_ref):
         if ref and not ref.is_new:
             require_checkpoint(ref)
 
@@ -201,6 +202,8 @@ def run_identity(spec: RunSpec, args: TrainingArguments, splits: Splits) -> dict
     ref = spec.embed_with or spec.model
     if not ref.is_new:
         settings["model_files"] = files_hash(ref.files)
+    if (tokens := spec.tokenizer_ref) and tokens.is_local:
+        settings["tokenizer_files"] = files_hash([file for name in TOKENIZER for file in tokens.folder.glob(name)])
     if spec.embed_with and spec.embed_with.commit:
         settings["embed_with_revision"] = spec.embed_with.commit
     if spec.teacher:

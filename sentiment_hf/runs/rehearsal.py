@@ -16,6 +16,7 @@ from sentiment_hf.data.review_words import review_in_words
 from sentiment_hf.data.splits import Splits
 from sentiment_hf.runs.environment import environment
 from sentiment_hf.runs.identity import IdentifiedRun, identify_run, require_checkpoints
+from sentiment_hf.runs.report import privacy_in_words
 from sentiment_hf.runs.run import load_data, show_progress
 from sentiment_hf.settings.arguments import RunSpec
 from sentiment_hf.settings.model_ref import Kind
@@ -54,6 +55,8 @@ def rehearse(spec: RunSpec, ready_teacher: Callable[[RunSpec, Splits], object] |
             lines.append(("model", f"{spec.model.name}, fitted in seconds to minutes; not tried"))
         else:
             lines += lines_of_model(trainer, spec.run.early_stopping_patience)
+            if spec.run.dp_epsilon is not None:
+                lines.append(("privacy", privacy_in_words(trainer.guarantee())))
             if identified.bf16_chosen:
                 lines.append(("bf16", identified.bf16_chosen))
             lines += estimate(trainer)

@@ -32,7 +32,7 @@ SHOWN_LANGUAGES = 20
 
 # Keys that are omitted from report.json if they are None.
 OPTIONAL_KEYS = ("task_settings", "members", "chosen", "search", "refit", "bf16_chosen", "validation", "test")
-OPTIONAL_KEYS += ("no_texts", "export", "exported", "began_with", "calibration", "abstention")
+OPTIONAL_KEYS += ("no_texts", "export", "exported", "began_with", "calibration", "abstention", "privacy")
 
 
 # Keys that every report has, with their types.
@@ -84,6 +84,8 @@ class Report:
     abstention: rows of validation; of each level of certainty how often the sets of test hold the label (coverage),
         how large they are and how many rows have not exactly one class; the share of wrong rows among the surest ones
         (risk_by_coverage), and its mean (aurc).
+    privacy: with --dp_epsilon what was planned and done (`PrivacyPlan`), and two upper bounds of the ε that was spent
+        for a row of train: epsilon_rdp and epsilon_prv.
     members: the members of an ensemble.
     export: onnx or onnx-int8, if the scores and predictions are those of an exported graph; all else is of its run.
     exported: the bytes of its files and of those of the run, and the largest difference between a logit of the graph
@@ -141,6 +143,7 @@ class Report:
     bytes_on_disk: int | None = None
     calibration: dict[str, Any] | None = None
     abstention: dict[str, Any] | None = None
+    privacy: dict[str, Any] | None = None
     members: list[dict[str, Any]] | None = None
     chosen: dict[str, float] | None = None
     search: list[dict[str, Any]] | None = None
@@ -259,6 +262,8 @@ def result_table(report: Report) -> str:
         lines.append(("reviewed", review_in_words(reviewed)))
     if "redacted" in report.data:
         lines.append(("redacted", redacted_in_words(report.data)))
+    if report.privacy:
+        lines.append(("privacy", privacy_in_words(report.privacy)))
     lines.append(("peak memory", memory_in_words(report)))
     for split in ("validation", "test"):
         if scores := getattr(report, split):
@@ -317,6 +322,15 @@ def origin_in_words(began_with: dict[str, Any]) -> str:
         "no copy of a row of test" if began_with["without_test"] else "rows of this test part perhaps, without labels"
     )
     return f"a language model that had read {texts} in {began_with['seconds'] / 60:.0f} min, {test}"
+
+
+def privacy_in_words(privacy: dict[str, Any]) -> str:
+    """The guarantee for a row of train, and the noise that gives it."""
+    return (
+        f"ε {privacy['epsilon_rdp']:.2f} (RDP; {privacy['epsilon_prv']:.2f} by PRV), δ {privacy['delta']:.2g} for a "
+        f"row of train; {privacy['steps']:,} steps of {privacy['batch']} texts on average, noise "
+        f"{privacy['noise_multiplier']:.3f} x {privacy['max_grad_norm']:g}"
+    )
 
 
 def taught_in_words(report: Report) -> str | None:

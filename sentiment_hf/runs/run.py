@@ -214,7 +214,8 @@ def prepare_run(
         return prepare_language_model(identified, report, resumed)
     trainer = build_trainer(spec, identified.args, splits, resumed)
     say_unknown_tokens(trainer, spec)
-    say_odd_choice(trainer.args, splits.task)
+    if spec.run.dp_epsilon is None:
+        say_odd_choice(trainer.args, splits.task)
     require_room(trainer)
     return partial(train_and_test, trainer, identified, report)
 

@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from sentiment_hf.common.cache import Cache
+from sentiment_hf.common.layout import TOKENIZER_FILE
 from sentiment_hf.settings.csv_settings import CsvSettings
 from sentiment_hf.settings.model_ref import Kind, ModelRef
 from sentiment_hf.settings.saved_outputs import TASKS
 
-TOKENIZERS = ("word", "bpe", "char")
+TOKENIZERS = ("word", "bpe", "char", "bytes")
 TRUNCATIONS = ("head", "tail", "head-tail")
 LONG_TEXTS = ("truncate", "windows", "hierarchical")
 WINDOW_POOLINGS = ("mean", "max")
@@ -69,7 +70,9 @@ class TokenizerArguments:
     """Tokens of a text, and how many of them are kept."""
 
     tokenizer: str = flag(
-        "word", "Units into which a new custom model or a baseline splits texts.", choices=TOKENIZERS
+        "word",
+        "Units into which a new custom model or a baseline splits texts: word, bpe, char, bytes. Or another model's "
+        "tokenizer: tokenizer.json, a folder, a Hub id.",
     )
     vocab_size: int = flag(30_000, "Largest number of tokens in a new vocabulary.")
     min_frequency: int = flag(2, "A token that is rarer than this in train is not in a new vocabulary.")
@@ -348,6 +351,16 @@ class RunArguments:
         None,
         "Score and save the moving average of the weights over the steps, of which each keeps this share, as 0.999.",
     )
+    dp_epsilon: float | None = flag(
+        None,
+        "Train with differential privacy (DP-SGD): the ε that all steps together do not exceed for a row of train.",
+    )
+    dp_delta: float | None = flag(
+        None, "The δ of --dp_epsilon, less than 1 / rows of train. Default: 1 / (10 * rows)."
+    )
+    dp_max_grad_norm: float = flag(
+        1.0, "With --dp_epsilon, the length to which the gradient of each text is shortened before it is added."
+    )
     layer_lr_decay: float | None = flag(
         None,
         "Share of the learning rate of a layer that the layer below it has, as 0.9: what lies near the input of a "
@@ -408,6 +421,16 @@ class RunSpec:
     run: RunArguments
     training: dict[str, Any]
     command: str = ""
+
+    @property
+    def tokenizer_ref(self) -> ModelRef | None:
+        """The tokenizer of another model that --tokenizer names; None if the model has its own or gets a new one."""
+        name = self.tokenizer.tokenizer
+        if name in TOKENIZERS or self.embed_with or not self.model.is_new:
+            return None
+        path = Path(name)
+        folder = path.parent if path.name == TOKENIZER_FILE and path.is_file() else path if path.is_dir() else None
+        return ModelRef(name, Kind.CHECKPOINT, folder, flag="--tokenizer")
 
     @property
     def recipe(self) -> str | None:

@@ -7,10 +7,10 @@ from typing import Any
 
 from sentiment_hf.common.characters import require_utf8_name
 from sentiment_hf.common.class_names import parse_label_map
-from sentiment_hf.common.errors import InputError, did_you_mean
-from sentiment_hf.settings.arguments import DataArguments, RunArguments, RunSpec, TokenizerArguments
+from sentiment_hf.common.errors import InputError, did_you_mean, suggestion
+from sentiment_hf.settings.arguments import TOKENIZERS, DataArguments, RunArguments, RunSpec, TokenizerArguments
 from sentiment_hf.settings.csv_settings import CsvSettings
-from sentiment_hf.settings.model_ref import LANGUAGE_MODELS, Kind
+from sentiment_hf.settings.model_ref import LANGUAGE_MODELS, Kind, is_path
 from sentiment_hf.settings.ranges import check_ranges
 
 PUSHED_ONCE = "a finished run is pushed, once"
@@ -70,6 +70,7 @@ def check_spec(spec: RunSpec) -> None:
     if spec.data.columns_as_text and not spec.data.extra_column_names and spec.training["do_train"]:
         raise InputError("--columns_as_text writes columns in front of the text: name them by --extra_column_names")
     check_model(spec)
+    check_tokenizer(spec)
     check_long_texts(spec)
     check_push(spec)
     check_strategies(values)
@@ -207,8 +208,10 @@ def check_baseline(spec: RunSpec, named: Set[str]) -> None:
         raise InputError(f"--{unused[0]}: {name} finds English words by itself, and capitals are emphasis to it")
     if name == "baseline-majority" and spec.run.class_weights:
         raise InputError(f"--class_weights: {name} predicts the most frequent class, and weighted classes have none")
-    if spec.tokenizer.tokenizer == "bpe":
-        raise InputError(f"--tokenizer bpe: {name} counts words or characters; expected word or char")
+    if spec.tokenizer.tokenizer not in ("word", "char"):
+        raise InputError(
+            f"--tokenizer {spec.tokenizer.tokenizer}: {name} counts words or characters; expected word or char"
+        )
 
 
 def check_unused(spec: RunSpec, given: Set[str]) -> None:
@@ -218,11 +221,21 @@ def check_unused(spec: RunSpec, given: Set[str]) -> None:
     source = spec.embed_with or (None if model.is_new else model)
     if unused and source:
         raise InputError(f"{', '.join(unused)}: {source.flag} {source.name} brings its own tokenizer")
+    check_vocabulary(spec, given)
     unused = [f"--{name}" for name in NEW_ADAPTER_FLAGS if name in given]
     if unused and model.kind is Kind.ADAPTER:
         raise InputError(f"{', '.join(unused)}: --model {model.name} is an adapter, which goes on in its own shape")
     if unused and tuning != "lora":
         raise InputError(f"{', '.join(unused)} shapes an adapter, and --tuning {tuning} has none: add --tuning lora")
+
+
+def check_vocabulary(spec: RunSpec, given: Set[str]) -> None:
+    """Refuse flags of a vocabulary that is learned, if --tokenizer has one."""
+    name = spec.tokenizer.tokenizer
+    learned = ("vocab_size", "min_frequency") if name == "bytes" else ()
+    learned = NEW_TOKENIZER_FLAGS[1:] if spec.tokenizer_ref else learned
+    if unused := [f"--{name}" for name in learned if name in given]:
+        raise InputError(f"{', '.join(unused)}: --tokenizer {name} has its vocabulary already; leave it out")
 
 
 def check_patience(values: dict[str, Any], recipe: Set[str], given: Set[str]) -> None:
@@ -264,6 +277,19 @@ def check_model(spec: RunSpec) -> None:
         raise InputError("--embed_with and --word_vectors both say what a token looks like; keep one of them")
     if tuning.merge_adapter and (model.is_new or (spec.training["do_train"] and tuning.tuning != "lora")):
         raise InputError(NO_ADAPTER)
+
+
+def check_tokenizer(spec: RunSpec) -> None:
+    """Refuse a --tokenizer that is neither a kind, a file, a folder nor what can be a Hub id."""
+    ref = spec.tokenizer_ref
+    if ref is None or ref.folder:
+        return
+    if is_path(ref.name) or (hint := suggestion(ref.name, TOKENIZERS)):
+        hint = "" if is_path(ref.name) else hint
+        raise InputError(
+            f"--tokenizer {ref.name}: no such file or folder{hint}; expected {', '.join(TOKENIZERS)}, a "
+            "tokenizer.json, a folder with one, or a Hub id"
+        )
 
 
 def check_long_texts(spec: RunSpec) -> None:

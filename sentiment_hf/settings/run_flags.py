@@ -21,6 +21,7 @@ from sentiment_hf.settings.checks import check_baseline, check_patience, check_s
 from sentiment_hf.settings.flags import Flag
 from sentiment_hf.settings.model_ref import BASELINE_NAMES, MODEL_NAMES, Kind, ModelRef
 from sentiment_hf.settings.parser import DEFAULTS, flags_by_name, read_command_line, run_flags
+from sentiment_hf.settings.private import make_private
 from sentiment_hf.settings.recipes import join_settings, read_recipe, recipe_file, recipe_of
 from sentiment_hf.settings.run_help import help_text
 
@@ -64,8 +65,10 @@ def parse_run(argv: Sequence[str]) -> RunSpec:
     spec.new_model.model_config = custom_model_settings(spec, settings)
     merge_with_our_head(spec)
     choose_objective(spec)
+    make_private(spec, given.keys())
     check_unused(spec, given.keys())
-    check_patience(values, recipe.keys(), given.keys())
+    if spec.run.dp_epsilon is None:
+        check_patience(values, recipe.keys(), given.keys())
     if not spec.training["do_train"] and not model.is_new and "max_seq_length" not in given:
         # A recipe is for training. A checkpoint that is only scored or merged keeps the length it was trained with.
         spec.tokenizer.max_seq_length = None
@@ -180,6 +183,9 @@ def custom_model_settings(spec: RunSpec, recipe: list[str]) -> list[str]:
         return given
     if spec.embed_with:
         recipe = [setting for setting in recipe if not setting.startswith("embedding_size=")]
+    if spec.run.dp_epsilon is not None:
+        # The recipe's reads all of train.
+        recipe = [setting for setting in recipe if not setting.startswith("exact=")]
     if spec.tokenizer.long_texts == "hierarchical":
         # The recipe's is for texts that are read as a whole.
         recipe = [setting for setting in recipe if not setting.startswith("pooling=")]

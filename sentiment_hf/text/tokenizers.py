@@ -12,7 +12,7 @@ from sentiment_hf.common.errors import InputError, did_you_mean
 from sentiment_hf.text.line_breaks import LINE_BREAK
 
 # WordPiece is missing: it learns a different vocabulary in every process (huggingface/tokenizers#1794).
-KINDS = ("word", "bpe", "char")
+KINDS = ("word", "bpe", "char", "bytes")
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]"]
 
 # The apostrophe of "don't" belongs to the word, which keeps its negation; that of "l'homme" separates two words.
@@ -31,15 +31,15 @@ def train_tokenizer(
 ) -> PreTrainedTokenizerFast:
     """Train a tokenizer. The same texts give the same tokenizer in every process, with any number of threads.
 
-    `kind` is `word` (words and punctuation marks), `bpe` (pieces of words) or `char`. `vocab_size` includes the
-    three special tokens. A token that occurs less than `min_frequency` times in `texts` becomes [UNK]. The tokenizer
-    puts [CLS] in front of each text.
+    `kind` is `word` (words and punctuation marks), `bpe` (pieces of words), `char`, or `bytes` (of UTF-8), which
+    learns nothing from `texts`. `vocab_size` includes the three special tokens. A token that occurs less than
+    `min_frequency` times in `texts` becomes [UNK]. The tokenizer puts [CLS] in front of each text.
 
     Raises:
         InputError: a setting is out of range, or no token is frequent enough.
     """
     _check_settings(kind, vocab_size, min_frequency)
-    train = {"word": _train_word, "bpe": _train_bpe, "char": _train_char}[kind]
+    train = {"word": _train_word, "bpe": _train_bpe, "char": _train_char, "bytes": _all_bytes}[kind]
     backend = train(texts, lowercase, vocab_size, min_frequency)
     if backend.get_vocab_size() == len(SPECIAL_TOKENS):
         raise InputError(
@@ -156,6 +156,16 @@ def _train_char(texts: Iterable[str], lowercase: bool, vocab_size: int, min_freq
     backend = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, [], unk_token="[UNK]"))
     backend.normalizer = normalizer
     backend.decoder = decoders.Fuse()
+    return backend
+
+
+def _all_bytes(texts: Iterable[str], lowercase: bool, vocab_size: int, min_frequency: int) -> Tokenizer:
+    """A token for each byte, whatever stands in the texts. Of a text nothing is unknown."""
+    tokens = SPECIAL_TOKENS + sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(models.BPE({token: index for index, token in enumerate(tokens)}, [], unk_token="[UNK]"))
+    backend.normalizer = _spaced_normalizer(lowercase)
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    backend.decoder = decoders.ByteLevel()
     return backend
 
 

@@ -21,7 +21,8 @@ def training_arguments(spec: RunSpec) -> TrainingArguments:
 
     Raises:
         InputError: the library refuses a value, such as a precision that this machine does not support, or
-            --auto_find_batch_size is used with several processes; or DeepSpeed is asked for and not installed.
+            --auto_find_batch_size or --dp_epsilon is used with several processes; or DeepSpeed is asked for and not
+            installed.
     """
     values = spec.training | HIDDEN_FROM_TRAINER
     if values["use_cpu"] is None:
@@ -37,6 +38,8 @@ def training_arguments(spec: RunSpec) -> TrainingArguments:
     args.do_eval = spec.training["do_eval"]
     if spec.training["auto_find_batch_size"] and args.world_size > 1:
         raise InputError("--auto_find_batch_size is for one process: several would wait for one that starts again")
+    if spec.run.dp_epsilon is not None and args.world_size > 1:
+        raise InputError("--dp_epsilon is for one process: start it by `python scripts/run.py`")
     return args
 
 

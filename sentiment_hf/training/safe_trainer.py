@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -130,12 +131,7 @@ class SafeTrainer(Trainer):
     def training_step(self, model: nn.Module, inputs: dict, num_items_in_batch=None) -> Tensor:
         """Return the loss of a batch; count its tokens and texts, and store its rows and loss for `refuse_step`."""
         rows = inputs.pop("row")
-        if "attention_mask" in inputs:
-            mask = inputs["attention_mask"]
-        else:
-            # Some stock models have no argument `attention_mask`.
-            mask = inputs["input_ids"] != self.processing_class.pad_token_id
-        self.clock.count(mask)
+        self.clock.count(self.mask_of(inputs))
         step = partial(super().training_step, model, inputs, num_items_in_batch)
         if self.adversarial_epsilon is None:
             loss = step()
@@ -144,6 +140,12 @@ class SafeTrainer(Trainer):
             loss = adversarial_step(embedding, self.adversarial_epsilon, step, alone)
         self.current_step.add(rows, loss)
         return loss
+
+    def mask_of(self, inputs: dict) -> Tensor:
+        """(batch, length), true or 1 at each token; some stock models have no argument `attention_mask`."""
+        if "attention_mask" in inputs:
+            return inputs["attention_mask"]
+        return inputs["input_ids"] != self.processing_class.pad_token_id
 
     def _get_grad_norm(self, model: nn.Module, grad_norm: Tensor | None = None) -> Tensor | float | None:
         """Raise TrainingError before a step whose gradient has a norm that is not finite.
@@ -225,6 +227,10 @@ class SafeTrainer(Trainer):
             )
         with self.clock.stations.counting("saving"):
             super()._load_best_model()
+
+    def guarantee(self) -> dict[str, Any] | None:
+        """What the report says of differential privacy; None without it."""
+        return None
 
     def release(self) -> None:
         """Let go of the model and its optimizer: a second fit needs their memory."""

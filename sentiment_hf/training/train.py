@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
@@ -77,7 +78,8 @@ def build_trainer(
     epochs = bound_steps(args, spec.run, len(train)) if args.do_train else 0
     every = epochs_per_validation(epochs, len(train), len(validation))
     with refusals_explained():
-        trainer = ClassificationTrainer(
+        kind, more = trainer_kind(spec, args, len(train))
+        trainer = kind(
             model=model,
             args=args,
             given_args=as_given(args, spec),
@@ -90,6 +92,7 @@ def build_trainer(
             length_bucketing=spec.run.length_bucketing,
             checkpoint_verify=spec.run.checkpoint_verify,
             callbacks=run_callbacks(spec.run, args, every),
+            **more,
         )
     complete(trainer, spec, splits, validation, stations)
     if spec.run.adversarial == "vat":
@@ -97,6 +100,17 @@ def build_trainer(
         # The mean over the texts with labels, as without texts that have none.
         trainer.label_weight = len(texts) / len(splits.train)
     return trainer
+
+
+def trainer_kind(
+    spec: RunSpec, args: TrainingArguments, rows: int
+) -> tuple[type[ClassificationTrainer], dict[str, Any]]:
+    """The trainer of a run with so many rows of train, and what it is given beside the usual."""
+    if spec.run.dp_epsilon is None:
+        return ClassificationTrainer, {}
+    from sentiment_hf.training.private import PrivacyPlan, PrivateTrainer
+
+    return PrivateTrainer, {"plan": PrivacyPlan.of_run(args, spec.run, rows)}
 
 
 def complete(
@@ -145,7 +159,7 @@ def preprocess(
             tokenize(part, tokenizer, tokenizer.model_max_length, spec.data.cache)
             for part in (splits.train, splits.validation)
         )
-    if spec.model.is_new:
+    if spec.model.is_new and spec.run.dp_epsilon is None:
         with station("preparing"):
             grouped = train.with_column("label", splits.task.groups(splits.train.labels))
             model.prepare(LabelledBatches(grouped, collator))

@@ -6,6 +6,7 @@ import shlex
 import pytest
 from transformers import TrainingArguments
 
+from sentiment_hf.common.errors import InputError
 from sentiment_hf.settings.parser import DEFAULTS, GROUPS, run_flags
 from sentiment_hf.settings.run_flags import parse_run
 
@@ -235,3 +236,15 @@ def test_only_these_defaults_differ_from_those_of_the_library(empty_recipe):
         "use_cpu": None,
         **EVERY_PART,
     }
+
+
+@pytest.mark.parametrize("name", ["wrd", "out/nowhere/tokenizer.json", "./nowhere"])
+def test_a_tokenizer_that_is_not_there_is_refused_with_what_is_expected(name):
+    with pytest.raises(InputError, match=rf"--tokenizer {name}: no such .*word, bpe, char, bytes, a tokenizer.json"):
+        parse_run(["--model", "custom-fc", "--tokenizer", name])
+
+
+def test_a_file_that_is_no_tokenizer_json_is_refused(tmp_path):
+    (tmp_path / "vocab.txt").write_text("[PAD]\n")
+    with pytest.raises(InputError, match=r"--tokenizer .*vocab.txt"):
+        parse_run(["--model", "custom-fc", "--tokenizer", str(tmp_path / "vocab.txt")])

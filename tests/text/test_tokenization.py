@@ -56,6 +56,10 @@ def kind(request):
     return request.param
 
 
+# Of which the vocabulary comes from texts.
+LEARNED = [kind for kind in KINDS if kind != "bytes"]
+
+
 def test_every_process_learns_the_same_vocabulary():
     outputs = [
         subprocess.run(
@@ -67,7 +71,10 @@ def test_every_process_learns_the_same_vocabulary():
         ).stdout
         for seed, threads in [("1", "1"), ("2", "4")]
     ]
-    assert [line.split()[:2] for line in outputs[0].splitlines()] == [[kind, "100"] for kind in KINDS]
+    assert [line.split()[:2] for line in outputs[0].splitlines()] == [
+        *([kind, "100"] for kind in LEARNED),
+        ["bytes", "259"],
+    ]
     assert outputs[0] == outputs[1]
 
 
@@ -82,9 +89,20 @@ def test_special_tokens_have_the_first_ids(kind):
     assert (tokenizer.pad_token_id, tokenizer.unk_token_id, tokenizer.cls_token_id) == (0, 1, 2)
 
 
+@pytest.mark.parametrize("kind", LEARNED)
 def test_vocabulary_is_dense_and_within_its_size(kind):
     vocabulary = trained(kind, vocab_size=20).get_vocab()
     assert sorted(vocabulary.values()) == list(range(20))
+
+
+def test_bytes_are_learned_from_no_text_and_know_every_text():
+    one, other = (trained("bytes", texts=texts) for texts in (TEXTS, []))
+    assert one.backend_tokenizer.to_str() == other.backend_tokenizer.to_str()
+    text = "très bon, 😀 好!"
+    ids = one(text).input_ids
+    assert len(ids) == 1 + len(text.encode())
+    assert one.unk_token_id not in ids
+    assert one.decode(ids[1:]) == text
 
 
 def test_negation_and_punctuation_survive():
@@ -159,6 +177,7 @@ def test_what_cannot_be_trained_is_refused(changes, named):
         trained(**changes)
 
 
+@pytest.mark.parametrize("kind", LEARNED)
 def test_texts_without_tokens_are_refused(kind):
     with pytest.raises(InputError, match="nothing to learn"):
         trained(kind, texts=["", "<br />"])
