@@ -124,7 +124,7 @@ def test_the_results_are_those_of_the_reports():
         "long-texts-imdb",
         "imdb-unlabelled",
         "imdb-pretrained",
-        "imdb-taught",
+        "imdb-distilled",
     )
     for dataset in ("imdb", "imdb-idle", "truncation", "waimai_10k", *others):
         assert results_table(ROOT / "results" / dataset) in RESULTS
@@ -224,3 +224,17 @@ assert pipeline("text-classification", "out")("A fine film.")[0]["label"] in ("n
     done = subprocess.run([python(), "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out/mine.py").is_file()
+
+
+def test_the_picture_of_taught_models_is_made_of_committed_runs(tmp_path):
+    sys.path.insert(0, str(ROOT / "scripts"))
+    from before_after import TAUGHT, draw
+
+    from sentiment_hf.comparison.statistics.seeds import group_seeds
+    from sentiment_hf.runs.finished import load_runs_in
+
+    models = group_seeds(load_runs_in(ROOT / "results" / "imdb-distilled"))
+    names = {model.name for model in models}
+    assert {name.removesuffix(TAUGHT) for name in names if name.endswith(TAUGHT)} < names
+    draw(models, tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").read_bytes()[1:4] == b"PNG"
