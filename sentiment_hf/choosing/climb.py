@@ -107,7 +107,7 @@ class Climb:
             return Decision(LEFT_OUT, reason)
         if self.left <= 0:
             return Decision(NO_TIME, f"the {self.state.limits['minutes']:g} minutes are over")
-        if rung.pretrained or (not rung.counts and len(self.splits.train) >= FEW_ROWS):
+        if rung.pretrained or rung.begins or (not rung.counts and len(self.splits.train) >= FEW_ROWS):
             found = self.foreseen(rung)
             if isinstance(found, str):
                 return Decision(FAILED, found)

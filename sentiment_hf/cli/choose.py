@@ -100,7 +100,8 @@ def make_parser() -> FlagParser:
     )
     parser.add_argument(
         "--unlabelled_file",
-        help="texts without labels, for which the n-grams learn what the best model says, if that is a slower one",
+        help="texts without labels: a custom-gru begins as a language model of them, and n-grams learn what the "
+        "best model says of them, if that is a slower one",
     )
     parser.add_argument("--trust_remote_code", action="store_true", help="run the code that comes with --pretrained")
     parser.add_argument("--output_dir", type=Path, help="for all models and the page (default: out/choose/<data set>)")

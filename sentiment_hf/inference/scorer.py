@@ -179,5 +179,10 @@ def ensemble_scorer(ref: ModelRef, device: str | None, threads: int | None, bf16
 
     # Members are on the same data, so the text columns of one are those of all.
     reading = members[0][0].reading
+    if len({scorer.redacts for scorer, *_ in members}) > 1:
+        raise InputError(
+            f"{ref.flag} {ref.name}: some of its members were trained with --redact, and others without; make the "
+            "ensemble of runs that read the same texts"
+        )
     reading = reading and replace(reading, extra_column_names=(), columns_as_text=False)
     return Scorer(task, score, reading, members=[scorer for scorer, *_ in members])

@@ -12,6 +12,7 @@ from sentiment_hf.common.layout import USUAL
 from sentiment_hf.inference.abstain import companion
 from sentiment_hf.inference.scorer import Inputs
 from sentiment_hf.settings.model_ref import Kind, ModelRef
+from sentiment_hf.text.languages import detect_languages
 from sentiment_hf.text.usual import UsualTexts
 
 
@@ -66,4 +67,8 @@ def load_unlike(ref: ModelRef) -> Unlike:
             f"--flag_unlike: {ref.name} has no {USUAL}, which a run writes that trains its model, since this version; "
             "train it again"
         )
-    return Unlike(UsualTexts.load(file), tokenizer)
+    usual = UsualTexts.load(file)
+    if usual.languages:
+        # Before any text is read.
+        detect_languages([])
+    return Unlike(usual, tokenizer)

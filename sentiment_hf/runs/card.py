@@ -13,6 +13,7 @@ from sentiment_hf.common.class_names import shown as shown_names
 from sentiment_hf.common.files import write_text
 from sentiment_hf.common.layout import ADAPTER_CONFIG, CARD, EVAL_RESULTS, HISTORY
 from sentiment_hf.common.markdown import escape_markdown, markdown_row, markdown_table
+from sentiment_hf.common.redaction import NAMES_LEFT
 from sentiment_hf.data.rare_classes import rare_in_words
 from sentiment_hf.data.review_words import review_in_words
 from sentiment_hf.runs.card_usage import WIDGET, usage_section
@@ -212,7 +213,9 @@ def protocol_section(report: Report) -> str:
         file = escape_markdown(Path(reviewed["file"]).name)
         lines.append(f"- Reviewed by a person ({file}): {review_in_words(reviewed)}; no row of test was changed.")
     if "redacted" in data:
-        lines.append(f"- Personal data were replaced by placeholders (`--redact`): {redacted_in_words(data)}.")
+        # Counts of private rows would have no noise.
+        found = NAMES_LEFT if report.privacy else redacted_in_words(data)
+        lines.append(f"- Personal data were replaced by placeholders (`--redact`): {found}.")
     lines += [f"- Of {part}: {sample}." for part, sample in data["sampled"].items()]
     if report.began_with:
         lines.append(f"- It began as {escape_markdown(origin_in_words(report.began_with))}.")
@@ -336,6 +339,7 @@ def unprotected_rows(report: Report) -> str:
     said = "rows of " + " and of ".join(f"{part} ({count:,})" for part, count in scored) + ": their scores stand here"
     fitted = ["the temperature"] if report.calibration else []
     fitted += ["the sets of `--abstain`"] if report.abstention else []
+    fitted.append("the bounds of `--flag_unlike`")
     # Where thresholds of labels were found.
     fitted += ["the thresholds of the labels"] if (report.task_settings or {}).get("thresholds") else []
     return said + (f", and {' and '.join(fitted)} come of validation;" if fitted else ";")

@@ -229,6 +229,8 @@ def train_and_test(
     saves = args.do_train or spec.tuning.merge_adapter
     if args.do_train:
         train(first, checkpoint)
+    # A second fit makes a tokenizer that has read validation.
+    usual = UsualTexts.of(splits.validation.texts, first.processing_class) if args.do_train else None
     if spec.run.refit:
         trainer, scored, of_first = train_again(first, identified)
     temperatures = None
@@ -238,7 +240,6 @@ def train_and_test(
         fold_output(trainer.model)
     if saves:
         save_model(trainer, identified.folder, spec.tuning.merge_adapter)
-        save_usual_texts(trainer, identified)
     with refusals_explained(lambda: args.do_train):
         scored |= score_model(
             trainer, splits, [part for part in parts_to_score(args) if part not in scored], spec.data.cache
@@ -250,17 +251,13 @@ def train_and_test(
         if identified.writes:
             if saves:
                 write_card(identified.folder, report)
+            if usual:
+                usual.save(identified.folder)
             report.save(identified.folder)
             delete_checkpoints(identified.folder / REFIT)
         first.keep_best_alone()
     trainer.end()
     return report
-
-
-def save_usual_texts(trainer: ClassificationTrainer, identified: IdentifiedRun) -> None:
-    """Keep what the texts of validation look like, for `predict --flag_unlike`."""
-    if identified.writes and trainer.args.do_train:
-        UsualTexts.of(identified.splits.validation.texts, trainer.processing_class).save(identified.folder)
 
 
 def train_again(

@@ -118,7 +118,6 @@ OF_LABELS = {"teacher": None, "class_weights": None, "pos_weight": None, "regres
 OF_LABELS |= {"tuning": "full", "refit": False, "merge_adapter": False, "embed_with": None, "long_texts": None}
 OF_LABELS |= {
     "adversarial": None,
-    "language_column_name": None,
     "extra_column_names": None,
     "predict_unlabelled": False,
     "label_smoothing_factor": 0.0,

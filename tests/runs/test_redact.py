@@ -10,7 +10,15 @@ from helpers import TINY, read_report, reviews, write_csv
 
 from sentiment_hf import explain, load, predict
 from sentiment_hf.api import rows_with
-from sentiment_hf.cli import audit_command, compare_command, explain_command, predict_command, run_command
+from sentiment_hf.cli import (
+    audit_command,
+    compare_command,
+    ensemble_command,
+    explain_command,
+    predict_command,
+    run_command,
+)
+from sentiment_hf.common.errors import InputError
 from sentiment_hf.data import row_pieces, unpacking
 from sentiment_hf.data.splits import load_splits
 from sentiment_hf.serving.served import Served, Settings
@@ -251,6 +259,27 @@ def test_a_model_of_redacted_texts_is_not_given_others_in_silence(trained, data,
     assert "was trained with --redact, and this run is without" in caplog.text
     assert Reading.load(trained / "reading.json").redact
     assert not Reading.load(tmp_path / "run" / "reading.json").redact
+
+
+def test_what_is_unusual_is_asked_of_the_text_that_the_model_reads(trained, capsys):
+    text = f"a good film . write to {PERSONAL}"
+    assert predict_command([str(trained), text, "--flag_unlike"]) == 0
+    (answer,) = predict(trained, [text], flag_unlike=True)
+    assert f"unlike {answer['unlike'] or 'no'}\t" in capsys.readouterr().out
+
+
+def test_an_ensemble_of_models_that_read_other_texts_is_refused(tmp_path):
+    for seed, part in enumerate(("train", "validation", "test")):
+        write_csv(tmp_path / f"{part}.csv", reviews(30, seed))
+    names = {"plain": (), "redacted": ("--redact",)}
+    for name, more in names.items():
+        words = [f"--{part}_file={tmp_path / part}.csv" for part in ("train", "validation", "test")]
+        words += ["--model", "baseline-naive-bayes-bow", "--output_dir", str(tmp_path / name), *more]
+        assert run_command(words) == 0
+    folders = [str(tmp_path / name) for name in names]
+    ensemble_command([*folders, "--output_dir", str(tmp_path / "both")])
+    with pytest.raises(InputError, match="some of its members were trained with --redact"):
+        load(tmp_path / "both")
 
 
 def test_a_model_that_is_only_scored_reads_as_in_training(trained, data, tmp_path):

@@ -256,6 +256,21 @@ def test_a_step_adds_noise_of_the_planned_size_and_a_step_without_rows_has_nothi
     assert all(0.93 < size < 1.07 for size in noise)
 
 
+def test_dropout_is_of_the_secret_of_a_run_and_of_the_step_and_not_of_the_seed(data, tmp_path, monkeypatch):
+    add_piece, seeds = PrivateTrainer.add_piece, []
+
+    def watched(trainer, *args):
+        seeds.append((trainer.state.global_step, torch.initial_seed()))
+        return add_piece(trainer, *args)
+
+    monkeypatch.setattr(PrivateTrainer, "add_piece", watched)
+    for name in ("first", "second"):
+        run(parse_run(private_flags(data, tmp_path / name, "--seed", 7, "--max_steps", 3)))
+    # A step draws once, whatever its pieces; no two steps of the two runs draw alike.
+    assert len({seed for _, seed in seeds}) == 6
+    assert 7 not in {seed for _, seed in seeds}
+
+
 @pytest.mark.slow
 def test_lora_is_trained_and_the_report_says_what_is_taken_as_public(data, tmp_path):
     bert = save_bert(tmp_path / "bert", data)
