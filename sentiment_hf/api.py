@@ -187,11 +187,10 @@ def predict(
     scorer = load(model) if isinstance(model, str | Path) else model
     inputs = list(texts) if columns is None else rows_with(scorer, texts, columns)
     extras = extras_of(model, scorer, abstain, abstain_per_class, flag_unlike)
-    inputs = scorer.as_trained(inputs)
     probabilities = scorer.classify(inputs, batch_size)
     answers = scorer.task.as_objects(probabilities)
     for extra in extras:
-        added = extra.objects(inputs, probabilities)
+        added = extra.objects(scorer.as_trained(inputs), probabilities)
         answers = [answer | more for answer, more in zip(answers, added, strict=True)]
     return answers
 

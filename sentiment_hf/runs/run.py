@@ -230,7 +230,8 @@ def train_and_test(
     if args.do_train:
         train(first, checkpoint)
     # A second fit makes a tokenizer that has read validation.
-    usual = UsualTexts.of(splits.validation.texts, first.processing_class) if args.do_train else None
+    measures = identified.writes and args.do_train
+    usual = UsualTexts.of(splits.validation.texts, first.processing_class) if measures else None
     if spec.run.refit:
         trainer, scored, of_first = train_again(first, identified)
     temperatures = None
