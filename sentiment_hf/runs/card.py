@@ -308,7 +308,8 @@ def training_section(report: Report, curve: list[dict]) -> str:
 def privacy_section(report: Report) -> str:
     """The section of --dp_epsilon: what is guaranteed, and what not."""
     privacy = report.privacy
-    count, steps = f"{report.data['rows']['train']:,}", f"{privacy['steps']:,}"
+    # Of a merged adapter the data of this run may be others.
+    count, steps = f"{round(privacy['batch'] / privacy['sample_rate']):,}", f"{privacy['steps']:,}"
     by_orders, by_variables = privacy["epsilon_rdp"], privacy["epsilon_prv"]
     public = [f"the weights of {Path(report.base_model).name}"] if report.base_model else []
     if (report.flags or {}).get("tokenizer") not in (None, "bytes"):

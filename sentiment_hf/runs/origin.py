@@ -44,6 +44,12 @@ def language_origin(ref: ModelRef, test_hash: str) -> dict[str, Any] | None:
     }
 
 
+def privacy_of(ref: ModelRef) -> dict[str, Any] | None:
+    """What the report of a model by --dp_epsilon says of its privacy; None without it."""
+    before = report_of(ref)
+    return before.privacy if before else None
+
+
 def beside_labels(report: Report) -> str | None:
     """What the model of a run learned from beside its labels, in a few words; None for labels alone.
 

@@ -85,7 +85,7 @@ class Report:
         how large they are and how many rows have not exactly one class; the share of wrong rows among the surest ones
         (risk_by_coverage), and its mean (aurc).
     privacy: with --dp_epsilon what was planned and done (`PrivacyPlan`), and two upper bounds of the ε that was spent
-        for a row of train: epsilon_rdp and epsilon_prv.
+        for a row of train: epsilon_rdp and epsilon_prv. Of a model that is only scored or merged, those of its run.
     members: the members of an ensemble.
     export: onnx or onnx-int8, if the scores and predictions are those of an exported graph; all else is of its run.
     exported: the bytes of its files and of those of the run, and the largest difference between a logit of the graph

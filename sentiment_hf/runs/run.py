@@ -42,7 +42,7 @@ from sentiment_hf.runs.identity import (
     require_checkpoints,
 )
 from sentiment_hf.runs.lock import folder_lock
-from sentiment_hf.runs.origin import language_origin, learned_from_validation
+from sentiment_hf.runs.origin import language_origin, learned_from_validation, privacy_of
 from sentiment_hf.runs.pretrain import prepare_language_model
 from sentiment_hf.runs.report import Report
 from sentiment_hf.runs.run_folder import (
@@ -247,6 +247,7 @@ def train_and_test(
         )
     cost = training_cost(trainer) | of_first | environment(args.device)
     cost |= {"calibration": calibration_entry(identified.splits.task, scored, temperatures)}
+    cost |= {"privacy": trainer.guarantee() or report.privacy}
     with station("report"):
         report = completed_report(report, identified, cost, scored)
         if identified.writes:
@@ -311,6 +312,7 @@ def report_before_training(identified: IdentifiedRun) -> Report:
         base_model=origin.root.name if origin else None,
         license=spec.run.license or (license_of(origin) if origin else None),
         began_with=language_origin(spec.model, splits.test_hash),
+        privacy=None if spec.training["do_train"] else privacy_of(spec.model),
         dataset=splits.name,
         dataset_id=splits.notes["hub_id"],
         seed=identified.args.seed,

@@ -146,6 +146,5 @@ def training_cost(trainer: ClassificationTrainer) -> dict[str, Any]:
         "windows": windows and windows.as_used(trainer.train_dataset, limit),
         "train_texts_at_max_seq_length": trainer.train_dataset.share_longer_than(limit),
         "vocabulary": len(tokenizer),
-        "privacy": trainer.guarantee(),
         "validation_unknown_tokens": unknown_in(trainer.eval_dataset, tokenizer),
     }

@@ -277,6 +277,11 @@ def test_lora_is_trained_and_the_report_says_what_is_taken_as_public(data, tmp_p
     argv = private_flags(data, tmp_path / "run", "--tuning", "lora", model=str(bert), settings=())
     assert run(parse_run(argv)).privacy["steps"] == 10
     assert "none of these rows went into the weights of bert" in (tmp_path / "run" / "README.md").read_text()
+    merge = flags(data, tmp_path / "merged", "--do_eval", "--merge_adapter", model=tmp_path / "run", settings=())
+    assert run(parse_run(merge)).privacy == read_report(tmp_path / "run")["privacy"]
+    sections = [(tmp_path / name / "README.md").read_text().split("## Privacy")[1] for name in ("run", "merged")]
+    bound = [section.split("Not covered")[0] for section in sections]
+    assert bound[0] == bound[1]
 
 
 @pytest.mark.slow
