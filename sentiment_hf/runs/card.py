@@ -4,6 +4,7 @@ import json
 import logging
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 from huggingface_hub import EvalResult, EvalResultEntry, ModelCard, ModelCardData, eval_result_entries_to_yaml
@@ -198,15 +199,31 @@ def abstention_section(report: Report) -> str:
 
 def protocol_section(report: Report) -> str:
     """The section about the data: rows, splits, duplicates, and how the weights were chosen."""
-    data, duplicates = report.data, report.duplicates
+    lines = [*lines_of_parts(report.data), *lines_of_changes(report), *lines_of_sources(report)]
+    if not report.privacy:
+        lines += lines_of_duplicates(report.duplicates)
+    lines += lines_of_choice(report)
+    lines.append(
+        f"- Recipe {escape_markdown(report.recipe)}, seed {report.seed}, fingerprint {report.fingerprint[:12]}."
+    )
     name = escape_markdown(report.dataset)
     if report.dataset_id:
         name = f"[{name}](https://huggingface.co/datasets/{report.dataset_id})"
-    if data["config"]:
-        name += f", configuration {escape_markdown(data['config'])}"
-    rows = ", ".join(f"{count:,} {part}" for part, count in data["rows"].items())
-    lines = [f"- Data: {name}; rows: {rows}."]
-    lines += [f"- {part.capitalize()} part: {data[part]}." for part in ("validation", "test")]
+    if report.data["config"]:
+        name += f", configuration {escape_markdown(report.data['config'])}"
+    rows = ", ".join(f"{count:,} {part}" for part, count in report.data["rows"].items())
+    return "\n".join(["## Data and protocol", "", f"- Data: {name}; rows: {rows}.", *lines, ""])
+
+
+def lines_of_parts(data: dict[str, Any]) -> list[str]:
+    """Where validation and test come from, and of which parts a sample was taken."""
+    lines = [f"- {part.capitalize()} part: {data[part]}." for part in ("validation", "test")]
+    return lines + [f"- Of {part}: {sample}." for part, sample in data["sampled"].items()]
+
+
+def lines_of_changes(report: Report) -> list[str]:
+    """What was changed in the data: rare classes, rows that a person reviewed, personal data."""
+    data, lines = report.data, []
     if rare := data.get("rare_classes"):
         lines.append(f"- {escape_markdown(rare_in_words(rare))}")
     if reviewed := data.get("reviewed"):
@@ -216,16 +233,24 @@ def protocol_section(report: Report) -> str:
         # Counts of private rows would have no noise.
         found = NAMES_LEFT if report.privacy else redacted_in_words(data)
         lines.append(f"- Personal data were replaced by placeholders (`--redact`): {found}.")
-    lines += [f"- Of {part}: {sample}." for part, sample in data["sampled"].items()]
+    return lines
+
+
+def lines_of_sources(report: Report) -> list[str]:
+    """What the model has learned from beside the labels."""
+    lines = []
     if report.began_with:
         lines.append(f"- It began as {escape_markdown(origin_in_words(report.began_with))}.")
     if taught := taught_in_words(report):
         lines.append(f"- Beside the labels it learned what a teacher said, {escape_markdown(taught)}.")
-    if unlabelled := data.get("unlabelled"):
+    if unlabelled := report.data.get("unlabelled"):
         file = escape_markdown(Path(unlabelled["file"]).name)
         lines.append(f"- Texts without labels: {unlabelled['rows']:,} of {file}; {left_out_in_words(unlabelled)}.")
-    if not report.privacy:
-        lines += lines_of_duplicates(duplicates)
+    return lines
+
+
+def lines_of_choice(report: Report) -> list[str]:
+    """How the weights were chosen, and what test had to do with it."""
     chosen = "the best on validation" if report.best_step else "those of the last step"
     if report.members:
         weights = ", ".join(f"{member['weight']:.3f}" for member in report.members)
@@ -234,20 +259,17 @@ def protocol_section(report: Report) -> str:
             "mean": "All members weigh alike",
             "vote": "The members vote",
         }[report.recipe]
-        lines.append(f"- {combined}; test chose nothing.")
-    elif report.train_seconds and not report.refit:
-        lines.append(f"- The weights are {chosen}; test was scored after that and chose nothing.")
+        return [f"- {combined}; test chose nothing."]
     if report.refit:
-        lines.append(f"- A first fit on train chose on validation how long to train: {chosen}.")
-        lines.append(
+        return [
+            f"- A first fit on train chose on validation how long to train: {chosen}.",
             f"- The weights are those of a second fit of {report.refit['steps']:,} steps on the "
             f"{report.refit['rows']:,} rows of train and validation together. Scores of validation are of the first "
-            "fit; test was scored once, by the second."
-        )
-    lines.append(
-        f"- Recipe {escape_markdown(report.recipe)}, seed {report.seed}, fingerprint {report.fingerprint[:12]}."
-    )
-    return "\n".join(["## Data and protocol", "", *lines, ""])
+            "fit; test was scored once, by the second.",
+        ]
+    if report.train_seconds:
+        return [f"- The weights are {chosen}; test was scored after that and chose nothing."]
+    return []
 
 
 def lines_of_duplicates(duplicates: dict) -> list[str]:
