@@ -90,8 +90,9 @@ def answers(found: Audit) -> list[str]:
     said = [f"{found.num_problems:,} of {len(found.rows):,} rows have something to look at."]
     if found.judged:
         said.append(
-            f"{counts[LABEL]:,} labels are likely wrong by a model that has not seen them and agrees with "
-            f"{found.judged.accuracy:.1%} of the labels of train; the first of the list are the likeliest."
+            f"A model that has not seen them doubts {counts[LABEL]:,} labels. It agrees with "
+            f"{found.judged.accuracy:.1%} of the labels of train, so some of its doubts are errors of its own: those "
+            "at the head of the list are the likeliest to be right."
         )
     else:
         said.append(f"Labels are not judged: {found.not_judged}.")
