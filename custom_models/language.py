@@ -19,6 +19,56 @@ from .transformer import TransformerModel
 IGNORED = -100
 
 
+# Scores that are computed at a time, 4 MB, and the least rows of them: each time adds to the gradient of all weights.
+SCORES_AT_A_TIME, LEAST_ROWS = 2**20, 128
+
+
+class SummedCrossEntropy(torch.autograd.Function):
+    """The sum of the cross-entropies of words, with its gradients, without the scores of all words in memory.
+
+    To write and read these several times takes longer than the products that make them.
+    """
+
+    @staticmethod
+    def forward(ctx, states: Tensor, weight: Tensor, bias: Tensor | None, words: Tensor) -> Tensor:
+        """(n, size) states, (count, size) weight, (count,) bias, (n,) ids -> the sum of -log p, in float32."""
+        device = states.device.type
+        mixed = torch.is_autocast_enabled(device)
+        kind = torch.get_autocast_dtype(device) if mixed else states.dtype
+        exact = torch.promote_types(kind, torch.float32)
+        known, table = states.to(kind), weight.to(kind)
+        of_states, of_weight = torch.empty_like(known), torch.zeros_like(weight, dtype=exact)
+        of_bias = None if bias is None else torch.zeros_like(bias, dtype=exact)
+        loss = torch.zeros((), dtype=exact, device=states.device)
+        step = max(LEAST_ROWS, SCORES_AT_A_TIME // len(weight))
+        with torch.autocast(device, enabled=False):
+            for rows in torch.arange(len(words), device=states.device).split(step):
+                scores = functional.linear(known[rows], table).to(exact)
+                if bias is not None:
+                    scores += bias
+                wanted = words[rows].unsqueeze(1)
+                most, found = scores.amax(1, keepdim=True), scores.gather(1, wanted)
+                total = scores.sub_(most).exp_().sum(1, keepdim=True)
+                loss += (total.log() + most - found).sum()
+                # The gradient of the scores: the probabilities, less 1 for the word itself.
+                gradient = scores.div_(total).scatter_add_(1, wanted, -torch.ones_like(total))
+                if bias is not None:
+                    of_bias += gradient.sum(0)
+                gradient = gradient.to(kind)
+                of_states[rows] = gradient @ table
+                of_weight += gradient.T @ known[rows]
+        ctx.save_for_backward(of_states.to(states.dtype), of_weight.to(weight.dtype), of_bias)
+        return loss
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor | None, None]:
+        """Those of `forward`, times that of the sum."""
+        of_states, of_weight, of_bias = ctx.saved_tensors
+        of_bias = None if of_bias is None else of_bias * gradient
+        return of_states * gradient, of_weight * gradient, of_bias, None
+
+
 class AdaptiveSoftmax(nn.AdaptiveLogSoftmaxWithLoss):
     """An adaptive softmax (Grave et al. 2017): frequent words are told apart by the whole state, rarer ones by fewer
     numbers of it. The ids have to be sorted by frequency.
@@ -38,11 +88,10 @@ class AdaptiveSoftmax(nn.AdaptiveLogSoftmaxWithLoss):
         starts = torch.tensor(self.cutoffs[:-1], device=words.device)
         cluster = torch.bucketize(words, starts, right=True)
         frequent = torch.where(cluster == 0, words, starts[0] + cluster - 1)
-        loss = functional.cross_entropy(self.head(states).float(), frequent, reduction="sum")
-        for number, (start, tail) in enumerate(zip(self.cutoffs, self.tail, strict=False), start=1):
+        loss = SummedCrossEntropy.apply(states, self.head.weight, None, frequent)
+        for number, (start, (fewer, rare)) in enumerate(zip(self.cutoffs, self.tail, strict=False), start=1):
             rows = (cluster == number).nonzero().squeeze(1)
-            scores = tail(states[rows]).float()
-            loss = loss + functional.cross_entropy(scores, words[rows] - start, reduction="sum")
+            loss = loss + SummedCrossEntropy.apply(fewer(states[rows]), rare.weight, None, words[rows] - start)
         return loss
 
 
@@ -133,7 +182,8 @@ class MaskedWords:
             return MaskedLMOutput(logits=self.scores(states))
         chosen = labels != IGNORED
         # Most words are not masked, and the scores of a word take more time than all layers.
-        loss = functional.cross_entropy(self.scores(states[chosen]).float(), labels[chosen], reduction="sum")
+        read = functional.gelu(self.transform(states[chosen]))
+        loss = SummedCrossEntropy.apply(read, self.embedding.weight, self.word_bias, labels[chosen])
         items = chosen.sum() if num_items_in_batch is None else num_items_in_batch
         return MaskedLMOutput(loss=loss / at_least_one(items))
 

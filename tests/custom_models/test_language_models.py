@@ -6,7 +6,7 @@ from conftest import VOCABULARY, small_model
 from torch.nn import functional
 from transformers import AutoConfig, AutoModelForSequenceClassification, set_seed
 
-from custom_models import LANGUAGE_MODELS
+from custom_models import LANGUAGE_MODELS, language
 from custom_models.language import AdaptiveSoftmax
 from sentiment_hf.settings import model_ref
 
@@ -82,6 +82,22 @@ def test_the_loss_of_the_softmax_is_that_of_its_base_in_half_precision_too(size)
         half = softmax.loss(states.bfloat16(), words)
     assert half.dtype == torch.float32
     torch.testing.assert_close(half, whole, rtol=1e-2, atol=0)
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_the_summed_cross_entropy_and_its_gradients_are_those_of_torch(bias, monkeypatch):
+    monkeypatch.setattr(language, "SCORES_AT_A_TIME", 2_000)
+    monkeypatch.setattr(language, "LEAST_ROWS", 1)
+    set_seed(0)
+    states, weight, offset = (torch.randn(*size, dtype=torch.float64) for size in ((50, 8), (300, 8), (300,)))
+    given = [one.requires_grad_() for one in (states, weight, *([offset] if bias else []))]
+    words = torch.randint(300, (50,))
+    ours = language.SummedCrossEntropy.apply(states, weight, offset if bias else None, words)
+    whole = functional.cross_entropy(functional.linear(*given), words, reduction="sum")
+    torch.testing.assert_close(ours, whole)
+    pairs = zip(torch.autograd.grad(3 * ours, given), torch.autograd.grad(3 * whole, given), strict=True)
+    for found, expected in pairs:
+        torch.testing.assert_close(found, expected)
 
 
 def test_a_masked_word_is_predicted_by_those_around_it():
