@@ -42,7 +42,7 @@ class SummedCrossEntropy(torch.autograd.Function):
         loss = torch.zeros((), dtype=exact, device=states.device)
         step = max(LEAST_ROWS, SCORES_AT_A_TIME // len(weight))
         with torch.autocast(device, enabled=False):
-            for rows in torch.arange(len(words), device=states.device).split(step):
+            for rows in (slice(begin, begin + step) for begin in range(0, len(words), step)):
                 scores = functional.linear(known[rows], table).to(exact)
                 if bias is not None:
                     scores += bias
@@ -50,6 +50,8 @@ class SummedCrossEntropy(torch.autograd.Function):
                 most, found = scores.amax(1, keepdim=True), scores.gather(1, wanted)
                 total = scores.sub_(most).exp_().sum(1, keepdim=True)
                 loss += (total.log() + most - found).sum()
+                if not any(ctx.needs_input_grad):
+                    continue
                 # The gradient of the scores: the probabilities, less 1 for the word itself.
                 gradient = scores.div_(total).scatter_add_(1, wanted, -torch.ones_like(total))
                 if bias is not None:
