@@ -26,13 +26,9 @@ LOSSES = ("in pieces", "all at once")
 WORDS, BATCH, LENGTH, WARM_UP = 30_000, 64, 250, 1
 
 
-class AllAtOnce:
-    """What `SummedCrossEntropy` computes, by the functions of torch."""
-
-    @staticmethod
-    def apply(states: Tensor, weight: Tensor, bias: Tensor | None, words: Tensor) -> Tensor:
-        """The sum of the cross-entropies."""
-        return functional.cross_entropy(functional.linear(states, weight, bias).float(), words, reduction="sum")
+def all_at_once(states: Tensor, weight: Tensor, bias: Tensor | None, words: Tensor) -> Tensor:
+    """What `summed_cross_entropy` computes, by the functions of torch."""
+    return functional.cross_entropy(functional.linear(states, weight, bias).float(), words, reduction="sum")
 
 
 def stepper(sizes: dict[str, int], bf16: bool) -> Callable[[str], float]:
@@ -45,8 +41,11 @@ def stepper(sizes: dict[str, int], bf16: bool) -> Callable[[str], float]:
 
     def step(loss: str) -> float:
         begin = time.perf_counter()
-        kind = language.SummedCrossEntropy if loss == LOSSES[0] else AllAtOnce
-        with patch.object(language, "SummedCrossEntropy", kind), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        summed = language.summed_cross_entropy if loss == LOSSES[0] else all_at_once
+        with (
+            patch.object(language, "summed_cross_entropy", summed),
+            torch.autocast("cpu", torch.bfloat16, enabled=bf16),
+        ):
             found = model(**batch).loss
         found.backward()
         optimizer.step()

@@ -18,29 +18,42 @@ from .transformer import TransformerModel
 # The label of a token that is not to be predicted.
 IGNORED = -100
 
+# Scores that `summed_cross_entropy` computes at a time: 4 MB on a CPU, whose cache then holds them, more elsewhere. Of
+# fewer rows than these the gradient of all weights would be added too often.
+CPU_SCORES, OTHER_SCORES, LEAST_ROWS = 2**20, 2**26, 128
 
-# Scores that are computed at a time, 4 MB, and the least rows of them: each time adds to the gradient of all weights.
-SCORES_AT_A_TIME, LEAST_ROWS = 2**20, 128
+
+def summed_cross_entropy(states: Tensor, weight: Tensor, bias: Tensor | None, words: Tensor) -> Tensor:
+    """The sum of -log p of words, in float32 at least, whose scores are never in memory all at once.
+
+    To write and read the scores several times takes longer than the products that make them.
+
+    Args:
+        states: (n, size) of any n.
+        weight, bias: (count, size) and (count,), the layer that gives a state its scores.
+        words: (n,) ids below count.
+    """
+    if not torch.is_grad_enabled():
+        weight, bias = weight.detach(), bias if bias is None else bias.detach()
+    return SummedCrossEntropy.apply(states, weight, bias, words)
 
 
 class SummedCrossEntropy(torch.autograd.Function):
-    """The sum of the cross-entropies of words, with its gradients, without the scores of all words in memory.
-
-    To write and read these several times takes longer than the products that make them.
-    """
+    """`summed_cross_entropy`: computes its gradients with the sum, piece by piece."""
 
     @staticmethod
     def forward(ctx, states: Tensor, weight: Tensor, bias: Tensor | None, words: Tensor) -> Tensor:
-        """(n, size) states, (count, size) weight, (count,) bias, (n,) ids -> the sum of -log p, in float32."""
+        """The sum, and its gradients for `backward` unless nobody wants them."""
         device = states.device.type
-        mixed = torch.is_autocast_enabled(device)
-        kind = torch.get_autocast_dtype(device) if mixed else states.dtype
+        kind = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
         exact = torch.promote_types(kind, torch.float32)
         known, table = states.to(kind), weight.to(kind)
-        of_states, of_weight = torch.empty_like(known), torch.zeros_like(weight, dtype=exact)
-        of_bias = None if bias is None else torch.zeros_like(bias, dtype=exact)
         loss = torch.zeros((), dtype=exact, device=states.device)
-        step = max(LEAST_ROWS, SCORES_AT_A_TIME // len(weight))
+        wanted_gradients = any(ctx.needs_input_grad)
+        if wanted_gradients:
+            of_states, of_weight = torch.empty_like(known), torch.zeros_like(weight, dtype=exact)
+            of_bias = None if bias is None else torch.zeros_like(bias, dtype=exact)
+        step = max(LEAST_ROWS, (CPU_SCORES if device == "cpu" else OTHER_SCORES) // len(weight))
         with torch.autocast(device, enabled=False):
             for rows in (slice(begin, begin + step) for begin in range(0, len(words), step)):
                 scores = functional.linear(known[rows], table).to(exact)
@@ -50,16 +63,16 @@ class SummedCrossEntropy(torch.autograd.Function):
                 most, found = scores.amax(1, keepdim=True), scores.gather(1, wanted)
                 total = scores.sub_(most).exp_().sum(1, keepdim=True)
                 loss += (total.log() + most - found).sum()
-                if not any(ctx.needs_input_grad):
-                    continue
-                # The gradient of the scores: the probabilities, less 1 for the word itself.
-                gradient = scores.div_(total).scatter_add_(1, wanted, -torch.ones_like(total))
-                if bias is not None:
-                    of_bias += gradient.sum(0)
-                gradient = gradient.to(kind)
-                of_states[rows] = gradient @ table
-                of_weight += gradient.T @ known[rows]
-        ctx.save_for_backward(of_states.to(states.dtype), of_weight.to(weight.dtype), of_bias)
+                if wanted_gradients:
+                    # That of the scores: the probabilities, less 1 for the word itself.
+                    gradient = scores.div_(total).scatter_add_(1, wanted, -torch.ones_like(total))
+                    if bias is not None:
+                        of_bias += gradient.sum(0)
+                    gradient = gradient.to(kind)
+                    of_states[rows] = gradient @ table
+                    of_weight += gradient.T @ known[rows]
+        if wanted_gradients:
+            ctx.save_for_backward(of_states.to(states.dtype), of_weight.to(weight.dtype), of_bias)
         return loss
 
     @staticmethod
@@ -90,10 +103,10 @@ class AdaptiveSoftmax(nn.AdaptiveLogSoftmaxWithLoss):
         starts = torch.tensor(self.cutoffs[:-1], device=words.device)
         cluster = torch.bucketize(words, starts, right=True)
         frequent = torch.where(cluster == 0, words, starts[0] + cluster - 1)
-        loss = SummedCrossEntropy.apply(states, self.head.weight, None, frequent)
+        loss = summed_cross_entropy(states, self.head.weight, None, frequent)
         for number, (start, (fewer, rare)) in enumerate(zip(self.cutoffs, self.tail, strict=False), start=1):
             rows = (cluster == number).nonzero().squeeze(1)
-            loss = loss + SummedCrossEntropy.apply(fewer(states[rows]), rare.weight, None, words[rows] - start)
+            loss = loss + summed_cross_entropy(fewer(states[rows]), rare.weight, None, words[rows] - start)
         return loss
 
 
@@ -185,7 +198,7 @@ class MaskedWords:
         chosen = labels != IGNORED
         # Most words are not masked, and the scores of a word take more time than all layers.
         read = functional.gelu(self.transform(states[chosen]))
-        loss = SummedCrossEntropy.apply(read, self.embedding.weight, self.word_bias, labels[chosen])
+        loss = summed_cross_entropy(read, self.embedding.weight, self.word_bias, labels[chosen])
         items = chosen.sum() if num_items_in_batch is None else num_items_in_batch
         return MaskedLMOutput(loss=loss / at_least_one(items))
 

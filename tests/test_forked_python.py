@@ -45,7 +45,7 @@ def test_an_error_is_shown_and_is_exit_code_1():
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_reaches_the_program(signum):
     code = "import signal, sys, time\nsignal.signal(int(sys.argv[1]), lambda *given: sys.exit(5))\n"
-    code += "print('ready', flush=True)\nwhile True: time.sleep(0.1)"
+    code += "print('ready', flush=True)\nfor _ in range(600): time.sleep(0.1)"
     with subprocess.Popen([python(), "-c", code, str(int(signum))], stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout.readline() == "ready\n"
         program.send_signal(signum)

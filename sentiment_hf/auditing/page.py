@@ -90,9 +90,9 @@ def answers(found: Audit) -> list[str]:
     said = [f"{found.num_problems:,} of {len(found.rows):,} rows have something to look at."]
     if found.judged:
         said.append(
-            f"A model that has not seen them doubts {counts[LABEL]:,} labels. It agrees with "
-            f"{found.judged.accuracy:.1%} of the labels of train, so some of its doubts are errors of its own: those "
-            "at the head of the list are the likeliest to be right."
+            f"Labels that a model doubts, which had not seen them: {counts[LABEL]:,}. It agrees with "
+            f"{found.judged.accuracy:.1%} of the labels of train and may be wrong itself; the first of the list are "
+            "the likeliest errors."
         )
     else:
         said.append(f"Labels are not judged: {found.not_judged}.")

@@ -360,6 +360,9 @@ def unprotected_rows(report: Report) -> str:
     """Rows of which the folder tells without noise."""
     scored = [(part, report.data["rows"][part]) for part in ("validation", "test") if getattr(report, part)]
     said = "rows of " + " and of ".join(f"{part} ({count:,})" for part, count in scored) + ": their scores stand here"
+    if not report.train_seconds:
+        # Of a merged adapter: what these are, the card of the adapter says.
+        return said + ", and the rows of validation by which the adapter was calibrated;"
     fitted = ["the temperature"] if report.calibration else []
     fitted += ["the sets of `--abstain`"] if report.abstention else []
     fitted.append("the bounds of `--flag_unlike`")

@@ -282,6 +282,8 @@ def test_lora_is_trained_and_the_report_says_what_is_taken_as_public(data, tmp_p
     sections = [(tmp_path / name / "README.md").read_text().split("## Privacy")[1] for name in ("run", "merged")]
     bound = [section.split("Not covered")[0] for section in sections]
     assert bound[0] == bound[1]
+    assert "by which the adapter was calibrated" in sections[1]
+    assert "flag_unlike" not in sections[1]
 
 
 @pytest.mark.slow
