@@ -111,11 +111,15 @@ class Climb:
             found = self.foreseen(rung)
             if isinstance(found, str):
                 return Decision(FAILED, found)
-            if found.seconds > self.left and not (self.folder / rung.name).is_dir():
-                needs = f"it would take about {found.seconds / 60:.1f} min, and {self.left / 60:.1f} are left"
-                return Decision(NO_TIME, needs, self.foreseen_numbers(rung))
+            untried = self.wants_part(rung, found) and rung.name not in self.parts
+            part = SHARE * found.seconds if untried else 0
+            if late := self.lacks_time(rung, found.seconds + part):
+                return late
             if reason := self.beyond_limits(found.ms, found.bytes / 1e6) or self.looks_hopeless(rung, found):
                 return Decision(LEFT_OUT, reason, self.foreseen_numbers(rung))
+            # The part may have taken longer than was thought.
+            if late := self.lacks_time(rung, found.seconds):
+                return late
         if failure := self.make(rung):
             return Decision(NO_TIME if self.left <= 0 else FAILED, failure, self.foreseen_numbers(rung))
         return self.trained(rung)
@@ -134,6 +138,13 @@ class Climb:
         if not isinstance(found, str):
             self.state.foreseen[rung.name] = found
         return found
+
+    def lacks_time(self, rung: Rung, seconds: float) -> Decision | None:
+        """The decision on a rung that would take so many seconds if they are not left; one that was begun goes on."""
+        if seconds <= self.left or (self.folder / rung.name).is_dir():
+            return None
+        needs = f"it would take about {seconds / 60:.1f} min, and {self.left / 60:.1f} are left"
+        return Decision(NO_TIME, needs, self.foreseen_numbers(rung))
 
     def make(self, rung: Rung) -> str | None:
         """Train a rung, after the language model from which it begins; returns why it is not finished, or None."""
@@ -154,17 +165,20 @@ class Climb:
             return f"{megabytes:,.1f} MB are more than --max_mb {limits['max_mb']:g}"
         return None
 
-    def looks_hopeless(self, rung: Rung, found: Foreseen) -> str | None:
-        """Train a rung that would take long on a part of the rows; the reason if it cannot become the best.
+    def wants_part(self, rung: Rung, found: Foreseen) -> bool:
+        """Whether a rung would take long, so that it is first trained on a part of the rows.
 
         Of one that begins as a language model, most of the time is that of its words, whatever the rows.
         """
-        rows = self.part_rows
-        if found.seconds < LONG or rows < LEAST_ROWS or not self.contenders or rung.begins:
+        return found.seconds >= LONG and self.part_rows >= LEAST_ROWS and bool(self.contenders) and not rung.begins
+
+    def looks_hopeless(self, rung: Rung, found: Foreseen) -> str | None:
+        """Train a rung that would take long on a part of the rows; the reason if it cannot become the best."""
+        if not self.wants_part(rung, found):
             return None
         for one in (Rung(NGRAMS, ("--model", NGRAMS)), rung):
             if one.name not in self.parts:
-                self.train_part(one, rows)
+                self.train_part(one, self.part_rows)
         if rung.name not in self.parts:
             return None
         both = self.contenders.keys() & self.parts.keys()

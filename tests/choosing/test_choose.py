@@ -287,6 +287,25 @@ def test_a_part_tells_that_all_rows_are_not_worth_their_time():
     assert gained(best, part) == pytest.approx(0.12)
 
 
+def test_a_model_is_not_begun_if_it_and_the_part_before_it_cannot_end_in_time(tmp_path, monkeypatch):
+    """All rows of it would take 100 s, a quarter of them 25; what is left after the quarter counts too."""
+    words = [*written(tmp_path, train=1700), "--minutes", "2", "--output_dir", str(tmp_path / "out")]
+    climb, rungs = begun(*parse_choose(words), time.monotonic())
+    gru = next(rung for rung in rungs if rung.name == "custom-gru")
+    climb.state.foreseen[gru.name] = Foreseen(100.0, 1.0, 1)
+    climb.contenders["best"] = model("best", first_right(900))
+    assert "it would take about 2.1 min" in climb.decide(gru).reason
+
+    def slow_part(rung, found):
+        climb.begun -= 60
+
+    climb.state.limits["minutes"] = 2.5
+    monkeypatch.setattr(climb, "looks_hopeless", slow_part)
+    late = climb.decide(gru)
+    assert (late.outcome, late.reason[:28]) == ("no time", "it would take about 1.7 min,")
+    assert not (tmp_path / "out" / gru.name).exists()
+
+
 def test_a_model_that_is_larger_or_slower_than_allowed_is_left_out(clear, tmp_path):
     words, folder = clear
     shutil.copytree(folder, tmp_path / "out")
