@@ -20,7 +20,7 @@ from sentiment_hf.choosing.ladder import NGRAMS, RECURRENT, Rung, from_words_run
 from sentiment_hf.choosing.state import FAILED, LEFT_OUT, NO_TIME, TRAINED, Decision, State
 from sentiment_hf.common.errors import TrainingError, listed
 from sentiment_hf.common.layout import REPORT
-from sentiment_hf.comparison.plan.one_run import WITHOUT_TEST, make, planned
+from sentiment_hf.comparison.plan.one_run import STOPPED, WITHOUT_TEST, make, planned
 from sentiment_hf.comparison.plan.side_by_side import log_path
 from sentiment_hf.comparison.statistics.advice import SAME_COST
 from sentiment_hf.comparison.statistics.ranking import Side
@@ -32,6 +32,8 @@ from sentiment_hf.runs.report import Report
 LONG, SHARE, LEAST_ROWS = 90, 0.25, 400
 # On fewer rows all are trained within seconds.
 FEW_ROWS = 1_000
+# The share of --minutes that a baseline may take. Its time is not foreseen, and it cannot go on from where it stopped.
+BASELINE_SHARE = 0.25
 # The seeds of models that cannot be told apart.
 MORE_SEEDS = (1, 2)
 
@@ -121,7 +123,7 @@ class Climb:
             if late := self.lacks_time(rung, found.seconds):
                 return late
         if failure := self.make(rung):
-            return Decision(NO_TIME if self.left <= 0 else FAILED, failure, self.foreseen_numbers(rung))
+            return Decision(NO_TIME if STOPPED in failure else FAILED, failure, self.foreseen_numbers(rung))
         return self.trained(rung)
 
     def foreseen(self, rung: Rung) -> Foreseen | str:
@@ -150,7 +152,11 @@ class Climb:
         """Train a rung, after the language model from which it begins; returns why it is not finished, or None."""
         if rung.begins and (failure := make(planned(rung.begun_in, [*rung.begins, *self.data]), self.is_over)):
             return failure
-        return make(planned(self.folder / rung.name, self.words(rung)), self.is_over)
+        if not rung.name.startswith("baseline-"):
+            return make(planned(self.folder / rung.name, self.words(rung)), self.is_over)
+        end = max(0, self.left - 60 * self.state.limits["minutes"] * BASELINE_SHARE)
+        failure = make(planned(self.folder / rung.name, self.words(rung)), lambda: self.left <= end)
+        return f"{STOPPED}, after {BASELINE_SHARE:.0%} of the minutes" if failure == STOPPED and end else failure
 
     def words(self, rung: Rung, *more: str) -> list[str]:
         """The flags of the run of a rung."""

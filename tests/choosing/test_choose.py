@@ -306,6 +306,18 @@ def test_a_model_is_not_begun_if_it_and_the_part_before_it_cannot_end_in_time(tm
     assert not (tmp_path / "out" / gru.name).exists()
 
 
+def test_a_baseline_may_take_a_quarter_of_the_minutes(tmp_path):
+    """Of 20 classes it would take all of them, and its time is not foreseen."""
+    words = [*written(tmp_path, train=1700), "--minutes", "0.01", "--output_dir", str(tmp_path / "out")]
+    climb, rungs = begun(*parse_choose(words), time.monotonic())
+    # A quarter is less than a process takes to start.
+    climb.begun += 1000
+    decision = climb.decide(rungs[1])
+    assert (rungs[1].name, decision.outcome) == ("baseline-nb-svm", "no time")
+    assert decision.reason == "stopped before its end, after 25% of the minutes"
+    assert not climb.is_over()
+
+
 def test_a_model_that_is_larger_or_slower_than_allowed_is_left_out(clear, tmp_path):
     words, folder = clear
     shutil.copytree(folder, tmp_path / "out")

@@ -19,6 +19,10 @@ def planned(folder: Path, words: Sequence[str]) -> PlannedRun:
     return PlannedRun(folder.name, 0, 0, folder, [*words, *own], "--trust_remote_code" in words, None)
 
 
+# Why a run that was to end is not finished.
+STOPPED = "stopped before its end"
+
+
 def make(run: PlannedRun, ends: Callable[[], bool] = lambda: False) -> str | None:
     """Make a run. Returns None if it is finished, else why it is not. It is stopped, and saved, once it `ends()`.
 
@@ -35,4 +39,4 @@ def make(run: PlannedRun, ends: Callable[[], bool] = lambda: False) -> str | Non
             stop([child], signals or [signal.SIGTERM])
     if signals:
         raise Interrupted(signals[0], f"stopped in {run.name}; the same command goes on from there")
-    return "stopped before its end" if stopped and child.failure else child.failure
+    return STOPPED if stopped and child.failure else child.failure
