@@ -25,6 +25,7 @@ class Rung:
     name: its name, and that of its folder.
     words: flags of `sentiment-hf run`, of which --model is the first, without those of the data.
     counts: whether it counts words, which is done sooner than a guess how long it takes.
+    baseline: whether it is a baseline, which cannot go on from where it was stopped.
     pretrained: whether it is a checkpoint.
     begins: flags of the language model, in `begun_in`, from which it starts; () for all others.
     """
@@ -32,6 +33,7 @@ class Rung:
     name: str
     words: tuple[str, ...]
     counts: bool = False
+    baseline: bool = False
     pretrained: bool = False
     begins: tuple[str, ...] = ()
     begun_in: Path | None = None
@@ -43,7 +45,7 @@ def ladder(pretrained: Sequence[str], trust_remote_code: bool, task: Task) -> li
     Raises InputError if a folder of `pretrained` cannot be used, a name is that of a new model, or two have one name.
     """
     counts = COUNTS_FOR_NUMBERS if task.name == Regression.name else COUNTS
-    rungs = [Rung(name, ("--model", name), counts=True) for name in counts]
+    rungs = [Rung(name, ("--model", name), counts=True, baseline=name != NGRAMS) for name in counts]
     rungs += [Rung(name, ("--model", name)) for name in NETWORKS]
     trusted = ("--trust_remote_code",) if trust_remote_code else ()
     refs = [ModelRef.parse(name, flag="--pretrained") for name in pretrained]
