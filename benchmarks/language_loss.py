@@ -1,4 +1,4 @@
-"""What it saves a language model to never have the scores of all words in memory: python benchmarks/language_loss.py
+"""What it saves a language model to never have the scores of all words in memory: python -m benchmarks.language_loss
 
 The model of configs/pretrain-custom-lstm.yaml, or with other sizes, reads batches of random ids, the more frequent the
 smaller, as words are. Steps by the loss of this program and by that of torch take turns; medians, and their ratio.
@@ -8,7 +8,6 @@ the ratio means nothing.
 
 import argparse
 import multiprocessing
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -20,6 +19,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import AutoConfig
 
+from benchmarks.bf16_gains import step_seconds
 from custom_models import language
 from sentiment_hf.training.device import device_in_words
 
@@ -41,17 +41,9 @@ def stepper(sizes: dict[str, int], bf16: bool) -> Callable[[str], float]:
     batch = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "labels": ids}
 
     def step(loss: str) -> float:
-        begin = time.perf_counter()
         summed = language.summed_cross_entropy if loss == LOSSES[0] else all_at_once
-        with (
-            patch.object(language, "summed_cross_entropy", summed),
-            torch.autocast("cpu", torch.bfloat16, enabled=bf16),
-        ):
-            found = model(**batch).loss
-        found.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        return time.perf_counter() - begin
+        with patch.object(language, "summed_cross_entropy", summed):
+            return step_seconds(model, optimizer, batch, bf16)
 
     return step
 

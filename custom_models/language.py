@@ -197,14 +197,19 @@ class MaskedWords:
             return MaskedLMOutput(logits=self.scores(states))
         chosen = labels != IGNORED
         # Most words are not masked, and the scores of a word take more time than all layers.
-        read = functional.gelu(self.transform(states[chosen]))
-        loss = summed_cross_entropy(read, self.embedding.weight, self.word_bias, labels[chosen])
+        loss = summed_cross_entropy(
+            self.transformed(states[chosen]), self.embedding.weight, self.word_bias, labels[chosen]
+        )
         items = chosen.sum() if num_items_in_batch is None else num_items_in_batch
         return MaskedLMOutput(loss=loss / at_least_one(items))
 
     def scores(self, states: Tensor) -> Tensor:
         """(..., state_size) -> (..., vocab_size)."""
-        return functional.linear(functional.gelu(self.transform(states)), self.embedding.weight, self.word_bias)
+        return functional.linear(self.transformed(states), self.embedding.weight, self.word_bias)
+
+    def transformed(self, states: Tensor) -> Tensor:
+        """(..., state_size) -> (..., embedding_size), whose products with the embeddings are the scores of the words."""
+        return functional.gelu(self.transform(states))
 
 
 def at_least_one(items: Tensor | int) -> Tensor:

@@ -152,9 +152,8 @@ class Climb:
         """Train a rung, after the language model from which it begins; returns why it is not finished, or None."""
         if rung.begins and (failure := make(planned(rung.begun_in, [*rung.begins, *self.data]), self.is_over)):
             return failure
-        if not rung.baseline:
-            return make(planned(self.folder / rung.name, self.words(rung)), self.is_over)
-        end = max(0, self.left - 60 * self.state.limits["minutes"] * BASELINE_SHARE)
+        share = 60 * self.state.limits["minutes"] * BASELINE_SHARE
+        end = max(0, self.left - share) if rung.baseline else 0
         failure = make(planned(self.folder / rung.name, self.words(rung)), lambda: self.left <= end)
         return f"{STOPPED}, after {BASELINE_SHARE:.0%} of the minutes" if failure == STOPPED and end else failure
 
