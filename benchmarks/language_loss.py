@@ -9,7 +9,6 @@ the ratio means nothing.
 import argparse
 import multiprocessing
 from collections.abc import Callable
-from pathlib import Path
 from statistics import median
 from typing import Any
 from unittest.mock import patch
@@ -20,6 +19,7 @@ from torch.nn import functional
 from transformers import AutoConfig
 
 from benchmarks.bf16_gains import step_seconds
+from benchmarks.training_memory import peak_resident_bytes
 from custom_models import language
 from sentiment_hf.training.device import device_in_words
 
@@ -52,9 +52,7 @@ def peak_memory(sizes: dict[str, int], bf16: bool, loss: str) -> float:
     """MiB of a process that makes two steps."""
     step = stepper(sizes, bf16)
     step(loss), step(loss)
-    # `getrusage` would say the peak of the process that started this one, if that is higher.
-    lines = Path("/proc/self/status").read_text(encoding="utf-8").splitlines()
-    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
+    return peak_resident_bytes() / 2**20
 
 
 def measure(rounds: int, *args: Any) -> None:

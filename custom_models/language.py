@@ -208,7 +208,7 @@ class MaskedWords:
         return functional.linear(self.transformed(states), self.embedding.weight, self.word_bias)
 
     def transformed(self, states: Tensor) -> Tensor:
-        """(..., state_size) -> (..., embedding_size), whose products with the embeddings are the scores of the words."""
+        """(..., state_size) -> (..., embedding_size), whose products with the embeddings of words are their scores."""
         return functional.gelu(self.transform(states))
 
 
