@@ -19,6 +19,7 @@ from sentiment_hf.choosing.state import State
 from sentiment_hf.cli import choose_command, predict_command
 from sentiment_hf.cli.choose import begun, parse_choose
 from sentiment_hf.common.errors import Interrupted
+from sentiment_hf.comparison.statistics import advice
 from sentiment_hf.comparison.statistics.ranking import Side
 from sentiment_hf.tasks.single_label import SingleLabel
 from sentiment_hf.tasks.task import Predicted
@@ -48,9 +49,9 @@ def choice(folder: Path) -> dict:
     return json.loads((folder / "choice.json").read_text())
 
 
-def read_tested(folder: Path) -> bool:
-    """Whether there is a run in the folder that scored test."""
-    return (folder / "report.json").is_file() and "test" in read_report(folder)
+# Speeds are measured, and which of two fast models is the faster depends on what else the machine does: with this in
+# place of `SAME_COST` all cost the same, and the better model is taken.
+ANY_COST = 1e9
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,9 @@ def clear(tmp_path_factory) -> tuple[list[str], Path]:
     """The flags and the folder of a choice on data that words tell without an error."""
     home = tmp_path_factory.mktemp("clear")
     words = [*written(home / "data"), "--output_dir", str(home / "out")]
-    assert choose_command(words) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(advice, "SAME_COST", ANY_COST)
+        assert choose_command(words) == 0
     return words, home / "out"
 
 
@@ -74,25 +77,18 @@ def test_no_further_model_is_trained_when_none_could_be_shown_to_be_better(clear
     assert not (clear[1] / "custom-fc").exists()
 
 
-# Which of two models that cannot be told apart is taken depends on their speed, and so on what else the machine does.
-def taken(folder: Path) -> str:
-    name = choice(folder)["chosen"]
-    assert name in ("baseline-nb-svm", "custom-ngram")
-    return name
-
-
 def test_test_is_scored_with_the_chosen_model_alone(clear, capsys):
     folder = clear[1]
-    name = taken(folder)
-    assert read_report(folder / name)["test"] == choice(folder)["test"]
-    assert [one for one in choice(folder)["decisions"] if read_tested(folder / one)] == [name]
-    assert predict_command([str(folder / name), "a lovely film"]) == 0
+    assert choice(folder)["chosen"] == "baseline-nb-svm"
+    assert read_report(folder / "baseline-nb-svm")["test"] == choice(folder)["test"]
+    assert "test" not in read_report(folder / "baseline-majority")
+    assert predict_command([str(folder / "baseline-nb-svm"), "a lovely film"]) == 0
     assert "positive" in capsys.readouterr().out
 
 
 def test_the_page_says_what_to_take_and_what_became_of_each_model(clear):
     page = (clear[1] / "choice.html").read_text()
-    assert f"take {taken(clear[1])}" in page
+    assert "take baseline-nb-svm" in page
     assert all(name in page for name in choice(clear[1])["decisions"])
     assert "0 of 60 rows of validation wrong" in page
 
@@ -102,15 +98,15 @@ def test_a_finished_choice_is_not_made_again(clear, capsys):
     before = tree(folder)
     assert choose_command(words) == 0
     assert tree(folder) == before
-    assert f"Take {taken(folder)}." in capsys.readouterr().out
+    assert "Take baseline-nb-svm." in capsys.readouterr().out
 
 
 def test_a_program_gets_the_folder_the_reasons_and_the_page(clear):
     words = dict(word.removeprefix("--").split("=") for word in clear[0] if "=" in word)
     chosen = sentiment_hf.choose(**words, output_dir=clear[1])
-    assert chosen.folder == clear[1] / taken(clear[1])
+    assert chosen.folder == clear[1] / "baseline-nb-svm"
     assert chosen.reasons == choice(clear[1])["reasons"]
-    assert f"take {chosen.folder.name}" in chosen._repr_html_()
+    assert "take baseline-nb-svm" in chosen._repr_html_()
 
 
 def test_another_choice_in_the_folder_is_refused(clear, tmp_path, capsys):
@@ -123,8 +119,9 @@ def test_another_choice_in_the_folder_is_refused(clear, tmp_path, capsys):
     assert "holds another choice (pretrained: [] there, ['me/bert'] here)" in capsys.readouterr().err
 
 
-def test_with_more_minutes_it_goes_on_from_where_it_stopped(clear, tmp_path, capsys):
+def test_with_more_minutes_it_goes_on_from_where_it_stopped(clear, tmp_path, monkeypatch, capsys):
     """What is there is not trained again, and what had no time is."""
+    monkeypatch.setattr(advice, "SAME_COST", ANY_COST)
     words, folder = clear
     shutil.copytree(folder, tmp_path / "out")
     words = [*words[:-1], str(tmp_path / "out")]
@@ -138,7 +135,7 @@ def test_with_more_minutes_it_goes_on_from_where_it_stopped(clear, tmp_path, cap
     assert choose_command([*words, "--minutes", "5"]) == 0
     outcomes = {name: one["outcome"] for name, one in choice(tmp_path / "out")["decisions"].items()}
     assert outcomes["baseline-nb-svm"] == outcomes["custom-ngram"] == "trained"
-    assert taken(tmp_path / "out")
+    assert choice(tmp_path / "out")["chosen"] == "baseline-nb-svm"
     after = tree(tmp_path / "out" / "baseline-majority")
     assert all(after[name] == kept[name] for name in ("model.skops", "validation_predictions.parquet"))
 

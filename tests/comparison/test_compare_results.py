@@ -1,7 +1,6 @@
 """Folders of finished runs become one dictionary that says what each model is worth; other data is refused."""
 
 import csv
-import gc
 import json
 import shutil
 import statistics
@@ -443,20 +442,21 @@ def test_test_rows_take_few_bytes_beside_their_texts(tmp_path):
     pq.write_table(table, tmp_path / "test.parquet")
     args = DataArguments(train_file=str(train), test_file=str(tmp_path / "test.parquet"))
     load_splits(args)
-    gc.collect()
     tracemalloc.start()
     load_splits(args)
-    most = tracemalloc.get_traced_memory()[1]
-    gc.collect()
-    tracemalloc.reset_peak()
-    rows = rows_of(args, None)
-    held, peak = tracemalloc.get_traced_memory()
+    most, peaks = tracemalloc.get_traced_memory()[1], []
+    # Threads that read ahead add to some readings and not to others.
+    for _ in range(3):
+        rows = None
+        tracemalloc.reset_peak()
+        rows = rows_of(args, None)
+        held, peak = tracemalloc.get_traced_memory()
+        peaks.append(peak)
     tracemalloc.stop()
     assert len(rows.part) == count
     # Four numbers of 8 bytes, and 1 byte for the kind.
     assert held < 40 * count
-    # Threads that read ahead make the difference; the texts as strings of Python would be another 3 MB, twice as much.
-    assert peak < 1.5 * most
+    assert min(peaks) < 1.1 * most
 
 
 def test_a_rows_file_adds_columns_line_by_line(tmp_path):
